@@ -8,72 +8,32 @@ otherwise a leg that ends before all of them are fetched would be followed by le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from importer.compact.uid_set import Uid, UidSet
-from importer.engine.existing_mail import ExistingMail
-from importer.ports.mailbox import MailboxSession
-
-
-@dataclass(frozen=True, slots=True)
-class HeldMessage:
-    """The identity of a message that waits."""
-
-    uid: Uid
-    size_bytes: int
-    header: bytes
-    digest: bytes
+from importer.compact.uid_set import Uid
+from importer.domain.messages.message_key import MessageKey
+from importer.engine.folder_state import FolderState
+from importer.engine.leg_context import Lane
 
 
-class HeldBack:
-    """The messages of one pair of folders that wait. Callers hold the lock of the pair."""
+def indistinguishable(state: FolderState, lane: Lane, keys: Iterable[MessageKey]) -> set[Uid]:
+    """The UIDs of those of the messages of which a copy may be in the folder: a message that may be it, and
+    that is no other message that was sent. The others need not wait any more.
 
-    def __init__(self) -> None:
-        self._waiting: dict[Uid, HeldMessage] = {}
-        self._cleared: set[Uid] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
-
-    def add(self, message: HeldMessage) -> bool:
-        """Have the message wait. False if it waited before and may be sent now."""
-        if message.uid in self._cleared:
-            return False
-        self._waiting[message.uid] = message
-        return True
-
-    def clear(self, messages: Iterable[HeldMessage]) -> None:
-        """These need not wait any more."""
-        self._cleared.update(message.uid for message in messages)
-
-    def take(self) -> list[HeldMessage]:
-        """Those that wait; none waits any more."""
-        waiting = [*self._waiting.values()]
-        self._waiting.clear()
-        return waiting
-
-
-def decide(
-    messages: Iterable[HeldMessage],
-    session: MailboxSession,
-    existing: ExistingMail,
-    recognised: UidSet,
-    is_known: Callable[[bytes], bool],
-) -> tuple[list[HeldMessage], list[HeldMessage]]:
-    """Return the messages to send and those of which a copy may be in the folder.
-
-    `recognised` are the UIDs in the folder that have a receipt; `is_known` tells digests of other
-    messages. What the server does not hand out may be any message. Raises what the session raises.
+    What the server does not hand out may be any message. Raises what the session raises.
     """
-    others: dict[Uid, bool] = {}
-    send: list[HeldMessage] = []
-    doubtful: list[HeldMessage] = []
-    for message in messages:
-        may_be = existing.altered(message.header, recognised)
-        for uid in may_be - others.keys():
-            content = existing.digest_of(session, uid)
-            others[uid] = content is not None and is_known(content)
-        there = any(not others[uid] for uid in may_be)
-        (doubtful if there else send).append(message)
-    return send, doubtful
+    existing, recognised = state.target.existing, state.recognised
+    is_another: dict[Uid, bool] = {}
+    found: set[Uid] = set()
+    clear: list[Uid] = []
+    for key in keys:
+        candidates = existing.altered(key.header, recognised)
+        for uid in candidates - is_another.keys():
+            content = existing.digest_of(lane.destination, uid)
+            is_another[uid] = content is not None and state.was_sent(content)
+        if all(is_another[uid] for uid in candidates):
+            clear.append(key.uid)
+        else:
+            found.add(key.uid)
+    state.clear(clear)
+    return found

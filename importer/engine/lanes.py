@@ -7,7 +7,7 @@ when there is more work than the running lanes can absorb.
 Invariants:
 - After the context exits, no lane is at work. The first error stops all lanes after their current batch and
   is raised.
-- While a pair is not joinable, exactly one lane works on it, or none (see `FolderCopy`).
+- A phase of a pair (`folder_copy.py`) is either with its job here, or with exactly one lane.
 - Together the lanes hold at most `TransferLimits.held_bytes` of fetched messages, or one batch that is
   larger. A batch counts until it is sent; if it sends a single message, until that append is concluded. A
   message that is spooled to disk counts as SPOOLED_ABOVE_BYTES. Not counted: a batch that is fetched again
@@ -23,13 +23,13 @@ from typing import Final
 
 from importer.domain.model import FolderTally
 from importer.domain.reporting.formatting import counted
-from importer.engine.folder_copy import FolderCopy
+from importer.engine.finish_folder import finish
+from importer.engine.folder_copy import Counted, Finished, Phase, Prepared, Unprepared
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.pipeline import ByteBudget, Pipeline
+from importer.engine.prepare_folder import prepare
+from importer.engine.recount_folder import recount_folder
 from providers.errors import ConnectionLost, ErrorScope, MailError, ProtocolViolation, Side
-
-PASSES: Final = 3
-"""Mail that arrives during a copy is fetched in a further pass; after this many, by the next import."""
 
 _BROKE: Final = (
     "Everything that could be read is copied, but the connection to the old mailbox ended each time {} had to"
@@ -41,24 +41,40 @@ _UNDONE: Final = (
     " Mailhaul tries again."
 )
 
-TallyListener = Callable[[FolderCopy, FolderTally], None]
+TallyListener = Callable[[FolderTally, int], None]
+"""Gets the tally of a folder, and the number of its messages that have no outcome yet."""
 
 
-def _ignore_tally(_pair: FolderCopy, _tally: FolderTally) -> None:
+def _ignore_tally(_tally: FolderTally, _remaining: int) -> None:
     """The listener until `run` sets one."""
 
 
 class _Job:
-    """The state of one folder pair, guarded by `Lanes._changed`. Only `begun` is set without it, by the first
-    lane before any other can join."""
+    """One folder pair, guarded by `Lanes._changed`. `state` is for every lane that joins it.
 
-    def __init__(self, pair: FolderCopy) -> None:
-        self.pair = pair
-        self.begun = False
-        self.postponed = False  # has messages in doubt, which are tried again after everything else
-        self.joinable = False  # prepared, and may have batches queued
+    `phase`: `Unprepared`, no lane has begun; `Prepared`, lanes may join; `Counted`, it is done; None: one
+    lane has it and works on the pair alone.
+    """
+
+    def __init__(self, phase: Unprepared) -> None:
+        folder = phase.folder
+        self.phase: Phase | None = phase
+        self.state = folder.state
+        self.destination = folder.destination
+        self.is_postponed = False  # has messages in doubt, which are tried again after everything else
         self.lanes = 0  # number of lanes at work on it
-        self.done = False
+
+    @property
+    def is_unbegun(self) -> bool:
+        return isinstance(self.phase, Unprepared)
+
+    @property
+    def is_joinable(self) -> bool:
+        return isinstance(self.phase, Prepared)
+
+    @property
+    def is_done(self) -> bool:
+        return isinstance(self.phase, Counted)
 
 
 class Lanes:
@@ -91,14 +107,14 @@ class Lanes:
             with self._changed:
                 self._start_lanes(folders)
 
-    def run(self, pairs: Sequence[FolderCopy], on_tally: TallyListener) -> bool:
+    def run(self, pairs: Sequence[Unprepared], on_tally: TallyListener) -> bool:
         """Copy `pairs`. Return False if the budget is spent before all is done.
 
-        `on_tally` is called with a pair and its tally after each batch and after the recount, in the thread
-        of the lane that worked on it. Raises the first error of a lane, or ConnectionLost if everything is
-        done except messages that broke the connection.
+        `on_tally` is called after each batch and after the recount of a pair, in the thread of the lane that
+        worked on it. Raises the first error of a lane, or ConnectionLost if everything is done except
+        messages that broke the connection.
         """
-        self.expect(sum(pair.surveyed_messages for pair in pairs), len(pairs))
+        self.expect(sum(pair.folder.status.messages for pair in pairs), len(pairs))
         with self._changed:
             self._on_tally = on_tally
             self._jobs = [_Job(pair) for pair in pairs]
@@ -109,94 +125,81 @@ class Lanes:
             thread.join()
         if self._error is not None:
             raise self._error
-        undone = sum(job.pair.left_undone for job in self._jobs)
-        if undone and not self._budget_spent:
+        if self._budget_spent:
+            return False
+        if undone := sum(job.state.left_undone for job in self._jobs):
             raise ConnectionLost(_UNDONE.format(counted(undone, "message")), side=Side.DESTINATION)
-        unfetched = sum(job.pair.unfetched for job in self._jobs)
-        if unfetched and not self._budget_spent:
+        if unfetched := sum(len(job.state.unfetched) for job in self._jobs):
             raise ConnectionLost(_BROKE.format(counted(unfetched, "message")), side=Side.SOURCE)
-        return not self._budget_spent
+        return True
 
     # --- One lane ------------------------------------------------------------------------------------
 
     def _work(self, lane: Lane) -> None:
         try:
-            while (job := self._next_job()) is not None:
-                self._work_on(lane, job)
+            while (next_job := self._next_job()) is not None:
+                self._work_on(lane, *next_job)
         except BaseException as error:  # every kind has to reach the leg's own thread
             self._stop(error)
 
-    def _next_job(self) -> _Job | None:
-        """Wait for a pair that a free lane can work on. None once all pairs are done or the lanes stop."""
+    def _next_job(self) -> tuple[_Job, Unprepared | None] | None:
+        """Wait for a pair that a free lane can begin, with its phase, or join, without. None once all pairs
+        are done or the lanes stop."""
         with self._changed:
             while not self._stopping:
                 job = self._unbegun() or self._joinable() or self._unbegun(postponed=True)
                 if job is not None:
                     job.lanes += 1
-                    return job
-                if self._jobs_known and all(job.done for job in self._jobs):
+                    if not isinstance(job.phase, Unprepared):
+                        return job, None
+                    phase, job.phase = job.phase, None
+                    return job, phase
+                if self._jobs_known and all(job.is_done for job in self._jobs):
                     return None
                 self._changed.wait()
             return None
 
-    def _work_on(self, lane: Lane, job: _Job) -> None:
-        """Copy batches of a pair. The last lane at work on it finishes it."""
-        passes = 0
-        unprepared = not job.begun
-        job.begun = True
+    def _work_on(self, lane: Lane, job: _Job, phase: Unprepared | Prepared | None) -> None:
+        """Copy batches of a pair that this lane begins, or joins (`phase` None). The last lane at work on it
+        finishes it."""
         while True:
-            if unprepared:
-                self._prepare(lane, job)
-                self._make_joinable(job)
+            if isinstance(phase, Unprepared):
+                phase = self._prepare(lane, phase)
+            if phase is not None:
+                self._let_join(job, phase)
             on_concluded = partial(self._batch_concluded, job)
-            Pipeline(job.pair, lane, self._held, lambda: not self._stopping, on_concluded).run()
-            if not self._stays_as_last(job):
+            Pipeline(job.state, lane, self._held, lambda: not self._stopping, on_concluded).run()
+            prepared = self._leave(job)
+            if prepared is None:
                 return
-            unprepared = False
-            if not job.pair.finish(lane):
-                self._make_joinable(job)
-            elif job.pair.undone:
-                if self._postpone(job):
-                    return
-                unprepared = True
-            else:
-                tally, arrived = job.pair.recount(lane, last=passes + 1 == PASSES)
-                self._on_tally(job.pair, tally)
-                passes += 1
-                if not arrived or passes == PASSES:
-                    break
-                unprepared = True
-        job.pair.release()
-        with self._changed:
-            job.done = True
-            self._changed.notify_all()
+            after: Phase = finish(prepared, lane)
+            if isinstance(after, Finished):
+                tally, after = recount_folder(after, lane)
+                self._on_tally(tally, job.state.remaining)
+            elif isinstance(after, Unprepared) and self._postpone(job, after):
+                return
+            if isinstance(after, Counted):
+                break
+            phase = after
+        self._end(job, after)
 
-    def _prepare(self, lane: Lane, job: _Job) -> None:
+    @staticmethod
+    def _prepare(lane: Lane, phase: Unprepared) -> Prepared:
         """Prepare a pair. If that ends the connection each time although the mailbox answers otherwise, it is
         this pair that has to wait, and to be given up in the end."""
         try:
-            job.pair.prepare(lane)
+            return prepare(phase, lane)
         except (ConnectionLost, ProtocolViolation) as error:
             if error.scope is not ErrorScope.SESSION or error.side is None:
                 raise
             session = lane.source if error.side is Side.SOURCE else lane.destination
             session.renew()
             session.folders()
-            job.pair.troubled(error)
-
-    def _postpone(self, job: _Job) -> bool:
-        """Leave a pair until all others are done. False if there are no others that this lane could do."""
-        with self._changed:
-            job.joinable = False
-            if not (self._unbegun() or self._joinable()):
-                return False
-            job.begun, job.postponed = False, True
-            job.lanes -= 1
-            self._changed.notify_all()
-            return True
+            phase.folder.state.trouble(error)
+            return Prepared(phase.folder)
 
     def _batch_concluded(self, job: _Job) -> None:
-        self._on_tally(job.pair, job.pair.tally)
+        self._on_tally(job.state.tally, job.state.remaining)
         if self._leg.budget.spent():
             self._stop(spent=True)
 
@@ -216,20 +219,45 @@ class Lanes:
         self._held.stop_waiting()
 
     def _unbegun(self, *, postponed: bool = False) -> _Job | None:
-        busy = {job.pair.destination for job in self._jobs if job.lanes and not job.done}
-        free = (job for job in self._jobs if not (job.begun or job.lanes or job.pair.destination in busy))
-        return next((job for job in free if job.postponed is postponed), None)
+        busy = {job.destination for job in self._jobs if job.lanes and not job.is_done}
+        free = (job for job in self._jobs if job.is_unbegun and not job.lanes and job.destination not in busy)
+        return next((job for job in free if job.is_postponed is postponed), None)
 
     def _joinable(self) -> _Job | None:
-        return next((job for job in self._jobs if job.joinable and job.pair.queued_batches), None)
+        return next((job for job in self._jobs if job.is_joinable and job.state.queued_batches), None)
 
-    def _make_joinable(self, job: _Job) -> None:
+    def _let_join(self, job: _Job, phase: Prepared) -> None:
         """Let other lanes join the pair, and start further lanes if there are batches enough for them."""
         with self._changed:
-            job.joinable = True
-            self._start_lanes(
-                len(self._threads) + sum(job.pair.queued_batches for job in self._jobs if job.joinable)
-            )
+            job.phase = phase
+            queued = sum(job.state.queued_batches for job in self._jobs if job.is_joinable)
+            self._start_lanes(len(self._threads) + queued)
+            self._changed.notify_all()
+
+    def _leave(self, job: _Job) -> Prepared | None:
+        """Leave a pair. The last lane at work on it gets its phase instead, unless the lanes stop: no other
+        lane can join the pair from then on."""
+        with self._changed:
+            if job.lanes == 1 and not self._stopping and isinstance(job.phase, Prepared):
+                phase, job.phase = job.phase, None
+                return phase
+            job.lanes -= 1
+            self._changed.notify_all()
+            return None
+
+    def _postpone(self, job: _Job, phase: Unprepared) -> bool:
+        """Leave a pair until all others are done. False if there are no others that this lane could do."""
+        with self._changed:
+            if not (self._unbegun() or self._joinable()):
+                return False
+            job.phase, job.is_postponed = phase, True
+            job.lanes -= 1
+            self._changed.notify_all()
+            return True
+
+    def _end(self, job: _Job, phase: Counted) -> None:
+        with self._changed:
+            job.phase = phase
             self._changed.notify_all()
 
     def _start_lanes(self, worthwhile: int) -> None:
@@ -239,17 +267,6 @@ class Lanes:
             thread = threading.Thread(target=self._run_further_lane, args=(number,), name=f"lane-{number}")
             self._threads.append(thread)
             thread.start()
-
-    def _stays_as_last(self, job: _Job) -> bool:
-        """True if this is the last lane at work on the pair and the lanes do not stop: no other lane can join
-        the pair from then on. Otherwise this lane leaves the pair."""
-        with self._changed:
-            if job.lanes == 1 and not self._stopping:
-                job.joinable = False
-                return True
-            job.lanes -= 1
-            self._changed.notify_all()
-            return False
 
     def _run_further_lane(self, number: int) -> None:
         try:

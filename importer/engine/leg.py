@@ -14,7 +14,7 @@ from importer.concurrency import run_both
 from importer.domain.folder_mapping.folder_map import FolderPair
 from importer.domain.model import FolderTally, Progress
 from importer.domain.planning.retry_policy import decisive
-from importer.engine.folder_copy import FolderCopy
+from importer.engine.folder_copy import Unprepared
 from importer.engine.folder_plan import plan_folders
 from importer.engine.lanes import Lanes
 from importer.engine.leg_context import Leg
@@ -59,7 +59,7 @@ def _copy_folders(
     # Largest first: small pairs keep lanes busy that find no pair to join.
     largest_first = sorted(pairs, key=lambda pair: -source.statuses[pair.source.name].messages)
     work = [
-        FolderCopy(
+        Unprepared.of(
             leg,
             pair.source.name,
             source.statuses[pair.source.name],

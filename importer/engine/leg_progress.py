@@ -6,7 +6,6 @@ import threading
 from dataclasses import replace
 
 from importer.domain.model import FolderTally, Progress
-from importer.engine.folder_copy import FolderCopy
 from importer.engine.leg_context import Leg
 
 
@@ -28,9 +27,9 @@ class LegProgress:
         with self._lock:
             self._done[tally.source_folder] = (min(tally.accounted, tally.found), tally.copied_bytes)
 
-    def on_tally(self, pair: FolderCopy, tally: FolderTally) -> None:
-        """Count a folder after a batch, and after its recount."""
-        self._report(tally, tally.found - pair.remaining)
+    def on_tally(self, tally: FolderTally, remaining: int) -> None:
+        """Count a folder after a batch, and after its recount. `remaining` messages have no outcome yet."""
+        self._report(tally, tally.found - remaining)
 
     def _report(self, tally: FolderTally, done: int) -> None:
         with self._lock:

@@ -16,12 +16,14 @@ from functools import partial
 from typing import Final
 
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
+from importer.domain.messages.message_key import MessageKey
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.planning.retry_policy import Blame, blame
-from importer.engine.folder_copy import FolderCopy
+from importer.engine.batch_append import InFlightBatch
+from importer.engine.batch_fetch import FetchedBatch, fetch_batch
+from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane
 from importer.engine.settle import SettlingWait
-from importer.engine.transfer import FetchedBatch, InFlightBatch, MessageKey, fetch_batch
 from importer.ports.leases import LeaseLost
 from importer.ports.work_limit import WorkEnded
 from providers.errors import (
@@ -103,20 +105,20 @@ class Pipeline:
     """Copies batches of one pair over one lane, until the queue is empty or `may_continue` returns False.
 
     `on_concluded` is called after each batch. An unusable or changed folder ends the pass
-    (`FolderCopy.troubled`). If the connection to the destination ends during an append, the append is settled
+    (`FolderState.trouble`). If the connection to the destination ends during an append, the append is settled
     over a new connection; its first message that was not stored, or its batch, may be the reason and is tried
-    again later (`FolderCopy.doubt_lost`). Every other error is raised.
+    again later (`FolderState.doubt_lost`). Every other error is raised.
     """
 
     def __init__(
         self,
-        pair: FolderCopy,
+        state: FolderState,
         lane: Lane,
         held: ByteBudget,
         may_continue: Callable[[], bool],
         on_concluded: Callable[[], None],
     ) -> None:
-        self._pair = pair
+        self._state = state
         self._lane = lane
         self._held = held
         self._may_continue = may_continue
@@ -159,7 +161,7 @@ class Pipeline:
         if self._lost or self._fetching is None:
             return
         (uid,) = self._fetching.planned.uids
-        if not self._unused and self._pair.needs_new_connection(uid):
+        if not self._unused and self._state.needs_new_connection(uid):
             self._lane.destination.renew()
             self._unused = True
         self._send(reader)
@@ -177,7 +179,7 @@ class Pipeline:
         if self._fetching:
             wait([self._fetching.batch])  # settling reads headers at the source
         lost, self._lost = sorted(self._lost, key=lambda one: one.number), []
-        together, blamed = SettlingWait(self._pair.leg.limits.settle_quiet), False
+        together, blamed = SettlingWait(self._state.leg.limits.settle_quiet), False
         for one in lost:
             rest = one.batch.recover(one.error, together)
             if rest and not blamed:
@@ -187,51 +189,51 @@ class Pipeline:
         self._on_concluded()
 
     def _blame(self, lost: _Lost, rest: Sequence[MessageKey]) -> None:
-        appends, error = self._pair.leg.appends, lost.error
+        appends, error = self._state.leg.appends, lost.error
         stored = appends.stored_batches
         if not lost.alone:
             uids = [key.uid for key in rest]
-            self._pair.doubt_lost(uids, stored, announced=error.announced)
+            self._state.doubt_lost(uids, stored, announced=error.announced)
             if lost.planned.apart:
-                self._pair.return_batch(lost.planned)  # at once, as the first on the new connection
+                self._state.put_back(lost.planned)  # at once, as the first on the new connection
             return
         (key,) = rest
-        times, stored_at_first = self._pair.doubt_lost_alone(key.uid, stored)
+        times, stored_at_first = self._state.doubt_lost_alone(key.uid, stored)
         blamed = blame(
             times,
             announced=error.announced,
             stored_before=stored > 0,
             stored_between=stored > stored_at_first,
-            attempts=self._pair.leg.import_.attempts,
+            attempts=self._state.leg.import_.attempts,
         )
         if blamed is Blame.SERVER or (blamed is Blame.MESSAGE and not appends.may_refuse()):
             raise error
         if blamed is Blame.MESSAGE:
-            self._pair.record([], [lost.batch.refuse(key, error)])
+            self._state.record([], [lost.batch.refuse(key, error)])
 
     def _fetch_ahead(self, reader: ThreadPoolExecutor, *, wait: bool) -> None:
         """Begin to fetch the next batch. Without `wait`, do so only if there is room for its bytes."""
-        batch = self._pair.next_batch() if self._may_continue() else None
+        batch = self._state.take() if self._may_continue() else None
         if batch is None:
             return
         alone = len(batch.uids) == 1  # large messages travel alone; the largest are spooled to disk
         size_bytes = min(batch.total_bytes, SPOOLED_ABOVE_BYTES) if alone else batch.total_bytes
         if self._held.acquire(size_bytes, wait=wait):
-            fetched = reader.submit(fetch_batch, self._pair, self._lane, batch)
+            fetched = reader.submit(fetch_batch, self._state, self._lane, batch)
             self._fetching = _Fetching(size_bytes, batch, fetched)
         else:
-            self._pair.return_batch(batch)
+            self._state.put_back(batch)
 
     def _send(self, reader: ThreadPoolExecutor) -> None:
         fetching, self._fetching = self._fetching, None
         if fetching is None:
             return
-        if self._pair.pass_over or not self._may_continue():  # the fetched batch is dropped
+        if self._state.pass_over or not self._may_continue():  # the fetched batch is dropped
             self._held.release(fetching.size_bytes)
             return
         self._number = number = self._number + 1
         in_flight = InFlightBatch(
-            self._pair,
+            self._state,
             self._lane,
             self._slot(),
             partial(self._fetch_again, reader),
@@ -247,7 +249,7 @@ class Pipeline:
         except ConnectionLost as error:
             self._note_lost(number, fetching.planned, in_flight, error)
         except (FolderUnusable, FolderChanged) as error:
-            self._pair.troubled(error)
+            self._state.trouble(error)
         finally:
             self._held.release(fetching.size_bytes - held_bytes)
 
@@ -262,7 +264,7 @@ class Pipeline:
     def _fetch_again(self, reader: ThreadPoolExecutor, batch: MessageBatch) -> FetchedBatch:
         """Fetch a batch again after a joint refusal, once the running fetch is done. Its bytes do not
         count."""
-        return reader.submit(fetch_batch, self._pair, self._lane, batch, whole=True).result()
+        return reader.submit(fetch_batch, self._state, self._lane, batch, whole=True).result()
 
     def _conclude(self, sending: _Sending) -> None:
         try:
@@ -271,7 +273,7 @@ class Pipeline:
         except ConnectionLost as error:
             self._note_lost(sending.number, sending.planned, sending.batch, error)
         except (FolderUnusable, FolderChanged) as error:
-            self._pair.troubled(error)
+            self._state.trouble(error)
         finally:
             self._held.release(sending.size_bytes)
             self._on_concluded()

@@ -33,7 +33,6 @@ from typing import Final
 from importer.compact.digest_set import DIGEST_BYTES, Digests
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.date_and_subject import date_and_subject
-from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.messages.message_identity import digest, header_block, header_key, munged
 from importer.domain.model import (
     ANY_UIDVALIDITY,
@@ -47,6 +46,7 @@ from importer.domain.model import (
     RefusalCode,
 )
 from importer.engine.leg_context import Lane, Leg
+from importer.engine.new_receipts import copied_receipt
 from providers.errors import FolderChanged, FolderUnusable
 
 CHECK_INTERVAL_S: Final = 1.0
@@ -353,16 +353,4 @@ def _contents(receipts: Iterable[Receipt]) -> Digests:
 
 def _receipt(intent: Intent, landed: dict[int, Uid]) -> Receipt:
     order = sorted(landed)
-    flags = unfold_flags(intent.flags)
-    return Receipt(
-        import_id=intent.import_id,
-        source=intent.source,
-        source_uids=tuple(intent.source_uids[i] for i in order),
-        outcome=Outcome.COPIED,
-        destination=intent.destination,
-        destination_uids=tuple(landed[i] for i in order),
-        digests=b"".join(intent.digest_at(i) for i in order),
-        size_bytes=sum(intent.sizes_bytes[i] for i in order),
-        flags=fold_flags(flags[i] for i in order) if flags else "",
-        marks=bytes(intent.marks[i] for i in order) if intent.marks else b"",
-    )
+    return copied_receipt(intent, order, [landed[i] for i in order])

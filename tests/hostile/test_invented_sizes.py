@@ -8,7 +8,7 @@ import pytest
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import Account, FolderRef, Message, NotHandedOut, State
-from importer.engine import transfer
+from importer.engine import batch_fetch
 from importer.ports.mailbox import LabelView
 from importer.ports.work_limit import WorkLimit
 from providers.errors import Side
@@ -57,7 +57,7 @@ class LyingSessions(MemorySessions):
 
 
 def test_messages_larger_than_stated_are_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "MAX_UNSTATED_BYTES", MOST_BYTES)
+    monkeypatch.setattr(batch_fetch, "MAX_UNSTATED_BYTES", MOST_BYTES)
     office = Office()
     for n in range(MESSAGES):
         office.old.folders["INBOX"].add((), DATE, b"Subject: large %d\r\n\r\n" % n + b"x" * SIZE_BYTES)

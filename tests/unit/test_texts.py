@@ -9,8 +9,14 @@ from itertools import combinations
 import pytest
 
 from importer.adapters.imap.exchange_folders import NO_MAIL_REASON
-from importer.engine.folder_copy import INDISTINGUISHABLE, UNLISTED
-from importer.engine.transfer import NOT_COMPARED, NOT_HANDED_OUT, OWN_NOTICE, VANISHED
+from importer.domain.messages.message_decision import (
+    INDISTINGUISHABLE,
+    NOT_COMPARED,
+    NOT_HANDED_OUT,
+    OWN_NOTICE,
+    VANISHED,
+)
+from importer.engine.recount_folder import UNLISTED
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES as SPOKEN
 from importer.i18n.translations import chosen, texts

@@ -1,0 +1,85 @@
+"""What ended the passes over one pair of folders in this leg, and when the folder is given up.
+
+A folder that cannot be used is given up when a second pass ends in the same way, one that was recreated after
+`MAX_CHANGES`, and one that ends connections after `PATIENCE_WITH_FOLDER` legs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from providers.errors import FolderChanged, FolderUnusable, MailError, Side
+
+PATIENCE_WITH_FOLDER: Final = 3
+"""Legs without progress after which a folder that ends connections is given up."""
+
+MAX_CHANGES: Final = 3
+"""Changes of UIDVALIDITY in a leg after which a folder is given up. Some servers assign another one each time
+the folder is opened."""
+
+_ENDS_CONNECTION: Final = {
+    Side.SOURCE: "The connection to the old mailbox ended each time the folder “{}” was opened.",
+    Side.DESTINATION: "The connection to the new mailbox ended each time the folder for “{}” was opened.",
+}
+
+_NUMBERS_ANEW: Final = {
+    Side.SOURCE: "The old server numbered the messages of the folder “{}” anew each time it was opened.",
+    Side.DESTINATION: "The new server numbered the messages of the folder for “{}” anew each time it was"
+    " opened.",
+}
+
+
+def folder_reason(error: MailError, folder: str) -> str:
+    """Why nothing (more) of `folder` could be copied, with the server's own words."""
+    side = error.side or Side.SOURCE
+    match error:
+        case FolderUnusable():
+            reason = str(error)
+        case FolderChanged():
+            reason = _NUMBERS_ANEW[side].format(folder)
+        case _:
+            reason = _ENDS_CONNECTION[side].format(folder)
+    return f"{reason} ({error.server_text})" if error.server_text not in reason else reason
+
+
+class FolderTrouble:
+    """The trouble with one pair. Callers hold the lock of its `FolderState`."""
+
+    def __init__(self, folder: str) -> None:
+        """`folder` is the name of the source folder."""
+        self._folder = folder
+        self._ended = 0  # passes, for another reason than a change
+        self._changes = 0  # passes that ended because a UIDVALIDITY changed
+        self.pass_over = False
+        self.unusable: str | None = None  # why the folder was given up
+        self.changed: Side | None = None  # of which folder the next pass has to read the status again
+        self.renew: Side | None = None  # which connection the next pass has to replace
+
+    def note(self, error: MailError, attempts: int, may_renew: Callable[[], bool]) -> None:
+        """End the pass because of `error`; raises it if the leg has to end. `attempts`: legs without progress
+        before this one. `may_renew`: whether a connection may be opened to rule out that the old one is the
+        reason."""
+        if self.pass_over:
+            return  # another lane has met the same
+        self.pass_over = True
+        if isinstance(error, FolderChanged):
+            self._changes += 1
+            self.changed = error.side
+            given_up = self._changes >= MAX_CHANGES
+        else:
+            given_up = self._ends_again(error, attempts, may_renew)
+        if given_up:
+            self.unusable = folder_reason(error, self._folder)
+
+    def _ends_again(self, error: MailError, attempts: int, may_renew: Callable[[], bool]) -> bool:
+        unusable = isinstance(error, FolderUnusable)
+        self._ended += 1
+        if self._ended == 1:
+            if unusable and may_renew():
+                self.renew = error.side
+                return False
+            return unusable
+        if not unusable and attempts < PATIENCE_WITH_FOLDER:
+            raise error
+        return True

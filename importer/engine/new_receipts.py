@@ -1,0 +1,56 @@
+"""Builds the receipts of messages: of those that an append stored, and of those settled without an append."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from importer.compact.uid_set import Uid
+from importer.domain.messages.flags import fold_flags, unfold_flags
+from importer.domain.messages.message_decision import Settle
+from importer.domain.messages.message_key import MessageKey
+from importer.domain.model import ImportId, Intent, Outcome, Receipt
+from importer.engine.copy_target import Target
+
+
+def copied_receipt(
+    intent: Intent, stored: Sequence[int], destination_uids: Sequence[Uid], *, keywords_dropped: int = 0
+) -> Receipt:
+    """The receipt of those messages of an append that were stored: `stored` are their indexes, ascending."""
+    everything = len(stored) == len(intent.source_uids)
+    flags = unfold_flags(intent.flags) if not everything else []
+    return Receipt(
+        import_id=intent.import_id,
+        source=intent.source,
+        source_uids=intent.source_uids if everything else tuple(intent.source_uids[i] for i in stored),
+        outcome=Outcome.COPIED,
+        destination=intent.destination,
+        destination_uids=tuple(destination_uids),
+        digests=intent.digests if everything else b"".join(intent.digest_at(i) for i in stored),
+        size_bytes=sum(intent.sizes_bytes[i] for i in stored),
+        keywords_dropped=keywords_dropped,
+        flags=fold_flags(flags[i] for i in stored) if flags else intent.flags,
+        marks=bytes(intent.marks[i] for i in stored) if intent.marks else b"",
+    )
+
+
+def settled_receipts(
+    import_id: ImportId, target: Target, settled: Iterable[tuple[MessageKey, Settle]]
+) -> Iterator[Receipt]:
+    """One receipt for each outcome and reason. That of SKIPPED messages has no digests: their content may be
+    wanted by another import."""
+    groups: dict[tuple[Outcome, str], list[tuple[MessageKey, Settle]]] = {}
+    for key, settle in settled:
+        groups.setdefault((settle.outcome, settle.reason), []).append((key, settle))
+    for (outcome, reason), members in groups.items():
+        uids = [settle.uid for _, settle in members if settle.uid is not None]
+        is_skipped = outcome is Outcome.SKIPPED
+        yield Receipt(
+            import_id=import_id,
+            source=target.source,
+            source_uids=tuple(key.uid for key, _ in members),
+            outcome=outcome,
+            destination=target.folder,
+            destination_uids=tuple(uids) if len(uids) == len(members) else (),
+            digests=b"" if is_skipped else b"".join(key.digest for key, _ in members),
+            reason=reason,
+        )

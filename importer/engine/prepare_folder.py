@@ -1,0 +1,289 @@
+"""Prepares one pair of folders for a pass: settles doubtful appends, rebuilds the history from the ledger,
+lists the source and queues the messages to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+from importer.compact.uid_set import Ascending, Uid, UidSet, UidValidity
+from importer.concurrency import run_both
+from importer.domain.messages.message_identity import has_identifying_field, header_key, munged
+from importer.domain.model import (
+    ANY_UIDVALIDITY,
+    FORMER_UIDVALIDITY,
+    FolderRef,
+    FolderStatus,
+    KeywordRule,
+    Outcome,
+    Receipt,
+)
+from importer.domain.planning.message_batches import MessageBatch
+from importer.domain.planning.retry_policy import decisive
+from importer.domain.receipts.folder_history import FolderHistory
+from importer.engine.copy_target import Target
+from importer.engine.doubts import SAMPLE
+from importer.engine.existing_mail import ExistingMail
+from importer.engine.folder_copy import FolderCopy, Prepared, Unprepared
+from importer.engine.leg_context import Lane
+from importer.engine.settle import settle
+from providers.errors import FolderChanged, FolderUnusable, Side
+
+
+@dataclass(frozen=True, slots=True)
+class _DestinationFolder:
+    """The destination folder and the keywords it accepts; `rule` is None if the folder is read-only."""
+
+    status: FolderStatus
+    rule: KeywordRule | None
+
+
+def prepare(phase: Unprepared, lane: Lane) -> Prepared:
+    """Settle doubtful appends and queue the messages to copy. An unusable folder is reported by `finish`, not
+    here. Raises what the sessions and the ledger raise otherwise."""
+    folder = phase.folder
+    try:
+        _Preparation(folder, lane).run()
+    except (FolderUnusable, FolderChanged) as error:
+        folder.state.trouble(error)
+    return Prepared(folder)
+
+
+class _Preparation:
+    def __init__(self, folder: FolderCopy, lane: Lane) -> None:
+        self._folder = folder
+        self._lane = lane
+
+    def run(self) -> None:
+        folder, lane = self._folder, self._lane
+        folder.passes += 1
+        self._start_pass()
+        settle(folder.leg, lane, folder.destination)
+        folder.state.drop_claims()
+        folder.limit_bytes = lane.destination.append_limit_bytes()
+        receipts = folder.receipts()
+        first = next(receipts, None)
+        destination, batches_of_all = run_both(
+            self._open_destination, lambda: self._list_source(uncopied=first is None), decisive
+        )
+        if destination is not None and self._follow_first_message(destination.status):
+            receipts = folder.receipts()
+        elif first is not None:
+            receipts = chain((first,), receipts)
+        self._load_history(destination, receipts)
+        if isinstance(batches_of_all, FolderUnusable):
+            raise batches_of_all
+        self._forget_old_numbers(destination)
+        pending = folder.history.todo(folder.listed)
+        folder.state.count(folder.history, folder.tally_of_history(), len(pending))
+        believed, in_doubt, batched, alone = folder.state.sort_doubts(pending)
+        if believed:
+            folder.state.record([], believed)
+        if not pending:
+            return
+        self._open_target(destination or self._recreate())
+        # The batches of all messages serve only if none of them is settled or refused already.
+        if batches_of_all and pending == folder.listed and not (in_doubt or believed):
+            folder.state.queue(batches_of_all)
+            return
+        folder.state.queue(self._batches_of(pending - in_doubt - folder.history.refused))
+        folder.state.queue(self._batches_of(batched))
+        folder.state.queue(replace(batch, apart=True) for batch in self._batches_of(alone, max_messages=1))
+
+    def _start_pass(self) -> None:
+        """Replace a connection if the last pass asks for it, and go on with the source folder as it is now.
+        The destination folder is opened anew in any case."""
+        folder, lane = self._folder, self._lane
+        renew, changed = folder.state.begin_pass()
+        if renew is Side.SOURCE:
+            lane.source.renew()
+        elif renew is Side.DESTINATION:
+            lane.destination.renew()
+        if changed is Side.SOURCE:
+            name = folder.source.name
+            folder.status = replace(lane.source.status(name), elsewhere=folder.status.elsewhere)
+            folder.source = folder.status.ref(name)
+
+    # --- The destination folder ----------------------------------------------------------------------
+
+    def _open_destination(self) -> _DestinationFolder | None:
+        """The destination folder; None if it is missing or cannot be opened, which is asked once more over a
+        new connection if the server lists the folder."""
+        session, name = self._lane.destination, self._folder.destination
+        self._folder.missing = False
+        try:
+            return _DestinationFolder(*session.open_for_appending(name))
+        except FolderUnusable:
+            if name not in {folder.name for folder in session.folders()}:
+                self._folder.missing = True
+                return None
+        session.renew()
+        try:
+            return _DestinationFolder(*session.open_for_appending(name))
+        except FolderUnusable:
+            return None
+
+    def _follow_first_message(self, status: FolderStatus) -> bool:
+        """Whether the folder is the one that was empty when this leg opened it, under another UIDVALIDITY:
+        some servers assign it with the first message. Receipts are then valid for it as it is now."""
+        folder = self._folder
+        empty, folder.was_empty = folder.was_empty, None
+        if empty is None or empty.uidvalidity == status.uidvalidity:
+            return False
+        leg, route = folder.leg, folder.leg.import_.route
+        stored = 0
+        first: Receipt | None = None
+        for receipt in folder.receipts():
+            if receipt.destination == empty and receipt.outcome is Outcome.COPIED:
+                stored += len(receipt.source_uids)
+                first = first or (receipt if receipt.source == folder.source else None)
+        if first is None or stored > status.messages or not self._holds_one_of(first, status):
+            return False
+        leg.ledger.detach(route, empty.name, empty.uidvalidity, leg.lease)
+        leg.ledger.attach(route, empty.name, status.uidvalidity, leg.lease)
+        return True
+
+    def _holds_one_of(self, receipt: Receipt, status: FolderStatus) -> bool:
+        """Whether one of the messages of the first receipt is among the first in the folder, by its header:
+        else the folder was removed and created again meanwhile."""
+        lane = self._lane
+        sent = UidSet.of(receipt.source_uids[:SAMPLE])
+        ref = status.ref(self._folder.destination)
+        stored = UidSet.of(islice(lane.destination.uids(ref), SAMPLE))
+        keys = [
+            {
+                header_key(munged(lines.header)).digest
+                for lines in session.headers(folder, uids)
+                if has_identifying_field(lines.header)
+            }
+            for session, folder, uids in (
+                (lane.source, receipt.source, sent),
+                (lane.destination, ref, stored),
+            )
+        ]
+        return not keys[0].isdisjoint(keys[1])
+
+    def _recreate(self) -> _DestinationFolder:
+        """Create a missing folder for new mail. Messages that were copied into the old one stay settled."""
+        folder, leg, missing = self._folder, self._folder.leg, self._folder.history.destination
+        leg.ledger.detach(leg.import_.route, missing.name, missing.uidvalidity, leg.lease)
+        leg.ledger.detach_all(leg.import_.destination, [missing.name], leg.lease)
+        leg.ledger.note_created(leg.import_.id, [folder.destination], leg.lease)
+        self._lane.destination.create(folder.destination)
+        created = self._open_destination()
+        self._load_history(created, folder.receipts())
+        if created is None:
+            raise FolderUnusable(
+                f"The folder “{folder.destination}” could not be created in the new mailbox.",
+                side=self._lane.destination.side,
+            )
+        return created
+
+    def _open_target(self, destination: _DestinationFolder) -> None:
+        folder, session = self._folder, self._lane.destination
+        status, ref = destination.status, destination.status.ref(folder.destination)
+        if destination.rule is None:
+            raise FolderUnusable(
+                f"The folder “{folder.destination}” in the new mailbox is read-only.", side=session.side
+            )
+        folder.was_empty = ref if status.uidnext <= 1 else None
+        existing = session.uids(ref) if status.messages else UidSet()
+        unlisted = session.unlisted(ref) if status.messages else 0
+        ours = folder.history.destination_uids
+        if unlisted > len(ours - existing):  # not only our own copies
+            raise FolderUnusable(
+                f"The new mailbox does not list {unlisted} of the messages that it counts in"
+                f" “{folder.destination}”: they may be the ones to copy.",
+                side=session.side,
+            )
+        mail = ExistingMail(session, ref, existing - ours)
+        target = Target(folder.source, ref, destination.rule, folder.limit_bytes, mail)
+        folder.state.open(target, status.uidnext)
+
+    # --- The history ---------------------------------------------------------------------------------
+
+    def _load_history(self, destination: _DestinationFolder | None, receipts: Iterable[Receipt]) -> None:
+        """Rebuild the history of the destination folder; `receipts` are all receipts into it."""
+        folder, leg = self._folder, self._folder.leg
+        status = destination.status if destination else None
+        uidvalidity = status.uidvalidity if status else self._last_uidvalidity()
+        expected = max(folder.status.messages, status.messages if status else 0)
+        history = FolderHistory(
+            leg.import_.id,
+            folder.source,
+            FolderRef(folder.destination, uidvalidity),
+            status.uidnext if status else None,
+            met_first=leg.digests(expected),
+            met_before=leg.digests(expected),
+            former=leg.digests(expected),
+        )
+        history.recall(receipts)
+        history.refuse(leg.ledger.refusals(leg.import_.id))
+        folder.history = history
+        folder.state.count(history, folder.state.tally, folder.state.remaining)
+        if status and history.detached:  # an earlier leg stopped while it recreated the folder
+            leg.ledger.attach(leg.import_.route, folder.destination, status.uidvalidity, leg.lease)
+
+    def _last_uidvalidity(self) -> UidValidity:
+        """UIDVALIDITY of a folder that its owner removed or renamed: copies into it stay in the tally."""
+        last = ANY_UIDVALIDITY
+        for receipt in self._folder.receipts():
+            if receipt.destination.uidvalidity != FORMER_UIDVALIDITY:
+                last = receipt.destination.uidvalidity
+        return last
+
+    def _forget_old_numbers(self, destination: _DestinationFolder | None) -> None:
+        """If the source was renumbered under the same UIDVALIDITY, an old UID means another message: have the
+        old receipts count by content alone. A folder of labels numbers no messages of its own."""
+        folder, leg = self._folder, self._folder.leg
+        uidnext = max(folder.status.uidnext, Uid((folder.listed.highest or 0) + 1))
+        first_pass, folder.is_numbering_checked = not folder.is_numbering_checked, True
+        # In later passes the survey's UIDNEXT is older than the messages that arrived since.
+        if first_pass and not folder.status.contents and folder.history.renumbered(uidnext):
+            leg.ledger.renumber(leg.import_.route, folder.destination, folder.source, leg.lease)
+            self._load_history(destination, folder.receipts())
+
+    # --- The messages to copy ------------------------------------------------------------------------
+
+    def _list_source(self, *, uncopied: bool) -> list[MessageBatch] | FolderUnusable:
+        """Set `listed` to the UIDs that the source lists. If nothing was copied so far (`uncopied`) and UIDs
+        are dense, sizes are read instead of UIDs and all messages are returned as batches, which saves a
+        round trip; else the list is empty."""
+        folder, session = self._folder, self._lane.source
+        status = folder.status
+        dense = status.uidnext <= 2 * status.messages + 1000
+        try:
+            if status.messages and dense and uncopied:
+                listed, all_batches = self._listed_batches(UidSet.from_ranges([(1, status.uidnext - 1)]))
+                if len(listed) >= status.messages:
+                    folder.listed = listed
+                    return all_batches
+            folder.listed = session.uids(folder.source)
+            folder.unlisted = session.unlisted(folder.source)
+        except FolderUnusable as unusable:
+            return unusable
+        return []
+
+    def _batches_of(self, uids: UidSet, max_messages: int | None = None) -> list[MessageBatch]:
+        """Batches of `uids`. Messages that the source no longer lists come first: their fetch reports why."""
+        if not uids:
+            return []
+        listed, listed_batches = self._listed_batches(uids, max_messages)
+        vanished = (uids - listed).chunks(max_messages or self._folder.max_messages)
+        return [*(MessageBatch(chunk, 0) for chunk in vanished), *listed_batches]
+
+    def _listed_batches(
+        self, uids: UidSet, max_messages: int | None = None
+    ) -> tuple[UidSet, list[MessageBatch]]:
+        """The members of `uids` that the source lists, and their batches."""
+        listed = Ascending()
+        folder = self._folder
+
+        def sizes() -> Iterator[tuple[Uid, int]]:
+            for uid, size_bytes in self._lane.source.sizes(folder.source, uids):
+                listed.add(uid)
+                yield uid, size_bytes
+
+        grouped = list(folder.grouped(sizes(), limit_bytes=folder.limit_bytes, max_messages=max_messages))
+        return listed.uids, grouped

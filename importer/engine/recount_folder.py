@@ -1,0 +1,166 @@
+"""Ends the work on one pair of folders: updates flags, counts both sides again, reports what the recount
+found, and writes the checkpoint of a folder that is completely copied."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from importer.compact.uid_set import Uid
+from importer.domain.model import (
+    ANY_UIDVALIDITY,
+    FolderCheckpoint,
+    FolderRef,
+    FolderTally,
+    RefusalCode,
+)
+from importer.engine.flag_updates import update_flags
+from importer.engine.folder_copy import Counted, Finished, FolderCopy, Unprepared
+from importer.engine.leg_context import Lane
+from importer.engine.new_refusals import folder_refusal
+from importer.engine.recount import Recount, recount
+from providers.errors import FolderChanged, FolderUnusable
+
+MAX_RECOUNTS: Final = 3
+"""Mail that arrives during a copy is fetched in a further pass; after this many, by the next import."""
+
+SURPLUS_REASON: Final = "more copies in the new mailbox than were made: {number}"
+
+NEVER_SEEN: Final = (
+    "copied by an earlier import, but the new mailbox has not shown it since: look for it there, or undo that"
+    " import and start again"
+)
+
+UNLISTED: Final = "messages that the old server counts and does not list, however it is asked: {number}"
+
+
+def recount_folder(phase: Finished, lane: Lane) -> tuple[FolderTally, Unprepared | Counted]:
+    """Return the tally with its recount. `Unprepared`: mail has arrived at the source since it was listed.
+
+    A folder that is completely copied gets a checkpoint, so that later imports skip it as long as nothing
+    changes.
+    """
+    folder = phase.folder
+    folder.recounts += 1
+    last = folder.recounts == MAX_RECOUNTS
+    tally, arrived = _recounted(folder, lane, last=last)
+    if arrived and not last:
+        return tally, Unprepared(folder)
+    folder.state.close()
+    return tally, Counted()
+
+
+def _recounted(folder: FolderCopy, lane: Lane, *, last: bool) -> tuple[FolderTally, bool]:
+    """The tally, and whether mail has arrived."""
+    state = folder.state
+    tally = state.tally
+    try:
+        if folder.leg.import_.options.sync_flags and state.unusable is None:
+            _update_flags(folder, lane)
+        folder.unlisted = 0  # the recount counts them itself
+        result = recount(
+            lane,
+            folder.history,
+            folder.tally_of_history,
+            folder.status.messages,
+            folder.receipts,
+            missing=folder.missing,
+        )
+        _note_unseen(folder, lane)
+    except FolderUnusable:
+        return tally, False
+    except FolderChanged as error:
+        if state.unusable is None:
+            state.trouble_in_recount(error, last=last)
+        if state.unusable is None:
+            return state.tally, True
+        folder.refuse_rest(lane, state.unusable)
+        _note_uncounted(folder, state.unusable)
+        return state.tally, False
+    if result.surplus:
+        _report_surplus(folder, result.surplus)
+    arrived = bool(result.arrived - state.unfetched) and state.unusable is None
+    folder.unlisted = result.unlisted
+    if result.unlisted and not folder.history.unlisted_known:
+        _refuse_unlisted(folder, result.unlisted)
+    if not arrived:
+        _write_checkpoint(folder, result)
+    return result.tally, arrived
+
+
+def _update_flags(folder: FolderCopy, lane: Lane) -> None:
+    """Update flags after all messages are copied: the checkpoint that follows states that they are as they
+    were at the survey."""
+    checkpoint, source = folder.checkpoint, folder.status
+    same_folders = checkpoint is not None and (checkpoint.status.uidvalidity, checkpoint.destination) == (
+        source.uidvalidity,
+        folder.history.destination,
+    )
+    since = checkpoint.status.highest_modseq if checkpoint is not None and same_folders else 0
+    folder.flags_updated += update_flags(folder.leg, lane, folder.history, since)
+
+
+def _note_unseen(folder: FolderCopy, lane: Lane) -> None:
+    """Note which copies the recount did not see. Refuse those of earlier imports that no recount has seen: to
+    copy them again could double them, and to call them there would be a guess."""
+    leg, history, there = folder.leg, folder.history, folder.history.there
+    route, destination, source = leg.import_.route, folder.destination, folder.source
+    if there.lost and not folder.missing:  # a removed folder explains it
+        leg.ledger.note_unseen(route, destination, source, there.lost, True, leg.lease)
+    if history.has_unseen and not there.unknown:
+        seen = history.settled - there.never_seen - there.lost - there.unchecked - there.gone
+        leg.ledger.note_unseen(route, destination, source, seen, False, leg.lease)
+    unseen = (there.never_seen & folder.listed) - history.refused
+    if unseen:
+        folder.refuse(lane, unseen, NEVER_SEEN, RefusalCode.NEVER_SEEN)
+
+
+def _note_uncounted(folder: FolderCopy, reason: str) -> None:
+    """Note why the folder could not be counted again. What was copied stays in the tally."""
+    leg, source, listed = folder.leg, folder.source, len(folder.listed)
+    known = {(refusal.folder, refusal.reason) for refusal in leg.ledger.refusals(leg.import_.id)}
+    if listed and (source.name, reason) not in known:
+        refusal = folder_refusal(leg.import_.id, source, reason, count=listed)
+        leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
+
+
+def _report_surplus(folder: FolderCopy, surplus: int) -> None:
+    """Record that the destination holds more copies than were made, once per import and folder."""
+    leg, source, code = folder.leg, folder.source, RefusalCode.SURPLUS
+    reason = SURPLUS_REASON.format(number=surplus)
+    known = (
+        refusal.reason
+        for refusal in leg.ledger.refusals(leg.import_.id)
+        if (refusal.folder, refusal.code) == (source.name, code)
+    )
+    if reason not in known:
+        folder_of_any_age = FolderRef(source.name, ANY_UIDVALIDITY)
+        refusal = folder_refusal(leg.import_.id, folder_of_any_age, reason, count=surplus, code=code)
+        leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
+
+
+def _refuse_unlisted(folder: FolderCopy, number: int) -> None:
+    """Note that the source counts messages that could not be found in any way."""
+    leg, reason = folder.leg, UNLISTED.format(number=number)
+    refusal = folder_refusal(leg.import_.id, folder.source, reason, count=number, code=RefusalCode.UNLISTED)
+    leg.ledger.record(leg.import_.route, folder.destination, [], [refusal], leg.lease)
+    folder.history.refuse([refusal])
+
+
+def _write_checkpoint(folder: FolderCopy, result: Recount) -> None:
+    status, tally, listed, leg = folder.status, result.tally, folder.listed, folder.leg
+    as_surveyed = len(listed) == status.messages and not listed.at_or_above(status.uidnext)
+    checked = tally.confirmed == tally.copied and not tally.unchecked
+    complete = tally.adds_up and not tally.failed and checked
+    # Else messages vanished that this import had settled: a later import must not count them.
+    as_surveyed = as_surveyed and tally.found == status.messages
+    if as_surveyed and complete and folder.state.unusable is None:
+        history = folder.history
+        checkpoint = FolderCheckpoint(
+            leg.import_.id,
+            status,
+            history.destination,
+            history.destination_uids.highest or Uid(0),
+            tally,
+            result.destination,
+        )
+        leg.ledger.save_checkpoint(leg.import_.route, checkpoint, leg.lease)
