@@ -292,7 +292,7 @@ def _is_proven(settings: Settings, catalog: Catalog, account: Account) -> bool:
 
 def access_of(settings: Settings) -> MailboxAccess:
     """The configured login methods for mailboxes other than passwords. Raises SettingsError."""
-    if not (settings.google_client_id or settings.microsoft_client_id or settings.has_organisation):
+    if not settings.has_sign_in:
         return PasswordsOnly()
     from importer.oauth_setup import configured_access
 

@@ -21,8 +21,8 @@ class PasswordGrant:
 
 @dataclass(frozen=True, slots=True)
 class OAuthGrant:
-    """The owner's consent (RFC 6749 section 1.5). `provider` is "google" or "microsoft"; `tenant` is the
-    directory of the consent at Microsoft, "" for none."""
+    """The owner's consent (RFC 6749 section 1.5). `provider` is an id of `SIGN_IN_PROVIDERS`; `tenant`
+    is the directory of the consent, "" for none."""
 
     provider: str
     refresh_token: Secret

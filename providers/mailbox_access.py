@@ -13,6 +13,7 @@ from typing import Protocol
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
+from providers.sign_in_providers import name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class People(Protocol):
 
 
 class MailboxAccess(Protocol):
-    """Mailbox access by OAuth. Providers are "google" and "microsoft"."""
+    """Mailbox access by OAuth. Providers are named by the ids of `SIGN_IN_PROVIDERS`."""
 
     def can_sign_in(self, provider: str | None) -> bool:
         """Whether sign-in of owners at `provider` is set up."""
@@ -132,7 +133,7 @@ class MailboxAccess(Protocol):
     def revoke_consent(self, grant: Grant) -> bool:
         """Revoke an owner's consent at its provider; True if that succeeded. Never raises.
 
-        At Google this ends every grant of this owner for this installation.
+        At some providers (Google) this ends every grant of this owner for this installation.
         """
         ...
 
@@ -173,6 +174,6 @@ class PasswordsOnly:
 def not_set_up(provider: str) -> str:
     """The error text for a sign-in or grant of a provider that is not set up."""
     return (
-        f"Mailhaul is not set up for signing in with {provider.capitalize()}: its operator has to set that"
+        f"Mailhaul is not set up for signing in with {name_of(provider)}: its operator has to set that"
         " up, or the owner has to use a password."
     )

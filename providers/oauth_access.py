@@ -10,7 +10,8 @@ from providers import oauth
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.mailbox_access import AccessToken, Consent, Question, not_set_up
-from providers.oauth import Application, OAuthHttp
+from providers.oauth import Application
+from providers.oauth_http import OAuthHttp
 from providers.token_refresh import FreshTokens, consent_tokens
 
 

@@ -1,7 +1,8 @@
 """Sign-in with OpenID Connect: authenticate a person and their mail addresses.
 
 Discovery 1.0, Core 1.0 with the authorisation code flow, PKCE (RFC 7636, S256), state and nonce, and
-RP-Initiated Logout 1.0. Code shared with other OAuth providers is in oauth.py.
+RP-Initiated Logout 1.0. Requests are made by oauth_http.py, and ID tokens checked by
+id_token.py.
 
 Invariants
 - No claim of an ID token is used before its signature by the issuer is verified.
@@ -21,16 +22,16 @@ from urllib.parse import urlencode, urlsplit
 
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, ServerUnavailable
-from providers.id_token import signed_claims
+from providers.id_token import InvalidIdToken, verified_claims
 from providers.mailbox_access import Person, Question
-from providers.oauth import Application, Endpoints, OAuthHttp, get_json, refusal_error, run_request
+from providers.oauth_http import OAuthClient, OAuthHttp, get_json, refusal_error, run_request
+from providers.sign_in_provider import Endpoints
 
 SCOPE: Final = "openid email"
 CLAIM: Final = "email"
 
 _NAME: Final = "The sign-in service"
 _CACHED_FOR_S: Final = 600.0
-_CLOCK_SKEW_S: Final = 120
 
 _WRONG_RESPONSE: Final = "The response of the sign-in service does not belong to this sign-in. Sign in again."
 
@@ -57,7 +58,6 @@ class _Service:
     """The issuer's discovery document (Discovery section 3)."""
 
     endpoints: Endpoints
-    keys: str
     user_info: str
     end_session: str
     supports_post: bool  # client_secret_post
@@ -125,29 +125,19 @@ class OpenId:
         return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
 
     def _verified_claims(self, id_token: str, service: _Service, nonce: str) -> Mapping[str, Any]:
-        """Verify an ID token (Core section 3.1.3.7) and return its claims.
-
-        Raises LoginRejected, ServerUnavailable.
-        """
-        claims = signed_claims(id_token, self._get(service.keys).get("keys"))
-        if claims is None:
-            raise LoginRejected(_WRONG_RESPONSE, server_text="ID token without a signature of the issuer")
-        audience, client_id = claims.get("aud"), self.registration.client_id
-        audience = audience if isinstance(audience, list) else [audience]
-        now = time.time()
-        checks = {
-            "iss": claims.get("iss") == self.registration.issuer,
-            "aud": client_id in audience,
-            "azp": claims.get("azp", client_id if len(audience) == 1 else None) == client_id,
-            "nonce": claims.get("nonce") == nonce,
-            "exp": _timestamp(claims.get("exp")) > now - _CLOCK_SKEW_S,
-            "nbf": _timestamp(claims.get("nbf")) <= now + _CLOCK_SKEW_S,
-            "sub": isinstance(claims.get("sub"), str) and claims["sub"] != "",
-        }
-        failed = [name for name, passed in checks.items() if not passed]
-        if failed:
-            raise LoginRejected(_WRONG_RESPONSE, server_text=f"ID token with a wrong {', '.join(failed)}")
-        return claims
+        """The claims of an ID token. Raises LoginRejected, ServerUnavailable."""
+        keys = self._get(service.endpoints.keys).get("keys")
+        registration = self.registration
+        try:
+            return verified_claims(
+                id_token,
+                keys,
+                client_id=registration.client_id,
+                nonce=nonce,
+                issuers_of=lambda _claims: frozenset({registration.issuer}),
+            )
+        except InvalidIdToken as error:
+            raise LoginRejected(_WRONG_RESPONSE, server_text=str(error)) from None
 
     def _with_user_info(self, claims: Mapping[str, Any], service: _Service, token: str) -> Mapping[str, Any]:
         """Add the claims from UserInfo, which must be about the same person (Core section 5.3.2)."""
@@ -167,8 +157,12 @@ class OpenId:
             )
         methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         service = _Service(
-            Endpoints(_https_url(document, "authorization_endpoint"), _https_url(document, "token_endpoint")),
-            _https_url(document, "jwks_uri"),
+            Endpoints(
+                *(
+                    _https_url(document, name)
+                    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
+                )
+            ),
             _https_url(document, "userinfo_endpoint", required=False),
             _https_url(document, "end_session_endpoint", required=False),
             "client_secret_basic" not in methods,
@@ -179,24 +173,14 @@ class OpenId:
 
     def _session(self, service: _Service) -> Any:
         registration = self.registration
-        session = self.web.session(
-            Application(
-                provider="openid",
-                name=_NAME,
-                client_id=registration.client_id,
-                client_secret=registration.client_secret,
-                redirect_uri=registration.redirect_uri,
-                endpoints=service.endpoints,
-                scope=registration.scope,
-                mail_scope="",
-                issuers=frozenset({registration.issuer}),
-                issuers_of=lambda _claims: frozenset({registration.issuer}),
-                explain=_explain,
-            )
+        client = OAuthClient(
+            registration.client_id,
+            registration.client_secret,
+            registration.redirect_uri,
+            registration.scope,
+            "client_secret_post" if service.supports_post else "client_secret_basic",
         )
-        if not service.supports_post:
-            session.token_endpoint_auth_method = "client_secret_basic"  # noqa: S105
-        return session
+        return self.web.session(client)
 
     def _get(self, url: str, token: str = "") -> Mapping[str, Any]:
         return get_json(self.web, url, _NAME, _explain, token)
@@ -218,10 +202,6 @@ def texts_in(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
     """The strings in a claim, which is a string or a list."""
     value = claims.get(claim)
     return tuple(text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str))
-
-
-def _timestamp(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _https_url(document: Mapping[str, Any], name: str, *, required: bool = True) -> str:

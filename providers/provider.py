@@ -122,8 +122,9 @@ class Provider:
 
     `domains` are the domains of its own addresses. `endpoint` is its server, `read_endpoint` a better one to
     copy from, `other_hosts` are further names of the same service. `mx` are suffixes of the mail exchangers
-    of its customers' own domains. `sign_in` names the OAuth provider for its mailboxes ("google",
-    "microsoft"). `unavailable_text` says, for hosts that cannot be imported from, why and what to do instead.
+    of its customers' own domains. `sign_in` names the OAuth provider for its mailboxes, an id of
+    `SIGN_IN_PROVIDERS`. `unavailable_text` says, for hosts that cannot be imported from, why and what to do
+    instead.
     """
 
     id: str

@@ -19,7 +19,8 @@ from providers.endpoint import Secret
 from providers.errors import GrantExpired
 from providers.grants import OAuthGrant
 from providers.mailbox_access import AccessToken
-from providers.oauth import Application, OAuthHttp
+from providers.oauth import Application
+from providers.oauth_http import OAuthHttp
 
 _LEEWAY_S: Final = 60.0
 _LEEWAY_SHARE: Final = 0.2

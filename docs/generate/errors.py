@@ -12,6 +12,7 @@ from importer.domain.model import RefusalCode
 from importer.domain.reporting.report import ExitCode, exit_code_of
 from importer.web.api.problem_details import TITLES
 from providers.errors import MailError
+from providers.sign_in_providers import names
 
 _PRODUCT: Final = [Path(__file__).parents[2] / package for package in ("importer", "providers")]
 _INTRODUCTION: Final = """\
@@ -110,7 +111,7 @@ REASONS: Final = {
         "Nothing. If the host allows more: `MAILHAUL_HOST_CONNECTIONS`, `MAILHAUL_ACCOUNT_CONNECTIONS`.",
     ),
     "consent_needed": (
-        "The owner of the old or the new mailbox has to sign in with Google or Microsoft. A link was mailed there;"
+        f"The owner of the old or the new mailbox has to sign in with {names()}. A link was mailed there;"
         " `mailhaul show` has it too.",
         "Nothing, or pass the link on yourself. Reminders are mailed after two and five days.",
     ),

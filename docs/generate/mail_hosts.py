@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from docs.generate.markdown import table
+from docs.generate.markdown import anchor, between_markers, table
 from providers.catalog import Catalog
 from providers.endpoint import LoginForm
 from providers.provider import MEANINGS, LoginKind, PasswordKind, Provider
+from providers.sign_in_providers import SIGN_IN_PROVIDERS, name_of
 
 PAGE: Final = Path(__file__).parents[1] / "providers.md"
 
@@ -26,7 +26,6 @@ _FIRST: Final = {
     LoginKind.PASSWORD: "First, with a password",
     LoginKind.SIGN_IN: "First, with sign-in",
 }
-_BRANDS: Final = {"google": "Google", "microsoft": "Microsoft"}
 
 
 def render() -> str:
@@ -40,14 +39,10 @@ def written(page: str, catalog: Catalog) -> str:
         "overview": _overview,
         "hosts": _hosts,
         "quirks": _quirks,
+        "contents": _contents,
+        "sign-in": _sign_in,
     }
-    for name, lines in sections.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(page):
-            raise ValueError(f"the markers <!-- {name} --> and <!-- /{name} --> are missing")
-        inside = "\n".join(lines(catalog))
-        page = pattern.sub(lambda found, inside=inside: f"{found[1]}\n{inside}\n\n{found[2]}", page)  # type: ignore[misc]
-    return page
+    return between_markers(page, {name: lines(catalog) for name, lines in sections.items()})
 
 
 def _overview(catalog: Catalog) -> Iterator[str]:
@@ -55,7 +50,7 @@ def _overview(catalog: Catalog) -> Iterator[str]:
         ("host", "server", "login", "password", "customers' domains have an MX in"),
         (
             (
-                f"[{provider.name}](#{_anchor(provider)})",
+                f"[{provider.name}](#{anchor(provider.name)})",
                 f"`{provider.endpoint.host}`" if provider.endpoint else "not to be had",
                 _LOGINS[provider.login_form] if provider.endpoint else "",
                 _ways_in(provider),
@@ -64,6 +59,17 @@ def _overview(catalog: Catalog) -> Iterator[str]:
             for provider in catalog
         ),
     )
+
+
+def _contents(_catalog: Catalog) -> Iterator[str]:
+    guides = [heading for provider in SIGN_IN_PROVIDERS.values() for heading, _ in provider.guides]
+    for heading in ("How a host is found", "All hosts", *guides, "Host by host", "Quirks"):
+        yield f"- [{heading}](#{anchor(heading)})"
+
+
+def _sign_in(_catalog: Catalog) -> Iterator[str]:
+    guides = (guide for provider in SIGN_IN_PROVIDERS.values() for guide in provider.guides)
+    yield "\n\n".join(f"## {heading}\n\n{text.strip()}" for heading, text in guides)
 
 
 def _hosts(catalog: Catalog) -> Iterator[str]:
@@ -114,13 +120,9 @@ def _limits(provider: Provider) -> Iterator[str]:
 def _ways_in(provider: Provider) -> str:
     if not provider.sign_in:
         return _PASSWORDS[provider.password]
-    sign_in = f"sign-in with {_BRANDS[provider.sign_in]}"
+    sign_in = f"sign-in with {name_of(provider.sign_in)}"
     return (
         sign_in
         if provider.password is PasswordKind.NONE
         else f"{sign_in}, or {_PASSWORDS[provider.password]}"
     )
-
-
-def _anchor(provider: Provider) -> str:
-    return re.sub(r"[^\w\- ]", "", provider.name.lower()).replace(" ", "-")

@@ -100,11 +100,6 @@ class Settings(FrontEndSettings):
         return self.data
 
     @property
-    def has_organisation(self) -> bool:
-        """Whether an organisation's permission for its mailboxes is configured."""
-        return self.google_service_account_file is not None or bool(self.microsoft_organisation_tenant)
-
-    @property
     def master(self) -> MasterUser | None:
         """The master user of the destination server, if configured."""
         if self.destination_server is None or self.destination_master_password is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from importer.settings.value_types import PREFIX, Kind, domains, secret, text
+from importer.settings.value_types import Kind, text
 from providers.endpoint import Secret
 
 Seen = Mapping[str, Any]
@@ -72,12 +72,21 @@ def setting(
     )
 
 
+class SettingGroup:
+    """A class attribute that stands for settings that are declared elsewhere, in that place of the order."""
+
+    def __init__(self, settings: Callable[[], Iterable[tuple[str, Setting]]]) -> None:
+        self.settings: Final = settings
+
+
 def settings_of(group: type) -> Iterator[tuple[str, Setting]]:
     """Names and settings in the order of declaration, those of base classes first."""
     for cls in reversed(group.__mro__):
         for name, attribute in vars(cls).items():
             if isinstance(attribute, Setting):
                 yield name, attribute
+            elif isinstance(attribute, SettingGroup):
+                yield from attribute.settings()
 
 
 def comes_with(other: str) -> Validator:
@@ -90,31 +99,3 @@ def comes_with(other: str) -> Validator:
         return value
 
     return check
-
-
-def client_secret(provider: str) -> Any:
-    """A `<provider>_client_secret` setting."""
-    client_id = f"{provider}_client_id"
-    return setting(
-        None,
-        "Client secret of that application.",
-        f"the client secret of {PREFIX}{client_id.upper()}, and set with it",
-        secret,
-        comes_with(client_id),
-        shown="none",
-        hidden=True,
-        always_checked=True,
-    )
-
-
-def organisation_domains(needed_by: str) -> Any:
-    """A setting for the domains of an organisation's permission, which `needed_by` configures."""
-    return setting(
-        frozenset(),
-        "The only domains whose mailboxes may be opened with that permission, separated by commas.",
-        f"domains such as example.org,example.com, and set with {PREFIX}{needed_by.upper()}",
-        domains,
-        comes_with(needed_by),
-        shown="none",
-        always_checked=True,
-    )

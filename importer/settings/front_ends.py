@@ -5,9 +5,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from importer.settings.fields import Seen, setting
-from importer.settings.identity_providers import IdentityProviderSettings
+from importer.settings.openid_settings import OpenIdSettings
 from importer.settings.value_types import flag, secret, text, whole
 from providers.endpoint import Secret
+from providers.sign_in_providers import SIGN_IN_PROVIDERS
 
 
 def _listen(value: str, _seen: Seen) -> str:
@@ -38,13 +39,13 @@ def _public_url(value: str, seen: Seen) -> str:
     valid = parts.hostname and parts.scheme in (("https", "http") if local else ("https",))
     if value and (not valid or parts.path.strip("/") or parts.query or parts.fragment or parts.username):
         raise ValueError
-    sign_ins = ("google_client_id", "microsoft_client_id", "openid_issuer")
-    if not value and any(map(seen.get, sign_ins)):
+    sign_ins = [f"{provider}_client_id" for provider in SIGN_IN_PROVIDERS]
+    if not value and any(map(seen.get, [*sign_ins, "openid_issuer"])):
         raise ValueError
     return value.rstrip("/")
 
 
-class FrontEndSettings(IdentityProviderSettings):
+class FrontEndSettings(OpenIdSettings):
     """The web pages, the API and webhooks."""
 
     public_url: str = setting(

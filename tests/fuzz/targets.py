@@ -69,7 +69,7 @@ from providers.discovery import ascii_domain, discover
 from providers.endpoint import Endpoint, PasswordInServer, Secret, parse_server, server_url
 from providers.errors import LoginRejected, ServerUnavailable
 from providers.mailbox_access import Question
-from providers.oauth import OAuthHttp
+from providers.oauth_http import OAuthHttp
 from providers.openid_connect import OpenId, Registration
 from tests.lookups import UsualNames
 from tests.recorded import Recorded

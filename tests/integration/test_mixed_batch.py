@@ -118,7 +118,7 @@ def installation(
             "LOG_FORMAT": "json",
             "GOOGLE_SERVICE_ACCOUNT_FILE": str(key_file),
             "GOOGLE_ORGANISATION_DOMAINS": "org.example",
-            "GOOGLE_AUTHORITY": running_authority.google,
+            "GOOGLE_AUTHORITY": running_authority.at("google"),
             **application(running_authority, "microsoft"),
         },
     )

@@ -15,11 +15,11 @@ from joserfc.jwk import RSAKey
 
 from importer.oauth_setup import configured_access
 from importer.settings import Settings
-from providers import google
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.grants import AccessTokens, OAuthGrant, OwnerCredential
 from providers.mailbox_access import Consent, MailboxAccess
+from providers.organisation_grants import ServiceAccount
 from tests.rehearsal.applications import PUBLIC_URL, SECRET, everything_set_up
 from tests.rehearsal.authority import Authority
 
@@ -326,7 +326,9 @@ def test_an_unreachable_provider_is_unavailable(
         configured_access(at("https://localhost:1")).credential(granted.grant, ADA, lambda _grant: None)
     )
     assert isinstance(problem(tokens.access_token), ServerUnavailable)
-    tokens = tokens_of(configured_access(at(host.google)).credential(granted.grant, ADA, lambda _grant: None))
+    tokens = tokens_of(
+        configured_access(at(host.at("google"))).credential(granted.grant, ADA, lambda _grant: None)
+    )
     error = problem(tokens.access_token)
     assert isinstance(error, ServerUnavailable)
     assert "certificate" in str(error)
@@ -357,7 +359,7 @@ def test_each_assertion_is_new(host: Authority, access: MailboxAccess) -> None:
     for _ in range(3):
         tokens.access_token(refused=True)
     assert len(host.rules.assertions) == count_before + 3
-    assert {t.scope for t in host.rules.tokens[-3:]} == {google.ORGANISATION_SCOPE}
+    assert {t.scope for t in host.rules.tokens[-3:]} == {"https://www.googleapis.com/auth/gmail.imap_admin"}
     assert {t.mailbox for t in host.rules.tokens[-3:]} == {ADA}
 
 
@@ -410,5 +412,5 @@ def test_an_invalid_key_file_is_reported_without_being_quoted(tmp_path: Path) ->
     ):
         (tmp_path / "key.json").write_text(text)
         with pytest.raises(ValueError, match="not the JSON key of a service account") as caught:
-            google.ServiceAccount.load(tmp_path / "key.json")
+            ServiceAccount.load(tmp_path / "key.json", "not the JSON key of a service account")
         assert "hunter2" not in "".join(traceback.format_exception(caught.value))

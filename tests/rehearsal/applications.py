@@ -17,16 +17,15 @@ PUBLIC_URL: Final = "http://localhost:8000"
 def application(
     host: Authority, provider: str, public_url: str = PUBLIC_URL, *, secret: str = SECRET
 ) -> dict[str, str]:
-    """Register `mailhaul-google`, `mailhaul-microsoft` or `mailhaul-openid` for pages at `public_url`.
+    """Register `mailhaul-<provider>` for pages at `public_url`, at a provider or at "openid".
 
     Returns the settings for it, as variables without the MAILHAUL_ prefix. All except PUBLIC_URL have the
     provider's prefix.
     """
     name = f"mailhaul-{provider}"
     host.add_application(name, secret, f"{public_url}/sign-in/{provider}")
-    url = {"google": host.google, "microsoft": host.microsoft, "openid": host.openid}[provider]
     provider_settings = {
-        "ISSUER" if provider == "openid" else "AUTHORITY": url,
+        "ISSUER" if provider == "openid" else "AUTHORITY": host.at(provider),
         "CLIENT_ID": name,
         "CLIENT_SECRET": secret,
     }

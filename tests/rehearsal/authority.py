@@ -1,7 +1,7 @@
-"""An authorisation server like those of Google and Microsoft: a consent page, tokens, revocation.
+"""An authorisation server like those of `SIGN_IN_PROVIDERS`: a consent page, tokens, revocation.
 
-It serves Google's paths below `/google` and Microsoft's below `/microsoft`, over HTTPS with a certificate of
-the rehearsal authority. Below `/openid` is an OpenID provider with discovery, keys and UserInfo.
+It serves the paths of each provider below `/<id>`, over HTTPS with a certificate of the rehearsal authority.
+Below `/openid` is an OpenID provider with discovery, keys and UserInfo.
 Introspection (RFC 7662) is served without TLS on a separate port, for the rehearsal IMAP server.
 """
 
@@ -25,12 +25,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import requests
 from authlib.oauth2.rfc6749 import OAuth2Error
 
+from providers.sign_in_provider import TENANT as TENANT_PLACEHOLDER
+from providers.sign_in_provider import SignInProvider
+from providers.sign_in_providers import SIGN_IN_PROVIDERS
 from tests.rehearsal.authority_rules import JWT_BEARER, Client, Request, Rules
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.ports import HOST, RehearsalError
 
 TENANT = "9f5e1c5a-0000-4000-8000-000000000001"
-"""The tenant (directory) of all Microsoft accounts of the rehearsal."""
+"""The tenant (directory) of all accounts of the rehearsal, at providers with tenants."""
 
 Trouble = Callable[[Mapping[str, str]], tuple[int, dict[str, str], Any] | None]
 """Maps the form of a token request to an error response: status, headers, body. None: no error."""
@@ -44,6 +47,15 @@ class TokenRequest:
     path: str
     began_at_s: float
     ended_at_s: float
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The endpoint at a path; `tenant` is that of the path."""
+
+    role: str
+    provider: SignInProvider | None = None
+    tenant: str = ""
 
 
 class Authority:
@@ -63,20 +75,14 @@ class Authority:
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
-    @property
-    def google(self) -> str:
-        """The value for MAILHAUL_GOOGLE_AUTHORITY."""
-        return f"{self.url}/google"
-
-    @property
-    def microsoft(self) -> str:
-        """The value for MAILHAUL_MICROSOFT_AUTHORITY."""
-        return f"{self.url}/microsoft"
+    def at(self, provider_id: str) -> str:
+        """The value for MAILHAUL_<ID>_AUTHORITY."""
+        return f"{self.url}/{provider_id}"
 
     @property
     def openid(self) -> str:
         """The value for MAILHAUL_OPENID_ISSUER."""
-        return f"{self.url}/openid"
+        return self.at("openid")
 
     def add_application(self, client_id: str, secret: str, redirect_uri: str) -> None:
         types = ("authorization_code", "refresh_token", "client_credentials")
@@ -149,39 +155,48 @@ class Authority:
     ) -> tuple[int, dict[str, str], bytes]:
         parts = urlsplit(url)
         request = Request(method, self.url + url, dict(parse_qsl(parts.query)), form)
-        request.rules, request.tenant = self.rules, TENANT
-        request.issuer = self.google if "/google" in parts.path else f"{self.microsoft}/{TENANT}/v2.0"
-        if parts.path.startswith("/openid/"):
-            request.issuer = self.openid
-        response = self._openid(parts.path.rpartition("/")[2], authorization)
-        if response is not None:
-            return response
-        match parts.path.rpartition("/")[2]:
-            case "auth" | "authorize":
+        place = self._place(parts.path)
+        request.rules, request.tenant, request.provider = self.rules, TENANT, place.provider
+        request.issuer = self.openid
+        if place.provider is not None:
+            [request.issuer] = place.provider.issuers_at(self.at(place.provider.id), TENANT)
+        match place.role:
+            case "authorize":
                 return self._consent(method, request)
             case "token":
-                return self._token(parts.path, request)
-            case "revoke" if "/google" in parts.path:
+                return self._token(parts.path, place, request)
+            case "keys":
+                keys = [key.as_dict(private=False) for key in self.rules.published]
+                return self._json(200, {"keys": keys}, {})
+            case "revoke":
                 return self._json(*self.rules.create_endpoint_response("revocation", request))
             case "introspect":
                 with self.rules.lock:
                     return self._json(*self.rules.create_endpoint_response("introspection", request))
-        return 404, {}, b""
+        return self._openid(place.role, authorization)
 
-    def _openid(self, name: str, authorization: str) -> tuple[int, dict[str, str], bytes] | None:
-        """The endpoints of OpenID Connect. Google and Microsoft call their keys `certs` and `keys`."""
-        match name:
-            case "openid-configuration":
-                return self._json(200, self.discovery(), {})
-            case "jwks" | "certs" | "keys":
-                keys = [key.as_dict(private=False) for key in self.rules.published]
-                return self._json(200, {"keys": keys}, {})
-            case "userinfo":
-                token = self.rules.by_token(authorization.removeprefix("Bearer "))
-                if token is None:
-                    return 401, {}, b""
-                return self._json(200, {"sub": token.mailbox, **self.rules.user_info}, {})
-        return None
+    def _openid(self, name: str, authorization: str) -> tuple[int, dict[str, str], bytes]:
+        """The endpoints that only the OpenID issuer has."""
+        if name == "openid-configuration":
+            return self._json(200, self.discovery(), {})
+        token = self.rules.by_token(authorization.removeprefix("Bearer ")) if name == "userinfo" else None
+        if token is None:
+            return 401 if name == "userinfo" else 404, {}, b""
+        return self._json(200, {"sub": token.mailbox, **self.rules.user_info}, {})
+
+    def _place(self, path: str) -> _Place:
+        """What is at that path: an endpoint of a provider, of the OpenID issuer, or introspection."""
+        for provider in SIGN_IN_PROVIDERS.values():
+            endpoints = provider.endpoints_at(f"/{provider.id}", TENANT_PLACEHOLDER)
+            for role in ("authorize", "token", "keys", "revoke"):
+                pattern = re.escape(getattr(endpoints, role)).replace(
+                    re.escape(TENANT_PLACEHOLDER), "([^/]+)"
+                )
+                match = re.fullmatch(pattern, path) if pattern else None
+                if match:
+                    return _Place(role, provider, "".join(match.groups()))
+        name = path.rpartition("/")[2]
+        return _Place({"auth": "authorize", "jwks": "keys"}.get(name, name))
 
     def discovery(self) -> dict[str, Any]:
         """The discovery document (OpenID Connect Discovery section 3)."""
@@ -217,13 +232,12 @@ class Authority:
                 request, request.form["account"] if allowed else None, grant
             )
         headers = dict(headers)
-        if "Location" in headers and "/microsoft" not in request.uri:
-            headers["Location"] += "&" + urlencode(
-                {"iss": request.issuer}
-            )  # RFC 9207; not supported by Microsoft
+        provider = request.provider
+        if "Location" in headers and not (provider and provider.issuer_depends_on_account):
+            headers["Location"] += "&" + urlencode({"iss": request.issuer})  # RFC 9207
         return self._json(status, body, headers)
 
-    def _token(self, path: str, request: Request) -> tuple[int, dict[str, str], bytes]:
+    def _token(self, path: str, place: _Place, request: Request) -> tuple[int, dict[str, str], bytes]:
         began = time.monotonic()
         time.sleep(self.slow_s)
         try:
@@ -231,7 +245,7 @@ class Authority:
             if trouble is not None:
                 status, headers, body = trouble
                 return self._json(status, body, list(headers.items()))
-            if "/microsoft/" in path and path.split("/")[2] not in ("common", "organizations", TENANT):
+            if place.tenant not in ("", "common", "organizations", TENANT):
                 error = {"error": "invalid_request", "error_description": "AADSTS90002: Tenant not found."}
                 return self._json(400, error, [])
             with self.rules.lock:

@@ -21,6 +21,7 @@ from authlib.oauth2.rfc6749 import (
     InvalidGrantError,
     OAuth2Request,
     TokenMixin,
+    UnauthorizedClientError,
     grants,
 )
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
@@ -31,6 +32,9 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from authlib.oidc.core import OpenIDCode
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+
+from providers.sign_in_provider import ServiceAccountGrant, SignInProvider
+from providers.sign_in_providers import SIGN_IN_PROVIDERS
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 Answer = tuple[int, Any, list[tuple[str, str]]]
@@ -128,7 +132,9 @@ class Code(AuthorizationCodeMixin):  # type: ignore[misc]
 
 
 class Request(OAuth2Request):  # type: ignore[misc]
-    """A request in the form that Authlib expects."""
+    """A request in the form that Authlib expects. `provider` is whose endpoint it is at, if one's."""
+
+    provider: SignInProvider | None
 
     def __init__(self, method: str, uri: str, query: Mapping[str, str], form: Mapping[str, str]) -> None:
         super().__init__(method, uri, headers={})
@@ -164,7 +170,7 @@ class Rules(AuthorizationServer):  # type: ignore[misc]
         self.assertions: set[str] = set()  # every `jti` received so far
         self.lock = Lock()
         self.register_token_generator("default", self._new_token)
-        self.register_grant(_CodeGrant, [CodeChallenge(required=True), _IdToken()])
+        self.register_grant(_CodeGrant, [_Pkce(required=True), _IdToken()])
         self.register_grant(_RefreshGrant)
         self.register_grant(_ClientGrant)
         self.register_grant(_AssertionGrant)
@@ -219,14 +225,36 @@ class Rules(AuthorizationServer):  # type: ignore[misc]
         """There are no signal handlers."""
 
 
+def _gives_refresh_token(request: Request) -> bool:
+    """Whether the owner's consent comes with a refresh token, other than by the scope `offline_access`."""
+    parameters = request.payload.data
+    match request.provider and request.provider.id:
+        case "google":
+            return (parameters.get("access_type"), parameters.get("prompt")) == ("offline", "consent")
+        case None | "microsoft":
+            return False
+    return True
+
+
+class _Pkce(CodeChallenge):  # type: ignore[misc]
+    """S256 is required; at providers without PKCE, it is refused."""
+
+    def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
+        provider = grant.request.provider
+        given = grant.request.payload.data.get("code_challenge_method", "")
+        if given != ("S256" if provider is None or provider.pkce else ""):
+            raise UnauthorizedClientError("invalid client id", redirect_uri=redirect_uri)
+        super().validate_code_challenge(grant, redirect_uri)
+
+
 class _CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_post",)
 
     def save_authorization_code(self, code: str, request: Request) -> None:
         parameters = request.payload.data
         scope = parameters["scope"]
-        if (parameters.get("access_type"), parameters.get("prompt")) == ("offline", "consent"):
-            scope += " offline_access"  # how a client requests a refresh token at Google
+        if _gives_refresh_token(request):
+            scope += " offline_access"
         self.server.codes[code] = Code(
             request.client,
             request.user,
@@ -249,7 +277,7 @@ class _CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
 
 
 class _IdToken(OpenIDCode):  # type: ignore[misc]
-    """Combines the claims of Google's and Microsoft's ID tokens: `email`, `preferred_username`, `tid`."""
+    """The claims that a provider's ID tokens have; those of the OpenID issuer are standard ones."""
 
     def exists_nonce(self, _nonce: str, _request: Request) -> bool:
         return False
@@ -265,11 +293,12 @@ class _IdToken(OpenIDCode):  # type: ignore[misc]
             "exp": now + 600,
             "nonce": code.nonce,
             "sub": code.mailbox,
-            "email": code.mailbox,
-            "email_verified": True,
-            "preferred_username": code.mailbox,
-            "tid": request.tenant,
         }
+        provider = request.provider
+        claims |= dict.fromkeys(provider.address_claims if provider else ("email",), code.mailbox)
+        claims |= {provider.tenant_claim: request.tenant} if provider and provider.tenant_claim else {}
+        if claims.keys() & {"email"} and not (provider and provider.tenant_claim):
+            claims["email_verified"] = True  # not sent by Microsoft
         return jwt.encode(
             {"alg": "RS256", "kid": rules.signs_with.kid}, rules.claims(claims), rules.signs_with
         )
@@ -308,7 +337,11 @@ class _AssertionGrant(JWTBearerGrant):  # type: ignore[misc]
         return client.key
 
     def get_audiences(self) -> list[str]:
-        return [f"{self.server.url}/google/token"]
+        return [
+            provider.endpoints_at(f"{self.server.url}/{provider.id}").token
+            for provider in SIGN_IN_PROVIDERS.values()
+            if isinstance(provider.organisation, ServiceAccountGrant)
+        ]
 
     def process_assertion_claims(self, assertion: str) -> Any:
         claims = super().process_assertion_claims(assertion)

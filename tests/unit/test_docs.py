@@ -25,8 +25,9 @@ from importer.domain.reporting.report import ExitCode
 from importer.domain.reporting.webhook_events import SIGNATURE, EventType
 from importer.oauth_setup import SIGN_IN_PATH
 from importer.settings import Settings
-from providers import google, microsoft
 from providers.catalog import Catalog
+from providers.sign_in_provider import variable
+from providers.sign_in_providers import SIGN_IN_PROVIDERS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -106,18 +107,15 @@ def test_the_page_of_mail_hosts_needs_its_markers() -> None:
 
 def test_the_sign_in_page_quotes_the_exact_scopes_and_paths() -> None:
     page = mail_hosts.PAGE.read_text(encoding="utf-8")
-    scopes = [
-        google.MAIL_SCOPE,
-        google.ORGANISATION_SCOPE,
-        microsoft.MAIL_SCOPE,
-        microsoft.ORGANISATION_SCOPE,
-    ]
-    assert all(f"`{scope}`" in page for scope in scopes)
-    for provider in (google.ID, microsoft.ID):
-        assert f"`https://mailhaul.example.org{SIGN_IN_PATH.format(provider=provider)}`" in page
-    for variable, _, _ in Settings.table():
-        if re.match("MAILHAUL_(GOOGLE|MICROSOFT)_", variable) and not variable.endswith("_AUTHORITY"):
-            assert f"`{variable}`" in page
+    for provider in SIGN_IN_PROVIDERS.values():
+        guide = "\n".join(text for _, text in provider.guides)
+        assert all(text.strip() in page for _, text in provider.guides)
+        [mail_scope] = [s for s in provider.scope.split() if s.endswith(provider.mail_scope)]
+        scopes = [mail_scope, *([provider.organisation.scope] if provider.organisation else [])]
+        assert all(f"`{scope}`" in guide for scope in scopes)
+        assert f"`https://mailhaul.example.org{SIGN_IN_PATH.format(provider=provider.id)}`" in guide
+        for setting in provider.settings:
+            assert setting.name == "authority" or f"`{variable(provider.id, setting.name)}`" in guide
 
 
 # --- Usage ----------------------------------------------------------------------------------------

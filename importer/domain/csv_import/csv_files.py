@@ -21,10 +21,11 @@ from importer.domain.csv_import.csv_reader import (
 )
 from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed
 from importer.domain.import_options import OPTIONS
+from providers.sign_in_providers import names
 
 
 def template() -> str:
-    """The template file. templates/csv/batch.csv has the same text."""
+    """The template file. `make document` writes it to templates/csv/batch.csv."""
     return _TEMPLATE
 
 
@@ -100,7 +101,7 @@ _TEMPLATE: Final = f"""\
 #   or imaps://login@imap.old.example if the login is not the address.
 # destination_address: the mailbox to copy into. It must already exist.
 # destination_password: its password.
-# Leave a password empty if its owner signs in at Google or Microsoft, or if an organisation gives access.
+# Leave a password empty if its owner signs in at {names()}, or if an organisation gives access.
 #
 # Optional columns:
 # destination_server: the mail server of the destination if it is not the usual one.

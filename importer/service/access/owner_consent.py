@@ -39,14 +39,13 @@ from providers.endpoint import Secret
 from providers.errors import GrantExpired, Side
 from providers.grants import OAuthGrant
 from providers.mailbox_access import Question, not_set_up
+from providers.sign_in_providers import name_of
 
 LINK_PATH: Final = "/consent/{token}"
 """The path of a link, relative to `Deps.public_url`."""
 
 _TOKEN: Final = "TOKEN-OF-THE-LINK"  # noqa: S105
 """Placeholder for the token in pending mails; replaced when they are sent."""
-
-PROVIDER_NAMES: Final[Mapping[str, str]] = {"google": "Google", "microsoft": "Microsoft"}
 
 
 class LinkGone(Exception):
@@ -70,7 +69,7 @@ class ConsentPrompt:
 
     @property
     def provider_name(self) -> str:
-        return PROVIDER_NAMES.get(self.provider, self.provider)
+        return name_of(self.provider)
 
     @property
     def mailbox(self) -> str:
@@ -225,7 +224,7 @@ class _PendingConsent:
 
     @property
     def name(self) -> str:
-        return PROVIDER_NAMES.get(self.provider, self.provider)
+        return name_of(self.provider)
 
 
 def _pending_consent(

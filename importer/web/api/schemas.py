@@ -15,6 +15,7 @@ from importer.service.imports.submit import RowOutcome
 from importer.web.api import option_fields
 from importer.web.bad_requests import require_unicode
 from importer.web.live_progress import average_rate
+from providers.sign_in_providers import names
 
 ReportOut = dict[str, Any]
 """For its structure see `importer.domain.reporting.report`."""
@@ -22,10 +23,9 @@ ReportOut = dict[str, Any]
 LanguageCode = Literal["en", "de", "fr", "it", "es"]
 Language = Literal["", LanguageCode]
 
-_BY_OWNER: Final = "Empty if its owner signs in at Google or Microsoft."
+_BY_OWNER: Final = f"Empty if its owner signs in at {names()}."
 _BY_RIGHT: Final = (
-    "Empty if its owner signs in at Google or Microsoft, or if the token has the batch right for that"
-    " mailbox."
+    f"Empty if its owner signs in at {names()}, or if the token has the batch right for that mailbox."
 )
 
 
