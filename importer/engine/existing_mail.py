@@ -31,7 +31,7 @@ from importer.domain.messages.message_identity import (
     munged,
 )
 from importer.domain.model import FolderRef, HeaderLines, Message, NotHandedOut
-from importer.ports.mailbox import MailboxSession
+from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderUnusable
 
 UNLIKELY_CANDIDATES: Final = 200
@@ -54,7 +54,7 @@ class ExistingMail:
     else.
     """
 
-    def __init__(self, session: MailboxSession, folder: FolderRef, uids: UidSet) -> None:
+    def __init__(self, session: MailboxReader, folder: FolderRef, uids: UidSet) -> None:
         self._folder = folder
         self._index = ExistingMailIndex()
         self._has_messages = bool(uids)
@@ -73,7 +73,7 @@ class ExistingMail:
         """Whether the folder has such messages."""
         return self._has_messages
 
-    def find(self, session: MailboxSession, wanted: Sequence[Wanted]) -> Findings:
+    def find(self, session: MailboxReader, wanted: Sequence[Wanted]) -> Findings:
         """Look for source messages in the folder.
 
         A message that another program changed in a known way counts as equal, and so does the form in which
@@ -96,7 +96,7 @@ class ExistingMail:
         """Those messages, without the `known` ones: they are other messages."""
         return {uid for uid in self._index.altered_candidates(CandidateKeys.of(header)) if uid not in known}
 
-    def digest_of(self, session: MailboxSession, uid: Uid) -> bytes | None:
+    def digest_of(self, session: MailboxReader, uid: Uid) -> bytes | None:
         """The digest of a message; None if the server does not hand it out, or not any more."""
         for message in session.messages(self._folder, UidSet.of((uid,))):
             if not isinstance(message, NotHandedOut):
@@ -131,7 +131,7 @@ class ExistingMail:
         return next((Match(uid, changed=True) for uid in candidates if uid in equal), None)
 
     def _unlikely_matches(
-        self, session: MailboxSession, wanted: Sequence[Wanted], keys: Mapping[bytes, CandidateKeys]
+        self, session: MailboxReader, wanted: Sequence[Wanted], keys: Mapping[bytes, CandidateKeys]
     ) -> dict[bytes, Match]:
         candidates: dict[bytes, Sequence[Uid]] = {}
         unread: set[Uid] = set()
@@ -160,7 +160,7 @@ class ExistingMail:
 
     # --- Reading -------------------------------------------------------------------------------------
 
-    def _list(self, session: MailboxSession, uids: UidSet) -> None:
+    def _list(self, session: MailboxReader, uids: UidSet) -> None:
         """Index the folder. Messages whose headers the server does not tell are read as a whole. Raises
         FolderUnusable if it does not tell the size of one of them either: that one may equal any message."""
         listed = UidBitmap()
@@ -192,11 +192,11 @@ class ExistingMail:
     def _add(self, lines: HeaderLines) -> None:
         self._index.add(lines.uid, lines.size_bytes, lines.header)
 
-    def _read_bodies(self, session: MailboxSession, uids: Iterable[Uid]) -> None:
+    def _read_bodies(self, session: MailboxReader, uids: Iterable[Uid]) -> None:
         for _ in self._messages(session, UidSet.of(uid for uid in uids if uid not in self._compared)):
             pass
 
-    def _messages(self, session: MailboxSession, uids: UidSet) -> Iterator[Message]:
+    def _messages(self, session: MailboxReader, uids: UidSet) -> Iterator[Message]:
         """The messages that the server hands out. It is asked twice for those that it does not. Each message
         counts as compared from now on."""
         left = set(uids)

@@ -50,7 +50,7 @@ def _copy_folders(
 ) -> LegEnd:
     pairs, new_mailbox = plan_folders(leg, source, destination, remembered)
     tally_unreadable(leg, source, remembered)
-    record_partial_folders(leg)
+    record_partial_folders(leg, source)
     checkpoints = leg.ledger.checkpoints(leg.import_.route)
     progress = LegProgress(leg, Progress(folders_total=len(pairs), messages_total=source.messages))
     _announce(leg, pairs, source, progress)

@@ -13,7 +13,7 @@ from importer.domain.model import Import
 from importer.domain.planning.retry_policy import MAX_VERDICTS_IN_A_ROW
 from importer.ports.leases import Lease
 from importer.ports.ledger import Ledger
-from importer.ports.mailbox import MailboxSession
+from importer.ports.mailbox import MailboxReader, MailboxWriter
 from importer.ports.process import Budget, Clock, Observer
 
 
@@ -69,8 +69,8 @@ class Lane:
     """One connection pair, for one thread. `number` counts from 0 and tells the lane's intents apart."""
 
     number: int
-    source: MailboxSession
-    destination: MailboxSession
+    source: MailboxReader
+    destination: MailboxWriter
 
 
 @dataclass(frozen=True, slots=True)

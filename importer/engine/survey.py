@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from importer.domain.model import Folder, FolderStatus, Hierarchy
-from importer.ports.mailbox import MailboxSession
+from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderUnusable
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """The folders in the server's order. `statuses` has the selectable folders that can be opened, `unusable`
-    the error of each other selectable folder, for the report; both by folder name."""
+    the error of each other selectable folder, `partial` a sentence about each folder of which the server is
+    known to list only a part, for the report; all by folder name."""
 
     hierarchy: Hierarchy
     folders: tuple[Folder, ...]
     statuses: Mapping[str, FolderStatus]
     unusable: Mapping[str, FolderUnusable]
+    partial: Mapping[str, str]
 
     @property
     def messages(self) -> int:
@@ -26,14 +28,15 @@ class Survey:
         return sum(status.messages for status in self.statuses.values())
 
 
-def survey(session: MailboxSession, *, modseqs: bool = False) -> Survey:
+def survey(session: MailboxReader, *, modseqs: bool = False) -> Survey:
     """List the mailbox and read the status of each folder. With `modseqs` the statuses have modification
     sequences, which reveal changed flags. Raises what the session raises."""
-    listed, results = session.folders_and_statuses(modseqs=modseqs)
-    folders = tuple(listed)
+    listing = session.listing(modseqs=modseqs)
+    results = listing.statuses
     return Survey(
-        session.hierarchy(),
-        folders,
+        listing.hierarchy,
+        tuple(listing.folders),
         {name: result for name, result in results.items() if isinstance(result, FolderStatus)},
         {name: result for name, result in results.items() if isinstance(result, FolderUnusable)},
+        listing.partial,
     )

@@ -31,7 +31,7 @@ from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.engine.survey import Survey, survey
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies, Ledger
-from importer.ports.mailbox import MailboxSession
+from importer.ports.mailbox import MailboxWriter
 from importer.ports.process import Clock
 from providers.errors import FolderChanged, FolderUnusable
 
@@ -45,7 +45,7 @@ class Undoing:
     LeaseLost if it is lost. `on_folder` is called with a folder's counts each time they change."""
 
     import_: Import
-    session: MailboxSession
+    session: MailboxWriter
     ledger: Ledger
     lease: Lease
     check: Callable[[], None]
@@ -56,7 +56,7 @@ class Undoing:
 def undo(undoing: Undoing) -> UndoReport:
     """Remove what can be removed and count the rest. Safe to repeat, after an error as well.
 
-    The server must be able to remove by UID (`MailboxSession.supports_uid_expunge`). Raises what the session
+    The server must be able to remove by UID (`MailboxWriter.supports_uid_expunge`). Raises what the session
     and the ledger raise.
     """
     return _Undo(undoing).run()
@@ -117,7 +117,7 @@ class _Undo:
         """The folder's current modification sequence, 0 if the server keeps none. It is requested twice,
         since Dovecot counts from the first request."""
         for _ in range(2):
-            _, statuses = self._undoing.session.folders_and_statuses(modseqs=True)
+            statuses = self._undoing.session.listing(modseqs=True).statuses
         status = statuses.get(name)
         return status.highest_modseq if isinstance(status, FolderStatus) else 0
 

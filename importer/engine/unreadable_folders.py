@@ -47,7 +47,7 @@ def tally_unreadable(leg: Leg, source: Survey, remembered: Mapping[str, str]) ->
             leg.observer.tally_changed(tally)
 
 
-def record_partial_folders(leg: Leg) -> None:
+def record_partial_folders(leg: Leg, source: Survey) -> None:
     """Record folders of which the source is known to list only a part, so that the report says so."""
     recorded = {(refusal.folder, refusal.reason) for refusal in leg.ledger.refusals(leg.import_.id)}
     refusals = [
@@ -61,7 +61,7 @@ def record_partial_folders(leg: Leg) -> None:
             partly=True,
             code=RefusalCode.PARTLY_SHOWN,
         )
-        for name, reason in leg.lane.source.partial_folders().items()
+        for name, reason in source.partial.items()
         if (name, reason) not in recorded
     ]
     if refusals:

@@ -1,9 +1,9 @@
-"""A mailbox on an IMAP host, one session at a time."""
+"""A mailbox on an IMAP host, one session at a time: one to read from, or one to read and to write."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from importer.compact.uid_set import Uid, UidSet
@@ -28,24 +28,37 @@ from providers.errors import FolderUnusable, Side
 from providers.grants import Credential
 
 
-class MailboxSession(Protocol):
-    """One authenticated connection to one mailbox, for one thread.
+@dataclass(frozen=True, slots=True)
+class MailboxListing:
+    """Every folder of the personal namespace, unselectable ones included, in the server's order, and the
+    status of each selectable one, or the error of one that cannot be opened. `partial` maps each folder of
+    which the server is known to list only a part to a sentence for the report."""
 
-    Reads reconnect automatically a few times before they raise ConnectionLost. `append` never does: if it
-    raises ConnectionLost, it is unknown what was stored. Folder names are decoded, in the server's own
-    hierarchy.
+    hierarchy: Hierarchy
+    folders: Sequence[Folder]
+    statuses: Mapping[str, FolderStatus | FolderUnusable]
+    partial: Mapping[str, str] = field(default_factory=dict)
+
+
+class MailboxReader(Protocol):
+    """One authenticated connection to one mailbox, for one thread, that changes nothing there, not even
+    \\Seen. It is all that a source is.
+
+    Reads reconnect automatically a few times before they raise ConnectionLost. Folder names are decoded, in
+    the server's own hierarchy.
 
     Every method may raise ConnectionLost, ProtocolViolation, ServerUnavailable, Throttled, LoginRejected or
     GrantExpired. Methods with a folder argument may raise FolderUnusable; methods with a FolderRef raise
     FolderChanged if the folder's UIDVALIDITY is different.
     """
 
-    side: Side
+    @property
+    def side(self) -> Side: ...
 
     def hierarchy(self) -> Hierarchy: ...
 
     def folders(self) -> Sequence[Folder]:
-        """Every folder of the personal namespace, unselectable ones included, in the server's order."""
+        """The folders as in MailboxListing."""
         ...
 
     def status(self, folder: str) -> FolderStatus: ...
@@ -54,21 +67,14 @@ class MailboxSession(Protocol):
         """The status of many folders in few round trips; the error of a folder that cannot be opened."""
         ...
 
-    def folders_and_statuses(
-        self, *, modseqs: bool = False
-    ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
-        """`folders`, and `statuses` of the selectable ones, in as few round trips as possible. With
-        `modseqs`, statuses have the highest modification sequence if the server keeps one."""
+    def listing(self, *, modseqs: bool = False) -> MailboxListing:
+        """The folders with their statuses, in as few round trips as possible. With `modseqs`, statuses have
+        the highest modification sequence if the server keeps one."""
         ...
 
     def has_labels(self) -> bool:
         """Whether the host has labels instead of folders (X-GM-EXT-1). At a source, a LabelView then decides
         how labels appear as folders."""
-        ...
-
-    def partial_folders(self) -> Mapping[str, str]:
-        """Folder -> a sentence for the report, for folders of which the server is known to list only a part.
-        Valid after `statuses`."""
         ...
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
@@ -93,6 +99,44 @@ class MailboxSession(Protocol):
         message that the server cannot hand out is returned as NotHandedOut."""
         ...
 
+    def flags(
+        self, folder: FolderRef, uids: UidSet, changed_since: int = 0
+    ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
+        """The flags of messages, without \\Recent, in any order, lazily; vanished ones are left out. With
+        `changed_since` (a highest modification sequence), messages whose flags have not changed since may be
+        left out."""
+        ...
+
+    def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
+        """Size and date of messages, in any order, lazily; vanished ones are left out."""
+        ...
+
+    def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
+        """The exact total size of the messages in each folder, in few round trips. Folders whose size the
+        server does not report are missing (RFC 8438: STATUS=SIZE)."""
+        ...
+
+    def quota(self) -> Quota | None:
+        """The quota of INBOX, the tightest if there are several; None if the server reports none."""
+        ...
+
+    def renew(self) -> None:
+        """Continue on a new connection: no folder is open there, and nothing that an earlier command left
+        behind affects the next one. Outstanding appends are completed first. Raises what connecting raises.
+        """
+        ...
+
+    def close(self) -> None:
+        """Log out. Never raises."""
+        ...
+
+
+class MailboxWriter(MailboxReader, Protocol):
+    """A session that may change the mailbox: a destination.
+
+    `append` never reconnects: if it raises ConnectionLost, it is unknown what was stored.
+    """
+
     def create(self, folder: str) -> None:
         """Create the folder; it may exist already. Raises FolderUnusable."""
         ...
@@ -105,8 +149,8 @@ class MailboxSession(Protocol):
         ...
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
-        """The status of a destination folder, and the keywords that it stores permanently; None if it accepts
-        no messages. Later appends to it may be faster."""
+        """The status of the folder, and the keywords that it stores permanently; None if it accepts no
+        messages. Later appends to it may be faster."""
         ...
 
     def append_limit_bytes(self) -> int | None:
@@ -136,32 +180,11 @@ class MailboxSession(Protocol):
         """
         ...
 
-    def flags(
-        self, folder: FolderRef, uids: UidSet, changed_since: int = 0
-    ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
-        """The flags of messages, without \\Recent, in any order, lazily; vanished ones are left out. With
-        `changed_since` (a highest modification sequence), messages whose flags have not changed since may be
-        left out."""
-        ...
-
     def change_flags(
         self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
     ) -> bool:
         """Change these flags of these messages and no others; vanished messages are ignored. False if the
-        server refuses, or refuses for some messages. Safe to repeat. Raises ValueError at a source."""
-        ...
-
-    def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
-        """Size and date of messages, in any order, lazily; vanished ones are left out."""
-        ...
-
-    def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
-        """The exact total size of the messages in each folder, in few round trips. Folders whose size the
-        server does not report are missing (RFC 8438: STATUS=SIZE)."""
-        ...
-
-    def quota(self) -> Quota | None:
-        """The quota of INBOX, the tightest if there are several; None if the server reports none."""
+        server refuses, or refuses for some messages. Safe to repeat."""
         ...
 
     def supports_uid_expunge(self) -> bool:
@@ -175,8 +198,7 @@ class MailboxSession(Protocol):
         stay and are returned; the server decides that atomically. Without it, or if the server keeps no
         modification sequences, the result is empty.
 
-        Requires `supports_uid_expunge`; raises FolderUnusable otherwise. Safe to repeat. Raises ValueError at
-        a source.
+        Requires `supports_uid_expunge`; raises FolderUnusable otherwise. Safe to repeat.
         """
         ...
 
@@ -186,24 +208,14 @@ class MailboxSession(Protocol):
         ...
 
     def fence(self, check: Callable[[], None]) -> None:
-        """Call `check` before each piece of bytes that is sent to a destination, within messages too. What it
-        raises (LeaseLost) ends the method that sends, and bytes that were not sent yet are dropped. Call it
-        before the first append."""
+        """Call `check` before each piece of bytes that is sent, within messages too. What it raises
+        (LeaseLost) ends the method that sends, and bytes that were not sent yet are dropped. Call it before
+        the first append."""
         ...
 
     def cut_off(self) -> None:
         """Cut the connection, from any thread, once the fence raises: a method that waits then raises what
         the fence raises. Never raises."""
-        ...
-
-    def renew(self) -> None:
-        """Continue on a new connection: no folder is open there, and nothing that an earlier command left
-        behind affects the next one. Outstanding appends are completed first. Raises what connecting raises.
-        """
-        ...
-
-    def close(self) -> None:
-        """Log out. Never raises."""
         ...
 
 
@@ -222,23 +234,26 @@ class LabelView:
 
 
 class SessionFactory(Protocol):
-    """Opens sessions."""
+    """Opens sessions: connects and logs in.
 
-    def open(
+    A Secret is the mailbox's password, a MasterLogin the login of a master user. AccessTokens supply a token,
+    which is fetched before connecting and once more if the host refuses it. Once `limit` is overdue, commands
+    without headway end with ServerTooSlow; once it has ended, both methods and all methods of the session
+    that wait for the server raise WorkEnded, within about a second. Raises any MailError of scope session or
+    account.
+    """
+
+    def open_source(
         self,
         account: Account,
         credential: Credential,
-        side: Side,
         labels: LabelView | None = None,
         limit: WorkLimit | None = None,
-    ) -> MailboxSession:
-        """Connect and log in.
-
-        A Secret is the mailbox's password, a MasterLogin the login of a master user. AccessTokens supply a
-        token, which is fetched before connecting and once more if the host refuses it. With `labels`, a host
-        that has labels shows them as read-only folders, as `labels.rule` says; other hosts are not affected.
-        Once `limit` is overdue, commands without headway end with ServerTooSlow; once it has ended, this
-        method and all methods of the session that wait for the server raise WorkEnded, within about a second.
-        Raises any MailError of scope session or account.
-        """
+    ) -> MailboxReader:
+        """With `labels`, a host that has labels shows them as folders, as `labels.rule` says; other hosts are
+        not affected."""
         ...
+
+    def open_destination(
+        self, account: Account, credential: Credential, limit: WorkLimit | None = None
+    ) -> MailboxWriter: ...

@@ -1,5 +1,6 @@
-"""The contract of `importer.ports.mailbox.MailboxSession`: in five configurations of Dovecot, three of Cyrus,
-on Courier, GNU mailutils and pymap, in memory, and on servers that imitate Gmail, Exchange Online and Yahoo.
+"""The contract of `MailboxReader` and `MailboxWriter` (importer/ports/mailbox.py): in five configurations of
+Dovecot, three of Cyrus, on Courier, GNU mailutils and pymap, in memory, and on servers that imitate Gmail,
+Exchange Online and Yahoo.
 
 Faults that only a server or a network can cause (quotas, cut connections) are tested below, on Dovecot.
 """
@@ -22,8 +23,9 @@ from importer.adapters.imap import fetch
 from importer.adapters.imap.deflate import Compression
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.utf7_names import FolderNames
+from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
 from importer.domain.messages.message_body import whole as whole_body
@@ -39,7 +41,7 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
-from importer.ports.mailbox import MailboxSession
+from importer.ports.mailbox import MailboxReader, MailboxWriter
 from providers.endpoint import Endpoint, FolderRole, Secret
 from providers.errors import (
     ConnectionLost,
@@ -50,7 +52,7 @@ from providers.errors import (
     Side,
 )
 from tests.conftest import MakeUser
-from tests.fakes.mailbox import MemoryMailbox, MemorySession, MemorySessions
+from tests.fakes.mailbox import MemoryMailbox, MemoryReader, MemorySessions, MemoryWriter
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.dovecot_config import MAIL_USER
@@ -62,7 +64,8 @@ pytestmark = pytest.mark.sampled(4, of="bench", always=("new-host", "memory"))
 DATE = "02-Feb-2003 04:05:06 +0000"
 
 
-Session = ImapSession | MemorySession
+Reader = ImapReader | MemoryReader
+Writer = ImapWriter | MemoryWriter
 
 
 class Bench:
@@ -77,15 +80,24 @@ class Bench:
         """Whether the server allows this folder name."""
         return not set(name) & set(self.refused_in_names)
 
-    def open(self, side: Side = Side.DESTINATION) -> Session:
-        session = self._open(side)
+    def open(self) -> Writer:
+        """Open the mailbox as a destination."""
+        session = self._open()
+        self._sessions.callback(session.close)
+        return session
+
+    def open_source(self) -> Reader:
+        session = self._open_source()
         self._sessions.callback(session.close)
         return session
 
     def close(self) -> None:
         self._sessions.close()
 
-    def _open(self, side: Side) -> Session:
+    def _open(self) -> Writer:
+        raise NotImplementedError
+
+    def _open_source(self) -> Reader:
         raise NotImplementedError
 
     def expunge(self, folder: str, uids: UidSet) -> None:
@@ -109,11 +121,16 @@ class ImapBench(Bench):
         self.user = user
         self.account = replace(user.account, endpoint=endpoint or user.account.endpoint)
 
-    def _open(self, side: Side) -> Session:
-        sessions = ImapSessions(
+    def _open(self) -> Writer:
+        return self._factory().open_destination(self.account, Secret(self.user.password))
+
+    def _open_source(self) -> Reader:
+        return self._factory().open_source(self.account, Secret(self.user.password))
+
+    def _factory(self) -> ImapSessions:
+        return ImapSessions(
             ca_file=self.user.ca_file, timeouts=Timeouts(io_s=20), compression=self.compression
         )
-        return sessions.open(self.account, Secret(self.user.password), side)
 
     def expunge(self, folder: str, uids: UidSet) -> None:
         self.mark_deleted(folder, uids, expunge=True)
@@ -150,9 +167,14 @@ class MemoryBench(Bench):
         self.mailbox = MemoryMailbox(hierarchy=Hierarchy("", "/"))
         self._account = Account("ada@mail.example", "ada", Endpoint("mail.example"))
 
-    def _open(self, side: Side) -> Session:
-        sessions = MemorySessions({self._account.key: self.mailbox})
-        return sessions.open(self._account, Secret(self.mailbox.password), side)
+    def _open(self) -> Writer:
+        return self._factory().open_destination(self._account, Secret(self.mailbox.password))
+
+    def _open_source(self) -> Reader:
+        return self._factory().open_source(self._account, Secret(self.mailbox.password))
+
+    def _factory(self) -> MemorySessions:
+        return MemorySessions({self._account.key: self.mailbox})
 
     def expunge(self, folder: str, uids: UidSet) -> None:
         for uid in uids:
@@ -265,13 +287,13 @@ def mail(number: int, text: bytes = b"") -> bytes:
     return b"Message-ID: <%d@old.example>\r\nSubject: %d\r\n\r\n%s\r\n" % (number, number, text)
 
 
-def new_folder(session: MailboxSession, name: str = "Box") -> FolderRef:
+def new_folder(session: MailboxWriter, name: str = "Box") -> FolderRef:
     full = session.hierarchy().prefix + name
     session.create(full)
     return session.status(full).ref(full)
 
 
-def stored(session: MailboxSession, folder: FolderRef, *bodies: bytes) -> list[Uid]:
+def stored(session: MailboxWriter, folder: FolderRef, *bodies: bytes) -> list[Uid]:
     """Append the bodies and return their UIDs, from a search where the server does not report them."""
     before = session.uids(folder)
     results = session.append(folder, [outgoing(body) for body in bodies])
@@ -282,7 +304,7 @@ def stored(session: MailboxSession, folder: FolderRef, *bodies: bytes) -> list[U
     return uids
 
 
-def whole(session: MailboxSession, folder: FolderRef, uids: UidSet | None = None) -> dict[Uid, Message]:
+def whole(session: MailboxReader, folder: FolderRef, uids: UidSet | None = None) -> dict[Uid, Message]:
     requested = session.uids(folder) if uids is None else uids
     messages = [message for message in session.messages(folder, requested) if isinstance(message, Message)]
     assert len({message.uid for message in messages}) == len(messages)
@@ -307,7 +329,7 @@ def test_folders_of_any_name_are_created_listed_and_opened(bench: Bench) -> None
     for name in names:
         session.create(name)
         assert session.status(name).messages == 0
-    listed = {folder.name: folder for folder in bench.open(Side.SOURCE).folders()}
+    listed = {folder.name: folder for folder in bench.open_source().folders()}
     assert set(names) <= set(listed)
     assert all(listed[name].selectable and listed[name].delimiter == delimiter for name in names)
 
@@ -350,7 +372,7 @@ def test_folders_are_created_in_bulk_and_a_refused_one_stops_no_other(bench: Ben
     assert session.status(existing.name).uidvalidity == existing.uidvalidity
 
 
-def flags_of(session: MailboxSession, folder: FolderRef, since: int = 0) -> dict[Uid, set[str]]:
+def flags_of(session: MailboxReader, folder: FolderRef, since: int = 0) -> dict[Uid, set[str]]:
     """System flags in lower case, keywords unchanged."""
     return {
         uid: {flag.lower() if flag.startswith("\\") else flag for flag in flags}
@@ -372,7 +394,7 @@ def test_changing_flags_leaves_other_flags_unchanged(bench: Bench) -> None:
     assert session.change_flags(folder, UidSet.of([third]), ["\\Answered"], ["\\Draft"])  # already set
     expected = {first: {"\\seen", "\\flagged"}, second: {"\\flagged", "\\answered"}, third: {"\\answered"}}
     assert flags_of(session, folder) == expected
-    assert flags_of(bench.open(Side.SOURCE), folder) == expected
+    assert flags_of(bench.open_source(), folder) == expected
 
 
 def test_keywords_are_changed_where_the_server_stores_them(bench: Bench) -> None:
@@ -401,24 +423,15 @@ def test_changing_flags_ignores_removed_messages(bench: Bench) -> None:
     assert flags_of(session, folder) == {second: {"\\seen"}}
 
 
-def test_flags_at_the_source_cannot_be_changed(bench: Bench) -> None:
-    session = bench.open()
-    folder = new_folder(session)
-    [uid] = stored(session, folder, mail(1))
-    with pytest.raises(ValueError, match="source"):
-        bench.open(Side.SOURCE).change_flags(folder, UidSet.of([uid]), ["\\Seen"], [])
-    assert flags_of(session, folder) == {uid: set()}
-
-
 def test_a_flag_change_raises_the_highest_modification_sequence(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
     first, second = stored(session, folder, mail(1), mail(2))
-    source = bench.open(Side.SOURCE)
+    source = bench.open_source()
 
     def highest() -> int:
-        fresh = bench.open(Side.SOURCE)  # as a leg does: values for an open folder may be stale
-        status = fresh.folders_and_statuses(modseqs=True)[1][folder.name]
+        fresh = bench.open_source()  # as a leg does: values for an open folder may be stale
+        status = fresh.listing(modseqs=True).statuses[folder.name]
         assert isinstance(status, FolderStatus)
         return status.highest_modseq
 
@@ -435,7 +448,7 @@ def test_a_flag_change_raises_the_highest_modification_sequence(bench: Bench) ->
         assert highest() > after
         # Dovecot 2.3 tracks each message only after the first query, whose answer may hold all of them.
         assert flags_of(source, folder, since=after) == {first: {"\\flagged"}}
-    status = source.folders_and_statuses()[1][folder.name]
+    status = source.listing().statuses[folder.name]
     assert isinstance(status, FolderStatus)
     assert not status.highest_modseq
     assert len(whole(source, folder)) == 2  # responses may hold more items from now on
@@ -533,15 +546,15 @@ def test_uids_have_gaps_where_messages_were_removed(bench: Bench) -> None:
 
 
 def test_vanished_messages_are_left_out(bench: Bench) -> None:
-    session = bench.open(Side.SOURCE)
-    folder = new_folder(session)
-    uids = stored(session, folder, *(mail(n) for n in range(6)))
+    writer, session = bench.open(), bench.open_source()
+    folder = new_folder(writer)
+    uids = stored(writer, folder, *(mail(n) for n in range(6)))
     requested = session.uids(folder)
     bench.expunge(folder.name, UidSet.of(uids[2:5]))
     left = [uids[0], uids[1], uids[5]]
     # A server may keep showing them to sessions that have the folder open (RFC 2180 section 4.1).
     assert set(left) <= set(whole(session, folder, requested)) <= set(uids)
-    session = bench.open(Side.SOURCE)
+    session = bench.open_source()
     assert sorted(whole(session, folder, requested)) == left
     assert [uid for uid, _ in session.sizes(folder, requested)] == left
     assert sorted(header.uid for header in session.headers(folder, requested)) == left
@@ -613,7 +626,7 @@ def test_reading_leaves_the_source_unchanged(bench: Bench) -> None:
     writer = bench.open()
     folder = new_folder(writer)
     stored(writer, folder, mail(1), mail(2))
-    session = bench.open(Side.SOURCE)
+    session = bench.open_source()
     for _ in range(2):
         messages = whole(session, folder)
         list(session.headers(folder, session.uids(folder)))
@@ -694,7 +707,7 @@ def test_a_large_message_is_spooled_and_copied(bench: Bench) -> None:
     bodies = {message.uid: message.body for message in whole(session, folder).values()}
     assert [len(body) for _, body in sorted(bodies.items())] == [len(mail(2)), len(large)]
     (spooled,) = (body for body in bodies.values() if len(body) == len(large))
-    if not isinstance(session, MemorySession):
+    if not isinstance(session, MemoryWriter):
         assert not isinstance(spooled, bytes)
     session.append(other, [outgoing(mail(3)), outgoing(b"")._replace(body=spooled), outgoing(mail(4))])
     assert [digest(m.body) for _, m in sorted(whole(session, other).items())] == [
@@ -802,11 +815,11 @@ def test_the_keyword_rule_is_read_from_the_folder_opened_for_appending(host_benc
 def test_an_unreadable_message_does_not_block_the_others(
     new_host: Dovecot, host_bench: ImapBench, size_is_known: bool
 ) -> None:
-    session = host_bench.open(Side.SOURCE)
+    session = host_bench.open_source()
     inbox = session.status("INBOX").ref("INBOX")
     box = new_host.mailbox_path(host_bench.user.account.login)
     if size_is_known:
-        stored(session, inbox, *(mail(n) for n in range(8)))
+        stored(host_bench.open(), inbox, *(mail(n) for n in range(8)))
     else:  # without the size in the file's name, Dovecot has to read the message to find it
         for n in range(8):
             (box / "new" / f"160000000{n}.M{n}.localhost").write_bytes(mail(n))
@@ -917,10 +930,10 @@ def test_a_full_mailbox_and_a_message_too_large_are_distinguished(
 
 
 def test_outlines_hold_size_and_date(bench: Bench) -> None:
-    session = bench.open(Side.SOURCE)
-    folder = new_folder(session)
+    writer, session = bench.open(), bench.open_source()
+    folder = new_folder(writer)
     dates = [DATE, "31-Dec-1999 23:59:59 +0100", "01-Jul-2020 12:00:00 -0700"]
-    session.append(folder, [outgoing(mail(n, b"x" * n), (), date) for n, date in enumerate(dates)])
+    writer.append(folder, [outgoing(mail(n, b"x" * n), (), date) for n, date in enumerate(dates)])
     uids = session.uids(folder)
     outlines = {outline.uid: outline for outline in session.outlines(folder, uids)}
     assert sorted(outlines) == list(uids)
@@ -931,16 +944,14 @@ def test_outlines_hold_size_and_date(bench: Bench) -> None:
         instant(d) for d in dates
     ]
     bench.expunge(folder.name, UidSet.of([min(uids)]))
-    assert {outline.uid for outline in bench.open(Side.SOURCE).outlines(folder, uids)} == set(uids) - {
-        min(uids)
-    }
+    assert {outline.uid for outline in bench.open_source().outlines(folder, uids)} == set(uids) - {min(uids)}
 
 
 def test_folder_sizes_are_exact_where_reported(bench: Bench) -> None:
-    session = bench.open(Side.SOURCE)
-    full, empty = new_folder(session, "Entwürfe"), new_folder(session, "Empty")
+    writer, session = bench.open(), bench.open_source()
+    full, empty = new_folder(writer, "Entwürfe"), new_folder(writer, "Empty")
     bodies = [mail(n, b"x" * 1000 * n) for n in range(5)]
-    stored(session, full, *bodies)
+    stored(writer, full, *bodies)
     list(session.outlines(full, session.uids(full)))  # opens the folder
     missing = session.hierarchy().prefix + "Missing"
     sizes = session.folder_bytes([full.name, missing, empty.name])
@@ -949,7 +960,7 @@ def test_folder_sizes_are_exact_where_reported(bench: Bench) -> None:
 
 
 def test_only_gmail_reports_labels(bench: Bench, request: pytest.FixtureRequest) -> None:
-    assert bench.open(Side.SOURCE).has_labels() == ("[gmail]" in request.node.name)
+    assert bench.open_source().has_labels() == ("[gmail]" in request.node.name)
 
 
 def test_a_server_without_quotas_reports_none(bench: Bench) -> None:
@@ -998,7 +1009,7 @@ def test_messages_changed_since_are_not_removed(bench: Bench) -> None:
     folder = new_folder(session)
     uids = stored(session, folder, *(mail(n) for n in range(5)))
     for _ in range(2):  # Dovecot tracks modseqs only after the first query
-        _, statuses = session.folders_and_statuses(modseqs=True)
+        statuses = session.listing(modseqs=True).statuses
     status = statuses[folder.name]
     assert isinstance(status, FolderStatus)
     if not (session.supports_uid_expunge() and status.highest_modseq):
@@ -1016,7 +1027,7 @@ def test_messages_changed_since_are_not_removed(bench: Bench) -> None:
     assert list(bench.open().uids(folder)) == [uids[3], uids[4]]
 
 
-def test_nothing_is_removed_from_a_recreated_folder_or_at_the_source(bench: Bench) -> None:
+def test_nothing_is_removed_from_a_recreated_folder(bench: Bench) -> None:
     session = bench.open()
     old = new_folder(session)
     if not session.supports_uid_expunge():
@@ -1029,8 +1040,6 @@ def test_nothing_is_removed_from_a_recreated_folder_or_at_the_source(bench: Benc
         session.remove(old, UidSet.of([uid]))
     with pytest.raises(FolderChanged):
         session.remove_folder(old)
-    with pytest.raises(ValueError, match="source"):
-        bench.open(Side.SOURCE).remove(new, UidSet.of([uid]))
     assert list(bench.open().uids(new)) == [uid]
 
 
@@ -1064,10 +1073,10 @@ def proxied(new_host: Dovecot, make_user: MakeUser) -> Iterator[tuple[ImapBench,
 
 def test_a_connection_cut_while_reading_is_resumed(proxied: tuple[ImapBench, CuttingProxy]) -> None:
     bench, proxy = proxied
-    session = bench.open(Side.SOURCE)
-    folder = new_folder(session)
+    writer, session = bench.open(), bench.open_source()
+    folder = new_folder(writer)
     bodies = [mail(n, b"x" * 20_000) for n in range(40)]
-    stored(session, folder, *bodies)
+    stored(writer, folder, *bodies)
     uids = session.uids(folder)
     before = proxy.connections
     proxy.cut_after(to_client=250_000, times=3)
@@ -1085,9 +1094,9 @@ def test_reading_fails_when_it_makes_no_progress(
 ) -> None:
     monkeypatch.setattr(fetch, "pause", lambda _losses: None)
     bench, proxy = proxied
-    session = bench.open(Side.SOURCE)
-    folder = new_folder(session)
-    stored(session, folder, *(mail(n, b"x" * 200_000) for n in range(6)))
+    writer, session = bench.open(), bench.open_source()
+    folder = new_folder(writer)
+    stored(writer, folder, *(mail(n, b"x" * 200_000) for n in range(6)))
     uids = session.uids(folder)
     proxy.cut_after(to_client=20_000, times=100)  # enough to log in, never enough for a message
     with pytest.raises(ConnectionLost) as caught:

@@ -32,7 +32,7 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
-from importer.ports.mailbox import LabelView
+from importer.ports.mailbox import LabelView, MailboxListing
 from importer.ports.work_limit import WorkLimit
 from providers.endpoint import FolderRole, Secret
 from providers.errors import (
@@ -167,14 +167,8 @@ class MemorySessions:
     def __init__(self, mailboxes: Mapping[str, MemoryMailbox]) -> None:
         self.mailboxes = dict(mailboxes)
 
-    def open(
-        self,
-        account: Account,
-        credential: Credential,
-        side: Side,
-        labels: LabelView | None = None,
-        limit: WorkLimit | None = None,
-    ) -> MemorySession:
+    def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
+        """Check a login and return the mailbox; called once for each session."""
         mailbox = self.mailboxes.get(account.key)
         if mailbox is None:
             raise HostUnknown(f"No host is called {account.endpoint.host}.", side=side)
@@ -183,7 +177,21 @@ class MemorySessions:
                 raise MasterRefused("The master user does not open it.", side=side)
         elif not _lets_in(mailbox, credential):
             raise LoginRejected("The password is not the right one.", side=side)
-        return MemorySession(mailbox, side)
+        return mailbox
+
+    def open_source(
+        self,
+        account: Account,
+        credential: Credential,
+        labels: LabelView | None = None,
+        limit: WorkLimit | None = None,
+    ) -> MemoryReader:
+        return MemoryReader(self.admit(account, credential, Side.SOURCE))
+
+    def open_destination(
+        self, account: Account, credential: Credential, limit: WorkLimit | None = None
+    ) -> MemoryWriter:
+        return MemoryWriter(self.admit(account, credential, Side.DESTINATION))
 
 
 def _lets_in(mailbox: MemoryMailbox, credential: OwnerCredential) -> bool:
@@ -193,13 +201,13 @@ def _lets_in(mailbox: MemoryMailbox, credential: OwnerCredential) -> bool:
     return any(credential.access_token(refused=r).reveal() == mailbox.password for r in (False, True))
 
 
-class MemorySession:
-    """Implements `MailboxSession`."""
+class MemoryReader:
+    """Implements `MailboxReader`."""
 
-    def __init__(self, mailbox: MemoryMailbox, side: Side) -> None:
-        self.side = side
+    side = Side.SOURCE
+
+    def __init__(self, mailbox: MemoryMailbox) -> None:
         self._mailbox = mailbox
-        self._check: Callable[[], None] = lambda: None
 
     def hierarchy(self) -> Hierarchy:
         return self._mailbox.hierarchy
@@ -225,20 +233,18 @@ class MemorySession:
                 statuses[folder] = unusable
         return statuses
 
-    def folders_and_statuses(
-        self, *, modseqs: bool = False
-    ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
+    def listing(self, *, modseqs: bool = False) -> MailboxListing:
         folders = self.folders()
         statuses = self.statuses([folder.name for folder in folders if folder.selectable])
-        if not (modseqs and self._mailbox.keeps_modseqs):
-            return folders, statuses
-        highest = {name: self._mailbox.folders[name].highest_modseq for name in self._mailbox.folders}
-        return folders, {
-            name: replace(status, highest_modseq=highest[name])
-            if isinstance(status, FolderStatus)
-            else status
-            for name, status in statuses.items()
-        }
+        if modseqs and self._mailbox.keeps_modseqs:
+            highest = {name: self._mailbox.folders[name].highest_modseq for name in self._mailbox.folders}
+            statuses = {
+                name: replace(status, highest_modseq=highest[name])
+                if isinstance(status, FolderStatus)
+                else status
+                for name, status in statuses.items()
+            }
+        return MailboxListing(self.hierarchy(), folders, statuses)
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         self._reach("uids")
@@ -260,6 +266,91 @@ class MemorySession:
             reason = self._mailbox.unreadable(whole(message.body))
             lost = self._mailbox.breaks(whole(message.body))
             yield NotHandedOut(message.uid, reason or "lost", lost) if reason or lost else message
+
+    def has_labels(self) -> bool:
+        return self._mailbox.has_labels
+
+    def flags(
+        self, folder: FolderRef, uids: UidSet, changed_since: int = 0
+    ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
+        modseqs = self._open(folder).modseqs() if self._mailbox.keeps_modseqs else {}
+        for message in self._fetch("flags", folder, uids):
+            if modseqs.get(message.uid, changed_since + 1) > changed_since:
+                yield message.uid, message.flags
+
+    def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
+        for message in self._fetch("outlines", folder, uids):
+            yield Outline(message.uid, len(message.body), message.internaldate)
+
+    def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
+        self._reach("status")
+        if not self._mailbox.tells_sizes:
+            return {}
+        sizes: dict[str, int] = {}
+        for name in folders:
+            with suppress(FolderUnusable):
+                sizes[name] = sum(len(message.body) for message in self._folder(name).messages.values())
+        return sizes
+
+    def quota(self) -> Quota | None:
+        self._reach("quota")
+        return self._mailbox.quota
+
+    def renew(self) -> None:
+        self._lose(self._reach("renew"))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _fetch(self, operation: str, folder: FolderRef, uids: UidSet) -> Iterator[Message]:
+        lost = self._reach(operation)
+        wanted = [
+            message
+            for uid, message in list(self._open(folder).messages.items())
+            if uid in uids and not self._mailbox.withholds(whole(message.body))
+        ]
+        yield from wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted
+        self._lose(lost)
+
+    def _reach(self, operation: str) -> Fault | None:
+        fault = self._mailbox.fault(operation)
+        if fault is Fault.BEFORE:
+            self._lose(fault)
+        return fault
+
+    def _lose(self, fault: Fault | None) -> None:
+        if fault is not None:
+            raise ConnectionLost("The connection was lost.", side=self.side)
+
+    def _folder(self, name: str) -> MemoryFolder:
+        key = "INBOX" if name.upper() == "INBOX" else name
+        target = self._mailbox.folders.get(key)
+        if target is None or not target.selectable or key in self._mailbox.closed:
+            raise FolderUnusable(f"There is no folder “{name}”.", side=self.side)
+        return target
+
+    def _open(self, ref: FolderRef) -> MemoryFolder:
+        target = self._folder(ref.name)
+        if target.uidvalidity != ref.uidvalidity:
+            raise FolderChanged(f"The folder “{ref.name}” is not the one it was.", side=self.side)
+        return target
+
+
+class MemoryWriter(MemoryReader):
+    """Implements `MailboxWriter`."""
+
+    side = Side.DESTINATION
+
+    def __init__(self, mailbox: MemoryMailbox) -> None:
+        super().__init__(mailbox)
+        self._check: Callable[[], None] = lambda: None
+
+    def fence(self, check: Callable[[], None]) -> None:
+        """Looked at before each append."""
+        self._check = check
+
+    def cut_off(self) -> None:
+        """Nothing waits here."""
 
     def create(self, folder: str) -> None:
         lost = self._reach("create")
@@ -299,12 +390,6 @@ class MemorySession:
         results = self._store(target, messages[: len(messages) // 2] if lost is Fault.DURING else messages)
         self._lose(lost)
         return results
-
-    def has_labels(self) -> bool:
-        return self._mailbox.has_labels
-
-    def partial_folders(self) -> Mapping[str, str]:
-        return {}
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
@@ -354,19 +439,9 @@ class MemorySession:
         )
         return Stored(uid if self._mailbox.gives_uids else None)
 
-    def flags(
-        self, folder: FolderRef, uids: UidSet, changed_since: int = 0
-    ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
-        modseqs = self._open(folder).modseqs() if self._mailbox.keeps_modseqs else {}
-        for message in self._fetch("flags", folder, uids):
-            if modseqs.get(message.uid, changed_since + 1) > changed_since:
-                yield message.uid, message.flags
-
     def change_flags(
         self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
     ) -> bool:
-        if self.side is Side.SOURCE:
-            raise ValueError("nothing is ever changed at a source")
         lost = self._reach("change_flags")
         target = self._open(folder)
         wanted = [uid for uid in uids if uid in target.messages]
@@ -379,30 +454,10 @@ class MemorySession:
         self._lose(lost)
         return True
 
-    def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
-        for message in self._fetch("outlines", folder, uids):
-            yield Outline(message.uid, len(message.body), message.internaldate)
-
-    def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
-        self._reach("status")
-        if not self._mailbox.tells_sizes:
-            return {}
-        sizes: dict[str, int] = {}
-        for name in folders:
-            with suppress(FolderUnusable):
-                sizes[name] = sum(len(message.body) for message in self._folder(name).messages.values())
-        return sizes
-
-    def quota(self) -> Quota | None:
-        self._reach("quota")
-        return self._mailbox.quota
-
     def supports_uid_expunge(self) -> bool:
         return self._mailbox.gives_uids
 
     def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
-        if self.side is Side.SOURCE:
-            raise ValueError("nothing is ever removed from a source")
         lost = self._reach("remove")
         target = self._open(folder)
         if not self._mailbox.gives_uids:
@@ -423,49 +478,3 @@ class MemorySession:
         if lost is not Fault.DURING:
             del self._mailbox.folders[folder.name]
         self._lose(lost)
-
-    def fence(self, check: Callable[[], None]) -> None:
-        """Looked at before each append."""
-        self._check = check
-
-    def cut_off(self) -> None:
-        """Nothing waits here."""
-
-    def renew(self) -> None:
-        self._lose(self._reach("renew"))
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-    def _fetch(self, operation: str, folder: FolderRef, uids: UidSet) -> Iterator[Message]:
-        lost = self._reach(operation)
-        wanted = [
-            message
-            for uid, message in list(self._open(folder).messages.items())
-            if uid in uids and not self._mailbox.withholds(whole(message.body))
-        ]
-        yield from wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted
-        self._lose(lost)
-
-    def _reach(self, operation: str) -> Fault | None:
-        fault = self._mailbox.fault(operation)
-        if fault is Fault.BEFORE:
-            self._lose(fault)
-        return fault
-
-    def _lose(self, fault: Fault | None) -> None:
-        if fault is not None:
-            raise ConnectionLost("The connection was lost.", side=self.side)
-
-    def _folder(self, name: str) -> MemoryFolder:
-        key = "INBOX" if name.upper() == "INBOX" else name
-        target = self._mailbox.folders.get(key)
-        if target is None or not target.selectable or key in self._mailbox.closed:
-            raise FolderUnusable(f"There is no folder “{name}”.", side=self.side)
-        return target
-
-    def _open(self, ref: FolderRef) -> MemoryFolder:
-        target = self._folder(ref.name)
-        if target.uidvalidity != ref.uidvalidity:
-            raise FolderChanged(f"The folder “{ref.name}” is not the one it was.", side=self.side)
-        return target

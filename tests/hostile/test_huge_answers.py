@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from imapclient import imap_utf7
 
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.reader import ImapReader
+from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import Account, FolderRef, Outgoing
 from importer.engine.survey import survey
 from providers.endpoint import Secret
-from providers.errors import FolderUnusable, MailError, Side
+from providers.errors import FolderUnusable, MailError
 from tests.rehearsal.hostile import hostile_server
 from tests.rehearsal.memory import MIB, watch_peak
 from tests.rehearsal.scripted import scripted_server, usual_answer
@@ -27,37 +29,37 @@ MOST_S = 90.0
 """On a busy machine. Alone each takes a few seconds."""
 
 
-def look(session: ImapSession) -> str:
+def look(session: ImapReader) -> str:
     found = survey(session)
     return "; ".join(map(str, found.unusable.values()))
 
 
-def uids(session: ImapSession) -> str:
+def uids(session: ImapReader) -> str:
     listed = session.uids(INBOX)
     return f"{len(listed)} listed, {session.unlisted(INBOX)} not"
 
 
-def sizes(session: ImapSession) -> str:
+def sizes(session: ImapReader) -> str:
     return f"{len(list(session.sizes(INBOX, UidSet.from_ranges([(1, 5_000_000)]))))} sizes"
 
 
-def headers(session: ImapSession) -> str:
+def headers(session: ImapReader) -> str:
     return ", ".join(f"header of {len(h.header)}" for h in session.headers(INBOX, UidSet.of([1])))
 
 
-def flags(session: ImapSession) -> str:
+def flags(session: ImapReader) -> str:
     return f"{len(list(session.flags(INBOX, UidSet.from_ranges([(1, 8)]))))} flags"
 
 
-def messages(session: ImapSession) -> str:
+def messages(session: ImapReader) -> str:
     return f"{len(list(session.messages(INBOX, UidSet.from_ranges([(1, 8)]))))} messages"
 
 
-def append(session: ImapSession) -> str:
+def append(session: ImapWriter) -> str:
     return str(session.append(INBOX, [Outgoing(Uid(1), (), DATE, b"Subject: one\r\n\r\n")]))
 
 
-CASES: list[tuple[str, Callable[[ImapSession], str], str]] = [
+CASES: list[tuple[str, Callable[[ImapReader], str] | None, str]] = [  # None: append
     ("endless-list", look, "more lines in one answer than Mailhaul accepts (the limit is 100000)"),
     ("endless-list-lines", look, "more lines in one answer than Mailhaul accepts (the limit is 100000)"),
     ("many-folders", look, "lists more folders than Mailhaul accepts (the limit is 30000)"),
@@ -66,7 +68,7 @@ CASES: list[tuple[str, Callable[[ImapSession], str], str]] = [
     ("endless-alerts", look, "more lines in one answer than Mailhaul accepts (the limit is 100000)"),
     ("endless-continuations", look, "more lines in one answer than Mailhaul accepts"),
     ("wrong-tags", look, "more lines in one answer than Mailhaul accepts|unknown tag"),
-    ("wrong-tags-at-append", append, "more than 250000 responses"),
+    ("wrong-tags-at-append", None, "more than 250000 responses"),
     ("endless-select", uids, "more lines in one answer than Mailhaul accepts (the limit is 100000)"),
     ("endless-fetch", uids, "more lines in one answer than Mailhaul accepts (the limit is 250016)"),
     ("endless-fetch", messages, "more lines in one answer than Mailhaul accepts (the limit is 250000)"),
@@ -90,19 +92,19 @@ CASES: list[tuple[str, Callable[[ImapSession], str], str]] = [
 @pytest.mark.sampled(8)
 @pytest.mark.parametrize(("name", "use", "words"), CASES)
 def test_an_answer_without_measure_is_refused_with_the_limit_and_in_bounded_memory(
-    name: str, use: Callable[[ImapSession], str], words: str
+    name: str, use: Callable[[ImapReader], str] | None, words: str
 ) -> None:
     with hostile_server(name) as server:
         sessions = ImapSessions(timeouts=Timeouts(connect_s=5, io_s=20), compression="on")
         account = Account("ada@old.example", "ada", server.endpoint)
-        side = Side.DESTINATION if use is append else Side.SOURCE
         growth, began = watch_peak(), time.monotonic()
         try:
-            session = sessions.open(account, Secret("secret"), side)
-            try:
-                outcome = use(session)
-            finally:
-                session.close()
+            if use is None:
+                with closing(sessions.open_destination(account, Secret("secret"))) as writer:
+                    outcome = append(writer)
+            else:
+                with closing(sessions.open_source(account, Secret("secret"))) as reader:
+                    outcome = use(reader)
         except MailError as error:
             outcome = f"{error} {error.server_text}"
         assert any(part in outcome for part in words.split("|")), outcome
@@ -113,9 +115,7 @@ def test_an_answer_without_measure_is_refused_with_the_limit_and_in_bounded_memo
 def test_a_folder_beyond_a_limit_costs_that_folder_alone() -> None:
     with hostile_server("endless-fetch") as server:
         account = Account("ada@old.example", "ada", server.endpoint)
-        session = ImapSessions(timeouts=Timeouts(connect_s=5, io_s=20)).open(
-            account, Secret("secret"), Side.SOURCE
-        )
+        session = ImapSessions(timeouts=Timeouts(connect_s=5, io_s=20)).open_source(account, Secret("secret"))
         with pytest.raises(FolderUnusable):
             session.uids(INBOX)
         assert session.status("INBOX").messages == 8
@@ -138,7 +138,7 @@ def test_the_largest_supported_mailbox_is_within_the_limits() -> None:
 
     with scripted_server(answer) as server:
         account = Account("ada@old.example", "ada", server.endpoint)
-        session = ImapSessions().open(account, Secret("secret"), Side.SOURCE)
+        session = ImapSessions().open_source(account, Secret("secret"))
         found = survey(session)
         session.close()
     assert len(found.statuses) == 20_000

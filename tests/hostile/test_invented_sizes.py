@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import Account, FolderRef, Message, NotHandedOut, State
 from importer.engine import batch_fetch
-from importer.ports.mailbox import LabelView
-from importer.ports.work_limit import WorkLimit
 from providers.errors import Side
 from providers.grants import Credential
-from tests.fakes.mailbox import MemorySession, MemorySessions
+from tests.fakes.mailbox import MemoryReader, MemorySessions
 from tests.unit.test_service import DATE, SOURCE, Office
 
 MESSAGES = 40
@@ -21,7 +20,7 @@ SIZE_BYTES = 20_000
 MOST_BYTES = 100_000
 
 
-class LyingSession(MemorySession):
+class LyingSession(MemoryReader):
     """States 10 bytes for each message. `read_bytes` is what each call of `messages` has handed out."""
 
     read_bytes: list[int]
@@ -41,17 +40,10 @@ class LyingSessions(MemorySessions):
         super().__init__(office.sessions.mailboxes)
         self.read_bytes: list[int] = []
 
-    def open(
-        self,
-        account: Account,
-        credential: Credential,
-        side: Side,
-        labels: LabelView | None = None,
-        limit: WorkLimit | None = None,
-    ) -> MemorySession:
+    def open_source(self, account: Account, credential: Credential, *rest: Any) -> MemoryReader:
         if account.key != SOURCE.key:
-            return super().open(account, credential, side)
-        session = LyingSession(self.mailboxes[account.key], side)
+            return super().open_source(account, credential)
+        session = LyingSession(self.admit(account, credential, Side.SOURCE))
         session.read_bytes = self.read_bytes
         return session
 

@@ -12,7 +12,7 @@ from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.model import Account, FolderRef
 from importer.engine.survey import survey
 from providers.endpoint import Secret, Security
-from providers.errors import MailError, Side
+from providers.errors import MailError
 from tests.rehearsal.hostile import ATTACKS, hostile_server
 
 INBOX = FolderRef("INBOX", UidValidity(9))
@@ -26,9 +26,9 @@ def test_a_server_without_the_extensions_that_it_offers_is_read_all_the_same(nam
         sessions = ImapSessions(timeouts=TIMEOUTS, compression="on")
         account = Account("ada@old.example", "ada", server.endpoint)
         try:
-            session = sessions.open(account, Secret("secret"), Side.SOURCE)
+            session = sessions.open_source(account, Secret("secret"))
         except MailError:  # its compression does not work: never again
-            session = sessions.open(account, Secret("secret"), Side.SOURCE)
+            session = sessions.open_source(account, Secret("secret"))
         found = survey(session)
         assert found.statuses["INBOX"].messages == 8
         session.close()
@@ -41,7 +41,7 @@ def test_a_server_that_hangs_up_costs_little_time(name: str) -> None:
     with hostile_server(name) as server:
         account = Account("ada@old.example", "ada", server.endpoint)
         try:
-            session = ImapSessions(timeouts=TIMEOUTS).open(account, Secret("secret"), Side.SOURCE)
+            session = ImapSessions(timeouts=TIMEOUTS).open_source(account, Secret("secret"))
             survey(session)
             list(session.messages(INBOX, UidSet.of([1])))
             session.close()
@@ -55,5 +55,5 @@ def test_nothing_is_sent_to_a_server_that_speaks_before_tls(name: str) -> None:
     with hostile_server(name, security=Security.STARTTLS) as server:
         account = Account("ada@old.example", "ada", server.endpoint)
         with pytest.raises(MailError):
-            ImapSessions(timeouts=TIMEOUTS).open(account, Secret("secret"), Side.SOURCE)
+            ImapSessions(timeouts=TIMEOUTS).open_source(account, Secret("secret"))
     assert not [c for c in server.commands if c.startswith(("AUTHENTICATE", "LOGIN"))]

@@ -69,7 +69,7 @@ def test_words_of_a_hostile_server_reach_its_submitter_without_links(
         raise LoginRejected("The login was refused.", server_text=words)
 
     submit(browser, ["ceo@third-party.example,x,imaps://any@imap.evil.example,mallory@new.example,right\n"])
-    monkeypatch.setattr(office.doors, "open", refuse)
+    monkeypatch.setattr(office.doors, "admit", refuse)
     work(office)
     notices = office.deps.store.notices()
     assert written_to(office) == {"mallory@new.example"}

@@ -20,8 +20,6 @@ from importer.domain.model import Account, Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.planning.host_allowance import Allowance
 from importer.domain.reporting.mailbox_check import CheckPhase
-from importer.ports.mailbox import LabelView
-from importer.ports.work_limit import WorkLimit
 from importer.service.imports.check_mailboxes import check
 from importer.service.imports.control import pause
 from importer.service.imports.foreground_copy import copy
@@ -32,7 +30,7 @@ from importer.service.queries import explain
 from providers.endpoint import Secret
 from providers.errors import ConnectionLost, LoginRejected, ServerUnavailable, Side
 from providers.grants import Credential
-from tests.fakes.mailbox import MemorySession
+from tests.fakes.mailbox import MemoryMailbox
 from tests.unit.test_api import ROW, Panel
 from tests.unit.test_service import DESTINATION, RIGHT, SOURCE, Office, Sessions, a_row
 from tests.unit.web_office import RIGHT as RIGHT_THERE
@@ -58,12 +56,12 @@ def pause_it(office: WebOffice, import_: Import) -> None:
 
 
 def source_down(office: WebOffice, import_: Import) -> None:
-    def down(*_: object) -> MemorySession:
+    def down(*_: object) -> MemoryMailbox:
         raise ServerUnavailable("away", side=Side.SOURCE)
 
-    opens, office.doors.open = office.doors.open, down  # type: ignore[method-assign, assignment]
-    handle_ring(office.deps, import_.id)
-    office.doors.open = opens  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(office.doors, "admit", down)
+        handle_ring(office.deps, import_.id)
     [waiting] = office.deps.store.imports(ids=[import_.id])
     assert waiting.state is State.WAITING
 
@@ -169,18 +167,11 @@ class Interrupted(Sessions):
     during: Callable[[], object] | None = None
     side = Side.DESTINATION
 
-    def open(
-        self,
-        account: Account,
-        credential: Credential,
-        side: Side,
-        labels: LabelView | None = None,
-        limit: WorkLimit | None = None,
-    ) -> MemorySession:
+    def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
         if credential == Secret(INVENTED) and side is self.side and self.during is not None:
             happens, self.during = self.during, None
             happens()
-        return super().open(account, credential, side, labels, limit)
+        return super().admit(account, credential, side)
 
 
 @pytest.fixture
@@ -268,19 +259,13 @@ def test_two_proven_owners_of_a_route_take_turns_and_double_nothing() -> None:
     writer = office.store.acquire(MAILBOX, "undo", timedelta(hours=1))
     assert writer is not None
     logins: list[Side] = []
-    opens = office.sessions.open
+    admits = office.sessions.admit
 
-    def counting(
-        account: Account,
-        credential: Credential,
-        side: Side,
-        labels: LabelView | None = None,
-        limit: WorkLimit | None = None,
-    ) -> MemorySession:
+    def counting(account: Account, credential: Credential, side: Side) -> MemoryMailbox:
         logins.append(side)
-        return opens(account, credential, side, labels, limit)
+        return admits(account, credential, side)
 
-    office.sessions.open = counting  # type: ignore[method-assign]
+    office.sessions.admit = counting  # type: ignore[method-assign]
     for _ in range(5):  # waits for its turn, and does not log in each time
         waiting = office.work(first.id)
         assert waiting.problem is not None

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.reader import ImapReader
+from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import Account, FolderRef, Message, Outgoing
 from providers.endpoint import Secret, Security
@@ -29,26 +31,26 @@ DATE = "02-Feb-2003 04:05:06 +0000"
 LITERAL = b'* 1 FETCH (UID 1 FLAGS () INTERNALDATE "%s" BODY[] {4000000}\r\n' % DATE.encode()
 
 
-def read(session: ImapSession) -> None:
+def read(session: ImapReader) -> None:
     list(session.messages(INBOX, UidSet.of([1])))
 
 
-def read_status(session: ImapSession) -> None:
+def read_status(session: ImapReader) -> None:
     session.statuses(["INBOX"])
 
 
-def append(session: ImapSession) -> None:
+def append(session: ImapWriter) -> None:
     session.append(INBOX, [Outgoing(Uid(1), (), DATE, b"Subject: one\r\n\r\n")])
 
 
 @pytest.mark.parametrize("security", [Security.PLAINTEXT, Security.TLS])
 @pytest.mark.parametrize(
-    ("command", "answer", "use", "side"),
+    ("command", "answer", "use"),
     [
-        ("UID FETCH", LITERAL + DRIP + b"x", read, Side.SOURCE),
-        ("UID FETCH", DRIP + b"* OK still here\r\n", read, Side.SOURCE),
-        ("STATUS", DRIP + b"* OK still here\r\n", read_status, Side.SOURCE),
-        ("APPEND", DRIP + b"* OK still here\r\n", append, Side.DESTINATION),
+        ("UID FETCH", LITERAL + DRIP + b"x", read),
+        ("UID FETCH", DRIP + b"* OK still here\r\n", read),
+        ("STATUS", DRIP + b"* OK still here\r\n", read_status),
+        ("APPEND", DRIP + b"* OK still here\r\n", None),
     ],
 )
 def test_a_trickling_server_is_disconnected_and_not_retried_immediately(
@@ -56,8 +58,7 @@ def test_a_trickling_server_is_disconnected_and_not_retried_immediately(
     security: Security,
     command: str,
     answer: bytes,
-    use: Callable[[ImapSession], None],
-    side: Side,
+    use: Callable[[ImapReader], None] | None,
 ) -> None:
     certificate = ca.issue() if security is Security.TLS else None
     with scripted_server(
@@ -66,13 +67,20 @@ def test_a_trickling_server_is_disconnected_and_not_retried_immediately(
         security=security,
     ) as server:
         account = Account("ada@old.example", "ada", server.endpoint)
-        session = ImapSessions(ca_file=ca.ca_file, timeouts=TIMES).open(account, Secret("secret"), side)
+        sessions = ImapSessions(ca_file=ca.ca_file, timeouts=TIMES)
+        session: ImapReader | ImapWriter
+        if use is None:
+            session = sessions.open_destination(account, Secret("secret"))
+            under_way = partial(append, session)
+        else:
+            session = sessions.open_source(account, Secret("secret"))
+            under_way = partial(use, session)
         began = time.monotonic()
         with pytest.raises(ServerTooSlow) as caught:
-            use(session)
+            under_way()
         assert 0.8 * DRIP_S <= time.monotonic() - began < 4 * DRIP_S
         session.close()
-    assert caught.value.side is side
+    assert caught.value.side is (Side.DESTINATION if use is None else Side.SOURCE)
     assert server.connections == 1
 
 
@@ -82,14 +90,14 @@ def test_a_slow_line_or_a_paused_reader_is_not_a_stall(
     user = make_user(new_host)
     sessions = ImapSessions(ca_file=ca.ca_file, timeouts=replace(TIMES, io_s=20), spool_folder=tmp_path)
     bodies = [b"Subject: %d\r\n\r\n" % n + b"%d\r\n" % n * 10_000 for n in range(3)]
-    direct = sessions.open(user.account, Secret(user.password), Side.DESTINATION)
+    direct = sessions.open_destination(user.account, Secret(user.password))
     inbox = direct.status("INBOX").ref("INBOX")
     direct.append(inbox, [Outgoing(Uid(n), (), DATE, body) for n, body in enumerate(bodies)])
     direct.close()
     with cutting_proxy(new_host.imaps) as proxy:
         proxy.narrow(20_000)
         through = replace(user.account, endpoint=proxy.endpoint)
-        session = sessions.open(through, Secret(user.password), Side.SOURCE)
+        session = sessions.open_source(through, Secret(user.password))
         began = time.monotonic()
         received: list[bytes] = []
         for message in session.messages(inbox, UidSet.of([1, 2, 3])):

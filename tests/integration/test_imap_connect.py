@@ -72,7 +72,7 @@ def failure(
     """Open a session that must fail. Returns the error after checking that it does not hold the password."""
     login_account = replace(account(endpoint), login=login)
     with pytest.raises(MailError) as caught:
-        sessions(ca_file).open(login_account, Secret(password), Side.SOURCE)
+        sessions(ca_file).open_source(login_account, Secret(password))
     error = caught.value
     assert error.side is Side.SOURCE
     assert str(error).endswith(".")
@@ -112,7 +112,7 @@ ODD_PASSWORDS = [
 def test_any_password_logs_in(new_host: Dovecot, make_user: MakeUser, password: str) -> None:
     user = make_user(new_host)
     new_host.add_user(user.account.login, password)
-    session = sessions(user.ca_file).open(user.account, Secret(password), Side.SOURCE)
+    session = sessions(user.ca_file).open_source(user.account, Secret(password))
     assert session.status("INBOX").messages == 0
     session.close()
 
@@ -137,16 +137,16 @@ def test_starttls_works_and_plaintext_uses_it_where_it_is_offered(
     user = make_user(host)
     for security in (Security.STARTTLS, Security.PLAINTEXT):
         target = replace(user.account, endpoint=replace(host.starttls, security=security))
-        session = sessions(user.ca_file).open(target, Secret(user.password), Side.SOURCE)
+        session = sessions(user.ca_file).open_source(target, Secret(user.password))
         assert session.status("INBOX").messages == 0
         session.close()
         with pytest.raises(CertificateRefused):  # plaintext does not bypass the certificate check
-            sessions().open(target, Secret(user.password), Side.SOURCE)
+            sessions().open_source(target, Secret(user.password))
 
 
 def test_plaintext_continues_without_encryption_where_none_is_offered() -> None:
     with scripted_server() as server:
-        session = sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE)
+        session = sessions().open_source(account(server.endpoint), Secret(PASSWORD))
         assert session.status("INBOX").messages == 8
         session.close()
     assert server.commands[1:4] == ["AUTHENTICATE PLAIN", "CREDENTIALS", "CAPABILITY"]
@@ -163,7 +163,7 @@ def test_an_initial_sasl_response_is_repeated_where_the_server_requests_it(asks_
         return b"+ idling\r\n" if continues else b"TAG OK done\r\n" if command.startswith("AUTH") else None
 
     with scripted_server(answer) as server:
-        sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE).close()
+        sessions().open_source(account(server.endpoint), Secret(PASSWORD)).close()
     [_, sent, *rest] = server.commands
     assert sent.startswith("AUTHENTICATE PLAIN ")
     assert rest[:2] == (["CREDENTIALS", "CAPABILITY"] if asks_first else ["CAPABILITY", "LOGOUT"])
@@ -203,7 +203,7 @@ def test_capabilities_before_tls_are_discarded(ca: CertificateAuthority, told: b
     with socket.create_server(("localhost", 0)) as listener:
         threading.Thread(target=serve, daemon=True).start()
         endpoint = Endpoint("localhost", int(listener.getsockname()[1]), Security.STARTTLS)
-        sessions(ca.ca_file).open(account(endpoint), Secret(PASSWORD), Side.SOURCE).close()
+        sessions(ca.ca_file).open_source(account(endpoint), Secret(PASSWORD)).close()
     assert received[:3] == ["CAPABILITY", "LOGIN", "CAPABILITY"]
 
 
@@ -215,7 +215,7 @@ def test_capabilities_are_read_after_the_login() -> None:
         return b"* ID NIL\r\nTAG OK done\r\n" if command.startswith("ID ") else None
 
     with scripted_server(answer) as server:
-        session = sessions().open(account(server.endpoint), Secret(PASSWORD), Side.SOURCE)
+        session = sessions().open_destination(account(server.endpoint), Secret(PASSWORD))
         assert session.append_limit_bytes() == 35651584
         session.folders()
     assert 'ID ("name" "mailhaul")' in server.commands
@@ -465,7 +465,7 @@ def test_no_log_line_holds_the_password(new_host: Dovecot, caplog: pytest.LogCap
     caplog.set_level(logging.DEBUG)
     name = "logged@mail.example"
     user = new_user(new_host, name, PASSWORD)
-    sessions(user.ca_file).open(user.account, Secret(PASSWORD), Side.SOURCE).close()
+    sessions(user.ca_file).open_source(user.account, Secret(PASSWORD)).close()
     failure(new_host.imaps, user.ca_file, login=name, password=PASSWORD + "x")
     assert PASSWORD not in caplog.text
 
@@ -507,7 +507,7 @@ def test_a_trickling_server_times_out(until: str) -> None:
         endpoint = Endpoint("localhost", listener.getsockname()[1], Security.PLAINTEXT)
         began = time.monotonic()
         with pytest.raises(MailError):
-            quick.open(account(endpoint), Secret(PASSWORD), Side.SOURCE)
+            quick.open_source(account(endpoint), Secret(PASSWORD))
         assert time.monotonic() - began < 4
         stopped.set()
         thread.join(5)
@@ -525,7 +525,7 @@ def test_a_command_echoed_by_the_server_does_not_reveal_the_password(capabilitie
 
     with scripted_server(repeats) as server:
         with pytest.raises(LoginRejected) as caught:
-            sessions().open(account(server.endpoint), Secret(password), Side.SOURCE)
+            sessions().open_source(account(server.endpoint), Secret(password))
         tried = [command for command in server.commands if command.startswith(("LOGIN", "AUTHENTICATE"))]
     error = caught.value
     assert "Error in command" in error.server_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +14,9 @@ from importer.adapters.imap import fetch
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.wire import WireEvent
+from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import (
     Account,
@@ -27,7 +28,7 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
-from importer.ports.mailbox import MailboxSession
+from importer.ports.mailbox import MailboxReader
 from providers.endpoint import Secret
 from providers.errors import (
     ConnectionLost,
@@ -46,30 +47,48 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 INBOX = FolderRef("INBOX", UidValidity(9))
 ALL = UidSet.of(range(1, 9))
 BACKOFF = b"TAG BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds\r\n"
-Open = Callable[..., tuple[ImapSession, ScriptedServer]]
+Open = Callable[..., tuple[ImapReader, ScriptedServer]]
+OpenWriter = Callable[..., tuple[ImapWriter, ScriptedServer]]
+
+
+@contextmanager
+def serving(
+    answer: Answer, capabilities: str, max_bytes: int = 10_000
+) -> Iterator[tuple[ScriptedServer, ImapSessions, Account]]:
+    def scripted_answer(command: str) -> bytes | None:
+        return usual_answer(command, capabilities) if command == "CAPABILITY" else answer(command)
+
+    with scripted_server(scripted_answer) as server:
+        sessions = ImapSessions(
+            timeouts=Timeouts(connect_s=2, io_s=5), now=lambda: NOW, max_message_bytes=max_bytes
+        )
+        yield server, sessions, Account("ada@old.example", "ada", server.endpoint)
 
 
 @pytest.fixture
 def scripted() -> Iterator[Open]:
-    """Opens a session on a scripted server. Returns the session and the server."""
+    """Opens a source on a scripted server. Returns the session and the server."""
     with ExitStack() as stack:
 
         def opened(
-            answer: Answer,
-            *,
-            side: Side = Side.SOURCE,
-            capabilities: str = CAPABILITIES,
-            max_bytes: int = 10_000,
-        ) -> tuple[ImapSession, ScriptedServer]:
-            def scripted_answer(command: str) -> bytes | None:
-                return usual_answer(command, capabilities) if command == "CAPABILITY" else answer(command)
+            answer: Answer, *, capabilities: str = CAPABILITIES, max_bytes: int = 10_000
+        ) -> tuple[ImapReader, ScriptedServer]:
+            server, sessions, account = stack.enter_context(serving(answer, capabilities, max_bytes))
+            session = sessions.open_source(account, Secret("secret"))
+            stack.callback(session.close)
+            return session, server
 
-            server = stack.enter_context(scripted_server(scripted_answer))
-            account = Account("ada@old.example", "ada", server.endpoint)
-            sessions = ImapSessions(
-                timeouts=Timeouts(connect_s=2, io_s=5), now=lambda: NOW, max_message_bytes=max_bytes
-            )
-            session = sessions.open(account, Secret("secret"), side)
+        yield opened
+
+
+@pytest.fixture
+def scripted_destination() -> Iterator[OpenWriter]:
+    """Opens a destination on a scripted server. Returns the session and the server."""
+    with ExitStack() as stack:
+
+        def opened(answer: Answer, *, capabilities: str = CAPABILITIES) -> tuple[ImapWriter, ScriptedServer]:
+            server, sessions, account = stack.enter_context(serving(answer, capabilities))
+            session = sessions.open_destination(account, Secret("secret"))
             stack.callback(session.close)
             return session, server
 
@@ -92,7 +111,7 @@ def message(uid: int, body: bytes = b"x") -> bytes:
     )
 
 
-def read(session: MailboxSession, uids: UidSet = ALL) -> tuple[list[int], dict[int, str]]:
+def read(session: MailboxReader, uids: UidSet = ALL) -> tuple[list[int], dict[int, str]]:
     """The UIDs of the messages received, and the reasons for those that were not."""
     received: list[int] = []
     reasons: dict[int, str] = {}
@@ -405,8 +424,6 @@ def test_the_source_is_never_opened_for_writing(scripted: Open) -> None:
     session, server = scripted(poisoned(set(), b"", partly=False))
     read(session)
     session.uids(INBOX)
-    with pytest.raises(ValueError, match="source"):
-        session.open_for_appending(INBOX.name)
     session.status("INBOX")
     session.close()
     verbs = {command.split(" ")[0] for command in server.commands}
@@ -418,7 +435,7 @@ def test_the_source_is_never_opened_for_writing(scripted: Open) -> None:
     "count", [lambda session: session.status("INBOX"), lambda session: session.statuses(["INBOX"])]
 )
 def test_the_open_folder_is_unselected_before_status_and_reopened_to_read(
-    scripted: Open, count: Callable[[ImapSession], object]
+    scripted: Open, count: Callable[[ImapReader], object]
 ) -> None:
     session, server = scripted(lambda _command: None)
     session.uids(INBOX)
@@ -546,7 +563,7 @@ def test_folders_with_equal_decoded_names_are_distinguished_in_every_session() -
     with scripted_server(answer) as server, ExitStack() as stack:
         sessions = ImapSessions(timeouts=Timeouts(connect_s=2, io_s=5))
         account = Account("ada@old.example", "ada", server.endpoint)
-        lister, reader = (sessions.open(account, Secret("secret"), Side.SOURCE) for _ in range(2))
+        lister, reader = (sessions.open_source(account, Secret("secret")) for _ in range(2))
         stack.callback(lister.close)
         stack.callback(reader.close)
         names = [folder.name for folder in lister.folders()]
@@ -582,10 +599,12 @@ STORED = b"TAG OK [APPENDUID 9 NUMBER] done\r\n"
 
 
 @pytest.mark.parametrize("literals", ["LITERAL+", "LITERAL-", ""])
-def test_single_appends_keep_their_order_and_their_refusals(scripted: Open, literals: str) -> None:
+def test_single_appends_keep_their_order_and_their_refusals(
+    scripted_destination: OpenWriter, literals: str
+) -> None:
     capabilities = f"IMAP4rev1 AUTH=PLAIN UIDPLUS {literals}"
     answer = appends({3: b"TAG NO virus\r\n"}, STORED)
-    session, _ = scripted(answer, side=Side.DESTINATION, capabilities=capabilities)
+    session, _ = scripted_destination(answer, capabilities=capabilities)
     bodies = [b"x" * size for size in (10, 5000, 10, 4096, 4097, *[10] * 20)]
     results = session.append(INBOX, batch(*bodies))
     assert results[2] == Rejected("The destination server localhost refused the message: virus")
@@ -611,11 +630,9 @@ def test_single_appends_keep_their_order_and_their_refusals(scripted: Open, lite
     "capabilities", [CAPABILITIES, "IMAP4rev1 AUTH=PLAIN", f"{CAPABILITIES} MULTIAPPEND"]
 )
 def test_a_refusal_that_is_not_the_messages_fault_ends_the_append(
-    scripted: Open, capabilities: str, refusal: bytes, kind: type[MailError]
+    scripted_destination: OpenWriter, capabilities: str, refusal: bytes, kind: type[MailError]
 ) -> None:
-    session, server = scripted(
-        appends({}, refusal + b"\r\n"), side=Side.DESTINATION, capabilities=capabilities
-    )
+    session, server = scripted_destination(appends({}, refusal + b"\r\n"), capabilities=capabilities)
     with pytest.raises(kind) as caught:
         session.append(INBOX, batch(b"a", b"b"))
     assert type(caught.value) is kind
@@ -626,7 +643,7 @@ def test_a_refusal_that_is_not_the_messages_fault_ends_the_append(
 
 @pytest.mark.parametrize(("now", "changed"), [(9, False), (10, True)])
 def test_a_uidvalidity_in_appenduid_is_confirmed_by_the_folder(
-    scripted: Open, now: int, changed: bool
+    scripted_destination: OpenWriter, now: int, changed: bool
 ) -> None:
     appended = appends({}, b"TAG OK [APPENDUID 10 1] done\r\n")
 
@@ -635,7 +652,7 @@ def test_a_uidvalidity_in_appenduid_is_confirmed_by_the_folder(
             return b'* STATUS "INBOX" (MESSAGES 8 UIDNEXT 9 UIDVALIDITY %d)\r\nTAG OK done\r\n' % now
         return appended(command)
 
-    session, server = scripted(answer, side=Side.DESTINATION)
+    session, server = scripted_destination(answer)
     if changed:
         with pytest.raises(FolderChanged):
             session.append(INBOX, batch(b"a", b"b"))
@@ -657,8 +674,10 @@ def test_a_uidvalidity_in_appenduid_is_confirmed_by_the_folder(
         b"TAG BAD invalid rfc5322 message: x",
     ],
 )
-def test_a_refusal_of_one_message_affects_only_that_message(scripted: Open, refusal: bytes) -> None:
-    session, _ = scripted(appends({1: refusal + b"\r\n"}, STORED), side=Side.DESTINATION)
+def test_a_refusal_of_one_message_affects_only_that_message(
+    scripted_destination: OpenWriter, refusal: bytes
+) -> None:
+    session, _ = scripted_destination(appends({1: refusal + b"\r\n"}, STORED))
     results = session.append(INBOX, batch(b"a", b"b"))
     assert isinstance(results[0], Rejected)
     assert results[1] == Stored(Uid(2))
@@ -686,9 +705,9 @@ def fails_on_drafts(refusal: bytes) -> Answer:
 @pytest.mark.parametrize("capabilities", APPENDING)
 @pytest.mark.parametrize("refused", [{4}, {0, 12}, {3, 4, 5, 6}, {0, 2, 4, 6, 8, 10, 12}])
 def test_a_message_that_the_server_fails_on_does_not_block_the_others(
-    scripted: Open, refused: set[int], capabilities: str, refusal: bytes
+    scripted_destination: OpenWriter, refused: set[int], capabilities: str, refusal: bytes
 ) -> None:
-    session, _ = scripted(fails_on_drafts(refusal), side=Side.DESTINATION, capabilities=capabilities)
+    session, _ = scripted_destination(fails_on_drafts(refusal), capabilities=capabilities)
     results = session.append(INBOX, drafts(refused, 13))
     assert {n for n, result in enumerate(results) if isinstance(result, Rejected)} == refused
     words = refusal.decode().split(" ", 2)[2].strip()
@@ -701,9 +720,9 @@ def test_a_message_that_the_server_fails_on_does_not_block_the_others(
 @pytest.mark.parametrize("capabilities", APPENDING)
 @pytest.mark.parametrize(("refused", "count"), [(range(3), 3), (range(100), 100), (range(20, 100), 100)])
 def test_a_server_that_stores_nothing_more_is_unavailable(
-    scripted: Open, capabilities: str, refusal: bytes, refused: range, count: int
+    scripted_destination: OpenWriter, capabilities: str, refusal: bytes, refused: range, count: int
 ) -> None:
-    session, server = scripted(fails_on_drafts(refusal), side=Side.DESTINATION, capabilities=capabilities)
+    session, server = scripted_destination(fails_on_drafts(refusal), capabilities=capabilities)
     with pytest.raises(ServerUnavailable):
         session.append(INBOX, drafts(set(refused), count))
     assert session.status("INBOX").messages == 8
@@ -719,8 +738,10 @@ def test_a_server_that_stores_nothing_more_is_unavailable(
         b"TAG NO [SERVERBUG] Permission denied for flag\r\n",
     ],
 )
-def test_a_refused_keyword_is_dropped_to_store_the_message(scripted: Open, refusal: bytes) -> None:
-    session, server = scripted(appends({1: refusal}, STORED), side=Side.DESTINATION)
+def test_a_refused_keyword_is_dropped_to_store_the_message(
+    scripted_destination: OpenWriter, refusal: bytes
+) -> None:
+    session, server = scripted_destination(appends({1: refusal}, STORED))
     results = session.append(INBOX, [Outgoing(Uid(1), ("\\Seen", "odd", "odder"), "", b"a")])
     assert results == [Stored(Uid(2), keywords_dropped=2)]
     sent = [command for command in server.commands if command.startswith("APPEND")]
@@ -736,18 +757,20 @@ def test_a_refused_keyword_is_dropped_to_store_the_message(scripted: Open, refus
         b"TAG OK [APPENDUID 9 5,5] done",
     ],
 )
-def test_missing_or_mismatched_appenduids_are_unknown(scripted: Open, answer: bytes) -> None:
-    session, _ = scripted(appends({}, answer + b"\r\n"), side=Side.DESTINATION)
+def test_missing_or_mismatched_appenduids_are_unknown(
+    scripted_destination: OpenWriter, answer: bytes
+) -> None:
+    session, _ = scripted_destination(appends({}, answer + b"\r\n"))
     assert session.append(INBOX, batch(b"a")) == [Stored(None)]
 
 
 @pytest.mark.parametrize("offers", ["LITERAL+", "LITERAL+ MULTIAPPEND", ""])
 def test_an_append_interrupted_by_ctrl_c_is_not_sent_again(
-    scripted: Open, monkeypatch: pytest.MonkeyPatch, offers: str
+    scripted_destination: OpenWriter, monkeypatch: pytest.MonkeyPatch, offers: str
 ) -> None:
     """Later use of the session does not resend it, because the outcome of the first command is unknown."""
     capabilities = f"IMAP4rev1 AUTH=PLAIN {offers}"
-    session, server = scripted(appends({}, STORED), side=Side.DESTINATION, capabilities=capabilities)
+    session, server = scripted_destination(appends({}, STORED), capabilities=capabilities)
     session.status("INBOX")
     usual = Connection.next_event
 
@@ -796,11 +819,11 @@ def minds_the_open_folder(*, unselects: bool) -> Answer:
 @pytest.mark.parametrize("unselects", [True, False])
 @pytest.mark.parametrize("others", [[], ["Sent"]])
 def test_messages_are_stored_into_a_folder_that_is_not_open(
-    scripted: Open, unselects: bool, others: list[str]
+    scripted_destination: OpenWriter, unselects: bool, others: list[str]
 ) -> None:
     capabilities = CAPABILITIES if unselects else CAPABILITIES.replace(" UNSELECT", "")
     server_answer = minds_the_open_folder(unselects=unselects)
-    session, server = scripted(server_answer, side=Side.DESTINATION, capabilities=capabilities)
+    session, server = scripted_destination(server_answer, capabilities=capabilities)
     for name in others:
         session.status(name)
     session.open_for_appending("INBOX")
@@ -814,10 +837,9 @@ def test_messages_are_stored_into_a_folder_that_is_not_open(
         assert server.connections == 1
 
 
-def test_servers_that_are_known_to_be_safe_keep_the_folder_open(scripted: Open) -> None:
-    session, server = scripted(
+def test_servers_that_are_known_to_be_safe_keep_the_folder_open(scripted_destination: OpenWriter) -> None:
+    session, server = scripted_destination(
         lambda command: b"TAG OK stored\r\n" if command.startswith("APPEND") else None,
-        side=Side.DESTINATION,
         capabilities=f"{CAPABILITIES} THREAD=REFS",
     )
     session.open_for_appending("INBOX")
@@ -826,11 +848,13 @@ def test_servers_that_are_known_to_be_safe_keep_the_folder_open(scripted: Open) 
 
 
 @pytest.mark.parametrize("code", ["APPENDUID 12 9", "APPENDUID 4711 12"])
-def test_an_appenduid_that_contradicts_the_folder_is_not_believed(scripted: Open, code: str) -> None:
+def test_an_appenduid_that_contradicts_the_folder_is_not_believed(
+    scripted_destination: OpenWriter, code: str
+) -> None:
     def answer(command: str) -> bytes | None:
         return f"TAG OK [{code}] stored\r\n".encode() if command.startswith("APPEND") else None
 
-    session, server = scripted(answer, side=Side.DESTINATION)
+    session, server = scripted_destination(answer)
     session.status("INBOX")
     for uid in (1, 2, 3):
         assert session.append(INBOX, [Outgoing(Uid(uid), (), "", b"x")]) == [Stored(None)]
@@ -838,7 +862,7 @@ def test_an_appenduid_that_contradicts_the_folder_is_not_believed(scripted: Open
     assert server.connections == 1
 
 
-def test_an_appenduid_of_a_folder_that_was_recreated_is_believed(scripted: Open) -> None:
+def test_an_appenduid_of_a_folder_that_was_recreated_is_believed(scripted_destination: OpenWriter) -> None:
     uidvalidity = [9]
 
     def answer(command: str) -> bytes | None:
@@ -851,19 +875,21 @@ def test_an_appenduid_of_a_folder_that_was_recreated_is_believed(scripted: Open)
             )
         return None
 
-    session, _ = scripted(answer, side=Side.DESTINATION)
+    session, _ = scripted_destination(answer)
     session.status("INBOX")
     with pytest.raises(FolderChanged):
         session.append(INBOX, [Outgoing(Uid(1), (), "", b"x")])
 
 
-def test_a_create_that_ends_the_connection_is_a_refusal_of_that_folder(scripted: Open) -> None:
+def test_a_create_that_ends_the_connection_is_a_refusal_of_that_folder(
+    scripted_destination: OpenWriter,
+) -> None:
     def answer(command: str) -> bytes | None:
         if command == 'CREATE "Bad"':
             return b"* BYE no such names\r\n"
         return b"TAG NO none\r\n" if command.endswith('"Bad"') or command.startswith('STATUS "Bad"') else None
 
-    session, server = scripted(answer, side=Side.DESTINATION)
+    session, server = scripted_destination(answer)
     assert session.create_and_subscribe(["One", "Bad", "Two"], ["One", "Two"]) == ["Bad"]
     for command in ('CREATE "One"', 'CREATE "Two"', 'SUBSCRIBE "Two"'):
         assert command in server.commands
@@ -872,10 +898,9 @@ def test_a_create_that_ends_the_connection_is_a_refusal_of_that_folder(scripted:
     assert refused.value.server_text == "no such names"
 
 
-def test_the_words_of_a_goodbye_behind_a_message_are_kept(scripted: Open) -> None:
-    session, _ = scripted(
+def test_the_words_of_a_goodbye_behind_a_message_are_kept(scripted_destination: OpenWriter) -> None:
+    session, _ = scripted_destination(
         lambda command: b"* BYE a forbidden character\r\n" if command.startswith("APPEND") else None,
-        side=Side.DESTINATION,
     )
     session.status("INBOX")
     with pytest.raises(ConnectionLost) as lost:

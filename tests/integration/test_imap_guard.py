@@ -13,7 +13,7 @@ from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from providers.endpoint import Endpoint, Secret, Security
-from providers.errors import CertificateRefused, HostForbidden, MailError, Side
+from providers.errors import CertificateRefused, HostForbidden, MailError
 from tests.conftest import MakeUser
 from tests.rehearsal.dovecot import Dovecot
 
@@ -28,16 +28,16 @@ def test_a_loopback_server_is_reached_only_where_the_operator_allows_it(
     untrusted = replace(user.account, public_only=True)
     closed = ImapSessions(ca_file=user.ca_file, timeouts=QUICK)
     with pytest.raises(HostForbidden, match="not a mail server on the public internet") as caught:
-        closed.open(untrusted, Secret(user.password), Side.SOURCE)
+        closed.open_source(untrusted, Secret(user.password))
     assert "127.0.0.1" not in str(caught.value) + caught.value.server_text
-    closed.open(
-        user.account, Secret(user.password), Side.SOURCE
+    closed.open_source(
+        user.account, Secret(user.password)
     ).close()  # servers named by the operator are not restricted
     guard = EgressGuard(allowed=LOOPBACK, ports=())
     opened = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
     for security, endpoint in ((Security.TLS, new_host.imaps), (Security.STARTTLS, new_host.starttls)):
         target = replace(untrusted, endpoint=replace(endpoint, security=security))
-        session = opened.open(target, Secret(user.password), Side.SOURCE)
+        session = opened.open_source(target, Secret(user.password))
         assert session.status("INBOX").messages == 0
         session.close()
 
@@ -59,7 +59,7 @@ def test_a_name_inside_and_a_name_that_does_not_exist_get_the_same_answer(
     for host in ("missing.corp.example", "mail.corp.example"):
         target = replace(user.account, endpoint=Endpoint(host), public_only=True)
         with pytest.raises(MailError) as caught:
-            sessions.open(target, Secret(user.password), Side.SOURCE)
+            sessions.open_source(target, Secret(user.password))
         error = caught.value
         answers.append((type(error), str(error).replace(host, ""), error.server_text))
     assert answers[0] == answers[1]
@@ -78,12 +78,12 @@ def test_the_certificate_must_match_the_name_and_not_the_address(
     for endpoint in (new_host.imaps, replace(new_host.starttls, security=Security.STARTTLS)):
         other = replace(endpoint, host="imap.old.example")
         with pytest.raises(CertificateRefused, match="does not prove that it is imap"):
-            sessions.open(
-                replace(user.account, endpoint=other, public_only=True), Secret(user.password), Side.SOURCE
+            sessions.open_source(
+                replace(user.account, endpoint=other, public_only=True), Secret(user.password)
             )
         same = replace(endpoint, host="localhost")
-        sessions.open(
-            replace(user.account, endpoint=same, public_only=True), Secret(user.password), Side.SOURCE
+        sessions.open_source(
+            replace(user.account, endpoint=same, public_only=True), Secret(user.password)
         ).close()
 
 
@@ -96,7 +96,7 @@ def test_each_new_connection_is_checked_again(new_host: Dovecot, make_user: Make
 
     guard = EgressGuard(allowed=[ip_network("127.0.0.1")], ports=(), look_up=look_up)
     sessions = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
-    session = sessions.open(replace(user.account, public_only=True), Secret(user.password), Side.SOURCE)
+    session = sessions.open_source(replace(user.account, public_only=True), Secret(user.password))
     assert session.status("INBOX").messages == 0
     leads_to[0] = "127.0.0.2"
     session._link.drop()  # the connection is lost, and the next read opens another

@@ -8,10 +8,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from importer.adapters.imap import reconnecting, session
+from importer.adapters.imap import folder_survey, reconnecting
 from importer.adapters.imap.factory import ImapSessions
+from importer.adapters.imap.folder_survey import SHARED_REASON
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import SHARED_REASON, ImapSession
+from importer.adapters.imap.reader import ImapReader
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import Account, FolderRef, FolderStatus, Message
 from importer.engine.survey import Survey, survey
@@ -23,7 +24,6 @@ from providers.errors import (
     LoginRejected,
     MailError,
     ServerUnavailable,
-    Side,
 )
 from tests.rehearsal.scripted import GREETING, Answer, ScriptedServer, scripted_server, usual_answer
 
@@ -32,12 +32,12 @@ MODERN = OLD + " LIST-EXTENDED LIST-STATUS SPECIAL-USE ESEARCH"
 EXTENDED, PLAIN = 'LIST "" "*" RETURN', 'LIST "" "*"'
 OK = b"TAG OK done\r\n"
 INBOX = FolderRef("INBOX", UidValidity(9))
-Open = Callable[..., tuple[ImapSession, ScriptedServer]]
+Open = Callable[..., tuple[ImapReader, ScriptedServer]]
 
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "pause", lambda _losses: None)
+    monkeypatch.setattr(folder_survey, "pause", lambda _losses: None)
     monkeypatch.setattr(reconnecting, "pause", lambda _losses: None)
 
 
@@ -50,10 +50,9 @@ def scripted() -> Iterator[Open]:
             answer: Answer,
             capabilities: str = OLD,
             *,
-            side: Side = Side.SOURCE,
             greeting: bytes = GREETING,
             io_s: float = 5,
-        ) -> tuple[ImapSession, ScriptedServer]:
+        ) -> tuple[ImapReader, ScriptedServer]:
             def told(command: str) -> bytes | None:
                 given = answer(command)
                 return usual_answer(command, capabilities) if given is None else given
@@ -61,7 +60,7 @@ def scripted() -> Iterator[Open]:
             server = stack.enter_context(scripted_server(told, greeting=greeting))
             sessions = ImapSessions(timeouts=Timeouts(connect_s=2, io_s=io_s))
             account = Account("ada@old.example", "ada", server.endpoint)
-            opened_session = sessions.open(account, Secret("secret"), side)
+            opened_session = sessions.open_source(account, Secret("secret"))
             stack.callback(opened_session.close)
             return opened_session, server
 

@@ -22,9 +22,9 @@ from importer.engine.leg_context import Lane, Leg, TransferLimits
 from importer.ports.mailbox import LabelView
 from importer.service.legs.connections import previous_placements
 from providers.endpoint import Endpoint, FolderRole, Secret
-from providers.errors import ConnectionLost, MailHidden, Side
+from providers.errors import ConnectionLost, MailHidden
 from tests.conftest import MakeUser
-from tests.fakes.mailbox import Fault, MemoryMailbox, MemorySession
+from tests.fakes.mailbox import Fault, MemoryMailbox, MemoryWriter
 from tests.fakes.store import MemoryStore
 from tests.property.world import Batches, TestClock, Watcher
 from tests.rehearsal.certificates import CertificateAuthority
@@ -84,9 +84,9 @@ class Move:
         opened = []
 
         def lane(number: int) -> Lane:
-            source = sessions.open(self.user.account, Secret(self.user.password), Side.SOURCE, view)
+            source = sessions.open_source(self.user.account, Secret(self.user.password), view)
             opened.append(source)
-            return Lane(number, source, MemorySession(self.destination, Side.DESTINATION))
+            return Lane(number, source, MemoryWriter(self.destination))
 
         lease = self.store.acquire("mailbox", "test", timedelta(minutes=1))
         assert lease is not None

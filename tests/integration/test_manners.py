@@ -13,12 +13,13 @@ import pytest
 from importer.adapters.imap import exchange_folders
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.reader import ImapReader
+from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import Message, NotHandedOut, Outgoing, State, Stored
 from importer.engine.survey import Survey, survey
 from providers.endpoint import FolderRole, Secret
-from providers.errors import FolderLeftOut, LoginRejected, Side, Throttled
+from providers.errors import FolderLeftOut, LoginRejected, Throttled
 from providers.provider import Provider, ProviderLimits
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
@@ -42,11 +43,21 @@ def mail(number: int, header: bytes = b"", text: bytes = b"") -> bytes:
 
 
 @contextmanager
-def session_of(user: User, side: Side) -> Iterator[ImapSession]:
-    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=5))
-    session = sessions.open(user.account, Secret(user.password), side)
+def source_of(user: User) -> Iterator[ImapReader]:
+    session = factory(user).open_source(user.account, Secret(user.password))
     yield session
     session.close()
+
+
+@contextmanager
+def destination_of(user: User) -> Iterator[ImapWriter]:
+    session = factory(user).open_destination(user.account, Secret(user.password))
+    yield session
+    session.close()
+
+
+def factory(user: User) -> ImapSessions:
+    return ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=5))
 
 
 # --- Exchange ------------------------------------------------------------------------------------------
@@ -54,10 +65,10 @@ def session_of(user: User, side: Side) -> Iterator[ImapSession]:
 
 def appended(user: User, *messages: Outgoing) -> tuple[list[Stored], dict[Uid, set[str]]]:
     """The results of APPEND, and the flags that a new session then reads."""
-    with session_of(user, Side.DESTINATION) as session:
+    with destination_of(user) as session:
         inbox = session.status("INBOX").ref("INBOX")
         results = session.append(inbox, messages)
-    with session_of(user, Side.SOURCE) as session:
+    with source_of(user) as session:
         fetched = session.messages(inbox, session.uids(inbox))
         flags = {message.uid: set(message.flags) for message in fetched if isinstance(message, Message)}
     assert all(isinstance(result, Stored) for result in results)
@@ -124,7 +135,7 @@ def test_imap4rev2_is_never_enabled(tmp_path: Path, ca: CertificateAuthority, ma
 
 
 def survey_of(user: User) -> Survey:
-    with session_of(user, Side.SOURCE) as session:
+    with source_of(user) as session:
         return survey(session)
 
 
@@ -223,7 +234,7 @@ def test_a_backoff_requested_by_exchange_is_applied_exactly(
     mailbox = exchange_host.mailbox(user.account.login)
     mailbox.append(mailbox.folders["INBOX"], (), DATE, mail(1))
     sessions = ImapSessions(ca_file=user.ca_file, now=lambda: NOW)
-    session = sessions.open(user.account, Secret(user.password), Side.SOURCE)
+    session = sessions.open_source(user.account, Secret(user.password))
     inbox = session.status("INBOX").ref("INBOX")
     exchange_host.says(command, f"{status} {exchange.BACKOFF}", closes=exchange.CLOSED)
 
@@ -241,7 +252,7 @@ def test_a_backoff_requested_by_exchange_is_applied_exactly(
 
 def test_a_backoff_in_place_of_an_append_is_raised(exchange_host: Imitation, make_user: MakeUser) -> None:
     user = make_user(exchange_host)
-    with session_of(user, Side.DESTINATION) as session:
+    with destination_of(user) as session:
         inbox = session.status("INBOX").ref("INBOX")
         exchange_host.says("APPEND", f"BAD {exchange.BACKOFF}", skips=1)
         with pytest.raises(Throttled):
@@ -254,10 +265,10 @@ def test_the_connection_limit_of_gmail_is_throttling(
     with imitation(Gmail(GmailSettings(max_connections=1)), tmp_path, ca) as server:
         user = make_user(server)
         with (
-            session_of(user, Side.SOURCE),
+            source_of(user),
             pytest.raises(Throttled, match="accepts no more connections"),
         ):
-            ImapSessions(ca_file=user.ca_file).open(user.account, Secret(user.password), Side.SOURCE)
+            ImapSessions(ca_file=user.ca_file).open_source(user.account, Secret(user.password))
 
 
 def test_the_daily_limit_of_gmail_is_throttling(
@@ -269,7 +280,7 @@ def test_the_daily_limit_of_gmail_is_throttling(
         for number in range(20):
             mailbox.append(mailbox.folders["INBOX"], (), DATE, mail(number, text=b"x" * 100))
         came: list[object] = []
-        with session_of(user, Side.SOURCE) as session:
+        with source_of(user) as session:
             inbox = session.status("INBOX").ref("INBOX")
             with pytest.raises(Throttled, match="has reached its daily limit"):
                 came += session.messages(inbox, session.uids(inbox))
@@ -277,7 +288,7 @@ def test_the_daily_limit_of_gmail_is_throttling(
 
 def test_a_throttled_response_of_gmail_is_not_a_failure(gmail_host: Imitation, make_user: MakeUser) -> None:
     user = make_user(gmail_host)
-    with session_of(user, Side.SOURCE) as session:
+    with source_of(user) as session:
         gmail_host.says("STATUS", gmail.THROTTLED)
         assert session.status("INBOX").messages == 0
         gmail_host.says("UID FETCH", gmail.THROTTLED)
@@ -291,7 +302,7 @@ def test_gmails_password_refusals_are_rejected_logins(
     user = make_user(gmail_host)
     gmail_host.says("AUTHENTICATE", said)
     with pytest.raises(LoginRejected) as caught:
-        ImapSessions(ca_file=user.ca_file).open(user.account, Secret(user.password), Side.SOURCE)
+        ImapSessions(ca_file=user.ca_file).open_source(user.account, Secret(user.password))
     assert caught.value.server_text == said.removeprefix("NO ")
 
 
@@ -312,11 +323,11 @@ def test_all_three_hosts_accept_access_tokens(
     with imitation(dialect, tmp_path, ca, lambda user, token: token == f"token of {user}") as server:
         user = make_user(server)
         sessions = ImapSessions(ca_file=user.ca_file)
-        good = sessions.open(user.account, Tokens(f"token of {user.account.login}"), Side.SOURCE)
+        good = sessions.open_source(user.account, Tokens(f"token of {user.account.login}"))
         assert good.status("INBOX").messages == 0
         good.close()
         with pytest.raises(LoginRejected):
-            sessions.open(user.account, Tokens("another"), Side.SOURCE)
+            sessions.open_source(user.account, Tokens("another"))
 
 
 # --- Yahoo ---------------------------------------------------------------------------------------------
@@ -334,7 +345,7 @@ def test_everything_is_read_from_a_server_that_does_only_part_of_each_command(
             server.mailbox(user.account.login).append(inbox, (), DATE, mail(number))
         for gone in (1, 5, 6, 7, 50, 100):
             del inbox.letters[gone]
-        with session_of(user, Side.SOURCE) as session:
+        with source_of(user) as session:
             folder = session.status("INBOX").ref("INBOX")
             uids = session.uids(folder)
             assert uids == UidSet.of(inbox.letters)
@@ -357,7 +368,7 @@ def test_a_message_that_yahoo_cannot_return_does_not_block_the_others(
         for number in range(20):
             server.mailbox(user.account.login).append(inbox, (), DATE, mail(number))
         dialect.broken.add(inbox.letters[13].number)
-        with session_of(user, Side.SOURCE) as session:
+        with source_of(user) as session:
             folder = session.status("INBOX").ref("INBOX")
             results = list(session.messages(folder, session.uids(folder)))
     assert sorted(result.uid for result in results if isinstance(result, Message)) == [
@@ -381,11 +392,11 @@ def test_more_of_a_folder_is_read_from_the_export_server(
             server.mailbox(user.account.login).append(inbox, (), DATE, mail(number))
         provider = Provider("yahoo", "Yahoo", (), server.imaps, read_endpoint=export.imaps)
         sessions = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider)
-        for side, messages in ((Side.SOURCE, 30), (Side.DESTINATION, 10)):
-            session = sessions.open(user.account, Secret(user.password), side)
+        for opens, messages in ((sessions.open_source, 30), (sessions.open_destination, 10)):
+            session = opens(user.account, Secret(user.password))
             assert session.status("INBOX").messages == messages
             assert len(session.uids(session.status("INBOX").ref("INBOX"))) == messages
-            assert session.partial_folders() == {}
+            assert session.listing().partial == {}
             session.close()
 
 
@@ -399,11 +410,10 @@ def test_a_possibly_truncated_folder_is_reported(
             for number in range(messages):
                 mailbox.append(mailbox.folders[folder], (), DATE, mail(number))
         provider = Provider("yahoo", "Yahoo", (), server.imaps, limits=ProviderLimits(messages_per_folder=10))
-        session = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider).open(
-            user.account, Secret(user.password), Side.SOURCE
+        session = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider).open_source(
+            user.account, Secret(user.password)
         )
-        session.folders_and_statuses()
-        (partial,) = session.partial_folders().items()
+        (partial,) = session.listing().partial.items()
         session.close()
     assert partial[0] == "INBOX"
     assert partial[1].startswith(
@@ -429,9 +439,8 @@ def test_a_folder_truncated_by_the_export_server_is_reported(
         provider = Provider("yahoo", "Yahoo", (), server.imaps, read_endpoint=export.imaps, limits=limits)
         account = replace(user.account, endpoint=(export if named == "export" else server).imaps)
         sessions = ImapSessions(ca_file=user.ca_file, provider_of=lambda _host: provider)
-        session = sessions.open(account, Secret(user.password), Side.SOURCE)
-        session.folders_and_statuses()
-        (partial,) = session.partial_folders().items()
+        session = sessions.open_source(account, Secret(user.password))
+        (partial,) = session.listing().partial.items()
         session.close()
     assert partial[0] == "INBOX"
     assert "shows at most 12 messages per folder" in partial[1]

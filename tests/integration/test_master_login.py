@@ -13,7 +13,8 @@ import pytest
 
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.reader import ImapReader
+from importer.adapters.imap.writer import ImapWriter
 from importer.domain.model import Account
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MasterRefused, Side
@@ -48,12 +49,12 @@ def grace(host: Dovecot) -> User:
     return new_user(host, GRACE)
 
 
-def opened(ca_file: Path | None, account: Account, login: MasterLogin) -> ImapSession:
+def opened(ca_file: Path | None, account: Account, login: MasterLogin) -> ImapWriter:
     sessions = ImapSessions(ca_file=ca_file, timeouts=Timeouts(io_s=5.0))
-    return sessions.open(account, login, Side.DESTINATION)
+    return sessions.open_destination(account, login)
 
 
-def messages(session: ImapSession) -> int:
+def messages(session: ImapReader) -> int:
     try:
         return session.status("INBOX").messages
     finally:

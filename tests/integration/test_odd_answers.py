@@ -12,7 +12,7 @@ import pytest
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.login_limiter import BURST, PER_MINUTE, LoginLimiter
-from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.reader import ImapReader
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.messages.message_body import whole
@@ -27,7 +27,7 @@ from importer.domain.model import (
 )
 from importer.ports.mailbox import LabelView
 from providers.endpoint import Secret
-from providers.errors import ConnectionLost, Side
+from providers.errors import ConnectionLost
 from tests.rehearsal.scripted import ScriptedServer, scripted_server
 
 _WAIT = LoginLimiter.wait
@@ -99,10 +99,10 @@ def literal(content: bytes) -> bytes:
 
 
 @contextmanager
-def session_on(box: Box) -> Iterator[tuple[ImapSession, ScriptedServer]]:
+def session_on(box: Box) -> Iterator[tuple[ImapReader, ScriptedServer]]:
     with scripted_server(box.answer) as server:
         account = Account("ada@old.example", "ada@old.example", server.endpoint)
-        session = ImapSessions(timeouts=Timeouts(io_s=5)).open(account, Secret("secret"), Side.SOURCE)
+        session = ImapSessions(timeouts=Timeouts(io_s=5)).open_source(account, Secret("secret"))
         try:
             yield session, server
         finally:
@@ -146,9 +146,9 @@ def test_folders_without_messages_are_opened_before_that_is_believed(capabilitie
 
     with scripted_server(answer) as server:
         account = Account("ada@old.example", "ada@old.example", server.endpoint)
-        session = ImapSessions(timeouts=Timeouts(io_s=5)).open(account, Secret("secret"), Side.SOURCE)
+        session = ImapSessions(timeouts=Timeouts(io_s=5)).open_source(account, Secret("secret"))
         try:
-            _, statuses = session.folders_and_statuses()
+            statuses = session.listing().statuses
         finally:
             session.close()
     counts = {name: status.messages for name, status in statuses.items() if isinstance(status, FolderStatus)}
@@ -167,7 +167,7 @@ def test_an_append_whose_form_is_refused_is_sent_in_the_old_form_over_a_new_conn
         account = Account("ada@new.example", "ada@new.example", server.endpoint)
         sessions = ImapSessions(timeouts=Timeouts(io_s=5))
         message = Outgoing(Uid(1), (), "", b"bytes")
-        first = sessions.open(account, Secret("secret"), Side.DESTINATION)
+        first = sessions.open_destination(account, Secret("secret"))
         assert first.has_capability("LITERAL+")
         with pytest.raises(ConnectionLost, match="was lost"):
             first.append(INBOX, [message])
@@ -212,7 +212,7 @@ def test_an_empty_content_of_a_labelled_message_is_asked_for_in_another_way(
     with scripted_server(box.answer) as server:
         account = Account("ada@gmail.example", "ada@gmail.example", server.endpoint)
         sessions = ImapSessions(timeouts=Timeouts(io_s=5))
-        session = sessions.open(account, Secret("secret"), Side.SOURCE, LabelView(rule, lambda: ()))
+        session = sessions.open_source(account, Secret("secret"), LabelView(rule, lambda: ()))
         try:
             came = {
                 message.uid: message for message in session.messages(FolderRef("later", UidValidity(9)), ALL)

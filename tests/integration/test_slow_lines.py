@@ -14,7 +14,6 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.deflate import SLOW_BYTES_PER_S
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.session import ImapSession
 from importer.compact.uid_set import Uid
 from importer.domain.model import AppendResult, Message, Outgoing, Stored
 from providers.endpoint import Secret
@@ -58,12 +57,9 @@ def test_only_a_slow_line_is_compressed_in_the_middle_of_a_session(
             account = host.account("ada")
             through = replace(account, endpoint=proxy.endpoint)
 
-            def opened(side: Side) -> ImapSession:
-                sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
-                return sessions.open(through, Secret(user.password), side)
-
+            sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
             bodies = {Uid(n): letters(n, 30_000) for n in range(1, 91)}
-            destination = opened(Side.DESTINATION)
+            destination = sessions.open_destination(through, Secret(user.password))
             inbox = destination.status("INBOX").ref("INBOX")
             results: list[AppendResult] = []
             waiting: deque[Callable[[], Sequence[AppendResult] | None]] = deque()
@@ -77,7 +73,7 @@ def test_only_a_slow_line_is_compressed_in_the_middle_of_a_session(
             assert compressions == [Side.DESTINATION] * slow
             destination.close()
             compressions.clear()
-            source = opened(Side.SOURCE)
+            source = sessions.open_source(through, Secret(user.password))
             uids = source.uids(inbox)
             read = [message for chunk in uids.chunks(10) for message in source.messages(inbox, chunk)]
             assert {message.body for message in read if isinstance(message, Message)} == set(bodies.values())

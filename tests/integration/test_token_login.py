@@ -18,15 +18,15 @@ import pytest
 from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Client, Timeouts
+from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, mechanism_of
-from importer.adapters.imap.session import ImapSession
 from importer.bootstrap import standalone
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account, State
 from importer.domain.people.actor import Actor
 from importer.engine.leg_context import TransferLimits
 from importer.oauth_setup import login_help
-from importer.ports.mailbox import LabelView, MailboxSession
+from importer.ports.mailbox import LabelView, MailboxReader, MailboxWriter
 from importer.ports.work_limit import WorkLimit
 from importer.service.imports.finish import report_of
 from importer.service.imports.foreground_copy import copy
@@ -81,8 +81,8 @@ def sessions(ca_file: Path | None) -> ImapSessions:
     return ImapSessions(ca_file=ca_file, timeouts=Timeouts(connect_s=5, io_s=20), login_help=help_)
 
 
-def opened(mail_host: Dovecot, credential: Credential, mailbox: str = ADA) -> ImapSession:
-    return sessions(mail_host.ca_file).open(mail_host.account(mailbox), credential, Side.SOURCE)
+def opened(mail_host: Dovecot, credential: Credential, mailbox: str = ADA) -> ImapReader:
+    return sessions(mail_host.ca_file).open_source(mail_host.account(mailbox), credential)
 
 
 def problem(call: Callable[[], object], *hidden: Secret) -> MailError:
@@ -220,7 +220,7 @@ def test_each_token_is_sent_once_and_only_one_replacement_is_tried() -> None:
     with scripted_server(answer) as server:
         account = Account("ada@gmail.com", "ada@gmail.com", server.endpoint)
         error = problem(
-            lambda: sessions(None).open(account, tokens, Side.SOURCE),
+            lambda: sessions(None).open_source(account, tokens),
             Secret("t0k3n-one"),
             Secret("t0k3n-two"),
         )
@@ -249,7 +249,7 @@ def test_each_refusal_explains_what_to_do(mailbox: str, reply: bytes, word: str)
 
     with scripted_server(answer) as server:
         account = Account(mailbox, mailbox, server.endpoint)
-        error = problem(lambda: sessions(None).open(account, Fixed([ONE]), Side.SOURCE), ONE)
+        error = problem(lambda: sessions(None).open_source(account, Fixed([ONE])), ONE)
     assert type(error) is LoginRejected
     assert word in str(error)
 
@@ -266,7 +266,7 @@ def test_an_exchange_login_that_opens_no_mailbox_is_reported() -> None:
 
     def list_folders(endpoint: Endpoint) -> None:
         account = Account("ada@outlook.com", "ada@outlook.com", endpoint)
-        session = sessions(None).open(account, Fixed([ONE]), Side.SOURCE)
+        session = sessions(None).open_source(account, Fixed([ONE]))
         try:
             session.folders()
         finally:
@@ -281,7 +281,7 @@ def test_an_exchange_login_that_opens_no_mailbox_is_reported() -> None:
 def test_a_host_that_accepts_only_passwords_is_reported() -> None:
     with scripted_server() as server:
         account = Account(ADA, ADA, server.endpoint)
-        error = problem(lambda: sessions(None).open(account, Fixed([ONE]), Side.SOURCE), ONE)
+        error = problem(lambda: sessions(None).open_source(account, Fixed([ONE])), ONE)
     assert type(error) is LoginRejected
     assert "passwords only" in str(error)
 
@@ -293,7 +293,7 @@ def test_microsoft_without_passwords_suggests_signing_in() -> None:
 
     with scripted_server(answer) as server:
         account = Account("ada@outlook.com", "ada@outlook.com", server.endpoint)
-        error = problem(lambda: sessions(None).open(account, ONE, Side.SOURCE), ONE)
+        error = problem(lambda: sessions(None).open_source(account, ONE), ONE)
     assert type(error) is LoginRejected
     assert "sign in with Microsoft" in str(error)
 
@@ -328,9 +328,7 @@ def test_reconnecting_sessions_use_a_fresh_token(
         account = replace(mail_host.account(ADA), endpoint=proxy.endpoint)
         made = sessions(mail_host.ca_file)
         with ThreadPoolExecutor(8) as pool:
-            opened_sessions = list(
-                pool.map(lambda _n: made.open(account, owner.tokens, Side.SOURCE), range(8))
-            )
+            opened_sessions = list(pool.map(lambda _n: made.open_source(account, owner.tokens), range(8)))
             for token in host.rules.tokens:
                 token.ends_at = 0
             host.slow_s = 0.1
@@ -347,17 +345,22 @@ class _ByToken:
 
     def __init__(self, inner: ImapSessions, source: AccessTokens, destination: AccessTokens) -> None:
         self._inner = inner
-        self._tokens = {Side.SOURCE: source, Side.DESTINATION: destination}
+        self._source = source
+        self._destination = destination
 
-    def open(
+    def open_source(
         self,
         account: Account,
         _credential: Credential,
-        side: Side,
         labels: LabelView | None = None,
         limit: WorkLimit | None = None,
-    ) -> MailboxSession:
-        return self._inner.open(account, self._tokens[side], side, labels, limit)
+    ) -> MailboxReader:
+        return self._inner.open_source(account, self._source, labels, limit)
+
+    def open_destination(
+        self, account: Account, _credential: Credential, limit: WorkLimit | None = None
+    ) -> MailboxWriter:
+        return self._inner.open_destination(account, self._destination, limit)
 
 
 def test_five_second_tokens_last_through_a_copy_of_two_thousand_messages(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef, HeaderLines, ImportId, Message, NotHandedOut, RefusalCode
 from importer.engine import existing_mail
-from tests.fakes.mailbox import MemorySession
+from tests.fakes.mailbox import MemoryReader
 from tests.property.world import World, mail
 
 SEPARATOR = b"From ada@old.example Mon Feb  2 10:00:00 1998\r\n"
@@ -80,14 +80,14 @@ class Odd:
     emptied: Callable[[bytes], bool] = lambda _body: False
     reads: list[int] = field(default_factory=list)
 
-    def headers(self, session: MemorySession, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
+    def headers(self, session: MemoryReader, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
         for lines in HEADERS(session, folder, uids):
             told = self.header(lines.header) if session.side.value == "destination" else lines.header
             if told is not None:
                 yield lines if told is lines.header else HeaderLines(lines.uid, lines.size_bytes, told)
 
     def messages(
-        self, session: MemorySession, folder: FolderRef, uids: UidSet
+        self, session: MemoryReader, folder: FolderRef, uids: UidSet
     ) -> Iterator[Message | NotHandedOut]:
         for message in MESSAGES(session, folder, uids):
             if session.side.value != "destination" or isinstance(message, NotHandedOut):
@@ -102,7 +102,7 @@ class Odd:
                 yield message
 
 
-HEADERS, MESSAGES = MemorySession.headers, MemorySession.messages
+HEADERS, MESSAGES = MemoryReader.headers, MemoryReader.messages
 
 
 @pytest.fixture
@@ -115,8 +115,8 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> Odd:
     def messages(*args: Any) -> Iterator[Message | NotHandedOut]:
         return behaviour.messages(*args)
 
-    monkeypatch.setattr(MemorySession, "headers", headers)
-    monkeypatch.setattr(MemorySession, "messages", messages)
+    monkeypatch.setattr(MemoryReader, "headers", headers)
+    monkeypatch.setattr(MemoryReader, "messages", messages)
     return behaviour
 
 

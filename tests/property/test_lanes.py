@@ -13,7 +13,7 @@ import pytest
 from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef, Import, ImportId, Message, NotHandedOut
 from importer.engine.leg_context import Lane, TransferLimits
-from tests.fakes.mailbox import MemorySession
+from tests.fakes.mailbox import MemoryReader
 from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
@@ -88,15 +88,13 @@ def test_a_twin_of_a_message_in_flight_is_fetched_once(monkeypatch: pytest.Monke
     for text in ("one", "one", "other", "one"):
         world.source.create("INBOX").add((), DATE, mail(text, text))
     fetched: list[int] = []
-    messages = MemorySession.messages
+    messages = MemoryReader.messages
 
-    def recording(
-        session: MemorySession, folder: FolderRef, uids: UidSet
-    ) -> Iterator[Message | NotHandedOut]:
+    def recording(session: MemoryReader, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         fetched.extend(uids)
         return messages(session, folder, uids)
 
-    monkeypatch.setattr(MemorySession, "messages", recording)
+    monkeypatch.setattr(MemoryReader, "messages", recording)
     tally = world.run(batch=1, legs_of=1000).tallies["INBOX"]
     assert (tally.found, tally.copied, tally.duplicate) == (4, 2, 2)
     assert sorted(fetched) == [1, 2, 3, 4]

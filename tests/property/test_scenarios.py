@@ -38,7 +38,7 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from tests.fakes.mailbox import Fault, MemoryMailbox, MemorySession
+from tests.fakes.mailbox import Fault, MemoryMailbox, MemoryReader, MemoryWriter
 from tests.fakes.store import MemoryStore
 from tests.property.world import BODIES, DESTINATION, SOURCE, Watcher, World, mail
 
@@ -728,10 +728,10 @@ def test_a_recount_that_could_not_look_says_so() -> None:
 
 def test_a_recount_that_sees_too_little_looks_again() -> None:
     world = world_of(ONE, TWO)
-    uids = MemorySession.uids
+    uids = MemoryReader.uids
     looks: list[str] = []
 
-    def at_first(session: MemorySession, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
+    def at_first(session: MemoryReader, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         if session.side is Side.DESTINATION and folder.name == "Work":
             looks.append(folder.name)
             if len(looks) == 1:
@@ -739,7 +739,7 @@ def test_a_recount_that_sees_too_little_looks_again() -> None:
         return uids(session, folder, at_or_above)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MemorySession, "uids", at_first)
+        patch.setattr(MemoryReader, "uids", at_first)
         assert one_leg(world).confirmed == 2
 
 
@@ -772,10 +772,10 @@ def test_a_refused_folder_name_has_a_last_resort(takes: Callable[[bytes], bool],
 
 def test_a_uidvalidity_that_comes_with_the_first_message_is_no_other_folder() -> None:
     world = world_of(ONE, TWO)
-    append = MemorySession.append
+    append = MemoryWriter.append
 
     def renumbers(
-        session: MemorySession, folder: FolderRef, messages: Sequence[Outgoing]
+        session: MemoryWriter, folder: FolderRef, messages: Sequence[Outgoing]
     ) -> Sequence[AppendResult]:
         target = world.destination.folders["Work"]
         first = not target.messages
@@ -786,7 +786,7 @@ def test_a_uidvalidity_that_comes_with_the_first_message_is_no_other_folder() ->
         return results
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MemorySession, "append", renumbers)
+        patch.setattr(MemoryWriter, "append", renumbers)
         tally = one_leg(world, batch=1)
     assert (tally.copied, tally.present, tally.confirmed) == (2, 0, 2)
 

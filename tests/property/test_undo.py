@@ -16,8 +16,8 @@ from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId
 from importer.domain.receipts.undo_report import UndoReport
 from importer.engine.undo_copies import Undoing, undo
-from providers.errors import ConnectionLost, Side
-from tests.fakes.mailbox import Fault, MemoryMailbox, MemorySession
+from providers.errors import ConnectionLost
+from tests.fakes.mailbox import Fault, MemoryMailbox, MemoryWriter
 from tests.property.test_promise import Content, contents, faults, fill, lanes
 from tests.property.world import BODIES, DESTINATION, NOTICE, SOURCE, Strike, World, expected
 
@@ -87,7 +87,7 @@ def undo_first_import(world: World, broken: Sequence[Strike] = ()) -> UndoReport
     import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now())
     for _ in range(len(broken) + 1):
         lease = world._lease()
-        session = MemorySession(world.destination, Side.DESTINATION)
+        session = MemoryWriter(world.destination)
         try:
             return undo(Undoing(import_, session, world.store, lease, lambda: None, world.clock))
         except ConnectionLost:
@@ -167,7 +167,7 @@ def test_messages_touched_between_check_and_removal_stay(act: str, lost: Fault |
     for _ in range(2):
         lease = world._lease()
         try:
-            session = MemorySession(world.destination, Side.DESTINATION)
+            session = MemoryWriter(world.destination)
             undo(Undoing(import_, session, world.store, lease, lambda: None, world.clock))
         except ConnectionLost:
             continue

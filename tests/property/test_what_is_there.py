@@ -21,7 +21,7 @@ from importer.domain.model import (
 )
 from importer.engine.leg_context import TransferLimits
 from providers.errors import QuotaExceeded
-from tests.fakes.mailbox import MemoryFolder, MemorySession
+from tests.fakes.mailbox import MemoryFolder, MemoryWriter
 from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
@@ -63,16 +63,16 @@ def refusals(world: World) -> list[Refusal]:
 @contextmanager
 def losing(goes: Callable[[bytes], bool]) -> Iterator[None]:
     """The server confirms these messages, with a UID, and does not keep them."""
-    stored = MemorySession._stored
+    stored = MemoryWriter._stored
 
-    def loses(session: MemorySession, target: MemoryFolder, message: Outgoing) -> AppendResult:
+    def loses(session: MemoryWriter, target: MemoryFolder, message: Outgoing) -> AppendResult:
         result = stored(session, target, message)
         if goes(whole(message.body)) and isinstance(result, Stored):
             del target.messages[max(target.messages)]
         return result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MemorySession, "_stored", loses)
+        patch.setattr(MemoryWriter, "_stored", loses)
         yield
 
 
@@ -81,11 +81,11 @@ def test_the_uid_of_an_earlier_message_proves_no_copy() -> None:
     run(world)
     world.source.folders["Work"].add((), DATE, BODIES[1])
 
-    def keeps_the_first(_session: MemorySession, target: MemoryFolder, _message: Outgoing) -> AppendResult:
+    def keeps_the_first(_session: MemoryWriter, target: MemoryFolder, _message: Outgoing) -> AppendResult:
         return Stored(min(target.messages))  # as in cyrusimap/cyrus-imapd#3847
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MemorySession, "_stored", keeps_the_first)
+        patch.setattr(MemoryWriter, "_stored", keeps_the_first)
         for _ in range(2):
             tally = run(world)
             assert (tally.copied, tally.present, tally.confirmed) == (1, 1, 0)

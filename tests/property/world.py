@@ -20,7 +20,7 @@ from importer.engine.leg_context import Lane, Leg, TransferLimits
 from importer.ports.leases import Lease
 from providers.endpoint import Endpoint
 from providers.errors import FolderChanged, MailError, Remedy, ServerUnavailable, Side
-from tests.fakes.mailbox import Fault, MemoryMailbox, MemorySession
+from tests.fakes.mailbox import Fault, MemoryMailbox, MemoryReader, MemoryWriter
 from tests.fakes.store import MemoryStore
 
 KEY = b"the installation's key"
@@ -185,8 +185,8 @@ class World:
     def _lane(self, number: int) -> Lane:
         if number > self.refuse_lanes_above:
             raise ServerUnavailable("too many connections")
-        source = MemorySession(self.source, Side.SOURCE)
-        return Lane(number, source, MemorySession(self.destination, Side.DESTINATION))
+        source = MemoryReader(self.source)
+        return Lane(number, source, MemoryWriter(self.destination))
 
     def _leg(self, import_: Import, watcher: Watcher, pace: TransferLimits, legs_of: int) -> LegEnd:
         lease = self._lease()

@@ -9,7 +9,7 @@ _nowhere = os.open(os.devnull, os.O_RDWR)
 for _stream in (0, 1):
     os.dup2(_nowhere, _stream)
 
-import importer.adapters.imap.session  # noqa: E402 - otherwise imported at the first connection
+import importer.adapters.imap.factory  # noqa: E402 - otherwise imported at the first connection
 import importer.adapters.store  # noqa: E402, F401
 from importer.cli.command_table import COMMAND_NAMES, load_command  # noqa: E402
 

@@ -19,13 +19,11 @@ from starlette.testclient import TestClient
 from importer import telemetry
 from importer.domain.model import ImportId, State
 from importer.domain.people.api_tokens import ApiToken, TokenScope
-from importer.ports.mailbox import LabelView
 from importer.service.access.api_clients import PREFIX, issue_token
 from importer.service.legs.run_leg import handle_ring
 from importer.web.api import problem_details, undo_resource
 from importer.web.api.schemas import RowIn
-from providers.errors import Side
-from providers.grants import Credential
+from tests.fakes.mailbox import MemoryMailbox
 from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, WebOffice
 
@@ -419,10 +417,10 @@ def test_a_long_undo_continues_in_the_background_and_does_not_count_as_a_guess(
 ) -> None:
     id_ = panel.start()["id"]
     panel.post(f"/imports/{id_}/cancel")
-    released, original_open = threading.Event(), office.doors.open
+    released, original_open = threading.Event(), office.doors.admit
     undo_jobs = office.pages.state.site.undo_jobs
     monkeypatch.setattr(undo_resource, "WAIT_S", 0.01)
-    monkeypatch.setattr(office.doors, "open", lambda *args, **more: released.wait(5) and original_open(*args))
+    monkeypatch.setattr(office.doors, "admit", lambda *args: released.wait(5) and original_open(*args))
     for _ in range(8):
         released.clear()
         answer = panel.post(f"/imports/{id_}/undo", {"destination_password": RIGHT})
@@ -622,16 +620,14 @@ def test_of_concurrent_equal_requests_one_is_executed(office: WebOffice, panel: 
 def test_a_repeated_request_is_refused_while_the_first_is_in_progress(
     office: WebOffice, panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, original_open = Gate(), office.doors.open
+    gate, original_open = Gate(), office.doors.admit
 
-    def blocking_open(
-        account: Any, credential: Credential, side: Side, labels: LabelView | None = None, **_more: Any
-    ) -> Any:
+    def blocking_open(*args: Any) -> MemoryMailbox:
         gate.reached.set()
         assert gate.opened.wait(10)
-        return original_open(account, credential, side, labels)
+        return original_open(*args)
 
-    monkeypatch.setattr(office.doors, "open", blocking_open)
+    monkeypatch.setattr(office.doors, "admit", blocking_open)
     key = {"Idempotency-Key": "one"}
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(panel.post, "/check", ROW, **key)

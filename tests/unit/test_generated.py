@@ -12,29 +12,29 @@ import pytest
 from benchmarks import generated, memory_results
 from benchmarks.results import Taken
 from importer.adapters.imap.factory import ImapSessions
-from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.reader import ImapReader
+from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Account, FolderStatus, Message, Outgoing, Stored
 from providers.endpoint import Endpoint, Secret, Security
-from providers.errors import Side
 
-Opened = Callable[[generated.Mailbox, Side], ImapSession]
+Opened = Callable[[generated.Mailbox], ImapWriter]
 
 
 @pytest.fixture
 def opened() -> Iterator[Opened]:
-    """Serve a mailbox and open a session on it."""
+    """Serve a mailbox and open it as a destination."""
     listeners: list[socket.socket] = []
-    sessions: list[ImapSession] = []
+    sessions: list[ImapWriter] = []
 
-    def open_(mailbox: generated.Mailbox, side: Side) -> ImapSession:
+    def open_(mailbox: generated.Mailbox) -> ImapWriter:
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
         threading.Thread(target=generated.serve, args=(listener, mailbox), daemon=True).start()
         endpoint = Endpoint("127.0.0.1", listener.getsockname()[1], Security.PLAINTEXT)
         account = Account("ada@old.example", "ada", endpoint)
-        sessions.append(ImapSessions().open(account, Secret("password"), side))
+        sessions.append(ImapSessions().open_destination(account, Secret("password")))
         return sessions[-1]
 
     yield open_
@@ -44,18 +44,18 @@ def opened() -> Iterator[Opened]:
         listener.close()
 
 
-def fetched(session: ImapSession, name: str, status: FolderStatus) -> list[Message]:
+def fetched(session: ImapReader, name: str, status: FolderStatus) -> list[Message]:
     results = session.messages(status.ref(name), UidSet.from_ranges([(1, status.uidnext)]))
     return [message for message in results if isinstance(message, Message)]
 
 
-def statuses(session: ImapSession) -> dict[str, FolderStatus]:
-    _, all_statuses = session.folders_and_statuses()
+def statuses(session: ImapReader) -> dict[str, FolderStatus]:
+    all_statuses = session.listing().statuses
     return {name: status for name, status in all_statuses.items() if isinstance(status, FolderStatus)}
 
 
 def test_a_generated_source_is_consistent(opened: Opened) -> None:
-    source = opened(generated.Mailbox(folders=2, messages=25, gap=4), Side.SOURCE)
+    source = opened(generated.Mailbox(folders=2, messages=25, gap=4))
     folders = statuses(source)
     assert {name: status.messages for name, status in folders.items()} == {"INBOX": 13, "Folder 1": 12}
     for name, status in folders.items():
@@ -76,9 +76,9 @@ def test_a_generated_source_is_consistent(opened: Opened) -> None:
 
 
 def test_a_generated_destination_detects_wrong_copies(opened: Opened) -> None:
-    source = opened(generated.Mailbox(folders=1, messages=3, gap=0), Side.SOURCE)
+    source = opened(generated.Mailbox(folders=1, messages=3, gap=0))
     mailbox = generated.Mailbox(folders=0, messages=0, gap=0)
-    destination = opened(mailbox, Side.DESTINATION)
+    destination = opened(mailbox)
     destination.create("Folder 1")
     messages = fetched(source, "INBOX", statuses(source)["INBOX"])
     outgoing = [

@@ -14,8 +14,6 @@ from importer.domain.model import Account, State
 from importer.domain.people.actor import Actor
 from importer.domain.planning.host_allowance import DAY, HOUR, Allowance, hour_of
 from importer.domain.planning.retry_policy import PATIENCE
-from importer.ports.mailbox import LabelView
-from importer.ports.work_limit import WorkLimit
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import submit
 from importer.service.legs.host_limits import DEFAULT_PAUSE, SLOT_WAIT, HostLimits, PostponedByHost
@@ -24,7 +22,7 @@ from importer.settings import Settings
 from providers.endpoint import Endpoint
 from providers.errors import ServerUnavailable, Side, Throttled
 from providers.grants import Credential
-from tests.fakes.mailbox import MemorySession
+from tests.fakes.mailbox import MemoryMailbox
 from tests.unit.test_service import DATE, DESTINATION, MINUTE, SOURCE, Clock, Office, Sessions, a_row
 
 
@@ -60,16 +58,9 @@ def test_additional_lanes_start_only_if_there_is_a_slot(office: Office) -> None:
     opened: list[Side] = []
 
     class CountingSessions(Sessions):
-        def open(
-            self,
-            account: Account,
-            credential: Credential,
-            side: Side,
-            labels: LabelView | None = None,
-            limit: WorkLimit | None = None,
-        ) -> MemorySession:
+        def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
             opened.append(side)
-            return super().open(account, credential, side)
+            return super().admit(account, credential, side)
 
     office.deps = replace(office.deps, sessions=CountingSessions(office.sessions.mailboxes))
     set_allowances(office, Allowance(account_connections=2))
@@ -228,18 +219,11 @@ def test_throttling_of_an_additional_lane_is_recorded_for_all(office: Office) ->
     opened: list[Side] = []
 
     class OnePairOnly(Sessions):
-        def open(
-            self,
-            account: Account,
-            credential: Credential,
-            side: Side,
-            labels: LabelView | None = None,
-            limit: WorkLimit | None = None,
-        ) -> MemorySession:
+        def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
             opened.append(side)
             if opened.count(side) > 1:
                 raise Throttled("no more", whole_host=True, connecting=True, side=side)
-            return super().open(account, credential, side)
+            return super().admit(account, credential, side)
 
     office.deps = replace(office.deps, sessions=OnePairOnly(office.sessions.mailboxes))
     _, import_id = office.submit()

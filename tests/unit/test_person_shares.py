@@ -30,6 +30,9 @@ from importer.web import request_shares, undo_jobs
 from importer.web.event_streams import event_stream
 from importer.web.request_shares import MAX_PER_CLIENT, MAX_QUEUED_PER_CLIENT, RequestShares
 from importer.web.undo_jobs import MAX_JOBS_PER_PERSON, UndoJobs
+from providers.errors import Side
+from providers.grants import Credential
+from tests.fakes.mailbox import MemoryMailbox
 from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, Doors, WebOffice
 
@@ -42,11 +45,11 @@ class Tarpit(Doors):
         self.waiting = 0
         self.released = Event()
 
-    def open(self, account: Account, *rest: Any, **more: Any) -> Any:
+    def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
         if account.endpoint.host.startswith("slow."):
             self.waiting += 1
             assert self.released.wait(60)
-        return super().open(account, *rest, **more)
+        return super().admit(account, credential, side)
 
 
 def test_one_api_client_cannot_take_the_checks_of_all_others(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from importer.ports.mailbox import LabelView
 from importer.ports.notices import MailOutcome, Notice
 from importer.ports.process import OwnDiskFull
 from importer.ports.store import SealedGrants
-from importer.ports.work_limit import WorkLimit
 from importer.service.deps import Deps, OutgoingMail
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import RowOutcome, submit
@@ -34,7 +33,7 @@ from importer.service.tick import Tick
 from providers.endpoint import Endpoint, Secret
 from providers.errors import ConnectionLost, LoginRejected, ServerUnavailable, Side, Throttled
 from providers.grants import Credential
-from tests.fakes.mailbox import MemoryMailbox, MemorySession, MemorySessions
+from tests.fakes.mailbox import MemoryMailbox, MemoryReader, MemorySessions
 from tests.fakes.mailbox_access import MemoryAccess
 from tests.fakes.queue import MemoryQueue
 from tests.fakes.store import MemoryStore
@@ -70,25 +69,18 @@ class Mailer:
 
 
 class Sessions(MemorySessions):
-    """In-memory sessions. The next `open` calls `on_next_open` once; `trouble`, if set, is raised by each."""
+    """In-memory sessions. The next login calls `on_next_open` once; `trouble`, if set, is raised by each."""
 
     on_next_open: Callable[[], object] | None = None
     trouble: Exception | None = None
 
-    def open(
-        self,
-        account: Account,
-        credential: Credential,
-        side: Side,
-        labels: LabelView | None = None,
-        limit: WorkLimit | None = None,
-    ) -> MemorySession:
+    def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
         happens, self.on_next_open = self.on_next_open, None
         if happens is not None:
             happens()
         if self.trouble is not None:
             raise self.trouble
-        return super().open(account, credential, side)
+        return super().admit(account, credential, side)
 
 
 @dataclass
@@ -457,34 +449,27 @@ def test_a_worker_without_the_lease_cannot_overwrite_tallies_and_progress(office
     assert [a.copied for a in office.store.tallies(import_id)] == [5]
 
 
-def test_all_connections_of_a_leg_are_closed_even_if_one_cannot_be_opened(office: Office) -> None:
+def test_all_connections_of_a_leg_are_closed_even_if_one_cannot_be_opened(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     closed: list[str] = []
 
-    class Session(MemorySession):
-        def close(self) -> None:
-            closed.append(self.side.value)
-
-    class OneDestinationOnly:
+    class OneDestinationOnly(MemorySessions):
         destinations = 0
 
-        def open(
-            self,
-            _account: Account,
-            _credential: Credential,
-            side: Side,
-            _labels: LabelView | None = None,
-            limit: WorkLimit | None = None,
-        ) -> MemorySession:
+        def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
             if side is Side.DESTINATION:
                 self.destinations += 1
                 if self.destinations > 1:
                     raise Throttled("too many connections", side=side)
-            return Session(MemoryMailbox(), side)
+            return MemoryMailbox()
+
+    monkeypatch.setattr(MemoryReader, "close", lambda session: closed.append(session.side.value))
 
     _, import_id = office.submit()
     host_limits = HostLimits(office.deps, office.import_(import_id), "leg")
     with ConnectionPairs(
-        OneDestinationOnly(), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), host_limits, LabelView()
+        OneDestinationOnly({}), (SOURCE, Secret("a")), (DESTINATION, Secret("b")), host_limits, LabelView()
     ) as lanes:
         first = lanes.open(0)
         assert (first.number, first.source.side, first.destination.side) == (0, Side.SOURCE, Side.DESTINATION)

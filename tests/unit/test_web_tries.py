@@ -37,6 +37,8 @@ from importer.service.access.web_sessions import verify_login
 from importer.service.legs.run_leg import handle_ring
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MailError, Side
+from providers.grants import Credential
+from tests.fakes.mailbox import MemoryMailbox
 from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, Browser, Doors, WebOffice
 
@@ -273,11 +275,11 @@ class Tarpit(Doors):
         self.waiting = 0
         self.released = Event()
 
-    def open(self, account: Account, *rest: Any, **more: Any) -> Any:
+    def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
         if account.endpoint.host == "imap.slow.example":
             self.waiting += 1
             self.released.wait(20)
-        return super().open(account, *rest, **more)
+        return super().admit(account, credential, side)
 
 
 def test_a_slow_host_does_not_block_the_pages_of_other_people(office: WebOffice) -> None:

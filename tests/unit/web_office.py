@@ -12,8 +12,6 @@ from httpx import Response
 from starlette.testclient import TestClient
 
 from importer.domain.model import Account
-from importer.ports.mailbox import LabelView
-from importer.ports.work_limit import WorkLimit
 from importer.service.deps import Deps
 from importer.settings import Settings
 from importer.web.app import create_app
@@ -22,7 +20,7 @@ from providers.errors import LoginRejected, Side
 from providers.grants import Credential, MasterLogin
 from providers.mailbox_access import People
 from providers.master_user import MasterUser
-from tests.fakes.mailbox import MemoryMailbox, MemorySession, MemorySessions
+from tests.fakes.mailbox import MemoryMailbox, MemorySessions
 from tests.fakes.mailbox_access import MemoryAccess
 from tests.lookups import the_catalog_alone
 from tests.page_forms import FOLLOWED, csrf_token, hidden_fields
@@ -41,19 +39,12 @@ class Doors(MemorySessions):
         self.master: MasterLogin | None = None  # opens all mailboxes, too
         self.knocks: list[tuple[Account, Side]] = []
 
-    def open(
-        self,
-        account: Account,
-        credential: Credential,
-        side: Side,
-        labels: LabelView | None = None,
-        limit: WorkLimit | None = None,
-    ) -> MemorySession:
+    def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
         self.knocks.append((account, side))
         secret = credential if isinstance(credential, Secret | MasterLogin) else credential.access_token()
         if secret not in (Secret(RIGHT), self.master):
             raise LoginRejected("no", server_text="no")
-        return MemorySession(self.mailboxes.setdefault(account.key, MemoryMailbox()), side)
+        return self.mailboxes.setdefault(account.key, MemoryMailbox())
 
 
 @dataclass

@@ -23,7 +23,7 @@ def begin_append(
     *,
     singly: bool,
 ) -> Callable[[], Sequence[AppendResult] | None]:
-    """Send the messages and return a function that waits for the outcome, as `MailboxSession.begin_append`
+    """Send the messages and return a function that waits for the outcome, as `MailboxWriter.begin_append`
     does. With `singly`, each message has a command of its own, and the function never returns None. `status`
     asks for the status of a folder, over a new connection if need be."""
     mailbox = link.quoted(folder.name)

@@ -84,7 +84,7 @@ class ContentReader:
         self._wrong_sizes = 0  # messages that are shorter than their size however they are requested
 
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
-        """Yield messages as `MailboxSession.messages` does."""
+        """Yield messages as `MailboxReader.messages` does."""
         for message in self.fetched(folder, uids):
             yield message if isinstance(message, NotHandedOut) else as_message(*message)
 

@@ -50,7 +50,7 @@ def is_exchange(capabilities: frozenset[str], greeting: str = "") -> bool:
 def append(
     link: ReconnectingConnection, folder: FolderRef, mailbox: bytes, messages: Sequence[Outgoing]
 ) -> list[AppendResult]:
-    """Implement `MailboxSession.append` for Exchange, in batches.
+    """Implement `MailboxWriter.append` for Exchange, in batches.
 
     Between two batches, when no reply is outstanding, the connection is replaced before Exchange closes it
     over too many refusals. Otherwise the replies would be lost with the connection and the messages sent

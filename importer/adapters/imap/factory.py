@@ -1,8 +1,7 @@
 """Entry points of the IMAP adapter: `ImapSessions` implements `SessionFactory`, `ImapProber` implements
 `Prober`.
 
-This is the only module that knows both `session.py` and `gmail.py`: a Gmail source is a view on an ordinary
-session.
+A Gmail source is a view on an ordinary reader.
 """
 
 from __future__ import annotations
@@ -24,11 +23,12 @@ from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.login import Login
 from importer.adapters.imap.login_limiter import LoginLimiter
+from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.response_errors import Peer
-from importer.adapters.imap.session import ImapSession
 from importer.adapters.imap.stall_watchdog import StallWatchdog
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
+from importer.adapters.imap.writer import ImapWriter
 from importer.domain.model import Account
 from importer.ports.mailbox import LabelView
 from importer.ports.work_limit import WorkLimit
@@ -100,42 +100,60 @@ class ImapSessions:
         return tls_context(self._ca_file)
 
     @overload
-    def open(
+    def open_source(
         self,
         account: Account,
         credential: Credential,
-        side: Side,
         labels: None = None,
         limit: WorkLimit | None = None,
-    ) -> ImapSession: ...
+    ) -> ImapReader: ...
     @overload
-    def open(
+    def open_source(
         self,
         account: Account,
         credential: Credential,
-        side: Side,
         labels: LabelView | None = None,
         limit: WorkLimit | None = None,
-    ) -> ImapSession | GmailSource: ...
-    def open(
+    ) -> ImapReader | GmailSource: ...
+    def open_source(
         self,
         account: Account,
         credential: Credential,
-        side: Side,
         labels: LabelView | None = None,
         limit: WorkLimit | None = None,
-    ) -> ImapSession | GmailSource:
-        session = self._open_session(account, credential, side, limit)
-        if labels is None or side is not Side.SOURCE or not session.has_labels():
-            return session
-        return GmailSource(session, self._labels.setdefault(labels, GmailLabels(labels)))
+    ) -> ImapReader | GmailSource:
+        endpoint, visible_messages = self._server_to_read(account.endpoint)
+        connect = self._connecting(account, credential, Side.SOURCE, endpoint, limit)
+        reader = ImapReader(
+            connect, self._names_of(account), visible_messages, self._logins_of(account), limit
+        )
+        if labels is None or not reader.has_labels():
+            return reader
+        return GmailSource(reader, self._labels.setdefault(labels, GmailLabels(labels)))
 
-    def _open_session(
-        self, account: Account, credential: Credential, side: Side, limit: WorkLimit | None
-    ) -> ImapSession:
+    def open_destination(
+        self, account: Account, credential: Credential, limit: WorkLimit | None = None
+    ) -> ImapWriter:
+        connect = self._connecting(account, credential, Side.DESTINATION, account.endpoint, limit)
+        return ImapWriter(connect, self._names_of(account), self._logins_of(account), limit)
+
+    def _names_of(self, account: Account) -> FolderNames:
+        return self._names.setdefault(account.key, FolderNames())
+
+    def _logins_of(self, account: Account) -> LoginLimiter:
+        return self._logins.setdefault(account.key, LoginLimiter())
+
+    def _connecting(
+        self,
+        account: Account,
+        credential: Credential,
+        side: Side,
+        endpoint: Endpoint,
+        limit: WorkLimit | None,
+    ) -> Callable[[], Connection]:
+        """Return a function that connects to `endpoint` and logs in."""
         dial = self._guard.connect if account.public_only else socket.create_connection
         by_token = not isinstance(credential, Secret | MasterLogin)
-        endpoint, visible_messages = self._server(account.endpoint, side)
         fallbacks = self._known_fallbacks.of(account.key)
 
         def connect() -> Connection:
@@ -153,14 +171,12 @@ class ImapSessions:
                 limit=limit,
             )
 
-        names = self._names.setdefault(account.key, FolderNames())
-        logins = self._logins.setdefault(account.key, LoginLimiter())
-        return ImapSession(connect, side, names, visible_messages, logins, limit)
+        return connect
 
-    def _server(self, endpoint: Endpoint, side: Side) -> tuple[Endpoint, int | None]:
-        """Return the server to use for an account at `endpoint`, and the number of messages per folder that
-        it shows at most (None: all). Yahoo and AOL run an export server that shows ten times as many."""
-        provider = self._provider_of(endpoint.host) if side is Side.SOURCE else None
+    def _server_to_read(self, endpoint: Endpoint) -> tuple[Endpoint, int | None]:
+        """Return the server to read from for an account at `endpoint`, and the number of messages per folder
+        that it shows at most (None: all). Yahoo and AOL run an export server that shows ten times as many."""
+        provider = self._provider_of(endpoint.host)
         if provider is None or endpoint not in (provider.endpoint, provider.read_endpoint):
             return endpoint, None
         if provider.read_endpoint is not None:

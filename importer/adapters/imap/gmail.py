@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NoReturn
+from typing import Final
 
 from imapclient import imap_utf7
 
@@ -29,25 +29,22 @@ from importer.adapters.imap.label_index import (
     SystemFolders,
     settled_in,
 )
-from importer.adapters.imap.session import ImapSession
+from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.wire import Fetched
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import (
-    AppendResult,
     Folder,
     FolderRef,
     FolderStatus,
     HeaderLines,
     Hierarchy,
-    KeywordRule,
     Message,
     NotHandedOut,
-    Outgoing,
     Outline,
     Quota,
 )
-from importer.ports.mailbox import LabelView
+from importer.ports.mailbox import LabelView, MailboxListing
 from providers.endpoint import FolderRole
 from providers.errors import FolderUnusable, MailHidden, Side
 
@@ -72,14 +69,14 @@ class GmailLabels:
         self._index: LabelIndex | None = None
         self.warnings: dict[str, str] = {}  # folder -> why its content may be incomplete
 
-    def index(self, session: ImapSession) -> LabelIndex:
+    def index(self, session: ImapReader) -> LabelIndex:
         """Return the index. Raises MailHidden, and what reading raises."""
         with self._lock:
             if self._index is None:
                 self._index = self._read(session)
             return self._index
 
-    def refresh(self, session: ImapSession) -> LabelIndex:
+    def refresh(self, session: ImapReader) -> LabelIndex:
         """Return the index, updated with the messages that arrived or vanished since."""
         index = self.index(session)
         with self._lock:
@@ -91,7 +88,7 @@ class GmailLabels:
                 index.forget(index.all_uids - session.uids(index.all_mail))
             return index
 
-    def _read(self, session: ImapSession) -> LabelIndex:
+    def _read(self, session: ImapReader) -> LabelIndex:
         listed = session.folders()
         system = _system_folders(listed)
         if system is None:
@@ -111,7 +108,7 @@ class GmailLabels:
 
     def _compare(
         self,
-        session: ImapSession,
+        session: ImapReader,
         index: LabelIndex,
         label_statuses: Mapping[str, FolderStatus | FolderUnusable],
     ) -> None:
@@ -139,13 +136,16 @@ class GmailLabels:
 
 
 class GmailSource:
-    """Implements `MailboxSession` (importer/ports/mailbox.py) for reading."""
+    """Implements `MailboxReader` (importer/ports/mailbox.py)."""
 
-    def __init__(self, session: ImapSession, labels: GmailLabels) -> None:
-        self.side: Side = session.side
+    def __init__(self, session: ImapReader, labels: GmailLabels) -> None:
         self._session = session
         self._labels = labels
         self._content_reader = ContentReader(session.link, with_labels=True)
+
+    @property
+    def side(self) -> Side:
+        return self._session.side
 
     def renew(self) -> None:
         self._session.renew()
@@ -185,18 +185,13 @@ class GmailSource:
             name: passed_through[name] if name in passed_through else index.status(name) for name in folders
         }
 
-    def folders_and_statuses(
-        self, *, modseqs: bool = False
-    ) -> tuple[Sequence[Folder], Mapping[str, FolderStatus | FolderUnusable]]:
+    def listing(self, *, modseqs: bool = False) -> MailboxListing:
         folders = self.folders()
-        return folders, self.statuses([folder.name for folder in folders if folder.selectable])
+        statuses = self.statuses([folder.name for folder in folders if folder.selectable])
+        return MailboxListing(self.hierarchy(), folders, statuses, self._labels.warnings)
 
     def has_labels(self) -> bool:
         return True
-
-    def partial_folders(self) -> Mapping[str, str]:
-        self._labels.index(self._session)
-        return self._labels.warnings
 
     # --- Reading -----------------------------------------------------------------------------------
 
@@ -278,51 +273,6 @@ class GmailSource:
     def quota(self) -> Quota | None:
         return self._session.quota()
 
-    # --- Writing -----------------------------------------------------------------------------------
-
-    def create(self, folder: str) -> None:
-        _read_only()
-
-    def subscribe(self, folder: str) -> None:
-        _read_only()
-
-    def create_and_subscribe(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
-        _read_only()
-
-    def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
-        return self.status(folder), None
-
-    def append_limit_bytes(self) -> int | None:
-        return self._session.append_limit_bytes()
-
-    def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
-        _read_only()
-
-    def begin_append(
-        self, folder: FolderRef, messages: Sequence[Outgoing]
-    ) -> Callable[[], Sequence[AppendResult] | None]:
-        _read_only()
-
-    def fence(self, check: Callable[[], None]) -> None:
-        _read_only()
-
-    def cut_off(self) -> None:
-        _read_only()
-
-    def supports_uid_expunge(self) -> bool:
-        return False
-
-    def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
-        _read_only()
-
-    def remove_folder(self, folder: FolderRef) -> None:
-        _read_only()
-
-    def change_flags(
-        self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
-    ) -> bool:
-        _read_only()
-
 
 _NOT_IN_KEYWORDS: Final = re.compile(r'[\x00-\x20\x7f()/{%*<>\\"\]]')
 
@@ -331,10 +281,6 @@ def as_keyword(label: str) -> str:
     """Return the label as an IMAP keyword, spelled like the tags of Thunderbird: lower case, modified UTF-7,
     "_" for characters that keywords cannot contain (comm-central, nsMsgTagService::AddTag)."""
     return bytes(imap_utf7.encode(_NOT_IN_KEYWORDS.sub("_", label))).decode("ascii").lower()
-
-
-def _read_only() -> NoReturn:
-    raise ValueError("a source with labels is read-only")
 
 
 def _is_system_label(label: bytes) -> bool:
@@ -365,7 +311,7 @@ _SET_NO_LIMIT: Final = (
 )
 
 
-def _all_mail_hidden(session: ImapSession) -> MailHidden:
+def _all_mail_hidden(session: ImapReader) -> MailHidden:
     return MailHidden(
         f"{session.peer.endpoint.host} does not show the folder “All Mail”: archived mail would be left"
         " behind. In Gmail, under Settings, “Labels”, tick “Show in IMAP” beside “All Mail”, and start the"
@@ -374,7 +320,7 @@ def _all_mail_hidden(session: ImapSession) -> MailHidden:
     )
 
 
-def _folder_size_limited(session: ImapSession, limit: int) -> MailHidden:
+def _folder_size_limited(session: ImapReader, limit: int) -> MailHidden:
     return MailHidden(
         f"{session.peer.endpoint.host} shows only {limit:,} messages of a folder over IMAP, so that older"
         f" mail would be left behind: {_SET_NO_LIMIT}",

@@ -24,6 +24,7 @@ from importer.ports.work_limit import WorkLimit
 from providers.errors import (
     BeyondLimit,
     ConnectionLost,
+    ErrorScope,
     FolderChanged,
     FolderUnusable,
     MailError,
@@ -182,6 +183,24 @@ class ReconnectingConnection:
             if losses >= attempts or 2 in violations.values():
                 raise error
             pause(losses)
+
+    def ask(
+        self,
+        operation: Callable[[ReconnectingConnection, Connection], T],
+        *,
+        attempts: int = MAX_READ_ATTEMPTS,
+    ) -> T:
+        """Run `retry_read`; errors have what the server wanted its users to read."""
+        try:
+            return self.retry_read(lambda connection: operation(self, connection), attempts=attempts)
+        except MailError as error:
+            raise self.with_alerts(error) from error.__cause__
+
+    def with_alerts(self, error: MailError) -> MailError:
+        """Add to the error what the server wanted its users to read, unless a single folder is concerned."""
+        if error.scope is not ErrorScope.FOLDER:
+            error.server_text = response_errors.with_alerts(error.server_text, self.alerts)
+        return error
 
     def retry_folder(self, folder: str, operation: Callable[[Connection], T]) -> T:
         """Run `retry_read` on an operation that opens `folder`. If the connection ends at it each time while

@@ -1,8 +1,6 @@
 """Changes the given flags of the given messages at the destination.
 
-Invariants
-- Only +FLAGS and -FLAGS are sent, never FLAGS: all other flags stay as they are.
-- No flag is ever stored at a source.
+Invariant: only +FLAGS and -FLAGS are sent, never FLAGS, so that all other flags stay as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef
-from providers.errors import Side
 
 _MAX_UIDS = 500
 
@@ -30,8 +27,6 @@ def change_flags(
     remove: Sequence[str],
 ) -> bool:
     """Return True if the server made all changes. Safe to repeat. Raises FolderUnusable and FolderChanged."""
-    if link.peer.side is Side.SOURCE:
-        raise ValueError("nothing is ever written to the source")
     selected = link.selected
     if selected is None or selected.folder != folder.name or selected.read_only:
         selected = link.select(connection, folder.name, b"SELECT")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -18,6 +19,7 @@ from importer.domain.import_options import OPTIONS, Choices, choices_from_json, 
 from importer.domain.model import Account, Import, ImportId
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId, person_of
 from importer.domain.planning.server_limits import MAX_LOGIN_S
+from importer.ports.mailbox import MailboxReader
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.login_attempts import LoginOrigin, count_login, refund_login
 from importer.service.deps import Deps
@@ -116,13 +118,15 @@ def verify_login(
     account."""
     own_host = side is Side.DESTINATION
     count_login(deps, account, origin, own_host=own_host)
-    target = public_only_account(account) if side is Side.SOURCE else account
+    limit = WorkLimit(MAX_LOGIN_S)
     try:
-        mailbox_session = deps.sessions.open(target, password, side, limit=WorkLimit(MAX_LOGIN_S))
-        try:
-            has_labels = mailbox_session.has_labels()
-        finally:
-            mailbox_session.close()
+        mailbox: MailboxReader
+        if side is Side.SOURCE:
+            mailbox = deps.sessions.open_source(public_only_account(account), password, limit=limit)
+        else:
+            mailbox = deps.sessions.open_destination(account, password, limit)
+        with closing(mailbox):
+            has_labels = mailbox.has_labels()
     except WorkEnded:
         raise ServerTooSlow(
             f"{account.endpoint.host} is responding too slowly to continue. Try again later.", side=side

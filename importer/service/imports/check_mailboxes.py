@@ -5,7 +5,7 @@ The check changes nothing on either side and stores nothing. It uses the same ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
@@ -37,7 +37,7 @@ from importer.domain.planning.time_estimate import Amount, ReadTrial, Throughput
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.engine.survey import Survey, survey
-from importer.ports.mailbox import LabelView, MailboxSession
+from importer.ports.mailbox import LabelView, MailboxReader, MailboxWriter
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.deps import Deps
 from importer.service.imports.existing_forecast import count_existing
@@ -57,6 +57,9 @@ from providers.errors import (
 from providers.grants import Credential
 
 MailboxLogin = tuple[Account, Credential]
+
+_Step = Callable[[], dict[str, Any]]
+"""Returns fields of SideCheck."""
 
 SAMPLE_MESSAGES: Final = 1000
 """Folders with up to this many messages are read completely; larger ones are sampled with this many."""
@@ -129,7 +132,8 @@ class _MailboxCheck:
         self._route: Route = route_of(source, destination)
         as_import = Import(ImportId(f"check:{new_id()}"), source, destination, deps.clock.now())
         self._host_limits = HostLimits(deps, as_import, f"{deps.lease_owner} {as_import.id}")
-        self._sessions: dict[Side, MailboxSession] = {}
+        self._source: MailboxReader | None = None
+        self._destination: MailboxWriter | None = None
         self._surveys: dict[Side, Survey] = {}
         self._trial: ReadTrial | None = None
         self._large: tuple[FolderRef, Outline] | None = None  # the smallest of the large messages
@@ -150,9 +154,9 @@ class _MailboxCheck:
                 postponed.problem.side or Side.SOURCE, look=CheckPhase.FAILED, problem=postponed.problem
             )
         else:
-            yield from self._run_on_both(self._open, CheckPhase.COUNTING)
+            yield from self._run_on_both(self._open_source, self._open_destination)
             self._note_labels()
-            yield from self._run_on_both(self._survey, CheckPhase.COUNTING)
+            yield from self._run_on_both(self._survey_source, self._survey_destination)
             self._map()
             yield self.result
             yield from self._measure_folders()
@@ -161,35 +165,44 @@ class _MailboxCheck:
         yield self.result
 
     def close(self) -> None:
-        for session in self._sessions.values():
-            session.close()
+        for session in (self._source, self._destination):
+            if session is not None:
+                session.close()
         self._host_limits.release_slots()
 
     # --- Steps ------------------------------------------------------------------------------------
 
-    def _run_on_both(self, step: Any, look: CheckPhase) -> Iterator[Check]:
-        """Run a step on both sides concurrently and yield the result as each side completes."""
-        sides = [side for side in Side if self._side(side).look is not CheckPhase.FAILED]
+    def _run_on_both(self, source: _Step, destination: _Step) -> Iterator[Check]:
+        """Run both steps concurrently, each unless its side has failed, and yield the result as each
+        completes."""
+        steps_of = {Side.SOURCE: source, Side.DESTINATION: destination}
         with ThreadPoolExecutor(max_workers=len(Side), thread_name_prefix="check") as pool:
-            steps = {pool.submit(step, side): side for side in sides}
+            steps = {
+                pool.submit(step): side
+                for side, step in steps_of.items()
+                if self._side(side).look is not CheckPhase.FAILED
+            }
             for done in as_completed(steps):
                 side = steps[done]
                 try:
-                    self._update_side(side, **({"look": look} | done.result()))
+                    self._update_side(side, **({"look": CheckPhase.COUNTING} | done.result()))
                 except MailError as error:
                     self._fail(side, error)
                 except PostponedByHost as postponed:
                     self._update_side(side, look=CheckPhase.FAILED, problem=postponed.problem)
                 yield self.result
 
-    def _open(self, side: Side) -> dict[str, Any]:
-        account, credential = self._logins[side]
-        labels = LabelView(self._options.labels, partial(previous_placements, self._deps.store, self._route))
-        view = labels if side is Side.SOURCE else None
-        session = self._sessions[side] = self._deps.sessions.open(
-            account, credential, side, view, limit=self._limit
-        )
-        self._host_limits.enter(side)
+    def _open_source(self) -> dict[str, Any]:
+        view = LabelView(self._options.labels, partial(previous_placements, self._deps.store, self._route))
+        self._source = self._deps.sessions.open_source(*self._logins[Side.SOURCE], view, self._limit)
+        return self._enter(self._source)
+
+    def _open_destination(self) -> dict[str, Any]:
+        self._destination = self._deps.sessions.open_destination(*self._logins[Side.DESTINATION], self._limit)
+        return self._enter(self._destination)
+
+    def _enter(self, session: MailboxReader) -> dict[str, Any]:
+        self._host_limits.enter(session.side)
         began = self._deps.clock.now()
         try:
             session.status("INBOX")
@@ -198,21 +211,27 @@ class _MailboxCheck:
         return {"round_trip": self._deps.clock.now() - began}
 
     def _note_labels(self) -> None:
-        source = self._sessions.get(Side.SOURCE)
+        source = self._source
         if source is not None and self.result.source.look is not CheckPhase.FAILED and source.has_labels():
             self.result = replace(self.result, labels=self._options.labels)
 
-    def _survey(self, side: Side) -> dict[str, Any]:
-        session = self._sessions[side]
-        surveyed = self._surveys[side] = survey(session)
-        facts: dict[str, Any] = {
+    def _survey_source(self) -> dict[str, Any]:
+        return self._survey(self._source) if self._source is not None else {}
+
+    def _survey_destination(self) -> dict[str, Any]:
+        session = self._destination
+        if session is None:
+            return {}
+        facts = self._survey(session)
+        facts |= {"quota": session.quota(), "max_message_bytes": session.append_limit_bytes()}
+        return facts | {"look": CheckPhase.DONE}
+
+    def _survey(self, session: MailboxReader) -> dict[str, Any]:
+        surveyed = self._surveys[session.side] = survey(session)
+        return {
             "folders": len(surveyed.statuses) + len(surveyed.unusable),
             "messages": surveyed.messages,
         }
-        if side is Side.DESTINATION:
-            facts |= {"quota": session.quota(), "max_message_bytes": session.append_limit_bytes()}
-            facts |= {"look": CheckPhase.DONE}
-        return facts
 
     def _map(self) -> None:
         """Map folders as an import would; without a destination, list the source folders only."""
@@ -249,32 +268,38 @@ class _MailboxCheck:
 
     def _measure_folders(self) -> Iterator[Check]:
         """Determine sizes, dates and already imported messages, folder by folder, the largest first."""
-        source = self._surveys.get(Side.SOURCE)
-        if source is None:
+        source, session = self._surveys.get(Side.SOURCE), self._source
+        if source is None or session is None:
             return
         try:
-            session = self._sessions[Side.SOURCE]
             folder_bytes = session.folder_bytes(list(source.statuses))
             order = sorted(range(len(self.result.folders)), key=lambda i: -self.result.folders[i].messages)
             for index in order:
                 self._host_limits.renew_slots()
                 folder = self.result.folders[index]
-                measured = self._measure_folder(folder, source.statuses[folder.source_folder], folder_bytes)
+                status = source.statuses[folder.source_folder]
+                measured = self._measure_folder(session, folder, status, folder_bytes)
                 folders = [*self.result.folders]
                 folders[index] = measured
                 self.result = replace(self.result, folders=tuple(folders))
                 self._update_totals()
                 yield self.result
-            self._measure_large()
+            self._measure_large(session)
             self._update_side(Side.SOURCE, look=CheckPhase.DONE)
         except MailError as error:
             self._fail(Side.SOURCE, error)
 
-    def _measure_folder(self, folder: FolderCheck, status: FolderStatus, folder_bytes: Any) -> FolderCheck:
+    def _measure_folder(
+        self,
+        session: MailboxReader,
+        folder: FolderCheck,
+        status: FolderStatus,
+        folder_bytes: Mapping[str, int],
+    ) -> FolderCheck:
         reported_bytes = folder_bytes.get(folder.source_folder)
         if not status.messages:
             return replace(folder, size_bytes=0)
-        session, ref = self._sessions[Side.SOURCE], status.ref(folder.source_folder)
+        ref = status.ref(folder.source_folder)
         try:
             uids = session.uids(ref)
             outlines = list(session.outlines(ref, _sampled(uids)))
@@ -301,7 +326,7 @@ class _MailboxCheck:
             too_large=sum(limit < size_bytes <= own_limit for size_bytes in sizes) if limit else 0,
             beyond_limit=sum(size_bytes > own_limit for size_bytes in sizes),
             known=0 if history is None else len(uids) - len(history.todo(uids)),
-            recognised=self._count_recognised(folder, ref, uids, history),
+            recognised=self._count_recognised(session, folder, ref, uids, history),
         )
 
     def _history(self, folder: FolderCheck, ref: FolderRef) -> FolderHistory | None:
@@ -320,13 +345,18 @@ class _MailboxCheck:
         return history
 
     def _count_recognised(
-        self, folder: FolderCheck, ref: FolderRef, uids: UidSet, history: FolderHistory | None
+        self,
+        source: MailboxReader,
+        folder: FolderCheck,
+        ref: FolderRef,
+        uids: UidSet,
+        history: FolderHistory | None,
     ) -> int:
         """How many of the messages are probably at the destination without a receipt. Of a large folder a
         sample is examined. Whatever the destination does not tell counts as not there."""
         destination = self._surveys.get(Side.DESTINATION)
         status = destination.statuses.get(folder.destination_folder) if destination else None
-        session = self._sessions.get(Side.DESTINATION)
+        session = self._destination
         todo = uids if history is None else history.todo(uids)
         if session is None or status is None or not status.messages or not todo:
             return 0
@@ -334,7 +364,7 @@ class _MailboxCheck:
         there = status.ref(folder.destination_folder)
         try:
             existing = session.uids(there) - (UidSet() if history is None else history.destination_uids)
-            count = count_existing(self._sessions[Side.SOURCE], ref, sample, session, there, existing)
+            count = count_existing(source, ref, sample, session, there, existing)
         except (FolderUnusable, FolderChanged):
             return 0
         except MailError as error:
@@ -347,7 +377,7 @@ class _MailboxCheck:
         return self._deps.store.receipts(self._route, folder.destination_folder)
 
     def _measure_throughput(
-        self, session: MailboxSession, ref: FolderRef, outlines: Sequence[Outline]
+        self, session: MailboxReader, ref: FolderRef, outlines: Sequence[Outline]
     ) -> None:
         """Read a few messages once to measure the throughput."""
         chosen: list[Uid] = []
@@ -359,7 +389,7 @@ class _MailboxCheck:
         round_trip = self._side(Side.SOURCE).round_trip or timedelta(0)
         self._trial = ReadTrial(self._timed_read(session, ref, UidSet.of(chosen)), None, round_trip)
 
-    def _measure_large(self) -> None:
+    def _measure_large(self, session: MailboxReader) -> None:
         """Read one large message. One above 16 MB is read only if that takes a minute at most even at the
         pace of the small ones."""
         if self._trial is None or self._large is None:
@@ -370,11 +400,11 @@ class _MailboxCheck:
         if outline.size_bytes > LARGE_READ_BYTES and at_most > LARGE_AT_MOST:
             return
         with suppress(FolderUnusable, FolderChanged):
-            large = self._timed_read(self._sessions[Side.SOURCE], folder, UidSet.of((outline.uid,)))
+            large = self._timed_read(session, folder, UidSet.of((outline.uid,)))
             if large.amount.messages:
                 self._trial = replace(self._trial, large=large)
 
-    def _timed_read(self, session: MailboxSession, folder: FolderRef, uids: UidSet) -> Throughput:
+    def _timed_read(self, session: MailboxReader, folder: FolderRef, uids: UidSet) -> Throughput:
         began = self._deps.clock.now()
         sizes = [
             len(message.body) for message in session.messages(folder, uids) if isinstance(message, Message)

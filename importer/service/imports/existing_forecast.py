@@ -11,7 +11,7 @@ from typing import Final
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_identity import CandidateKeys, ExistingMailIndex
 from importer.domain.model import FolderRef
-from importer.ports.mailbox import MailboxSession
+from importer.ports.mailbox import MailboxReader
 
 MAX_EXISTING: Final = 20_000
 """Destination folders with more messages without a receipt are not looked into: the headers of all of them
@@ -19,10 +19,10 @@ would have to be read."""
 
 
 def count_existing(
-    source: MailboxSession,
+    source: MailboxReader,
     source_folder: FolderRef,
     uids: UidSet,
-    destination: MailboxSession,
+    destination: MailboxReader,
     destination_folder: FolderRef,
     existing: UidSet,
 ) -> int:

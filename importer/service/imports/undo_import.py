@@ -17,7 +17,7 @@ from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.engine.undo_copies import Undoing
 from importer.engine.undo_copies import undo as undo_copies
 from importer.ports.leases import Lease
-from importer.ports.mailbox import MailboxSession
+from importer.ports.mailbox import MailboxWriter
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.sealed_grants import organisation_credential
 from importer.service.deps import Deps
@@ -90,7 +90,7 @@ def undo(
             host_limits.raise_if_postponed(proven=False)
             host_limits.acquire_slots(0, proven=False)
             limit = WorkLimit(OVERTIME_S, overtime_s=OVERTIME_S)
-            session = deps.sessions.open(import_.destination, credential, Side.DESTINATION, limit=limit)
+            session = deps.sessions.open_destination(import_.destination, credential, limit)
             try:
                 host_limits.enter(Side.DESTINATION)
                 report = _undo_under_lease(deps, import_, session, on_folder)
@@ -122,7 +122,7 @@ def undo(
 
 
 def _undo_under_lease(
-    deps: Deps, import_: Import, session: MailboxSession, on_folder: Callable[[FolderUndo], None]
+    deps: Deps, import_: Import, session: MailboxWriter, on_folder: Callable[[FolderUndo], None]
 ) -> UndoReport:
     """Undo under the lease of the mailbox, and close the session before the lease is released."""
     asked_at_s = deps.clock.elapsed_s()
@@ -146,7 +146,7 @@ def _undo_under_lease(
 def _undo(
     deps: Deps,
     import_: Import,
-    session: MailboxSession,
+    session: MailboxWriter,
     mailbox: Lease,
     heartbeat: Heartbeat,
     on_folder: Callable[[FolderUndo], None],

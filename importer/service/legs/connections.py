@@ -7,18 +7,20 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from importer.compact.uid_set import UidSet
 from importer.domain.model import Account, FolderRef, Route
 from importer.domain.planning.retry_policy import decisive, is_verdict
 from importer.engine.leg_context import Lane
 from importer.ports.ledger import Ledger
-from importer.ports.mailbox import LabelView, MailboxSession, SessionFactory
+from importer.ports.mailbox import LabelView, MailboxReader, MailboxWriter, SessionFactory
 from importer.ports.work_limit import WorkLimit
 from importer.service.legs.host_limits import HostLimits
-from providers.errors import Side, Throttled
+from providers.errors import Throttled
 from providers.grants import Credential
+
+S = TypeVar("S", bound=MailboxReader)
 
 VERDICT_GRACE_S: Final = 1.0
 """How long the other side is waited for once one side is refused for good, so that both can be judged."""
@@ -41,13 +43,15 @@ class ConnectionPairs:
     ) -> None:
         """`limit` is that of all connections."""
         self._sessions = sessions
-        self._logins = {Side.SOURCE: source, Side.DESTINATION: destination}
+        self._source = source
+        self._destination = destination
         self._host_limits = host_limits
         self._labels = labels
         self._may_send: Callable[[], None] | None = None
         self._limit = limit
         self._lock = Lock()
-        self._opened: list[MailboxSession] = []
+        self._opened: list[MailboxReader] = []
+        self._destinations: list[MailboxWriter] = []
         self._opening = 0  # logins under way
         self._closed = False
 
@@ -58,16 +62,17 @@ class ConnectionPairs:
         If both sides fail, the decisive error is raised. A verdict is raised at once, even if the other side
         does not answer: that login ends by itself, and its connection is closed then.
 
-        Raises what `SessionFactory.open` and `HostLimits.acquire_slots` raise.
+        Raises what `SessionFactory` and `HostLimits.acquire_slots` raise.
         """
         self._host_limits.acquire_slots(number, proven=proven)
-        logins = [self._begin_login(side) for side in (Side.SOURCE, Side.DESTINATION)]
+        source = self._begin_login(self._open_source)
+        destination = self._begin_login(self._open_destination)
+        logins: tuple[Future[Any], ...] = (source, destination)
         wait(logins, return_when=FIRST_EXCEPTION)
         wait(logins, VERDICT_GRACE_S if any(map(is_verdict, _errors(logins))) else None)
         errors = _errors(logins)
         if not errors:
-            source, destination = (login.result() for login in logins)
-            return Lane(number, source, destination)
+            return Lane(number, source.result(), destination.result())
         error = decisive(errors)
         for other in errors:
             # Nothing else records these: a leg ends with one error, and goes on without a further lane.
@@ -80,14 +85,14 @@ class ConnectionPairs:
         LeaseLost once nothing more may be sent."""
         with self._lock:
             self._may_send = may_send
-            destinations = self._destinations()
+            destinations = self._destinations[:]
         for session in destinations:
             session.fence(may_send)
 
     def cut_off(self) -> None:
         """Cut all connections to the destination, from any thread, once the fence raises."""
         with self._lock:
-            destinations = self._destinations()
+            destinations = self._destinations[:]
         for session in destinations:
             session.cut_off()
 
@@ -104,22 +109,20 @@ class ConnectionPairs:
         if not opening:
             self._host_limits.release_slots()
 
-    def _begin_login(self, side: Side) -> Future[MailboxSession]:
+    def _begin_login(self, open_: Callable[[], S]) -> Future[S]:
         """Begin to log in, in a thread that does not keep the process from ending."""
-        login: Future[MailboxSession] = Future()
+        login: Future[S] = Future()
         with self._lock:
             self._opening += 1
-        Thread(target=self._log_in, args=(side, login), name=f"log-in-{side}", daemon=True).start()
+        Thread(target=self._log_in, args=(open_, login), name="log-in", daemon=True).start()
         return login
 
-    def _log_in(self, side: Side, login: Future[MailboxSession]) -> None:
-        account, credential = self._logins[side]
-        labels = self._labels if side is Side.SOURCE else None
+    def _log_in(self, open_: Callable[[], S], login: Future[S]) -> None:
         session, failure = None, None
         try:
-            session = self._sessions.open(account, credential, side, labels, limit=self._limit)
+            session = open_()
             self._keep(session)
-        except BaseException as error:  # raised by `open`
+        except BaseException as error:  # raised by `open_`
             failure = error
         self._end_login()
         if failure is not None or session is None:
@@ -127,15 +130,25 @@ class ConnectionPairs:
         else:
             login.set_result(session)
 
-    def _keep(self, session: MailboxSession) -> None:
+    def _open_source(self) -> MailboxReader:
+        return self._sessions.open_source(*self._source, self._labels, self._limit)
+
+    def _open_destination(self) -> MailboxWriter:
+        session = self._sessions.open_destination(*self._destination, self._limit)
         with self._lock:
-            late, fence = self._closed, self._may_send
+            self._destinations.append(session)
+            fence = self._may_send
+        if fence is not None:
+            session.fence(fence)
+        return session
+
+    def _keep(self, session: MailboxReader) -> None:
+        with self._lock:
+            late = self._closed
             if not late:
                 self._opened.append(session)
         if late:
             session.close()
-        elif fence is not None and session.side is Side.DESTINATION:
-            session.fence(fence)
 
     def _end_login(self) -> None:
         with self._lock:
@@ -144,9 +157,6 @@ class ConnectionPairs:
         if last:
             with suppress(Exception):  # then the slots expire
                 self._host_limits.release_slots()
-
-    def _destinations(self) -> list[MailboxSession]:
-        return [session for session in self._opened if session.side is Side.DESTINATION]
 
     def __enter__(self) -> ConnectionPairs:
         return self
@@ -157,7 +167,7 @@ class ConnectionPairs:
         self.close()
 
 
-def _errors(logins: Sequence[Future[MailboxSession]]) -> list[BaseException]:
+def _errors(logins: Sequence[Future[Any]]) -> list[BaseException]:
     """What has failed so far, the source first."""
     return [error for login in logins if login.done() and (error := login.exception()) is not None]
 

@@ -1,0 +1,159 @@
+"""`MailboxWriter` over IMAP: all commands that change a mailbox.
+
+Invariants
+- Flags change only in `change_flags`, and each by its name.
+- CLOSE and EXPUNGE are never sent. Only `remove` removes messages, by UID: UID EXPUNGE (RFC 4315).
+- `append` never reconnects, and raises ConnectionLost after a failure of unknown outcome.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from importer.adapters.imap import expunge, folder_commands, response_errors, store_flags
+from importer.adapters.imap.append_choice import begin_append
+from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.login_limiter import LoginLimiter
+from importer.adapters.imap.reader import ImapReader
+from importer.adapters.imap.utf7_names import FolderNames
+from importer.compact.uid_set import UidSet
+from importer.domain.model import AppendResult, FolderRef, FolderStatus, KeywordRule, Outgoing
+from importer.ports.work_limit import WorkLimit
+from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation, ServerTooSlow
+
+_MAX_CREATES_LOST: Final = 10
+
+
+class ImapWriter(ImapReader):
+    """Implements `MailboxWriter` (importer/ports/mailbox.py), which describes the methods."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        names: FolderNames,
+        logins: LoginLimiter | None = None,
+        limit: WorkLimit | None = None,
+    ) -> None:
+        super().__init__(connect, names, None, logins, limit)
+        self._creates_lost = 0  # CREATEs in a row that ended the connection twice
+
+    def fence(self, check: Callable[[], None]) -> None:
+        self._link.fence(check)
+
+    def cut_off(self) -> None:
+        self._link.cut_off()
+
+    # --- Folders -----------------------------------------------------------------------------------
+
+    def create(self, folder: str) -> None:
+        """Create the folder; it may exist already. A CREATE that ends the connection twice is a refusal, as
+        long as not all of them do."""
+        try:
+            self._create_once(folder)
+        except (ConnectionLost, ProtocolViolation) as first:
+            self._link.drop()
+            if isinstance(first, ServerTooSlow) or self._creates_lost > _MAX_CREATES_LOST:
+                raise
+            if self._opens(folder):  # the connection ended after the folder was created
+                return
+            try:
+                self._create_once(folder)
+            except (ConnectionLost, ProtocolViolation) as error:
+                self._link.drop()
+                self._creates_lost += 1
+                words = error.server_text or "the connection ended"
+                raise response_errors.folder_unusable(self.peer, folder, "created", words) from error
+        self._creates_lost = 0
+
+    def _create_once(self, folder: str) -> None:
+        link = self._link
+        try:
+            folder_commands.folder_command(link, link.connection(), b"CREATE", folder, what="created")
+        except FolderUnusable as refused:
+            # The folder may exist already; servers have no common reply for that.
+            if not self._opens(folder):
+                raise refused from None
+
+    def _opens(self, folder: str) -> bool:
+        try:
+            self.status(folder)
+        except FolderUnusable:
+            return False
+        return True
+
+    def subscribe(self, folder: str) -> None:
+        self._link.ask(
+            lambda link, connection: folder_commands.folder_command(
+                link, connection, b"SUBSCRIBE", folder, what="subscribed to"
+            )
+        )
+
+    def create_and_subscribe(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+        requests = [
+            *((b"CREATE", folder) for folder in create),
+            *((b"SUBSCRIBE", folder) for folder in subscribe),
+        ]
+        try:
+            refused = folder_commands.run_all(self._link, self._link.connection(), requests)
+        except ServerTooSlow:
+            raise
+        except (ConnectionLost, ProtocolViolation):  # perhaps because of one of them: each on its own
+            self._link.drop()
+            refused = requests
+        failed = []
+        for command, folder in refused:
+            if command == b"CREATE":  # it may exist already, which `create` checks
+                try:
+                    self.create(folder)
+                except FolderUnusable:
+                    failed.append(folder)
+            elif refused is requests:
+                with contextlib.suppress(FolderUnusable):
+                    self.subscribe(folder)
+        return failed
+
+    def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
+        return self._link.ask(
+            lambda link, connection: folder_commands.open_for_appending(link, connection, folder)
+        )
+
+    # --- Flags -------------------------------------------------------------------------------------
+
+    def change_flags(
+        self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
+    ) -> bool:
+        return self._link.ask(
+            lambda link, connection: store_flags.change_flags(link, connection, folder, uids, add, remove)
+        )
+
+    # --- Removing ----------------------------------------------------------------------------------
+
+    def supports_uid_expunge(self) -> bool:
+        return self._link.ask(lambda _link, connection: expunge.supports_uid_expunge(connection))
+
+    def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
+        since = unchanged_since if unchanged_since and self.has_capability("CONDSTORE") else 0
+        return self._link.ask(lambda link, connection: expunge.remove(link, connection, folder, uids, since))
+
+    def remove_folder(self, folder: FolderRef) -> None:
+        self._link.ask(lambda link, connection: expunge.remove_folder(link, connection, folder))
+
+    # --- Writing -----------------------------------------------------------------------------------
+
+    def append_limit_bytes(self) -> int | None:
+        for capability in self._link.ask(lambda _link, connection: connection.capabilities):
+            name, _, value = capability.partition("=")
+            if name == "APPENDLIMIT" and value.isdigit():
+                return int(value)
+        return None
+
+    def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
+        # None is returned only without `singly`.
+        return begin_append(self._link, folder, messages, self.status, singly=True)() or []
+
+    def begin_append(
+        self, folder: FolderRef, messages: Sequence[Outgoing]
+    ) -> Callable[[], Sequence[AppendResult] | None]:
+        return begin_append(self._link, folder, messages, self.status, singly=False)
