@@ -25,6 +25,7 @@ from importer.service.imports.control import pause
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import RowOutcome, submit
 from importer.service.imports.undo_import import undo
+from importer.service.legs import connections
 from importer.service.legs.run_leg import handle_ring
 from importer.service.queries import explain
 from providers.endpoint import Secret
@@ -195,8 +196,9 @@ def import_as_grace(office: Office, done: list[State]) -> None:
 
 @pytest.mark.parametrize("side", Side)
 def test_a_login_with_an_invented_password_holds_neither_lease_nor_slot(
-    interrupted: Office, side: Side
+    interrupted: Office, side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connections, "VERDICT_GRACE_S", 60.0)  # the leg lasts as long as the login
     done: list[State] = []
     assert isinstance(interrupted.sessions, Interrupted)
     interrupted.sessions.side = side
