@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.folder_map import map_folders
+from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.messages.normalise import instant_of
 from importer.domain.model import (
@@ -261,7 +262,7 @@ class _MailboxCheck:
         left_out = {name: why for name, why in source.unusable.items() if isinstance(why, FolderLeftOut)}
         self.result = replace(
             self.result,
-            folders=tuple(folders),
+            folders=tuple(sorted(folders, key=lambda folder: folder_order(folder.source_folder))),
             closed=tuple((n, str(why)) for n, why in source.unusable.items() if n not in left_out),
             left_out=tuple(LeftOut(n, str(why), why.messages) for n, why in left_out.items()),
         )

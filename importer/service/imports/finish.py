@@ -12,6 +12,7 @@ import structlog
 
 from importer.domain import import_state
 from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
+from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.model import BatchId, Import, Problem, State
 from importer.domain.people.mail_recipients import completion_recipients
 from importer.domain.reporting.report import BatchReport, Report
@@ -29,7 +30,9 @@ log = structlog.get_logger()
 
 def report_of(deps: Deps, import_: Import) -> Report:
     """The current report of one import."""
-    tallies = tuple(deps.store.tallies(import_.id))
+    tallies = tuple(
+        sorted(deps.store.tallies(import_.id), key=lambda tally: folder_order(tally.source_folder))
+    )
     return Report(import_, tallies, tuple(deps.store.refusals(import_.id)))
 
 
