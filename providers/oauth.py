@@ -20,6 +20,7 @@ from providers.grants import OAuthGrant
 from providers.id_token import InvalidIdToken, verified_claims
 from providers.mailbox_access import AccessToken, Consent, Question
 from providers.oauth_http import (
+    CONSENT_ERRORS,
     OAuthClient,
     OAuthHttp,
     error_words,
@@ -129,7 +130,7 @@ def refresh_tokens(
         ),
         application.provider.name,
         application.provider.explain,
-        renewing=True,
+        consent_errors=CONSENT_ERRORS | application.provider.consent_errors,
     )
     token = str(tokens.get("refresh_token") or grant.refresh_token.reveal())
     return parse_access_token(tokens), replace(grant, refresh_token=Secret(token))

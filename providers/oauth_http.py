@@ -28,7 +28,7 @@ from providers.mailbox_access import AccessToken
 _DEFAULT_LIFE_S: Final = 300.0
 """The assumed lifetime of a token without `expires_in`, which RFC 6749 section 5.1 only recommends."""
 
-_CONSENT_NEEDED: Final = frozenset(
+CONSENT_ERRORS: Final = frozenset(
     {"invalid_grant", "interaction_required", "login_required", "consent_required"}
 )
 """Errors that require a new consent (RFC 6749 section 5.2, OpenID Connect Core section 3.1.2.6)."""
@@ -83,14 +83,18 @@ class OAuthHttp:
 
 
 def run_request(
-    request: Callable[[], Any], name: str, explain: Callable[[str], str], *, renewing: bool = False
+    request: Callable[[], Any],
+    name: str,
+    explain: Callable[[str], str],
+    *,
+    consent_errors: frozenset[str] = frozenset(),
 ) -> Mapping[str, Any]:
     """Run one request and return its result.
 
-    Raises LoginRejected, or GrantExpired if `renewing` an expired consent; Throttled and ServerUnavailable.
-    The exceptions have no context that holds a secret.
+    Raises LoginRejected, or GrantExpired for errors with a code in `consent_errors`; Throttled and
+    ServerUnavailable. The exceptions have no context that holds a secret.
     """
-    result = _result_or_error(request, name, explain, renewing)
+    result = _result_or_error(request, name, explain, consent_errors)
     if isinstance(result, MailError):
         raise result  # outside any `except`, so that its context does not contain the request
     return result
@@ -114,7 +118,7 @@ def get_json(
 
 
 def refusal_error(
-    words: str, name: str, explain: Callable[[str], str], *, renewing: bool = False
+    words: str, name: str, explain: Callable[[str], str], consent_errors: frozenset[str] = frozenset()
 ) -> MailError:
     """Convert an error of the provider; `words` begin with its code (RFC 6749 section 5.2)."""
     code, server_text = words.partition(":")[0], words[:_SERVER_TEXT_CHARS]
@@ -123,7 +127,7 @@ def refusal_error(
             f"{name} cannot grant access at the moment. Mailhaul tries again later.", server_text=server_text
         )
     advice = explain(words)
-    if renewing and code in _CONSENT_NEEDED:
+    if code in consent_errors:
         sentence = f"The permission at {name} was withdrawn or has expired."
         return GrantExpired(f"{sentence} {advice or 'Sign in there again.'}", server_text=server_text)
     sentence = f"{name} denies access."
@@ -147,7 +151,7 @@ def parse_access_token(tokens: Mapping[str, Any]) -> AccessToken:
 
 
 def _result_or_error(
-    request: Callable[[], Any], name: str, explain: Callable[[str], str], renewing: bool
+    request: Callable[[], Any], name: str, explain: Callable[[str], str], consent_errors: frozenset[str]
 ) -> Mapping[str, Any] | MailError:
     try:
         return dict(request())
@@ -155,7 +159,7 @@ def _result_or_error(
         return _busy(name, busy)
     except AuthlibBaseError as error:
         words = error_words(error.error, error.description)
-        return refusal_error(words, name, explain, renewing=renewing)
+        return refusal_error(words, name, explain, consent_errors)
     except requests.exceptions.SSLError:
         return ServerUnavailable(
             f"The certificate of {name} is not trusted here. Contact the operator of Mailhaul."

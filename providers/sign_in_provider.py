@@ -120,6 +120,7 @@ class SignInProvider:
     Sign-in: `scope` is requested from owners; mail access requires a granted scope that ends in `mail_scope`.
     `authorize_params` are further parameters of the authorization request. Without `pkce`, the nonce alone
     binds the code to the sign-in (RFC 9700 section 2.1.1 permits that to confidential clients).
+    `consent_errors` are codes of the provider's own for a refresh token that has ended.
 
     ID tokens: their issuer is one of `issuers`. `address_claims` name the claims with the account's address,
     the most reliable first; `email` counts unless `email_verified` is false. `tenant_claim` names the
@@ -137,6 +138,7 @@ class SignInProvider:
     scope: str
     mail_scope: str
     settings: tuple[ProviderSetting, ...]
+    consent_errors: frozenset[str] = frozenset()
     authorize_params: Mapping[str, str] = field(default_factory=dict)
     pkce: bool = True
     address_claims: tuple[str, ...] = ("email",)

@@ -50,6 +50,7 @@ POSTHORN = SignInProvider(
     scope="openid whole-mailbox",
     mail_scope="whole-mailbox",
     authorize_params={"screen": "short"},
+    consent_errors=frozenset({"POST_IS_LATE"}),
     pkce=False,
     address_claims=("mailbox",),
     tenant_claim="office",
@@ -70,7 +71,7 @@ POSTHORN = SignInProvider(
         "closed_posthorn": "The counter is closed: come back in the morning.",
         "stamp_posthorn": "Posthorn takes no passwords: put a stamp on it.",
     },
-    meanings=((r"counter closed", "closed_posthorn"), (r"^invalid_grant", "stamp_posthorn")),
+    meanings=((r"counter closed", "closed_posthorn"), (r"^invalid_grant|^POST_IS_LATE", "stamp_posthorn")),
     refused_login_code="stamp_posthorn",
     guides=(("Sign-in with Posthorn", "Ask at the counter for `whole-mailbox`."),),
 )
@@ -149,11 +150,17 @@ def test_its_claims_say_whose_mailbox_it_is(host: Authority, access: MailboxAcce
 def test_its_consents_are_revoked_and_its_errors_explained(host: Authority, access: MailboxAccess) -> None:
     question = access.begin_sign_in("posthorn", ADA)
     grant = access.complete_sign_in("posthorn", question, host.browse(question.url), ADA).grant
-    tokens = access.credential(grant, ADA, lambda _grant: None)
-    assert access.revoke_consent(grant)
-    assert not isinstance(tokens, Secret)
-    with pytest.raises(GrantExpired, match="put a stamp on it"):
-        tokens.access_token()
+    for end in (lambda: setattr(host, "trouble", late), lambda: access.revoke_consent(grant)):
+        tokens = access.credential(grant, ADA, lambda _grant: None)
+        assert not isinstance(tokens, Secret)
+        end()
+        with pytest.raises(GrantExpired, match="put a stamp on it"):
+            tokens.access_token()
+        host.as_new()
+
+
+def late(_form: object) -> tuple[int, dict[str, str], dict[str, str]]:
+    return 400, {}, {"error": "POST_IS_LATE"}
 
 
 def test_refused_logins_at_its_hosts_are_explained() -> None:
