@@ -36,6 +36,7 @@ from providers.endpoint import Endpoint, Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Side
 from providers.grants import AccessTokens, Credential, OAuthGrant
 from providers.mailbox_access import MailboxAccess
+from providers.sign_in_providers import SIGN_IN_PROVIDERS
 from tests.rehearsal.applications import everything_set_up
 from tests.rehearsal.authority import Authority
 from tests.rehearsal.checker import compare
@@ -132,7 +133,7 @@ def test_both_mechanisms_log_in_and_report_the_reason_of_a_refusal(
             client.close_abruptly()
 
 
-@pytest.mark.parametrize("provider", ["google", "microsoft"])
+@pytest.mark.parametrize("provider", SIGN_IN_PROVIDERS)
 def test_an_owners_consent_opens_the_mailbox(
     host: Authority, access: MailboxAccess, mail_host: Dovecot, provider: str
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from importer.oauth_setup import configured_access
 from importer.settings import Settings
 from providers.mailbox_access import MailboxAccess
+from providers.sign_in_providers import SIGN_IN_PROVIDERS
 from tests.rehearsal.authority import Authority
 
 SECRET: Final = "0pen-s3same"
@@ -40,14 +41,14 @@ def overlay(settings: dict[str, str]) -> dict[str, object]:
 
 
 def everything_set_up(host: Authority, key_file: Path, domain: str) -> MailboxAccess:
-    """Mailbox access with sign-in at Google and Microsoft, and with organisation access to `domain` at both.
+    """Mailbox access with sign-in and organisation access to `domain`, at every provider that has it.
 
     The service account's key is written to `key_file`.
     """
     host.add_service_account(key_file, domain)
     return configured_access(
         Settings.load(
-            **overlay(application(host, "google") | application(host, "microsoft")),
+            **overlay({k: v for p in SIGN_IN_PROVIDERS for k, v in application(host, p).items()}),
             ca_file=host.ca_file,
             google_service_account_file=key_file,
             google_organisation_domains=domain,
