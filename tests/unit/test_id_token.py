@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from providers.id_token import InvalidIdToken, verified_claims
 
 ISSUER, CLIENT_ID, NONCE = "https://sign-in.example", "mailhaul", "n0nce"
-KEYS = {
+KEYS: dict[str, RSAKey | ECKey] = {
     "RS256": RSAKey.generate_key(2048, {"use": "sig", "kid": "rsa"}),
     "ES256": ECKey.generate_key("P-256", {"use": "sig", "kid": "ec"}),
 }
@@ -27,13 +27,13 @@ def token(algorithm: str = "RS256", **changed: Any) -> str:
     return jwt.encode({"alg": algorithm, "kid": KEYS[algorithm].kid}, kept, KEYS[algorithm])
 
 
-def verified(id_token: str, nonce: str = NONCE, keys: object = PUBLISHED, *issuers: str) -> Any:
+def verified(id_token: str, nonce: str = NONCE, keys: object = PUBLISHED) -> Any:
     return verified_claims(
         id_token,
         keys,
         client_id=CLIENT_ID,
         nonce=nonce,
-        issuers_of=lambda _claims: frozenset(issuers or (ISSUER,)),
+        issuers_of=lambda _claims: frozenset({ISSUER}),
     )
 
 
