@@ -20,6 +20,7 @@ from importer.domain.csv_import.row_parser import parse
 from importer.domain.import_options import Choices
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
@@ -71,7 +72,8 @@ def batch(
     Example:
       mailhaul batch people.csv --wait
     """
-    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
+    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, language=mails.language)
+    words = texts(settings.language)
     actor = console_actor(settings, notify=mails.notify, language=mails.language)
     content = _content(file)
     parsed = _parsed(content, settings, actor, split_=split_)
@@ -81,7 +83,7 @@ def batch(
         _print_problems(parsed, as_json=as_json, split_=split_)
         raise exit_with(ExitCode.USAGE)
     import_options = settings.import_options.choose(choices)
-    text_views.print_label_rules(parsed.rows, import_options)
+    text_views.print_label_rules(words, parsed.rows, import_options)
     with queued(settings) as deps:
         submissions = [
             submit_rows(
@@ -96,7 +98,7 @@ def batch(
         ]
         started = [import_.id for submission in submissions for import_ in submission.started]
         record_operator(deps, AuditAction.IMPORT_START, started)
-        _print_submissions(deps, submissions, wait=wait, as_json=as_json)
+        _print_submissions(words, deps, submissions, wait=wait, as_json=as_json)
 
 
 @click.command
@@ -165,7 +167,9 @@ def _print_problems(parsed: Parsed, *, as_json: bool, split_: bool) -> None:
         stderr.print(f"With --split, the {parsed.row_count} rows are submitted in batches of {BATCH_ROWS}.")
 
 
-def _print_submissions(deps: Deps, submissions: list[Submission], *, wait: bool, as_json: bool) -> None:
+def _print_submissions(
+    words: CatalogTranslator, deps: Deps, submissions: list[Submission], *, wait: bool, as_json: bool
+) -> None:
     """Prints the outcome of each row; with `wait`, ends with the report and its exit code."""
     submitted = [row for submission in submissions for row in submission.rows]
     links = owner_consent.links(deps, (row.import_ for row in submitted))
@@ -175,7 +179,7 @@ def _print_submissions(deps: Deps, submissions: list[Submission], *, wait: bool,
         text_views.print_consent_links(links)
     if wait:
         raise exit_with(
-            live_watch.watch_and_report(deps, [row.import_.id for row in submitted], as_json=as_json)
+            live_watch.watch_and_report(words, deps, [row.import_.id for row in submitted], as_json=as_json)
         )
     if as_json:
         text_views.print_json([_submission_json(submission, links) for submission in submissions])

@@ -12,6 +12,7 @@ from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import exit_with, stderr
 from importer.cli.options import MailboxPair
 from importer.domain.import_options import Choices
+from importer.i18n.translations import texts
 from importer.service.access.sealed_grants import row_credentials
 from importer.service.imports.check_mailboxes import check as check_mailboxes
 from importer.settings import Settings
@@ -20,6 +21,7 @@ from importer.settings import Settings
 @click.command
 @options.mailbox_pair
 @options.import_options
+@options.language
 @options.data
 @options.ca_file
 @options.allow_plaintext
@@ -27,6 +29,7 @@ from importer.settings import Settings
 def check(
     mailboxes: MailboxPair,
     choices: Choices,
+    language: str | None,
     data: Path | None,
     ca_file: Path | None,
     allow_plaintext: bool,
@@ -41,7 +44,9 @@ def check(
       mailhaul check --from ada@old.example --from-password-file old.txt \\
         --to imaps://ada@new.example@imap.new.example --to-password-file new.txt
     """
-    settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
+    settings = Settings.load(
+        data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, language=language
+    )
     row = mailbox_options.import_row(settings, mailboxes)
     with standalone(settings) as deps, stderr.status("connecting") as status:
         credentials = row_credentials(deps, console_actor(settings), row)
@@ -51,5 +56,5 @@ def check(
             measured = sum(folder.size_bytes is not None for folder in snapshot.folders)
             if snapshot.ready and snapshot.folders:
                 status.update(f"reading folders: {measured} of {len(snapshot.folders)}")
-    check_view.print_check(snapshot, as_json=as_json)
+    check_view.print_check(texts(settings.language), snapshot, as_json=as_json)
     raise exit_with(check_view.exit_code(snapshot))

@@ -6,17 +6,19 @@ from rich.table import Table
 
 from importer.cli.exit_codes import stdout
 from importer.cli.text_views import plain, print_json
-from importer.domain.folder_mapping.label_rules import SENTENCES
 from importer.domain.reporting.formatting import (
     counted,
     spoken_bytes,
     spoken_instant,
     spoken_span,
-    with_server_words,
 )
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
 from importer.domain.reporting.report import ExitCode
-from providers.errors import GrantExpired, LoginRejected, MasterRefused
+from importer.i18n.check_texts import check_json, check_warnings
+from importer.i18n.option_texts import word_sentences
+from importer.i18n.problem_texts import problem_text
+from importer.i18n.translations import CatalogTranslator
+from providers.errors import GrantExpired, LoginRejected, MasterRefused, Side
 
 
 def exit_code(check: Check) -> ExitCode:
@@ -31,29 +33,34 @@ def exit_code(check: Check) -> ExitCode:
     return ExitCode.DESTINATION_FULL if check.fits is False else ExitCode.COMPLETE
 
 
-def print_check(check: Check, *, as_json: bool = False) -> None:
+def print_check(texts: CatalogTranslator, check: Check, *, as_json: bool = False) -> None:
     """Both mailboxes, the folders, and what a copy would do."""
     if as_json:
-        print_json(check.as_json())
+        print_json(check_json(texts, check))
         return
-    for name, side in (("old mailbox", check.source), ("new mailbox", check.destination)):
-        _print_side(name, side)
+    for name, side, checked in (
+        ("old mailbox", Side.SOURCE, check.source),
+        ("new mailbox", Side.DESTINATION, check.destination),
+    ):
+        _print_side(texts, name, side, checked)
     if check.folders and check.ready:
         stdout.print(_folder_table(check))
     if check.ready:
         _print_estimate(check)
     if check.labels is not None:
-        stdout.print(f"Labels: {SENTENCES[check.labels]} [dim]--labels chooses.[/]", soft_wrap=True)
-    for warning in check.warnings:
+        stdout.print(
+            f"Labels: {word_sentences(texts, 'labels', check.labels)} [dim]--labels chooses.[/]",
+            soft_wrap=True,
+        )
+    for warning in check_warnings(texts, check):
         stdout.print(f"[yellow]![/] {plain(warning, 600)}", soft_wrap=True)
 
 
-def _print_side(name: str, side: SideCheck) -> None:
+def _print_side(texts: CatalogTranslator, name: str, of: Side, side: SideCheck) -> None:
     mailbox = f"[bold]{name}[/]  {plain(side.account.address)} at {plain(side.account.endpoint.host)}"
     if side.look is CheckPhase.FAILED:
-        problem = side.problem
-        message = plain(with_server_words(problem.message, problem.server_text) if problem else "", 600)
-        stdout.print(f"[red]✗[/] {mailbox}: {message}", soft_wrap=True)
+        problem = problem_text(texts, side.problem, side.account, of) if side.problem else ""
+        stdout.print(f"[red]✗[/] {mailbox}: {plain(problem, 600)}", soft_wrap=True)
         return
     facts = [counted(side.messages, "message"), f"in {counted(side.folders, 'folder')}"]
     if side.size_bytes is not None:

@@ -17,6 +17,7 @@ from importer.cli.progress_bar import progress_bar
 from importer.domain.audit_event import AuditAction
 from importer.domain.import_options import Choices
 from importer.domain.model import Import
+from importer.i18n.translations import texts
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.finish import report_of
@@ -52,15 +53,18 @@ def copy(
       mailhaul copy --from ada@old.example --from-password-file old.txt \\
         --to imaps://ada@new.example@imap.new.example --to-password-file new.txt
     """
-    settings = Settings.load(data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None)
+    settings = Settings.load(
+        data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, language=mails.language
+    )
+    words = texts(settings.language)
     row = mailbox_options.import_row(settings, mailboxes)
     import_options = settings.import_options.choose(choices)
-    text_views.print_label_rules([row], import_options)
+    text_views.print_label_rules(words, [row], import_options)
     with standalone(settings) as deps:
 
         def print_wait(import_: Import) -> None:
             if import_.problem is not None:
-                reason = text_views.wait_reason(import_, deps.clock.now())
+                reason = text_views.wait_reason(words, import_, deps.clock.now())
                 stderr.print(f"[yellow]…[/] {text_views.plain(reason)}")
 
         with progress_bar(quiet=as_json) as watch:
@@ -75,7 +79,7 @@ def copy(
         record_operator(deps, AuditAction.IMPORT_START, [import_.id], detail="copy in the foreground")
         send_due_mail(deps)
         report = report_of(deps, import_)
-    text_views.print_report(report, as_json=as_json)
+    text_views.print_report(words, report, as_json=as_json)
     raise exit_with(report.exit_code)
 
 
@@ -104,12 +108,12 @@ def submit(
         --to imaps://ada@new.example@imap.new.example --to-password-file new.txt \\
         --notify admin@new.example
     """
-    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None)
+    settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, language=mails.language)
     row = mailbox_options.import_row(
         settings, mailboxes, sign_in=sign_in_method(access_of(settings), organisation=True)
     )
     import_options = settings.import_options.choose(choices)
-    text_views.print_label_rules([row], import_options)
+    text_views.print_label_rules(texts(settings.language), [row], import_options)
     with queued(settings) as deps:
         submission = submit_rows(
             deps,

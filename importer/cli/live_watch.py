@@ -14,6 +14,7 @@ from importer.cli.exit_codes import stderr
 from importer.domain.import_state import ENDED
 from importer.domain.model import Batch, Import, ImportId, State
 from importer.domain.reporting.report import BatchReport, ExitCode
+from importer.i18n.translations import CatalogTranslator
 from importer.service.deps import Deps
 from importer.service.imports.finish import report_of
 from importer.service.queries import find_imports
@@ -23,17 +24,21 @@ LONGEST_WAIT: Final = timedelta(minutes=2)
 """An import that waits longer ends the command with exit code 5; the workers resume it automatically."""
 
 
-def watch_and_report(deps: Deps, import_ids: Sequence[ImportId], *, as_json: bool) -> ExitCode:
+def watch_and_report(
+    texts: CatalogTranslator, deps: Deps, import_ids: Sequence[ImportId], *, as_json: bool
+) -> ExitCode:
     """Watch the imports like `watch`, print their report and return its exit code."""
-    watch(deps, import_ids, quiet=as_json)
+    watch(texts, deps, import_ids, quiet=as_json)
     imports = find_imports(deps, import_ids)
     batch = Batch(imports[0].batch_id or imports[0].id, imports[0].created_at)  # type: ignore[arg-type]
     report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
-    text_views.print_batch_report(report, as_json=as_json)
+    text_views.print_batch_report(texts, report, as_json=as_json)
     return report.exit_code
 
 
-def watch(deps: Deps, import_ids: Sequence[ImportId], *, quiet: bool = False) -> None:
+def watch(
+    texts: CatalogTranslator, deps: Deps, import_ids: Sequence[ImportId], *, quiet: bool = False
+) -> None:
     """Block until each import has ended, is paused, or waits for longer than LONGEST_WAIT. Shows them
     meanwhile unless `quiet`."""
     if quiet:
@@ -43,7 +48,7 @@ def watch(deps: Deps, import_ids: Sequence[ImportId], *, quiet: bool = False) ->
 
         def refresh() -> bool:
             imports = find_imports(deps, import_ids)
-            live.update(text_views.imports_table(imports))
+            live.update(text_views.imports_table(texts, imports))
             return _settled(deps, imports)
 
         _poll_until(refresh)

@@ -61,6 +61,11 @@ allow_plaintext = click.option(
     "--allow-plaintext", is_flag=True, help="Let imap:// continue unencrypted if the server lacks STARTTLS."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+language = click.option(
+    "--language",
+    type=click.Choice(("en", "de", "fr", "it", "es")),
+    help="Language of the sentences. [env: MAILHAUL_LANGUAGE]",
+)
 import_id = click.argument("id_", metavar="ID", help="ID of an import.")
 import_or_batch_id = click.argument("id_", metavar="ID", help="ID of an import or a batch.")
 
@@ -70,7 +75,7 @@ _notify = click.option(
 _language = click.option(
     "--language",
     type=click.Choice(("en", "de", "fr", "it", "es")),
-    help="Language of the mails. [env: MAILHAUL_LANGUAGE]",
+    help="Language of the mails and of the sentences here. [env: MAILHAUL_LANGUAGE]",
 )
 _source = click.option(
     "--from",

@@ -12,7 +12,10 @@ from importer.cli.exit_codes import Usage, exit_with, stdout
 from importer.cli.options import EnumChoice
 from importer.domain.model import BatchId, Import, State
 from importer.domain.reporting.report import BatchReport, Report
-from importer.domain.reporting.report_csv import refusals_csv
+from importer.i18n.explanation_texts import explanation_json
+from importer.i18n.report_csv import refusals_csv
+from importer.i18n.report_json import report_json
+from importer.i18n.translations import texts
 from importer.service.access import owner_consent
 from importer.service.deps import Deps
 from importer.service.imports.finish import batch_report, report_of
@@ -38,24 +41,29 @@ from importer.settings import Settings
     show_default=True,
     help="How many imports at most.",
 )
+@options.language
 @options.data
 @options.as_json
-def list_(states: tuple[State, ...], limit: int, data: Path | None, as_json: bool) -> None:
+def list_(
+    states: tuple[State, ...], limit: int, language: str | None, data: Path | None, as_json: bool
+) -> None:
     """List imports, newest first.
 
     \b
     Example:
       mailhaul list --state waiting --state stopped
     """
-    with standalone(Settings.load(data=data)) as deps:
+    settings = Settings.load(data=data, language=language)
+    words = texts(settings.language)
+    with standalone(settings) as deps:
         imports = list_imports(deps, states=states, limit=limit)
         links = owner_consent.links(deps, imports)
     if as_json:
         text_views.print_json(
-            [{**Report(i).as_json(), "consent_links": links.get(i.id, {})} for i in imports]
+            [{**report_json(words, Report(i)), "consent_links": links.get(i.id, {})} for i in imports]
         )
     elif imports:
-        stdout.print(text_views.imports_table(imports))
+        stdout.print(text_views.imports_table(words, imports))
         text_views.print_consent_links(links)
     else:
         stdout.print("No imports. Start one with `mailhaul submit` or `mailhaul batch FILE`.")
@@ -63,32 +71,39 @@ def list_(states: tuple[State, ...], limit: int, data: Path | None, as_json: boo
 
 @click.command
 @options.import_or_batch_id
+@options.language
 @options.data
 @options.as_json
-def show(id_: str, data: Path | None, as_json: bool) -> None:
+def show(id_: str, language: str | None, data: Path | None, as_json: bool) -> None:
     """Show the state of an import or a batch, and why it waits.
 
     \b
     Example:
       mailhaul show k3v9m2xw7abc
     """
-    with standalone(Settings.load(data=data)) as deps:
+    settings = Settings.load(data=data, language=language)
+    words = texts(settings.language)
+    with standalone(settings) as deps:
         imports = imports_of(deps, id_)
         links = owner_consent.links(deps, imports)
         if as_json:
             text_views.print_json(
-                [{**report_of(deps, i).as_json(), "consent_links": links.get(i.id, {})} for i in imports]
+                [
+                    {**report_json(words, report_of(deps, i)), "consent_links": links.get(i.id, {})}
+                    for i in imports
+                ]
             )
         else:
-            stdout.print(text_views.imports_table(imports))
-            text_views.print_choices(imports)
+            stdout.print(text_views.imports_table(words, imports))
+            text_views.print_choices(words, imports)
             text_views.print_consent_links(links)
 
 
 @click.command
 @options.import_or_batch_id
+@options.language
 @options.data
-def watch(id_: str, data: Path | None) -> None:
+def watch(id_: str, language: str | None, data: Path | None) -> None:
     """Watch an import or a batch until it ends or has to wait.
 
     Waits of up to two minutes do not end the command.
@@ -97,16 +112,18 @@ def watch(id_: str, data: Path | None) -> None:
     Example:
       mailhaul watch k3v9m2xw7abc
     """
-    with standalone(Settings.load(data=data)) as deps:
-        live_watch.watch(deps, [import_.id for import_ in imports_of(deps, id_)])
+    settings = Settings.load(data=data, language=language)
+    with standalone(settings) as deps:
+        live_watch.watch(texts(settings.language), deps, [import_.id for import_ in imports_of(deps, id_)])
         raise exit_with(_report(deps, id_).exit_code)
 
 
 @click.command
 @options.import_or_batch_id
+@options.language
 @options.data
 @options.as_json
-def explain(id_: str, data: Path | None, as_json: bool) -> None:
+def explain(id_: str, language: str | None, data: Path | None, as_json: bool) -> None:
     """Explain the state of an import and what to do about it.
 
     Says why it is in this state, what happens next and which commands apply.
@@ -115,23 +132,29 @@ def explain(id_: str, data: Path | None, as_json: bool) -> None:
     Example:
       mailhaul explain k3v9m2xw7abc
     """
-    with standalone(Settings.load(data=data)) as deps:
+    settings = Settings.load(data=data, language=language)
+    words = texts(settings.language)
+    with standalone(settings) as deps:
         explanations = [(import_, explain_import(deps, import_)) for import_ in imports_of(deps, id_)]
     if as_json:
         text_views.print_json(
-            [{"id": import_.id, **explanation.as_json()} for import_, explanation in explanations]
+            [
+                {"id": import_.id, **explanation_json(words, explanation)}
+                for import_, explanation in explanations
+            ]
         )
     else:
         for import_, explanation in explanations:
-            text_views.print_explanation(import_, explanation)
+            text_views.print_explanation(words, import_, explanation)
 
 
 @click.command
 @options.import_or_batch_id
 @click.option("--csv", "as_csv", is_flag=True, help="Print the messages that could not be copied as CSV.")
+@options.language
 @options.data
 @options.as_json
-def report(id_: str, as_csv: bool, data: Path | None, as_json: bool) -> None:
+def report(id_: str, as_csv: bool, language: str | None, data: Path | None, as_json: bool) -> None:
     """Print the report of an import or a batch.
 
     Counts the messages of each folder by what happened to them, and lists those that could not be copied.
@@ -142,14 +165,16 @@ def report(id_: str, as_csv: bool, data: Path | None, as_json: bool) -> None:
     """
     if as_csv and as_json:
         raise Usage("--csv and --json exclude each other; give one.")
-    with standalone(Settings.load(data=data)) as deps:
+    settings = Settings.load(data=data, language=language)
+    words = texts(settings.language)
+    with standalone(settings) as deps:
         result = _report(deps, id_)
     if as_csv:
-        click.echo(refusals_csv(_single_reports(result)), nl=False)
+        click.echo(refusals_csv(words, _single_reports(result)), nl=False)
     elif isinstance(result, BatchReport):
-        text_views.print_batch_report(result, as_json=as_json)
+        text_views.print_batch_report(words, result, as_json=as_json)
     else:
-        text_views.print_report(result, as_json=as_json)
+        text_views.print_report(words, result, as_json=as_json)
     raise exit_with(result.exit_code)
 
 

@@ -16,21 +16,25 @@ from rich.text import Text
 from importer.cli.exit_codes import stderr, stdout
 from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Row
-from importer.domain.folder_mapping.label_rules import SENTENCES
-from importer.domain.import_options import OPTIONS, ImportOptions, text_of
+from importer.domain.import_options import ImportOptions
 from importer.domain.model import FolderTally, Import, State
-from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.explanation import Action, Explanation
 from importer.domain.reporting.formatting import (
     counted,
     printable,
     spoken_bytes,
-    spoken_instant,
     spoken_span,
-    with_server_words,
 )
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
+from importer.i18n.change_texts import change_texts
+from importer.i18n.explanation_texts import explanation_texts
+from importer.i18n.option_texts import chosen_options, word_sentences
+from importer.i18n.outcome_texts import batch_text, outcome_text
+from importer.i18n.problem_texts import import_problem, quoting
+from importer.i18n.reason_texts import reason
+from importer.i18n.report_json import batch_json, report_json
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access.owner_consent import Links
 from importer.service.imports.submit import RowOutcome, SubmittedRow
 from providers.catalog import Catalog
@@ -81,19 +85,18 @@ def _escaped(match: re.Match[str]) -> str:
     return json.dumps(match[0])[1:-1]
 
 
-def wait_reason(import_: Import, now: datetime) -> str:
+def wait_reason(texts: CatalogTranslator, import_: Import, now: datetime) -> str:
     """Why an import waits or has stopped, with the time when it resumes; "" if it does neither."""
     if import_.problem is None:
         return ""
-    text = with_server_words(import_.problem.message, import_.problem.server_text)
+    problem = quoting(texts, import_problem(texts, import_), import_.problem)
     if import_.state is State.WAITING and import_.not_before is not None and import_.not_before > now:
-        text += (
-            f" Resumes at {spoken_instant(import_.not_before)}, in {spoken_span(import_.not_before - now)}."
-        )
-    return text
+        until = texts.moment(import_.not_before)
+        return f"{texts.gettext('Waiting until %(instant)s.', instant=until)} {problem}"
+    return problem
 
 
-def imports_table(imports: Sequence[Import]) -> Table:
+def imports_table(texts: CatalogTranslator, imports: Sequence[Import]) -> Table:
     """One row for each import; in 80 columns, only the addresses and the note wrap."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("id", "state", "messages", "copied"):
@@ -104,7 +107,7 @@ def imports_table(imports: Sequence[Import]) -> Table:
     now = datetime.now(UTC)
     for import_ in imports:
         progress = import_.progress
-        note = wait_reason(import_, now) or (progress.folder if import_.state is State.RUNNING else "")
+        note = wait_reason(texts, import_, now) or (progress.folder if import_.state is State.RUNNING else "")
         table.add_row(
             import_.id,
             Text(import_.state.value, style=_STYLES[import_.state]),
@@ -115,18 +118,20 @@ def imports_table(imports: Sequence[Import]) -> Table:
     return table
 
 
-def print_explanation(import_: Import, explanation: Explanation) -> None:
+def print_explanation(texts: CatalogTranslator, import_: Import, explanation: Explanation) -> None:
     """The sentence first, then what follows from it, then the facts."""
+    words = explanation_texts(texts, explanation)
+    following, to_do = texts.gettext("Next:"), texts.gettext("To do:")
     stdout.print(f"{_heading(import_)}  {import_.state.value}", soft_wrap=True)
-    stdout.print(f"  {plain(explanation.sentence, 900)}")
-    stdout.print(f"  [bold]Next:[/] {plain(explanation.next, 400)}")
-    stdout.print(f"  [bold]To do:[/] {plain(explanation.advice, 400)}")
+    stdout.print(f"  {plain(words.sentence, 900)}")
+    stdout.print(f"  [bold]{following}[/] {plain(words.next, 400)}")
+    stdout.print(f"  [bold]{to_do}[/] {plain(words.advice, 400)}")
     for action in explanation.actions:
         stdout.print(f"    [cyan]mailhaul {_COMMANDS[action]} {import_.id}[/]")
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in explanation.facts:
+    for name, value in words.facts:
         table.add_row(f"  {plain(name)}", plain(value, 400))
     stdout.print(table)
 
@@ -147,20 +152,17 @@ def print_submitted_row(submitted: SubmittedRow) -> None:
     )
 
 
-def print_choices(imports: Iterable[Import]) -> None:
+def print_choices(texts: CatalogTranslator, imports: Iterable[Import]) -> None:
     """The choices made for each import, as far as they have an effect."""
     for import_ in imports:
         if import_.has_labels:
-            stdout.print(f"{import_.id}  labels: {SENTENCES[import_.options.labels]}", soft_wrap=True)
-        for line in _chosen_options(import_.options):
-            stdout.print(f"{import_.id}  {line}", soft_wrap=True)
+            stdout.print(f"{import_.id}  labels: {_label_rule(texts, import_.options)}", soft_wrap=True)
+        for title, value in chosen_options(texts, import_.options):
+            stdout.print(f"{import_.id}  {title}: {plain(value, 400)}", soft_wrap=True)
 
 
-def _chosen_options(import_options: ImportOptions) -> Iterator[str]:
-    """The options that differ from their defaults, without those that concern labels."""
-    for name, value in import_options.chosen.items():
-        if not OPTIONS[name].needs_labels:
-            yield f"{name.replace('_', ' ')}: {plain(text_of(value), 400)}"
+def _label_rule(texts: CatalogTranslator, import_options: ImportOptions) -> str:
+    return word_sentences(texts, "labels", import_options.labels)
 
 
 def print_consent_links(links: Links) -> None:
@@ -175,7 +177,7 @@ def print_consent_links(links: Links) -> None:
             )
 
 
-def print_label_rules(rows: Sequence[Row], import_options: ImportOptions) -> None:
+def print_label_rules(texts: CatalogTranslator, rows: Sequence[Row], import_options: ImportOptions) -> None:
     """How labels are handled, before an import from a host that has them begins."""
     catalog = Catalog.load()
     providers = [catalog.for_host(row.source.endpoint.host) for row in rows]
@@ -185,7 +187,10 @@ def print_label_rules(rows: Sequence[Row], import_options: ImportOptions) -> Non
         if provider is not None and Quirk.LABELS in provider.quirks
     }
     for rule, name in rules.items():
-        stderr.print(f"Labels at {name}: {SENTENCES[rule]} [dim]--labels chooses.[/]", soft_wrap=True)
+        stderr.print(
+            f"Labels at {name}: {word_sentences(texts, 'labels', rule)} [dim]--labels chooses.[/]",
+            soft_wrap=True,
+        )
 
 
 def print_row_problems(problems: Sequence[RowProblem]) -> None:
@@ -196,32 +201,32 @@ def print_row_problems(problems: Sequence[RowProblem]) -> None:
         stdout.print(f"… and {counted(more, 'more problem')} (--annotate marks all of them)")
 
 
-def print_report(report: Report, *, as_json: bool = False) -> None:
+def print_report(texts: CatalogTranslator, report: Report, *, as_json: bool = False) -> None:
     """The report of one import."""
     if as_json:
-        print_json(report.as_json())
+        print_json(report_json(texts, report))
     else:
-        stdout.print(_report(report))
+        stdout.print(_report(texts, report))
 
 
-def print_batch_report(batch: BatchReport, *, as_json: bool = False) -> None:
+def print_batch_report(texts: CatalogTranslator, batch: BatchReport, *, as_json: bool = False) -> None:
     """The report of a batch: each import, then the verdict."""
     if as_json:
-        print_json(batch.as_json())
+        print_json(batch_json(texts, batch))
         return
     for report in batch.reports:
-        stdout.print(_report(report))
+        stdout.print(_report(texts, report))
         stdout.print()
-    stdout.print(f"[bold]{plain(batch.verdict, 600)}[/]")
+    stdout.print(f"[bold]{plain(batch_text(texts, batch), 600)}[/]")
 
 
-def _report(report: Report) -> RenderableType:
-    parts: list[RenderableType] = [_heading(report.import_), plain(report.verdict, 900)]
+def _report(texts: CatalogTranslator, report: Report) -> RenderableType:
+    parts: list[RenderableType] = [_heading(report.import_), plain(outcome_text(texts, report.outcome), 900)]
     if report.tallies:
         parts.append(_tally_table(report))
     if report.refusals:
-        parts.append(_refusal_table(report))
-    return Group(*parts, *_remarks(report))
+        parts.append(_refusal_table(texts, report))
+    return Group(*parts, *_remarks(texts, report))
 
 
 def _heading(import_: Import) -> str:
@@ -232,14 +237,15 @@ def _addresses(import_: Import) -> str:
     return f"{plain(import_.source.address)} → {plain(import_.destination.address)}"
 
 
-def _remarks(report: Report) -> Iterator[str]:
+def _remarks(texts: CatalogTranslator, report: Report) -> Iterator[str]:
     """The lines below the tables of a report."""
     totals = report.totals
     if report.import_.has_labels:
-        yield f"Labels: {SENTENCES[report.import_.options.labels]}"
-    yield from (f"Option {line}" for line in _chosen_options(report.import_.options))
+        yield f"Labels: {_label_rule(texts, report.import_.options)}"
+    for title, value in chosen_options(texts, report.import_.options):
+        yield f"{title}: {plain(value, 400)}"
     if totals.skipped:
-        reasons = "; ".join(f"{count:,} {plain(reason)}" for reason, count in totals.skipped.items())
+        reasons = "; ".join(f"{count:,} {plain(reason(texts, why))}" for why, count in totals.skipped.items())
         yield f"Skipped: {reasons}."
     if elsewhere := [tally for tally in report.tallies if tally.elsewhere]:
         labels = "; ".join(f"{plain(tally.source_folder)} {tally.elsewhere:,}" for tally in elsewhere)
@@ -250,7 +256,7 @@ def _remarks(report: Report) -> Iterator[str]:
     if totals.recognised:
         messages = counted(totals.recognised, "message")
         yield f"{messages} already there recognised, though changed by another program."
-    yield from change_sentences(totals.changes).values()
+    yield from change_texts(texts, totals.changes).values()
     if totals.flags_updated:
         messages = counted(totals.flags_updated, "message")
         yield f"{messages} got the flags that the old mailbox has by now."
@@ -304,7 +310,7 @@ def _numbers(tally: FolderTally | Totals, *, gone: bool, to_do: bool) -> tuple[i
     )
 
 
-def _refusal_table(report: Report) -> Table:
+def _refusal_table(texts: CatalogTranslator, report: Report) -> Table:
     table = Table(
         title="Could not be copied", title_justify="left", box=None, pad_edge=False, header_style="bold"
     )
@@ -313,7 +319,13 @@ def _refusal_table(report: Report) -> Table:
     for refusal in report.refusals[:MAX_REFUSALS]:
         size = spoken_bytes(refusal.size_bytes) if refusal.size_bytes else ""
         subject = plain(refusal.subject, 80) if refusal.uid else "[dim]the whole folder[/]"
-        table.add_row(plain(refusal.folder), plain(refusal.date, 40), subject, size, plain(refusal.reason))
+        table.add_row(
+            plain(refusal.folder),
+            plain(refusal.date, 40),
+            subject,
+            size,
+            plain(reason(texts, refusal.reason)),
+        )
     if len(report.refusals) > MAX_REFUSALS:
         table.add_row(f"… and {len(report.refusals) - MAX_REFUSALS:,} more (--csv lists all)")
     return table

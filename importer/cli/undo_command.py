@@ -19,6 +19,8 @@ from importer.domain.people.batch_right import right_of_console
 from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.domain.reporting.formatting import counted
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.undo_report_texts import kept_text, undo_json, undo_text
 from importer.service.access.batch_rights import destination_credential
 from importer.service.deps import Deps
 from importer.service.imports.finish import report_of
@@ -35,6 +37,7 @@ from providers.grants import Credential
 @options.import_id
 @click.option("--yes", is_flag=True, help="Remove the messages without asking for confirmation.")
 @options.destination_password
+@options.language
 @options.data
 @options.ca_file
 @options.as_json
@@ -42,6 +45,7 @@ def undo(
     id_: str,
     yes: bool,
     destination_password: PasswordSource,
+    language: str | None,
     data: Path | None,
     ca_file: Path | None,
     as_json: bool,
@@ -55,7 +59,9 @@ def undo(
     Example:
       mailhaul undo k3v9m2xw7abc
     """
-    with standalone(Settings.load(data=data, ca_file=ca_file)) as deps:
+    settings = Settings.load(data=data, ca_file=ca_file, language=language)
+    words = texts(settings.language)
+    with standalone(settings) as deps:
         import_ = find_import(deps, id_)
         if import_ is None:
             raise Usage(f"There is no import {id_}; `mailhaul list` shows all imports.")
@@ -68,9 +74,9 @@ def undo(
         except (UndoRefused, LoginRejected) as refused:
             raise Usage(str(refused)) from None
     if as_json:
-        text_views.print_json(report.as_json())
+        text_views.print_json(undo_json(words, report))
     else:
-        _print_report(report)
+        _print_report(words, report)
     raise exit_with(ExitCode.REFUSALS if report.totals.stays or report.doubtful else ExitCode.COMPLETE)
 
 
@@ -114,7 +120,7 @@ def _undo_with_status(deps: Deps, import_: Import, credential: Credential) -> Un
             raise exit_with(ExitCode.LOGIN if rejected else ExitCode.WAITING) from None
 
 
-def _print_report(report: UndoReport) -> None:
+def _print_report(texts: CatalogTranslator, report: UndoReport) -> None:
     columns = ("added", "removed", "touched", "altered", "gone", "unidentified")
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("folder", overflow="fold")
@@ -127,8 +133,9 @@ def _print_report(report: UndoReport) -> None:
         )
     if report.folders:
         stdout.print(table)
-    for name, reason in report.folders_kept:
+    for name, why in report.folders_kept:
         stdout.print(
-            f"The folder “{text_views.plain(name)}” stays: {text_views.plain(reason)}.", soft_wrap=True
+            f"The folder “{text_views.plain(name)}” stays: {text_views.plain(kept_text(texts, why))}.",
+            soft_wrap=True,
         )
-    stdout.print(f"[bold]{text_views.plain(report.verdict, 900)}[/]")
+    stdout.print(f"[bold]{text_views.plain(undo_text(texts, report), 900)}[/]")

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.flags import touched, unfold_flags
@@ -27,16 +26,13 @@ from importer.domain.model import (
     NotHandedOut,
     Receipt,
 )
-from importer.domain.receipts.undo_report import FolderUndo, UndoReport
+from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.engine.survey import Survey, survey
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies, Ledger
 from importer.ports.mailbox import MailboxWriter
 from importer.ports.process import Clock
 from providers.errors import FolderChanged, FolderUnusable
-
-_NOT_EMPTY: Final = "it contains mail or another folder"
-_NOT_OURS: Final = "it may not be the folder that this import created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,27 +194,27 @@ class _Undo:
 
     # --- Folders ------------------------------------------------------------------------------------
 
-    def _remove_folders(self, destination: Survey) -> tuple[list[str], dict[str, str]]:
+    def _remove_folders(self, destination: Survey) -> tuple[list[str], dict[str, FolderKept]]:
         """Remove folders, inner ones first. Return the names of removed folders, and why each other one
         stays."""
         work, ledger = self._undoing, self._undoing.ledger
         removed: list[str] = []
-        kept: dict[str, str] = {}
+        kept: dict[str, FolderKept] = {}
         statuses = destination.statuses
         created = [n for n in ledger.created(work.import_.id) if n in statuses and n.upper() != "INBOX"]
         known = self._known_folders() if created else set()
         for name in sorted(created, key=len, reverse=True):
             ref = statuses[name].ref(name)
             if ref not in known:
-                kept[name] = _NOT_OURS
+                kept[name] = FolderKept.NOT_OURS
                 continue
             work.check()
             try:
                 work.session.remove_folder(ref)
             except FolderUnusable:
-                kept[name] = _NOT_EMPTY
+                kept[name] = FolderKept.NOT_EMPTY
             except FolderChanged:
-                kept[name] = _NOT_OURS
+                kept[name] = FolderKept.NOT_OURS
             else:
                 ledger.forget_folder(self._route, work.import_.id, name, work.lease)
                 removed.append(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from importer.domain.model import Import, Problem
+from importer.domain.model import Account, Import, Problem
 from importer.domain.reporting.formatting import printable, with_server_words
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
@@ -94,7 +94,19 @@ def import_problem(texts: CatalogTranslator, import_: Import) -> str:
     if problem is None:
         return ""
     side = problem.side or Side.DESTINATION
-    return by_code(texts, problem.code, problem.message, import_.account(side).endpoint.host, side)
+    return _sentence(texts, problem, import_.account(side), side)
+
+
+def problem_text(texts: CatalogTranslator, problem: Problem, account: Account, side: Side) -> str:
+    """The problem with the mailbox `account` on that side, with the server's words."""
+    return quoting(texts, _sentence(texts, problem, account, side), problem)
+
+
+def _sentence(texts: CatalogTranslator, problem: Problem, account: Account, side: Side) -> str:
+    """The stored English sentence is more precise than that of its code."""
+    if texts.language == "en" and problem.message:
+        return printable(problem.message, 400)
+    return by_code(texts, problem.code, problem.message, account.endpoint.host, side)
 
 
 def quoting(texts: CatalogTranslator, sentence: str, problem: Problem | None) -> str:

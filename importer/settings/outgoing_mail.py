@@ -57,7 +57,7 @@ class MailSettings(HostSettings):
     )
     language: Literal["en", "de", "fr", "it", "es"] = setting(
         "en",
-        "Language of mails to recipients who did not choose one.",
+        "Language of mails to recipients who did not choose one, and of the sentences at the console.",
         "one of en, de, fr, it, es",
         one_of("en", "de", "fr", "it", "es"),
     )

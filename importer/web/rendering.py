@@ -11,8 +11,8 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.formatting import printable
+from importer.i18n.change_texts import change_texts
 from importer.i18n.option_texts import chosen_options, form_options, word_sentences
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES, texts
@@ -111,7 +111,7 @@ def _environment(language: str) -> Environment:
         "reason": partial(reason, translator),
         "label_rule": partial(word_sentences, translator, "labels"),
         "chosen_options": partial(chosen_options, translator),
-        "changes": lambda changes: change_sentences(changes, translator).values(),
+        "changes": lambda changes: change_texts(translator, changes).values(),
         "printable": printable,
     }
     return environment

@@ -182,17 +182,21 @@ def current_visitor(request: Request) -> Visitor:
     session = find_session(site.deps, token, is_use=not request.url.path.endswith(_WITHOUT_A_PERSON))
     note = audit_note(request)
     note.actor = session.person if session is not None else ""
-    cookie = request.cookies.get(site.language_cookie, "")
-    language = chosen(cookie, request.headers.get("accept-language", ""))
+    language = request.cookies.get(site.language_cookie, "")
     return Visitor(
         site,
         token or secrets.token_urlsafe(32),
         session,
-        texts(language),
+        accepted_texts(request, language),
         request.client.host if request.client else "",
         request.url.path,
         note,
     )
+
+
+def accepted_texts(request: Request, language: str = "") -> CatalogTranslator:
+    """The texts in `language`, else in the one that the request prefers (Accept-Language)."""
+    return texts(chosen(language, request.headers.get("accept-language", "")))
 
 
 AnyVisitor = Annotated[Visitor, Depends(current_visitor)]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
-from importer.domain.reporting.report import Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.problem_texts import import_problem, quoting
-from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.web.live_progress import Rate, Snapshot
 
@@ -156,48 +153,3 @@ def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str,
         (texts.gettext("Failed"), "failed"),
         *to_do,
     )
-
-
-def verdict(texts: CatalogTranslator, report: Report) -> str:
-    """The outcome of an import in one or two sentences; "" unless it is complete or incomplete."""
-    totals, state = report.totals, report.import_.state
-    if state is State.COMPLETE:
-        if not totals.found:
-            return texts.gettext("The old mailbox was empty: there was nothing to copy.")
-        if totals.gone:
-            return report.translated_verdict(texts, reason=partial(reason, texts))
-        if totals.copied == 0:
-            return texts.gettext("Everything was already in the new mailbox: there was nothing new to copy.")
-        return texts.ngettext(
-            "The one message of the old mailbox is in the new one.",
-            "All %(num)s messages of the old mailbox are in the new one.",
-            totals.found - totals.skipped_total,
-        )
-    if state is not State.INCOMPLETE:
-        return ""
-    sentences = []
-    if totals.failed:
-        sentences.append(
-            texts.ngettext(
-                "%(num)s message could not be copied; it is listed below with the reason.",
-                "%(num)s messages could not be copied; they are listed below with the reasons.",
-                totals.failed,
-            )
-        )
-    if totals.unconfirmed:
-        sentences.append(
-            texts.ngettext(
-                "%(num)s copied message was not found in the recount: it may have been moved.",
-                "%(num)s copied messages were not found in the recount: they may have been moved.",
-                totals.unconfirmed,
-            )
-        )
-    if totals.unchecked:
-        sentences.append(
-            texts.ngettext(
-                "%(num)s message could not be checked in the new mailbox: start the import again.",
-                "%(num)s messages could not be checked in the new mailbox: start the import again.",
-                totals.unchecked,
-            )
-        )
-    return " ".join(sentences) or texts.gettext("Not everything could be verified: start the import again.")

@@ -10,7 +10,7 @@ import pytest
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.model import FolderCheckpoint, FolderRef, ImportId, Outcome, Receipt
-from importer.domain.receipts.undo_report import FolderUndo, UndoReport
+from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.store import Store
 from tests.contract.test_store import NOW, OTHER_ROUTE, ROUTE, TTL, a_checkpoint, a_receipt, hold
@@ -154,7 +154,7 @@ def test_an_undo_report_is_stored_and_replaced(store: Store) -> None:
     assert store.undo_report(ONE) is None
     folders = (FolderUndo("Größe", 6, 1, 1, 1, 1, 2), FolderUndo("INBOX"))
     for report in (
-        UndoReport(ONE, NOW, folders, ("Gone",), (("Kept", "mail in it"),), 3),
+        UndoReport(ONE, NOW, folders, ("Gone",), (("Kept", FolderKept.NOT_EMPTY),), 3),
         UndoReport(ONE, NOW + TTL),
     ):
         store.save_undo(report, held)

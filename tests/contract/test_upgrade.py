@@ -28,6 +28,9 @@ from importer.bootstrap import standalone
 from importer.domain.import_state import ALIVE
 from importer.domain.model import Outcome, State
 from importer.domain.people.api_tokens import TokenScope
+from importer.i18n.explanation_texts import explanation_json
+from importer.i18n.report_json import report_json
+from importer.i18n.translations import texts
 from importer.ports.schema import SchemaState
 from importer.service.access.api_clients import authenticate
 from importer.service.access.sealed_grants import open_grants
@@ -139,8 +142,8 @@ def test_there_is_an_import_in_every_state_and_each_result_adds_up(upgraded: Dep
     for state, import_ in imports.items():
         report = report_of(upgraded, import_)
         assert import_.source.address == f"{state}@old.example"
-        assert report.as_json()["state"] == state.value
-        assert explain(upgraded, import_).as_json()["sentence"]
+        assert report_json(texts("en"), report)["state"] == state.value
+        assert explanation_json(texts("en"), explain(upgraded, import_))["sentence"]
         if state is not State.QUEUED:
             assert report.totals.adds_up
             assert (report.totals.found, report.totals.copied, report.totals.failed) == (8, 5, 1)

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from importer.bootstrap import standalone
+from importer.i18n.report_json import report_json
+from importer.i18n.translations import texts
 from importer.service.imports.finish import report_of
 from importer.service.queries import list_imports
 from importer.settings import Settings
@@ -333,7 +335,10 @@ class Conductor:
             redis_url=self._stage.queue.url,
         )
         with standalone(settings) as deps:
-            return [report_of(deps, import_).as_json() for import_ in list_imports(deps, limit=1000)]
+            return [
+                report_json(texts("en"), report_of(deps, import_))
+                for import_ in list_imports(deps, limit=1000)
+            ]
 
     def _pause(self, action: Action, chance: random.Random) -> str:
         self._after(action.amount, self._resume_all)

@@ -56,7 +56,8 @@ from importer.domain.model import (
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.report import BatchReport, Report
-from importer.domain.reporting.report_csv import refusals_csv
+from importer.i18n.report_csv import refusals_csv
+from importer.i18n.translations import texts
 from importer.service.access import openid_sign_in, owner_consent
 from importer.service.access.api_clients import issue_token
 from importer.service.access.login_attempts import known_browser, remember_browser
@@ -459,7 +460,7 @@ def mail(data: bytes) -> None:
         assert len(parsed.keys()) == 10, parsed.keys()
         assert len(parsed.get_payload()) == 2
         assert "<script" not in notice.html
-    for line in refusals_csv([report]).splitlines():
+    for line in refusals_csv(texts("en"), [report]).splitlines():
         assert not line.startswith(("=", "+", "@"))
 
 

@@ -20,6 +20,8 @@ from importer.domain.model import Account, Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.planning.host_allowance import Allowance
 from importer.domain.reporting.mailbox_check import CheckPhase
+from importer.i18n.explanation_texts import explanation_json
+from importer.i18n.translations import texts
 from importer.service.imports.check_mailboxes import check
 from importer.service.imports.control import pause
 from importer.service.imports.foreground_copy import copy
@@ -244,7 +246,7 @@ def test_who_has_opened_nothing_does_not_learn_that_the_mailbox_is_written_to() 
     waiting = office.work(squatting.import_.id)
     assert waiting.problem is not None
     assert waiting.problem.code == "connection_lost"
-    assert "the owner's worker" not in str(explain(office.deps, waiting).as_json())
+    assert "the owner's worker" not in str(explanation_json(texts("en"), explain(office.deps, waiting)))
     office.sessions.trouble = None
     assert office.work(squatting.import_.id).state is State.STOPPED
 

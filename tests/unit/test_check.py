@@ -12,6 +12,8 @@ from importer.domain.model import Quota, State
 from importer.domain.planning.host_allowance import Allowance
 from importer.domain.planning.time_estimate import Amount, DailyCap, Estimate, ReadTrial, Throughput, estimate
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
+from importer.i18n.check_texts import check_json, check_warnings
+from importer.i18n.translations import texts
 from importer.service.imports import check_mailboxes as checking
 from importer.service.imports.check_mailboxes import check
 from providers.endpoint import Secret
@@ -30,6 +32,10 @@ def office() -> Office:
 
 def run_check(office: Office, source: str = "secret", destination: str = "secret") -> list[Check]:
     return list(check(office.deps, (SOURCE, Secret(source)), (DESTINATION, Secret(destination))))
+
+
+def warnings(check_: Check) -> tuple[str, ...]:
+    return tuple(check_warnings(texts("en"), check_))
 
 
 def test_logins_are_reported_first_and_totals_last(office: Office) -> None:
@@ -54,7 +60,7 @@ def test_logins_are_reported_first_and_totals_last(office: Office) -> None:
     }
     assert check_.to_copy.messages == 7
     assert check_.free_bytes == 9900
-    assert check_.as_json()["done"] is True
+    assert check_json(texts("en"), check_)["done"] is True
 
 
 def test_a_check_changes_nothing(office: Office) -> None:
@@ -109,7 +115,7 @@ def test_messages_that_another_program_brought_are_forecast(office: Office) -> N
     [inbox] = check_.folders
     assert (inbox.messages, inbox.known, inbox.recognised, inbox.there) == (6, 0, 4, 6)
     assert (check_.recognised, check_.to_copy.messages) == (4, 2)
-    assert check_.as_json()["recognised"] == 4
+    assert check_json(texts("en"), check_)["recognised"] == 4
     assert office.work(office.submit()[1]).state is State.COMPLETE
     assert len(office.new.folders["INBOX"].messages) == 8
     assert run_check(office)[-1].recognised == 0
@@ -139,14 +145,14 @@ def test_missing_room_and_oversized_messages_are_reported(office: Office) -> Non
     office.new.quota, office.new.append_limit_bytes = Quota(0, 5000), 4000
     check_ = run_check(office)[-1]
     assert check_.fits is False
-    assert [warning.split(":")[0] for warning in check_.warnings] == [
+    assert [warning.split(":")[0] for warning in warnings(check_)] == [
         "It does not fit",
-        "1 message will be left out",
+        "Will be left out",
     ]
     office.new.quota = Quota(0, None, 5, 10)
     check_ = run_check(office)[-1]
     assert (check_.fits, check_.free_bytes, check_.free_messages) == (False, None, 5)
-    assert "the new mailbox has room for 5 more messages" in check_.warnings[0]
+    assert "the new mailbox has room for 5 more messages" in warnings(check_)[0]
     office.new.quota = None
     assert run_check(office)[-1].fits is None
 
@@ -157,8 +163,9 @@ def test_messages_beyond_our_own_limit_are_not_blamed_on_a_server(office: Office
     office.deps = replace(office.deps, max_message_bytes=4500)
     check_ = run_check(office)[-1]
     assert [(folder.too_large, folder.beyond_limit) for folder in check_.folders] == [(0, 1)]
-    assert check_.warnings == (
-        "1 message will be left out: larger than Mailhaul copies; the limit of 4 kB is its own.",
+    assert warnings(check_) == (
+        "Will be left out: 1 message that is larger than Mailhaul copies; the limit of 4.5\u00a0kB is"
+        " its own.",
     )
 
 
@@ -204,7 +211,7 @@ def test_a_daily_cap_gives_an_end_date(office: Office, monkeypatch: pytest.Monke
     assert check_.estimate is not None
     assert check_.estimate.capped_until is not None
     assert 3 < (check_.estimate.capped_until - office.clock.now()) / DAY < 5
-    assert "limits the amount of data per day" in check_.warnings[-1]
+    assert "limits the amount of data per day" in warnings(check_)[-1]
 
 
 def test_bytes_transferred_today_count_towards_the_cap() -> None:

@@ -25,9 +25,12 @@ from importer.domain.model import (
     State,
 )
 from importer.domain.people.actor import Actor
-from importer.domain.reporting.explanation import _ADVICE, Action, ExplanationContext, explain
+from importer.domain.reporting.explanation import Action, ExplanationContext, explain
 from importer.domain.reporting.report import Report
-from importer.domain.reporting.report_csv import COLUMNS, refusals_csv
+from importer.i18n.advice_texts import _ADVICE
+from importer.i18n.explanation_texts import ExplanationTexts, explanation_json, explanation_texts
+from importer.i18n.report_csv import COLUMNS, refusals_csv
+from importer.i18n.translations import texts
 from importer.service.imports.control import pause
 from importer.service.imports.submit import RowOutcome, resubmit, submit
 from importer.service.legs.run_leg import handle_ring
@@ -40,6 +43,9 @@ T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BUSY = Problem("throttled", "The server asks for a pause.", Side.SOURCE, "NO [LIMIT] later")
 CONTEXT = ExplanationContext(T, has_passwords=True)
+
+
+ENGLISH = texts("en")
 
 
 def an_import(state: State, **facts: Any) -> Import:
@@ -62,23 +68,25 @@ def refusal(reason: str = "it is too large", subject: str = "Holiday", uid: int 
     )
 
 
+def words(report: Report, context: ExplanationContext = CONTEXT) -> ExplanationTexts:
+    return explanation_texts(ENGLISH, explain(report, context))
+
+
 def test_a_wait_is_explained_with_its_end_start_and_reason() -> None:
     waits = an_import(
         State.WAITING, problem=BUSY, not_before=T + HOUR, held_up_since=T - HOUR, attempts=2,
         progress=Progress("INBOX", 1, 2, 3, 4),
     )  # fmt: skip
     explanation = explain(Report(waits), CONTEXT)
-    assert (
-        explanation.sentence
-        == "It waits until 2026-03-01 15:30 UTC, 1 hour from now: The server asks for a pause."
-    )
-    assert "28 more attempts" in explanation.next
+    shown = words(Report(waits))
+    assert shown.sentence == "Waiting until Mar 1, 2026, 15:30 UTC. The server asks for a pause."
+    assert "28 more attempts" in shown.next
     assert (explanation.since, explanation.until) == (T - HOUR, T + HOUR)
     assert explanation.actions == (Action.RETRY, Action.PAUSE, Action.CANCEL)
-    facts = dict(explanation.facts)
+    facts = dict(shown.facts)
     assert facts["the server said"] == "NO [LIMIT] later"
     assert facts["messages done"] == "3 of 4"
-    assert explanation.as_json()["until"] == "2026-03-01T15:30:00+00:00"
+    assert explanation_json(ENGLISH, explanation)["until"] == "2026-03-01T15:30:00+00:00"
 
 
 def test_missing_messages_are_grouped_by_reason() -> None:
@@ -90,11 +98,12 @@ def test_missing_messages_are_grouped_by_reason() -> None:
     )
     accounts = (FolderTally("INBOX", "INBOX", 9, 6, failed=3),)
     explanation = explain(Report(an_import(State.INCOMPLETE), accounts, refusals), CONTEXT)
-    assert explanation.sentence.startswith(
-        "4 messages could not be copied: 2 because it is too large; 1 because it has a NUL in it; 1 because"
+    shown = words(Report(an_import(State.INCOMPLETE), accounts, refusals))
+    assert shown.sentence.startswith(
+        "4 messages could not be copied (it is too large: 2; it has a NUL in it: 1; it cannot be opened: 1)."
     )
     assert explanation.actions == (Action.RUN_AGAIN, Action.UNDO)
-    assert ("such as", "INBOX, 2020-01-01: Holiday") in explanation.facts
+    assert ("such as", "INBOX, 2020-01-01: Holiday") in shown.facts
 
 
 @pytest.mark.parametrize("state", State)
@@ -110,7 +119,8 @@ def test_every_state_has_a_sentence_a_next_step_and_advice(
     )
     context = CONTEXT if not bare else ExplanationContext(T)
     explanation = explain(Report(an_import(state, requested=request_, **facts)), context)
-    for sentence in (explanation.sentence, explanation.next, explanation.advice):
+    shown = explanation_texts(ENGLISH, explanation)
+    for sentence in (shown.sentence, shown.next, shown.advice):
         assert sentence.endswith(".")
         assert "None" not in sentence
     assert bool(set(explanation.actions) & {Action.RUN_AGAIN, Action.UNDO}) == (state in ENDED)
@@ -122,7 +132,7 @@ def test_every_reason_to_wait_or_stop_has_advice() -> None:
 
 def test_a_regular_wait_is_not_a_failed_attempt() -> None:
     waits = an_import(State.WAITING, problem=replace(BUSY, code="daily_limit"), not_before=T + HOUR)
-    assert "does not count as a failed attempt" in explain(Report(waits), CONTEXT).next
+    assert "does not count as a failed attempt" in words(Report(waits)).next
 
 
 def test_the_query_adds_the_worker_and_the_start_of_the_wait() -> None:
@@ -135,7 +145,7 @@ def test_the_query_adds_the_worker_and_the_start_of_the_wait() -> None:
     explanation = explain_now(office.deps, waiting)
     assert explanation.since == began
     office.store.acquire(f"import:{import_id}", "worker 7", HOUR)
-    assert ("worker", "worker 7") in explain_now(office.deps, waiting).facts
+    assert ("worker", "worker 7") in explanation_texts(ENGLISH, explain_now(office.deps, waiting)).facts
     office.clock.sleep(3601)
     pause(office.deps, import_id)
     assert explain_now(office.deps, office.import_(import_id)).since == office.clock.now()
@@ -171,10 +181,23 @@ def test_running_again_copies_new_messages() -> None:
 @pytest.mark.parametrize("subject", ["=1+1", "+41 44", "-5", "@SUM(A1)", "\t=1", "\r\n@x", "\uff1dx", " =x"])
 def test_no_cell_is_a_formula(subject: str) -> None:
     report = Report(an_import(State.INCOMPLETE), (), (refusal("=bad", subject),))
-    text = refusals_csv([report])
+    text = refusals_csv(ENGLISH, [report])
     [heads, row] = csv.reader(io.StringIO(text, newline=""))
     assert tuple(heads) == COLUMNS
     cells = dict(zip(heads, row, strict=True))
     assert cells["subject"][0] == cells["reason"][0] == "'"
     assert (cells["size_bytes"], cells["messages"], cells["folder"]) == ("9", "1", "INBOX")
     assert text.count("\r\n") == text.count("\n") == 2
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "it", "es"])
+@pytest.mark.parametrize("state", State)
+def test_the_explanation_speaks_the_language_of_its_reader(state: State, language: str) -> None:
+    import_ = an_import(state, not_before=T + HOUR, held_up_since=T - HOUR)
+    explanation = explain(Report(import_, (FolderTally("INBOX", "INBOX", 9, 6, failed=3),)), CONTEXT)
+    english, translated = (explanation_texts(texts(it), explanation) for it in ("en", language))
+    assert translated.sentence != english.sentence
+    assert translated.next != english.next
+    assert translated.advice != english.advice
+    labels = {label for label, _ in translated.facts} & {label for label, _ in english.facts}
+    assert not labels - {"worker"}

@@ -26,7 +26,10 @@ from importer.domain.model import (
 )
 from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_span
 from importer.domain.reporting.report import BatchReport, ExitCode, Report, exit_code
-from importer.domain.reporting.report_csv import cell
+from importer.i18n.outcome_texts import batch_text, outcome_text
+from importer.i18n.report_csv import cell
+from importer.i18n.report_json import batch_json, report_json
+from importer.i18n.translations import texts
 from providers.endpoint import Endpoint
 from providers.errors import Side
 
@@ -49,6 +52,10 @@ WRONG_HOST = Problem("host_unknown", "There is no server imap.old.example.", Sid
 
 def report(*tallies: FolderTally, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
     return Report(replace(IMPORT, **changes), tallies, refusals)
+
+
+def verdict(it: Report) -> str:
+    return outcome_text(texts("en"), it.outcome)
 
 
 def folder(name: str = "INBOX", **numbers: Any) -> FolderTally:
@@ -158,14 +165,14 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
         ),
         (
             report(state=State.WAITING, problem=WRONG_HOST, not_before=T),
-            "Waiting until 2026-03-01 14:30 UTC. There is no server imap.old.example."
+            "Waiting until Mar 1, 2026, 14:30 UTC. There is no server imap.old.example."
             " It continues automatically. Nothing has been copied yet.",
         ),
         (report(state=State.QUEUED), "Not started yet."),
     ],
 )
 def test_the_verdict_describes_the_outcome(it: Report, words: str) -> None:
-    assert it.verdict == words
+    assert verdict(it) == words
 
 
 @pytest.mark.parametrize(
@@ -182,14 +189,14 @@ def test_closed_folders_are_not_the_whole_verdict(copied: int, words: str) -> No
     it = report(
         folder(found=copied, copied=copied, confirmed=copied), refusals=tuple(closed), state=State.INCOMPLETE
     )
-    assert it.verdict == (
+    assert verdict(it) == (
         f"{words}2 folders of the old mailbox could not be opened, so nothing in them was copied."
     )
 
 
 def test_an_incomplete_import_without_a_named_gap_was_not_verified() -> None:
-    verdict = report(folder(found=9, copied=9, confirmed=9), state=State.INCOMPLETE).verdict
-    assert verdict == (
+    it = report(folder(found=9, copied=9, confirmed=9), state=State.INCOMPLETE)
+    assert verdict(it) == (
         "All 9 messages listed by the old mailbox are in the new one."
         " Not everything could be verified: start the import again."
     )
@@ -198,24 +205,24 @@ def test_an_incomplete_import_without_a_named_gap_was_not_verified() -> None:
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_a_verdict_and_an_exit_code(state: State) -> None:
     it = report(folder(found=1), state=state)
-    assert it.verdict.endswith(".")
-    assert "None" not in it.verdict
+    assert verdict(it).endswith(".")
+    assert "None" not in verdict(it)
     assert isinstance(it.exit_code, ExitCode)
 
 
 def test_previously_copied_mail_does_not_read_like_an_error() -> None:
-    verdict = report(folder(found=30, present=30)).verdict.casefold()
-    assert not any(word in verdict for word in ("fail", "could not", "skip", "left out", "error", "only"))
+    words = verdict(report(folder(found=30, present=30))).casefold()
+    assert not any(word in words for word in ("fail", "could not", "skip", "left out", "error", "only"))
 
 
 def test_an_unconfirmed_copy_and_an_unreadable_folder_are_mentioned() -> None:
     closed = Refusal(IMPORT.id, "Shared", UidValidity(1), None, "permission denied", count=0)
-    verdict = report(
-        folder(found=9, copied=9, confirmed=7), refusals=(closed,), state=State.INCOMPLETE
-    ).verdict
-    assert "2 of the 9 copied messages were not found" in verdict
-    assert "1 folder of the old mailbox could not be opened" in verdict
-    assert not verdict.startswith("All")
+    words = verdict(
+        report(folder(found=9, copied=9, confirmed=7), refusals=(closed,), state=State.INCOMPLETE)
+    )
+    assert "2 of the 9 copied messages were not found" in words
+    assert "1 folder of the old mailbox could not be opened" in words
+    assert not words.startswith("All")
 
 
 @pytest.mark.parametrize(
@@ -256,9 +263,13 @@ def test_the_exit_code_of_a_batch_is_that_of_its_worst_row() -> None:
 
 def test_a_batch_verdict_counts_done_mailboxes_and_other_outcomes() -> None:
     good = report(folder(found=5, copied=4, present=1))
-    assert batch(good, good).verdict == "All 2 mailboxes are complete: 8 messages copied, 2 already there."
+    assert (
+        batch_text(texts("en"), batch(good, good))
+        == "All 2 mailboxes are complete: 8 messages copied, 2 already there."
+    )
     stopped = report(folder(found=3, copied=1, failed=1), state=State.STOPPED, problem=FULL)
-    assert batch(good, stopped, report(state=State.RUNNING)).verdict == (
+    unfinished = batch(good, stopped, report(state=State.RUNNING))
+    assert batch_text(texts("en"), unfinished) == (
         "1 of 3 mailboxes complete; 1 stopped, 1 in progress."
         " So far: 5 messages copied, 1 already there, 1 could not be copied."
     )
@@ -273,7 +284,7 @@ def test_json_has_all_fields() -> None:
         refusals=(refusal,),
         state=State.INCOMPLETE,
     )
-    read = json.loads(json.dumps(batch(it).as_json()))
+    read = json.loads(json.dumps(batch_json(texts("en"), batch(it))))
     assert (read["batch_id"], read["exit_code"], read["states"]) == ("b1", 1, {"incomplete": 1})
     (row,) = read["imports"]
     assert row["source"] == {"address": "ada@old.example", "server": "imaps://imap.old.example"}
@@ -316,8 +327,8 @@ def test_json_has_all_fields() -> None:
 
 
 def test_json_has_every_key_of_its_docstring() -> None:
-    doc = Report.as_json.__doc__ or ""
-    assert [key for key in report(problem=FULL).as_json() if key not in doc] == []
+    doc = report_json.__doc__ or ""
+    assert [key for key in report_json(texts("en"), report(problem=FULL)) if key not in doc] == []
 
 
 def test_mail_that_arrived_during_the_import_is_counted() -> None:

@@ -22,9 +22,9 @@ from importer.domain.model import ChangeKind, FolderRef, FolderTally, ImportId, 
 from importer.domain.receipts.folder_history import FolderHistory, with_batch
 from importer.domain.receipts.marked_copies import PER_MARK, MarkedCopies
 from importer.domain.receipts.receipt_splitting import split
-from importer.domain.reporting.change_sentences import change_sentences
-from importer.domain.reporting.report_csv import refusals_csv
 from importer.domain.reporting.totals import Totals
+from importer.i18n.change_texts import change_texts
+from importer.i18n.report_csv import refusals_csv
 from importer.i18n.translations import LANGUAGES, texts
 from tests.unit.test_report import folder, report
 
@@ -154,11 +154,11 @@ def test_each_kind_has_a_sentence_of_its_own_in_each_language() -> None:
     for number in (1, 3):
         changes: dict[str, int] = dict.fromkeys(ChangeKind, number)
         for language in LANGUAGES:
-            sentences = change_sentences(changes, texts(language))
+            sentences = change_texts(texts(language), changes)
             assert list(sentences) == [kind.value for kind in ChangeKind]
             assert len(set(sentences.values())) == len(ChangeKind)
             assert all(str(number) in sentence for sentence in sentences.values())
-    assert change_sentences({}) == {}
+    assert change_texts(texts("en"), {}) == {}
 
 
 def test_changes_are_summed_and_are_rows_of_the_csv_file() -> None:
@@ -168,7 +168,7 @@ def test_changes_are_summed_and_are_rows_of_the_csv_file() -> None:
     )
     assert Totals.of(it.tallies).changes == {"line_ends": 5, "unchecked": 1}
     assert it.exit_code == 0
-    rows = list(csv.DictReader(io.StringIO(refusals_csv([it]))))
+    rows = list(csv.DictReader(io.StringIO(refusals_csv(texts("en"), [it]))))
     assert [(row["folder"], row["messages"], row["code"]) for row in rows] == [
         ("INBOX", "2", "changed_line_ends"),
         ("INBOX", "1", "changed_unchecked"),

@@ -12,6 +12,8 @@ from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.engine.leg_context import TransferLimits
+from importer.i18n.outcome_texts import outcome_text
+from importer.i18n.translations import texts
 from importer.service.imports.finish import report_of
 from importer.service.imports.foreground_copy import copy
 from tests.fakes.mailbox import Fault
@@ -141,8 +143,8 @@ def test_more_copies_than_were_made_are_never_called_complete(office: Office, gi
     report = report_of(office.deps, ended)
     [refusal] = report.refusals
     assert (refusal.code.value, refusal.count, refusal.uid) == ("surplus", 2, None)
-    assert "2 messages more than were copied" in report.verdict
-    assert "All 6 messages" in report.verdict
+    assert "2 messages more than were copied" in outcome_text(texts("en"), report.outcome)
+    assert "All 6 messages" in outcome_text(texts("en"), report.outcome)
     assert report.totals.adds_up
 
 

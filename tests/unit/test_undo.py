@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from importer.adapters.store.mapping import AnyRow, undo_report
 from importer.domain.model import Import, State
-from importer.domain.receipts.undo_report import FolderUndo, UndoReport
+from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.domain.reporting.explanation import Action
+from importer.i18n.explanation_texts import explanation_texts
+from importer.i18n.translations import texts
+from importer.i18n.undo_report_texts import undo_json, undo_text
 from importer.service.imports.control import cancel
 from importer.service.imports.submit import RowOutcome
 from importer.service.imports.undo_import import UndoRefused, undo
@@ -38,7 +44,7 @@ def test_an_undone_import_can_be_run_again(office: Office, done: Import) -> None
     assert office.new.message_count == 1
     assert office.store.undo_report(done.id) == report
     explanation = explain(office.deps, done)
-    assert "It was undone on" in explanation.sentence
+    assert "It was undone on" in explanation_texts(texts("en"), explanation).sentence
     assert explanation.actions == (Action.RUN_AGAIN,)
     outcome, again = office.submit()
     assert outcome is RowOutcome.STARTED
@@ -53,7 +59,9 @@ def test_a_running_import_must_be_cancelled_first(office: Office) -> None:
     with pytest.raises(UndoRefused, match="Cancel it first"):
         undo(office.deps, office.import_(import_id), PASSWORD)
     cancelled = cancel(office.deps, import_id).import_
-    assert undo(office.deps, cancelled, PASSWORD).verdict.startswith("The import had added nothing")
+    assert undo_text(texts("en"), undo(office.deps, cancelled, PASSWORD)).startswith(
+        "The import had added nothing"
+    )
 
 
 @pytest.mark.parametrize("name", ["import", "mailbox"])
@@ -92,7 +100,7 @@ def test_remaining_messages_are_reported_and_can_be_undone_later(office: Office,
     inbox[uid] = message._replace(flags=("\\Answered",))
     report = undo(office.deps, done, PASSWORD)
     assert report.totals.touched == 1
-    assert "1 message left in place: read, answered or marked since." in report.verdict
+    assert "1 message left in place: read, answered or marked since." in undo_text(texts("en"), report)
     assert Action.UNDO in explain(office.deps, done).actions
     inbox[uid] = message
     assert undo(office.deps, done, PASSWORD).totals.removed == 6
@@ -101,12 +109,27 @@ def test_remaining_messages_are_reported_and_can_be_undone_later(office: Office,
 def test_inconsistent_totals_are_detected(office: Office, done: Import) -> None:
     consistent = FolderUndo("INBOX", 15, 1, 2, 3, 4, 5)
     report = UndoReport(
-        done.id, office.clock.now(), (consistent, consistent), ("Old",), (("Kept", "mail"),), 2
+        done.id, office.clock.now(), (consistent, consistent), ("Old",), (("Kept", FolderKept.NOT_EMPTY),), 2
     )
     assert report.adds_up
     assert report.totals.added == 30
     assert not UndoReport(done.id, office.clock.now(), (replace(consistent, added=14),)).adds_up
-    facts = report.as_json()
-    assert facts["folders_kept"] == [{"folder": "Kept", "reason": "mail"}]
+    facts = undo_json(texts("en"), report)
+    assert facts["folders_kept"] == [
+        {"folder": "Kept", "code": "not_empty", "reason": "it contains mail or another folder"}
+    ]
     for words in ("4 messages left in place: read", "8 messages had been deleted", "1 empty folder"):
-        assert words in report.verdict
+        assert words in undo_text(texts("en"), report)
+
+
+def test_why_a_folder_stayed_is_read_as_version_0_1_0_stored_it() -> None:
+    row = SimpleNamespace(
+        import_id="one",
+        at=None,
+        folders=[],
+        folders_removed=[],
+        folders_kept=[["A", "there is mail in it, or a folder inside it"], ["B", "not_ours"]],
+        doubtful=0,
+    )
+    kept = undo_report(cast("AnyRow", row)).folders_kept
+    assert kept == (("A", FolderKept.NOT_EMPTY), ("B", FolderKept.NOT_OURS))

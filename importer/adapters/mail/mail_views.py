@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from importer.domain.model import FolderTally, Refusal, State
-from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.formatting import printable, unlinked
-from importer.domain.reporting.outcome import batch_verdict
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
+from importer.i18n.change_texts import change_texts
 from importer.i18n.option_texts import chosen_options, word_sentences
-from importer.i18n.problem_texts import import_problem
+from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.ports.notices import Invitation
@@ -163,7 +161,7 @@ class ReportMailView:
             ),
             flags_updated=totals.flags_updated,
             recognised=totals.recognised,
-            changes=tuple(change_sentences(totals.changes, texts).values()),
+            changes=tuple(change_texts(texts, totals.changes).values()),
         )
 
     @property
@@ -251,7 +249,7 @@ class BatchMailView:
     def of(cls, report: BatchReport, texts: CatalogTranslator) -> BatchMailView:
         return cls(
             name=unlinked(printable(report.batch.name, _MAX_NAME_CHARS)),
-            verdict=printable(batch_verdict(report.states, report.totals, texts), _MAX_SENTENCES_CHARS),
+            verdict=printable(batch_text(texts, report), _MAX_SENTENCES_CHARS),
             mailboxes=len(report.reports),
             complete=report.states.get(State.COMPLETE, 0),
             sums=Sums.of(report.totals, texts),
@@ -273,15 +271,10 @@ def _batch_rows(reports: Iterable[Report], texts: CatalogTranslator) -> Iterable
 
 
 def _verdict(report: Report, texts: CatalogTranslator) -> str:
-    """The verdict in the recipient's language. English mails quote the problem's message; in other languages
-    it is derived from the problem's code."""
-    problem = report.import_.problem.message if report.import_.problem else ""
-    if texts.language != "en":
-        problem = import_problem(texts, report.import_)
     known = set()
     for account in (report.import_.source, report.import_.destination):
         known |= {account.endpoint.host.lower(), account.address.rpartition("@")[2].lower()}
-    verdict = report.translated_verdict(texts, problem, partial(reason, texts))
+    verdict = outcome_text(texts, report.outcome, quoted=False)  # the mail shows the server's words elsewhere
     return unlinked(printable(verdict, _MAX_SENTENCES_CHARS), known)
 
 

@@ -7,7 +7,7 @@ columns of its table.
 from __future__ import annotations
 
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row
 
@@ -34,7 +34,7 @@ from importer.domain.model import (
     Route,
     State,
 )
-from importer.domain.receipts.undo_report import FolderUndo, UndoReport
+from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.ports.notices import MailState, Notice
 from importer.ports.store import SealedGrants
 from providers.endpoint import Endpoint, Security
@@ -336,9 +336,18 @@ def _destination_values(folder: FolderRef) -> Values:
     }
 
 
+_KEPT_AS_SENTENCES: Final = {
+    "it contains mail or another folder": FolderKept.NOT_EMPTY,
+    "there is mail in it, or a folder inside it": FolderKept.NOT_EMPTY,
+    "it may not be the folder that this import created": FolderKept.NOT_OURS,
+    "it was made anew by somebody else": FolderKept.NOT_OURS,
+}
+"""As version 0.1.0 stored them."""
+
+
 def undo_report(row: AnyRow) -> UndoReport:
     folders = tuple(FolderUndo(**folder) for folder in row.folders)
-    kept = tuple((name, why) for name, why in row.folders_kept)
+    kept = tuple((name, FolderKept(_KEPT_AS_SENTENCES.get(why, why))) for name, why in row.folders_kept)
     return UndoReport(row.import_id, row.at, folders, tuple(row.folders_removed), kept, row.doubtful)
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
 
 
 class LabelRule(StrEnum):
@@ -28,17 +27,6 @@ class LabelRule(StrEnum):
     ONE = "one"  # one copy, in the folder of its most specific label
     KEYWORDS = "keywords"  # the same, with the other labels as keywords
     EACH = "each"  # one copy in the folder of each label
-
-
-SENTENCES: Final = {
-    LabelRule.ONE: "Each message is copied once, into the folder of its most specific label: a label of your"
-    " own before Inbox, Drafts and Sent, a nested one before its parents, else the first by name.",
-    LabelRule.KEYWORDS: "Each message is copied once, into the folder of its most specific label (your own"
-    " before Inbox, Drafts and Sent, nested before parents, else the first by name); its other labels become"
-    " keywords.",
-    LabelRule.EACH: "Each message is copied into the folder of each of its labels.",
-}
-"""Explanation of each rule for users, in English."""
 
 
 def most_specific(labels: Iterable[str], delimiter: str) -> list[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
-from importer.domain.model import State
-from importer.domain.reporting.report import Report
+from importer.domain.model import Import, State
 
 
 class EventType(StrEnum):
@@ -34,18 +34,17 @@ class Event:
     body: str
 
 
-def event(report: Report, now: datetime) -> Event:
+def event(import_: Import, report: Mapping[str, object], now: datetime) -> Event:
     """The event for the current state of an import: ended, or waiting for a person.
 
-    The body is JSON: `{id, type, created_at, import}`, where `import` is `Report.as_json` without `folders`
+    The body is JSON: `{id, type, created_at, import}`, where `import` is its report in JSON without `folders`
     and `refusals`.
     """
-    import_ = report.import_
     code = import_.problem.code if import_.problem is not None else ""
     waits = import_.state in (State.WAITING, State.STOPPED)
     type_ = EventType.ATTENTION if waits else EventType.FINISHED
     id_ = "evt_" + sha256(f"{type_} {import_.id} {import_.state} {code}".encode()).hexdigest()[:24]
-    facts = {key: value for key, value in report.as_json().items() if key not in ("folders", "refusals")}
+    facts = {key: value for key, value in report.items() if key not in ("folders", "refusals")}
     body = {"id": id_, "type": type_.value, "created_at": now.isoformat(), "import": facts}
     return Event(id_, type_, json.dumps(body, ensure_ascii=False))
 

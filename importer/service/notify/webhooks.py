@@ -17,6 +17,8 @@ from importer.domain.model import Import
 from importer.domain.people.api_tokens import webhook_context
 from importer.domain.reporting.report import Report
 from importer.domain.reporting.webhook_events import EVENT, SIGNATURE, event, signature
+from importer.i18n.report_json import report_json
+from importer.i18n.translations import texts
 from importer.ports.vault import VaultError
 from importer.ports.webhook_calls import CallState, WebhookCall
 from importer.service.deps import Deps, Webhook
@@ -34,7 +36,7 @@ def webhook_calls(deps: Deps, report: Report) -> Sequence[WebhookCall]:
         if not hooks:
             return ()
         now = deps.clock.now()
-        event_ = event(report, now)
+        event_ = event(report.import_, report_json(texts("en"), report), now)
         return [WebhookCall(f"{event_.id} {hook}", hook, event_.id, event_.body, now) for hook in hooks]
     except Exception as error:
         log.warning("call.unwritten", import_id=report.import_.id, exc_info=error)

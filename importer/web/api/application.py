@@ -36,6 +36,7 @@ _DESCRIPTION: Final = " ".join(
         "Copies whole mailboxes from one IMAP host to another.",
         "Send a token as `Authorization: Bearer …`; `mailhaul token create` makes one.",
         "Errors are problem details (RFC 9457) with a stable `code`; `GET /problems` lists the codes.",
+        "Sentences are in the language of `Accept-Language`; codes and keys do not depend on it.",
         "A POST may carry an `Idempotency-Key`: repeated within a day, it gets the same response and is not",
         "executed again.",
     )

@@ -15,6 +15,7 @@ from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import RateLimit
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access.api_clients import authenticate, visible_batch, visible_import
 from importer.service.access.audit import record_token_use
 from importer.service.access.batch_rights import token_batch_right
@@ -29,7 +30,7 @@ from importer.service.access.rate_limits import (
 from importer.service.deps import Deps
 from importer.web.api.problem_details import ProblemAnswer, not_found, too_many
 from importer.web.audit_middleware import AuditNote, audit_note
-from importer.web.request_context import Site
+from importer.web.request_context import Site, accepted_texts
 
 STARTS_PER_ACCOUNT: Final = RateLimit(10, 900)
 """Imports of one client that try a password at the same mailbox."""
@@ -46,6 +47,7 @@ class ApiCaller:
     site: Site
     token: ApiToken
     audit: AuditNote
+    texts: CatalogTranslator  # by Accept-Language
 
     @property
     def deps(self) -> Deps:
@@ -149,7 +151,7 @@ def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
             note.action, note.detail = AuditAction.TOKEN_USE, f"lacks the scope {scope}"
             raise ProblemAnswer("scope_missing", f"The token lacks the scope “{scope}”.", headers=challenge)
         record_token_use(site.deps, token, client)
-        return ApiCaller(site, token, note)
+        return ApiCaller(site, token, note, accepted_texts(request))
 
     return caller
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 
 from importer.domain.csv_import.csv_cells import address
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
+from importer.i18n.check_texts import check_json
 from importer.ports.work_limit import WorkLimit
 from importer.service.access.concurrency_limit import ConcurrencyLimit
 from importer.service.access.rate_limits import RateLimited
@@ -52,7 +53,7 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
     for side in (result.source, result.destination):
         if side.account in tried and side.look is not CheckPhase.FAILED:
             caller.refund_login(side.account)
-    return result.as_json()
+    return check_json(caller.texts, result)
 
 
 @router.post("/detect")

@@ -8,7 +8,10 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from importer.domain.model import BatchId, Import, State
-from importer.domain.reporting.report_csv import refusals_csv
+from importer.i18n.explanation_texts import explanation_json
+from importer.i18n.report_csv import refusals_csv
+from importer.i18n.report_json import batch_json, report_json
+from importer.i18n.undo_report_texts import undo_json
 from importer.service import queries
 from importer.service.access import owner_consent
 from importer.service.access.api_clients import owner_filter
@@ -80,14 +83,14 @@ def report_batch(caller: Reader, batch_id: str) -> ReportOut:
     report = batch_report(caller.deps, batch.id)
     if report is None:
         raise not_found()
-    return report.as_json()
+    return batch_json(caller.texts, report)
 
 
 @router.get("/batches/{batch_id}/report.csv", response_class=Response, responses=_CSV)
 def report_batch_csv(caller: Reader, batch_id: str) -> Response:
     """Every message that could not be copied, as CSV."""
     _, imports = caller.batch(batch_id)
-    return _csv(refusals_csv(report_of(caller.deps, import_) for import_ in imports))
+    return _csv(refusals_csv(caller.texts, (report_of(caller.deps, import_) for import_ in imports)))
 
 
 @router.get("/imports")
@@ -119,19 +122,19 @@ def show_import(caller: Reader, import_id: str) -> ImportOut:
 @router.get("/imports/{import_id}/report")
 def report_import(caller: Reader, import_id: str) -> ReportOut:
     """The tally: found = copied + already there + duplicate + skipped + failed, per folder and in total."""
-    return report_of(caller.deps, caller.import_(import_id)).as_json()
+    return report_json(caller.texts, report_of(caller.deps, caller.import_(import_id)))
 
 
 @router.get("/imports/{import_id}/report.csv", response_class=Response, responses=_CSV)
 def report_import_csv(caller: Reader, import_id: str) -> Response:
     """Every message that could not be copied, as CSV."""
-    return _csv(refusals_csv([report_of(caller.deps, caller.import_(import_id))]))
+    return _csv(refusals_csv(caller.texts, [report_of(caller.deps, caller.import_(import_id))]))
 
 
 @router.get("/imports/{import_id}/explanation")
 def explain_import(caller: Reader, import_id: str) -> ReportOut:
     """Why the import is in its state, since when and until when, what happens next, what can be done."""
-    return explain(caller.deps, caller.import_(import_id)).as_json()
+    return explanation_json(caller.texts, explain(caller.deps, caller.import_(import_id)))
 
 
 @router.get("/imports/{import_id}/consent")
@@ -147,7 +150,7 @@ def show_undo(caller: Reader, import_id: str) -> ReportOut:
     report = undo_report(caller.deps, import_.id)
     if report is None:
         raise ProblemAnswer("not_found", "The import was not undone, or the undo is not complete.")
-    return report.as_json()
+    return undo_json(caller.texts, report)
 
 
 def _consent(caller: ApiCaller, import_: Import) -> ConsentOut:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from importer.domain.import_state import ENDED
 from importer.domain.model import Account
 from importer.domain.receipts.undo_report import UndoReport
+from importer.i18n.undo_report_texts import undo_json
 from importer.ports.leases import LeaseLost
 from importer.service.access.rate_limits import RateLimited
 from importer.service.imports.undo_import import UndoRefused
@@ -64,7 +65,7 @@ def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
         raise mailbox_refused(error) from None
     if tried:
         caller.refund_login(import_.destination)
-    return report.as_json()
+    return undo_json(caller.texts, report)
 
 
 def _refund_login(caller: ApiCaller, account: Account, job: Future[UndoReport]) -> None:

@@ -15,7 +15,9 @@ from starlette.responses import JSONResponse, Response
 
 from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.domain.reporting.report import Report
-from importer.domain.reporting.report_csv import refusals_csv
+from importer.i18n.outcome_texts import outcome_text
+from importer.i18n.report_csv import refusals_csv
+from importer.i18n.report_json import report_json
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.owner_consent import links
 from importer.service.access.visibility import batch_of, batches_of, import_of
@@ -29,7 +31,7 @@ from importer.web.event_streams import event_stream
 from importer.web.live_progress import Snapshot, all_ended, average_rate
 from importer.web.rendering import fragment, page, redirect, rendered
 from importer.web.request_context import Fields, Guest, SignedIn, guest_batch_right
-from importer.web.view_models import ImportView, import_view, report_columns, verdict
+from importer.web.view_models import ImportView, import_view, report_columns
 
 STREAM_LIFETIME_S: Final = 600.0
 """Then the browser reconnects, which fails if the session has ended."""
@@ -88,20 +90,22 @@ def show_import(guest: SignedIn, import_id: str) -> Response:
         undone=undo_report(guest.visitor.site.deps, report.import_.id),
         undoing=undo_jobs.running(report.import_.id),
         undo_refused=undo_jobs.failure_text(guest.visitor.texts, report.import_),
-        verdict=verdict(guest.visitor.texts, report),
+        verdict=outcome_text(guest.visitor.texts, report.outcome) if report.outcome.findings else "",
     )
 
 
 @router.get("/imports/{import_id}/report.json")
-def report_json(guest: SignedIn, import_id: str) -> Response:
-    text = json.dumps(_report(guest, import_id).as_json(), ensure_ascii=False, indent=2)
+def download_report_json(guest: SignedIn, import_id: str) -> Response:
+    text = json.dumps(
+        report_json(guest.visitor.texts, _report(guest, import_id)), ensure_ascii=False, indent=2
+    )
     return _file(text.encode("utf-8"), "application/json", f"mailhaul-{import_id}.json")
 
 
 @router.get("/imports/{import_id}/report.csv")
-def report_csv(guest: SignedIn, import_id: str) -> Response:
+def download_report_csv(guest: SignedIn, import_id: str) -> Response:
     # The byte order mark makes spreadsheet programs read it as UTF-8.
-    text = refusals_csv([_report(guest, import_id)])
+    text = refusals_csv(guest.visitor.texts, [_report(guest, import_id)])
     return _file(text.encode("utf-8-sig"), "text/csv", f"mailhaul-{import_id}.csv")
 
 

@@ -20,7 +20,8 @@ from importer.domain.import_options import OPTIONS, ImportOptions, choices_from_
 from importer.domain.people.identities import RateLimit
 from importer.domain.planning.server_limits import MAX_CHECK_S
 from importer.domain.reporting.mailbox_check import Check
-from importer.i18n.problem_texts import by_code, quoting
+from importer.i18n.check_texts import check_json, folder_check_json
+from importer.i18n.problem_texts import problem_text
 from importer.i18n.translations import CatalogTranslator
 from importer.ports.work_limit import WorkLimit
 from importer.service.access.batch_rights import destination_credential
@@ -147,12 +148,12 @@ async def _slot(checks: ConcurrencyLimit, person: str) -> bool:
 
 
 def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dict[str, Any]:
-    """`Check.as_json`, with the destination of the check, the problems in the reader's language, and at most
+    """`check_json`, with the destination of the check, the problems in the reader's language, and at most
     FOLDERS_SHOWN folders."""
     folders = result.folders
     return {
-        **result.as_json(),
-        "folders": [folder.as_json() for folder in folders[:FOLDERS_SHOWN]],
+        **check_json(texts, result),
+        "folders": [folder_check_json(folder) for folder in folders[:FOLDERS_SHOWN]],
         "folders_more": len(folders[FOLDERS_SHOWN:]),
         "too_large": sum(folder.too_large for folder in folders),
         "beyond_limit": sum(folder.beyond_limit for folder in folders),
@@ -160,11 +161,7 @@ def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dic
         "elsewhere": sum(folder.elsewhere for folder in folders),
         "for": new.account.key,
         "problems": {
-            side.value: quoting(
-                texts,
-                by_code(texts, problem.code, problem.message, checked.account.endpoint.host, side),
-                problem,
-            )
+            side.value: problem_text(texts, problem, checked.account, side)
             for side, checked in ((Side.SOURCE, result.source), (Side.DESTINATION, result.destination))
             if (problem := checked.problem) is not None
         },

@@ -13,9 +13,11 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from importer.domain.reporting.change_sentences import change_sentences
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import Report
+from importer.i18n.change_texts import change_texts
+from importer.i18n.reason_texts import reason
+from importer.i18n.translations import CatalogTranslator
 
 COLUMNS: Final = (
     "import",
@@ -39,7 +41,7 @@ _FORMULA_START: Final = re.compile(
 )
 
 
-def refusals_csv(reports: Iterable[Report]) -> str:
+def refusals_csv(texts: CatalogTranslator, reports: Iterable[Report]) -> str:
     """One line for each message that could not be copied, and for each folder that could not be opened
     (without date and subject; `messages` is 0 if their number is unknown). Then one line for each kind of
     change in a folder: its code is CHANGED and the kind. RFC 4180 with comma and CRLF, for UTF-8."""
@@ -49,7 +51,7 @@ def refusals_csv(reports: Iterable[Report]) -> str:
     for report in reports:
         import_ = report.import_
         for refusal in report.refusals:
-            texts = (
+            cells = (
                 import_.id,
                 import_.source.address,
                 import_.destination.address,
@@ -59,14 +61,20 @@ def refusals_csv(reports: Iterable[Report]) -> str:
             )
             size_bytes = refusal.size_bytes if refusal.uid is not None else ""
             writer.writerow(
-                [*map(cell, texts), size_bytes, cell(refusal.reason), refusal.count, refusal.code.value]
+                [
+                    *map(cell, cells),
+                    size_bytes,
+                    cell(reason(texts, refusal.reason)),
+                    refusal.count,
+                    refusal.code.value,
+                ]
             )
         for tally in report.tallies:
-            for kind, sentence in change_sentences(tally.changes).items():
+            for kind, sentence in change_texts(texts, tally.changes).items():
                 mailboxes = (import_.id, import_.source.address, import_.destination.address)
-                texts = (*mailboxes, tally.source_folder, "", "")
+                cells = (*mailboxes, tally.source_folder, "", "")
                 writer.writerow(
-                    [*map(cell, texts), "", cell(sentence), tally.changes[kind], f"{CHANGED}{kind}"]
+                    [*map(cell, cells), "", cell(sentence), tally.changes[kind], f"{CHANGED}{kind}"]
                 )
     return out.getvalue()
 

@@ -1,0 +1,264 @@
+"""The outcome of an import or a batch in plain sentences: the one verdict of mail, page, console and API.
+
+The sentences may quote foreign text (a server's words, a reason): pass them through `formatting.printable`.
+"""
+
+from __future__ import annotations
+
+from importer.domain.model import State
+from importer.domain.reporting.outcome import ImportOutcome, OutcomeFinding
+from importer.domain.reporting.report import BatchReport
+from importer.domain.reporting.totals import Totals
+from importer.i18n.problem_texts import import_problem, quoting
+from importer.i18n.reason_texts import reason
+from importer.i18n.translations import CatalogTranslator
+
+
+def outcome_text(texts: CatalogTranslator, outcome: ImportOutcome, *, quoted: bool = True) -> str:
+    """One to four sentences: the state or the end of the import, what to do, and its progress.
+
+    With `quoted`, a problem is followed by the server's words.
+    """
+    import_, totals = outcome.import_, outcome.totals
+    progress = _so_far(texts, totals)
+    problem = import_problem(texts, import_)
+    if quoted:
+        problem = quoting(texts, problem, import_.problem)
+    match import_.state:
+        case State.COMPLETE | State.INCOMPLETE:
+            sentences = [finding_text(texts, finding, outcome) for finding in outcome.findings]
+        case State.STOPPED:
+            sentences = [texts.gettext("Stopped."), problem, progress]
+        case State.WAITING:
+            waiting = texts.gettext("Waiting.")
+            if import_.not_before:
+                until = texts.moment(import_.not_before)
+                waiting = texts.gettext("Waiting until %(instant)s.", instant=until)
+            sentences = [waiting, problem, texts.gettext("It continues automatically."), progress]
+        case State.FAILED:
+            sentences = [
+                texts.gettext("The copy could not be finished because of an error on our side."),
+                problem,
+                progress,
+                texts.gettext("Nothing is lost: start it again."),
+            ]
+        case State.PAUSED:
+            sentences = [
+                texts.gettext("Paused."),
+                progress,
+                texts.gettext("It continues when you resume it."),
+            ]
+        case State.CANCELLED:
+            stays = texts.gettext("Copied messages stay in the new mailbox; undo removes them.")
+            sentences = [texts.gettext("Cancelled."), problem, progress, stays if totals.copied else ""]
+        case State.RUNNING:
+            sentences = [texts.gettext("In progress."), progress]
+        case State.QUEUED:
+            sentences = [texts.gettext("Not started yet.")]
+    return " ".join(_with_full_stop(sentence) for sentence in sentences if sentence.strip())
+
+
+def finding_text(texts: CatalogTranslator, finding: OutcomeFinding, outcome: ImportOutcome) -> str:  # noqa: PLR0911, PLR0912
+    """The sentence for one finding of `outcome`."""
+    totals = outcome.totals
+    match finding:
+        case OutcomeFinding.NOTHING_LISTED:
+            return texts.gettext("The old mailbox listed no messages: there was nothing to copy.")
+        case OutcomeFinding.ALL_BUT_SKIPPED:
+            return texts.gettext(
+                "All messages listed by the old mailbox are in the new one (%(there)s), except for %(out)s"
+                " left out (%(reasons)s).",
+                there=texts.number(totals.in_destination),
+                out=texts.number(totals.skipped_total),
+                reasons=_reasons(texts, totals),
+            )
+        case OutcomeFinding.ALL_PRESENT:
+            return texts.gettext(
+                "All %(found)s messages listed by the old mailbox were already in the new one: there was"
+                " nothing new to copy.",
+                found=texts.number(totals.found),
+            )
+        case OutcomeFinding.ALL_WITH_PRESENT:
+            return texts.gettext(
+                "All %(found)s messages listed by the old mailbox are in the new one: %(new)s new,"
+                " %(present)s already there.",
+                found=texts.number(totals.found),
+                new=texts.number(totals.copied),
+                present=texts.number(totals.present),
+            )
+        case OutcomeFinding.ALL_COPIED:
+            return texts.ngettext(
+                "The one message listed by the old mailbox is in the new one.",
+                "All %(num)s messages listed by the old mailbox are in the new one.",
+                totals.found,
+            )
+        case OutcomeFinding.SOME_GONE:
+            return _some_gone(texts, totals)
+        case OutcomeFinding.GONE:
+            return texts.ngettext(
+                "%(num)s message was copied before and is no longer in its folder of the new mailbox: it"
+                " stays away, because its owner deleted or moved it.",
+                "%(num)s messages were copied before and are no longer in their folders of the new mailbox:"
+                " they stay away, because their owner deleted or moved them.",
+                totals.gone,
+            )
+        case OutcomeFinding.SKIPPED:
+            return texts.gettext(
+                "%(out)s left out (%(reasons)s).",
+                out=texts.number(totals.skipped_total),
+                reasons=_reasons(texts, totals),
+            )
+        case OutcomeFinding.FAILED:
+            return _failed(texts, totals)
+        case OutcomeFinding.FOLDERS_UNREAD:
+            return texts.ngettext(
+                "%(num)s folder of the old mailbox could not be opened, so nothing in it was copied.",
+                "%(num)s folders of the old mailbox could not be opened, so nothing in them was copied.",
+                outcome.unread_folders,
+            )
+        case OutcomeFinding.FOLDERS_PARTLY_SHOWN:
+            return texts.ngettext(
+                "%(num)s folder may be incomplete: the old server may not list all of its messages."
+                " Everything it listed was copied.",
+                "%(num)s folders may be incomplete: the old server may not list all of their messages."
+                " Everything it listed was copied.",
+                outcome.partly_shown,
+            )
+        case OutcomeFinding.UNCONFIRMED:
+            return texts.ngettext(
+                "%(lost)s of the %(num)s copied message was not found when the new mailbox was checked"
+                " again: a filter, another program or its owner may have moved or removed it.",
+                "%(lost)s of the %(num)s copied messages were not found when the new mailbox was"
+                " checked again: a filter, another program or its owner may have moved or removed them.",
+                totals.copied,
+                lost=texts.number(totals.unconfirmed),
+            )
+        case OutcomeFinding.UNCHECKED:
+            return texts.ngettext(
+                "%(num)s message could not be checked in the new mailbox: start the import again.",
+                "%(num)s messages could not be checked in the new mailbox: start the import again.",
+                totals.unchecked,
+            )
+        case OutcomeFinding.SURPLUS:
+            return texts.ngettext(
+                "The new mailbox holds %(num)s message more than was copied: it is there twice.",
+                "The new mailbox holds %(num)s messages more than were copied: they are there twice.",
+                outcome.surplus,
+            )
+        case OutcomeFinding.UNACCOUNTED:
+            return texts.ngettext(
+                "Only %(known)s of the %(num)s message listed by the old mailbox are accounted for:"
+                " start the import again.",
+                "Only %(known)s of the %(num)s messages listed by the old mailbox are accounted for:"
+                " start the import again.",
+                totals.found,
+                known=texts.number(totals.accounted),
+            )
+        case OutcomeFinding.UNVERIFIED:
+            return texts.gettext("Not everything could be verified: start the import again.")
+
+
+def _some_gone(texts: CatalogTranslator, totals: Totals) -> str:
+    there = texts.number(totals.in_destination)
+    if totals.copied:
+        return texts.ngettext(
+            "%(there)s of the %(num)s message listed by the old mailbox are in the new one, %(new)s of them"
+            " new.",
+            "%(there)s of the %(num)s messages listed by the old mailbox are in the new one, %(new)s of them"
+            " new.",
+            totals.found,
+            there=there,
+            new=texts.number(totals.copied),
+        )
+    return texts.ngettext(
+        "%(there)s of the %(num)s message listed by the old mailbox are in the new one: there was nothing"
+        " new to copy.",
+        "%(there)s of the %(num)s messages listed by the old mailbox are in the new one: there was"
+        " nothing new to copy.",
+        totals.found,
+        there=there,
+    )
+
+
+def _failed(texts: CatalogTranslator, totals: Totals) -> str:
+    left_out = (
+        texts.gettext(", %(number)s left out", number=texts.number(totals.skipped_total))
+        if totals.skipped
+        else ""
+    )
+    return texts.ngettext(
+        "%(there)s of the %(num)s message listed by the old mailbox are in the new"
+        " one%(left_out)s, %(failed)s could not be copied.",
+        "%(there)s of the %(num)s messages listed by the old mailbox are in the new"
+        " one%(left_out)s, %(failed)s could not be copied.",
+        totals.found,
+        there=texts.number(totals.in_destination),
+        left_out=left_out,
+        failed=texts.number(totals.failed),
+    )
+
+
+def _reasons(texts: CatalogTranslator, totals: Totals) -> str:
+    return "; ".join(
+        f"{reason(texts, skipped)}: {texts.number(number)}" for skipped, number in totals.skipped.items()
+    )
+
+
+def _so_far(texts: CatalogTranslator, totals: Totals) -> str:
+    if not totals.in_destination:
+        return texts.gettext("Nothing has been copied yet.")
+    return texts.ngettext(
+        "So far, %(there)s of %(num)s message is in the new mailbox.",
+        "So far, %(there)s of %(num)s messages are in the new mailbox.",
+        totals.found,
+        there=texts.number(totals.in_destination),
+    )
+
+
+def _with_full_stop(sentence: str) -> str:
+    """The sentence with a full stop, which an error's text may lack."""
+    stripped = sentence.strip()
+    return stripped if stripped[-1] in ".!?…" else stripped + "."
+
+
+def batch_text(texts: CatalogTranslator, report: BatchReport) -> str:
+    """One or two sentences about all imports of a batch."""
+    states, totals = report.states, report.totals
+    complete, number = states.get(State.COMPLETE, 0), sum(states.values())
+    copied = texts.ngettext("%(num)s message copied", "%(num)s messages copied", totals.copied)
+    counts = [copied, texts.gettext("%(number)s already there", number=texts.number(totals.present))]
+    if totals.gone:
+        gone = texts.number(totals.gone)
+        counts.append(texts.gettext("%(number)s no longer there (they stay away)", number=gone))
+    if totals.failed:
+        counts.append(texts.gettext("%(number)s could not be copied", number=texts.number(totals.failed)))
+    numbers = ", ".join(counts)
+    if complete == number:
+        return texts.ngettext(
+            "The mailbox is complete: %(numbers)s.",
+            "All %(num)s mailboxes are complete: %(numbers)s.",
+            number,
+            numbers=numbers,
+        )
+    phrases = {
+        State.INCOMPLETE: texts.gettext("finished with gaps"),
+        State.STOPPED: texts.gettext("stopped"),
+        State.FAILED: texts.gettext("failed"),
+        State.CANCELLED: texts.gettext("cancelled"),
+        State.WAITING: texts.gettext("waiting"),
+        State.PAUSED: texts.gettext("paused"),
+        State.RUNNING: texts.gettext("in progress"),
+        State.QUEUED: texts.gettext("not started yet"),
+    }
+    return texts.ngettext(
+        "%(complete)s of %(num)s mailbox complete; %(rest)s. So far: %(numbers)s.",
+        "%(complete)s of %(num)s mailboxes complete; %(rest)s. So far: %(numbers)s.",
+        number,
+        complete=texts.number(complete),
+        rest=", ".join(
+            f"{texts.number(states[state])} {phrase}"
+            for state, phrase in phrases.items()
+            if states.get(state)
+        ),
+        numbers=numbers,
+    )

@@ -1,0 +1,120 @@
+"""Reports of an import and of a batch as JSON, for the API, the console, the pages and webhooks.
+
+Sentences are in the reader's language; codes, numbers and keys are the same in every language.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from importer.domain.model import Account, Problem, Refusal
+from importer.domain.reporting.report import BatchReport, Report
+from importer.domain.reporting.totals import Totals
+from importer.i18n.option_texts import word_sentences
+from importer.i18n.outcome_texts import batch_text, outcome_text
+from importer.i18n.translations import CatalogTranslator
+
+
+def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
+    """The report as JSON. Keys are stable; new ones may be added.
+
+    Times are ISO 8601 in UTC or null, durations are seconds, sizes are bytes. Addresses are complete; there
+    are no secrets. `folders` is in the order of the tallies, `refusals` in the order of recording.
+
+        id, batch_id, row, submitter, state, exit_code, verdict,
+        source, destination: {address, server}
+        created_at, started_at, finished_at, not_before, duration_s
+        labels: null if no labels were seen at the source, else {rule, sentence}
+        sync_flags, options: {name: its text, or a boolean}
+        problem: null or {code, message, side, server_text}
+        totals: {found, copied, already_there, gone, duplicate, skipped,
+                 skipped_reasons: {reason: n}, failed, copied_bytes, keywords_dropped,
+                 flags_updated, recognised, changes: {kind: n}, confirmed, unchecked, still_to_do,
+                 adds_up}
+        folders: [{source_folder, destination_folder, source_recount, elsewhere,
+                   ... as totals}]
+        refusals: [{folder, uid, date, subject, size_bytes, code, reason, messages}]
+    """
+    import_, options = report.import_, report.import_.options
+    return {
+        "id": import_.id,
+        "batch_id": import_.batch_id,
+        "row": import_.row,
+        "submitter": import_.submitter,
+        "state": import_.state.value,
+        "exit_code": int(report.exit_code),
+        "verdict": outcome_text(texts, report.outcome),
+        "source": _account_json(import_.source),
+        "destination": _account_json(import_.destination),
+        "created_at": _iso(import_.created_at),
+        "started_at": _iso(import_.started_at),
+        "finished_at": _iso(import_.finished_at),
+        "not_before": _iso(import_.not_before),
+        "duration_s": None if report.duration is None else report.duration.total_seconds(),
+        "labels": {"rule": options.labels.value, "sentence": word_sentences(texts, "labels", options.labels)}
+        if import_.has_labels
+        else None,
+        "sync_flags": options.sync_flags,
+        "options": options.as_json(),
+        "problem": _problem_json(import_.problem),
+        "totals": {**report.totals.as_json(), "adds_up": report.adds_up},
+        "folders": [
+            {
+                "source_folder": tally.source_folder,
+                "destination_folder": tally.destination_folder,
+                "source_recount": tally.source_recount,
+                "elsewhere": tally.elsewhere,
+                **Totals.of([tally]).as_json(),
+            }
+            for tally in report.tallies
+        ],
+        "refusals": [_refusal_json(refusal) for refusal in report.refusals],
+    }
+
+
+def batch_json(texts: CatalogTranslator, report: BatchReport) -> dict[str, object]:
+    """`{batch_id, name, submitter, created_at, exit_code, verdict, states, totals, imports}`; `imports` holds
+    the `report_json` of each, in the order of the rows."""
+    return {
+        "batch_id": report.batch.id,
+        "name": report.batch.name,
+        "submitter": report.batch.submitter,
+        "created_at": _iso(report.batch.created_at),
+        "exit_code": int(report.exit_code),
+        "verdict": batch_text(texts, report),
+        "states": {state.value: number for state, number in report.states.items()},
+        "totals": {**report.totals.as_json(), "adds_up": report.adds_up},
+        "imports": [report_json(texts, import_report) for import_report in report.reports],
+    }
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _account_json(account: Account) -> dict[str, object]:
+    return {"address": account.address, "server": str(account.endpoint)}
+
+
+def _problem_json(problem: Problem | None) -> dict[str, object] | None:
+    if problem is None:
+        return None
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "side": problem.side.value if problem.side else None,
+        "server_text": problem.server_text,
+    }
+
+
+def _refusal_json(refusal: Refusal) -> dict[str, object]:
+    return {
+        "folder": refusal.folder,
+        "uid": refusal.uid,
+        "date": refusal.date,
+        "subject": refusal.subject,
+        "size_bytes": refusal.size_bytes,
+        "code": refusal.code.value,
+        "reason": refusal.reason,
+        "messages": refusal.count,
+    }
