@@ -109,14 +109,14 @@ class _Preparation:
 
     def _open_destination(self) -> _DestinationFolder | None:
         """The destination folder; None if it is missing or cannot be opened, which is asked once more over a
-        new connection if the server lists the folder."""
+        new connection if the server lists the folder as one that can be opened."""
         session, name = self._lane.destination, self._folder.destination
         self._folder.missing = False
         try:
             return _DestinationFolder(*session.open_for_appending(name))
         except FolderUnusable:
-            if name not in {folder.name for folder in session.folders()}:
-                self._folder.missing = True
+            if name not in {folder.name for folder in session.folders() if folder.selectable}:
+                self._folder.missing = True  # or only the parent of others, as a removed folder may be listed
                 return None
         session.renew()
         try:

@@ -2,8 +2,9 @@
 
 It relies on the servers, not on the copier's own state: a message counts as being at the destination if its
 UID is listed there. Where the UID is unknown, or is no longer listed while other messages without a receipt
-are, identifying headers tell: its owner may have moved it away and back. Messages beyond those that should be
-there are a surplus if their content is that of a copy; mail that arrived from elsewhere is not.
+are, these are compared (`missing_copies.py`): its owner may have moved it away and back. Messages beyond
+those that should be there are a surplus if their content is that of a copy; mail that arrived from elsewhere
+is not.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.concurrency import run_both
-from importer.domain.messages.message_identity import CandidateKeys, ExistingMailIndex, digest
+from importer.domain.messages.message_identity import digest
 from importer.domain.model import MISSING_FOLDER, FolderStatus, FolderTally, NotHandedOut, Receipt
 from importer.domain.planning.retry_policy import decisive
-from importer.domain.receipts.copies_there import CopiesThere, copies_there
+from importer.domain.receipts.copies_there import CopiesThere, copies_there, digests_of
 from importer.domain.receipts.folder_history import (
     FolderHistory,
     recounted,
@@ -26,11 +27,9 @@ from importer.domain.receipts.folder_history import (
     with_unlisted,
 )
 from importer.engine.leg_context import Lane
+from importer.engine.missing_copies import MOST_READ, FoundCopies, find_copies
 from importer.engine.read_back import read_back
 from providers.errors import FolderChanged, FolderUnusable
-
-MOST_READ: Final = 1000
-"""Messages of a folder that are read to find out whether they are copies that should not be there."""
 
 MOST_COMPARED: Final = 20_000
 """Messages of a folder whose headers are read to find copies without a known UID among them."""
@@ -163,15 +162,28 @@ def _there(
         others = others.at_or_above(missing.lowest or 1)
     if len(others) > MOST_COMPARED:
         return replace(by_uid, unchecked=by_uid.unnumbered, unnumbered=UidSet())
-    found = _found_by_header(lane, history, doubtful, others) if doubtful and others else UidSet()
-    if found is None or not complete:
+    try:
+        found = (
+            find_copies(
+                lane, history, by_uid, others, lambda uids: digests_of(receipts(), history.source, uids)
+            )
+            if doubtful and others
+            else FoundCopies()
+        )
+    except FolderUnusable:
         return CopiesThere(unchecked=doubtful)
-    ours, unnumbered = history.copied_here, by_uid.unnumbered - found
+    if not complete:
+        return CopiesThere(unchecked=doubtful)
+    decided = found.there | found.unchecked
+    ours, unnumbered = history.copied_here, by_uid.unnumbered - decided
     # As long as there is another message without a receipt, it may be the copy, altered by the server.
-    spare = len(others) > len(found)
+    spare = len(others) > found.used
+    perhaps = unnumbered & ours if spare else UidSet()
+    twins = UidSet.of(uid for uid, first in by_uid.twins.items() if first in perhaps)
     return CopiesThere(
-        gone=(by_uid.gone | (unnumbered - ours)) - found,
-        never_seen=by_uid.never_seen - found,
+        gone=(by_uid.gone | (unnumbered - ours - twins)) - decided,
+        never_seen=by_uid.never_seen - decided,
+        unchecked=found.unchecked,
         lost=by_uid.lost if spare else by_uid.lost | (unnumbered & ours),
         unnumbered=unnumbered & ours,
     )
@@ -182,27 +194,6 @@ def _numbers_suffice(history: FolderHistory, others: UidSet) -> bool:
     many messages without a receipt are listed."""
     ours = len(history.copied_here) - len(history.copied_to)
     return not history.unnumbered or len(others) == history.unnumbered == ours
-
-
-def _found_by_header(lane: Lane, history: FolderHistory, uids: UidSet, others: UidSet) -> UidSet | None:
-    """Those of the source messages `uids` that one of the messages `others` at the destination has the header
-    of; None if either cannot be read."""
-    index = ExistingMailIndex()
-    found: list[Uid] = []
-    try:
-        for lines in lane.destination.headers(history.destination, others):
-            index.add(lines.uid, lines.size_bytes, lines.header)
-        taken: set[Uid] = set()
-        for lines in lane.source.headers(history.source, uids):
-            keys = CandidateKeys.of(lines.header)
-            same = index.namesakes(keys) - taken
-            same = same or set(index.candidates(keys, lines.size_bytes)) - taken
-            if free := same or set(index.unlikely_candidates(keys, lines.size_bytes)) - taken:
-                taken.add(min(free))
-                found.append(lines.uid)
-    except FolderUnusable:
-        return None
-    return UidSet.of(found)
 
 
 # --- Copies of this import -------------------------------------------------------------------------------

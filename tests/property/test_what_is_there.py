@@ -113,6 +113,36 @@ def test_new_mail_does_not_stand_in_for_a_deleted_copy(*, uidplus: bool) -> None
 
 
 @pytest.mark.parametrize("uidplus", [True, False])
+def test_mail_of_another_source_does_not_stand_in_for_a_deleted_copy(*, uidplus: bool) -> None:
+    """Not even if its size is the same."""
+    world = world_of(*BODIES, uidplus=uidplus)
+    run(world)
+    delete(world, BODIES[4])
+    other = world.beside("bob@old.example")
+    other.source.create("Work").add((), DATE, mail("subject X", "text X", "idX"))
+    run(other)
+    assert numbers(run(world)) == (0, 9, 1, 0)
+
+
+def test_another_message_with_the_same_header_could_be_the_copy() -> None:
+    world = world_of(*BODIES)
+    run(world)
+    delete(world, BODIES[4])
+    there(world).add((), DATE, mail("subject 4", "TEXT 4", "id4"))
+    tally = run(world)
+    assert (tally.unchecked, *numbers(tally)) == (1, 0, 10, 0, 0)
+
+
+def test_a_copy_with_the_same_header_is_not_the_deleted_one() -> None:
+    full = [mail("disk", f"{percent}% full", "cron") for percent in (80, 90)]
+    world = world_of(*full)
+    run(world)
+    delete(world, *full)
+    there(world).add((), DATE, full[1])
+    assert numbers(run(world)) == (0, 1, 1, 0)
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
 def test_mail_that_was_moved_away_and_back_is_there(*, uidplus: bool) -> None:
     world = world_of(*BODIES, uidplus=uidplus)
     run(world)
@@ -132,8 +162,17 @@ def test_mail_in_a_removed_folder_is_gone() -> None:
         assert numbers(run(world)) == (copied, 1 - copied, 10, 0)
 
 
-def test_the_duplicate_of_a_deleted_message_is_gone_too() -> None:
-    world = world_of(BODIES[0], BODIES[1], BODIES[0])
+def test_a_removed_folder_that_is_listed_as_a_parent_of_others_is_gone() -> None:
+    world = world_of(*BODIES)
+    run(world)
+    there(world).messages.clear()
+    there(world).selectable = False
+    assert (run(world).unchecked, *numbers(run(world))) == (0, 0, 0, 10, 0)
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_the_duplicate_of_a_deleted_message_is_gone_too(*, uidplus: bool) -> None:
+    world = world_of(BODIES[0], BODIES[1], BODIES[0], uidplus=uidplus)
     assert run(world).duplicate == 1
     delete(world, BODIES[0])
     tally = run(world)

@@ -7,11 +7,12 @@ themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from importer.compact.digest_set import Digests
+from importer.compact.digest_set import DIGEST_BYTES, Digests
 from importer.compact.uid_set import Uid, UidSet
+from importer.compact.uids_by_key import UidsByKey
 from importer.domain.model import UNSEEN, FolderRef, ImportId, Outcome, Receipt
 
 
@@ -22,7 +23,8 @@ class CopiesThere:
 
     `gone` were there and are no longer listed. `never_seen` were copied by an earlier import and no recount
     has seen them. `unchecked` could not be looked up; if `unknown`, all of them. `lost` are copies of this
-    import that are not listed. `unnumbered` have no known destination UID.
+    import that are not listed. `unnumbered` have no known destination UID; of several with the same content,
+    `twins` maps each to the first.
     """
 
     gone: UidSet = UidSet()
@@ -30,6 +32,7 @@ class CopiesThere:
     unchecked: UidSet = UidSet()
     lost: UidSet = UidSet()
     unnumbered: UidSet = UidSet()
+    twins: Mapping[Uid, Uid] = field(default_factory=dict)
     unknown: bool = False
 
 
@@ -38,7 +41,7 @@ def copies_there(
 ) -> CopiesThere:
     """Sort the messages of `source` that have a receipt. `receipts` returns the valid receipts into the
     destination folder, of all imports and source folders; it is called twice."""
-    there, missing, looked_up = Digests(), Digests(), Digests()
+    there, missing, looked_up = Digests(), Digests(), UidsByKey(DIGEST_BYTES)
     for receipt in receipts():
         for at, uid in enumerate(receipt.destination_uids):
             (there if uid in listed else missing).add(receipt.digest_at(at))
@@ -46,6 +49,7 @@ def copies_there(
     never_seen: list[Uid] = []
     lost: list[Uid] = []
     unnumbered: list[Uid] = []
+    twins: dict[Uid, Uid] = {}
     for receipt in receipts():
         if receipt.source != source or receipt.outcome is Outcome.SKIPPED:
             continue
@@ -57,9 +61,11 @@ def copies_there(
             if (content := receipt.digest_at(at)) in there:
                 continue
             if not numbered and content not in missing:
-                if content not in looked_up:  # one copy stands for all messages with this content
-                    looked_up.add(content)
-                    unnumbered.append(uid)
+                unnumbered.append(uid)
+                if (first := next(looked_up.get(content), None)) is None:
+                    looked_up.add(content, uid)
+                elif uid != first:
+                    twins[uid] = first
             elif ours:
                 lost.append(uid)
             else:
@@ -69,4 +75,16 @@ def copies_there(
         UidSet.of(never_seen),
         lost=UidSet.of(lost),
         unnumbered=UidSet.of(unnumbered),
+        twins=twins,
     )
+
+
+def digests_of(receipts: Iterator[Receipt], source: FolderRef, uids: UidSet) -> Mapping[Uid, bytes]:
+    """The content of those messages of `source` that have a receipt."""
+    return {
+        uid: receipt.digest_at(at)
+        for receipt in receipts
+        if receipt.source == source and receipt.digests
+        for at, uid in enumerate(receipt.source_uids)
+        if uid in uids
+    }
