@@ -12,7 +12,6 @@ from importer.concurrency import run_both
 from importer.domain.messages.message_identity import has_identifying_field, header_key, munged
 from importer.domain.model import (
     ANY_UIDVALIDITY,
-    FORMER_UIDVALIDITY,
     FolderRef,
     FolderStatus,
     KeywordRule,
@@ -227,11 +226,9 @@ class _Preparation:
 
     def _last_uidvalidity(self) -> UidValidity:
         """UIDVALIDITY of a folder that its owner removed or renamed: copies into it stay in the tally."""
-        last = ANY_UIDVALIDITY
-        for receipt in self._folder.receipts():
-            if receipt.destination.uidvalidity != FORMER_UIDVALIDITY:
-                last = receipt.destination.uidvalidity
-        return last
+        leg = self._folder.leg
+        last = leg.ledger.last_receipt(leg.import_.route, self._folder.destination)
+        return last.destination.uidvalidity if last is not None else ANY_UIDVALIDITY
 
     def _forget_old_numbers(self, destination: _DestinationFolder | None) -> None:
         """If the source was renumbered under the same UIDVALIDITY, an old UID means another message: have the

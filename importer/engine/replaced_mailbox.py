@@ -14,14 +14,12 @@ def is_replaced(leg: Leg, destination: Survey, mapped: Iterable[str]) -> bool:
 
     It was not if one of the `mapped` destination folders, other than INBOX, is still the folder that the last
     receipt into it names: then a server or a repair renumbered the INBOX alone, and what the owner removed
-    from other folders stays removed. Reads the receipts of these folders until one is found.
+    from other folders stays removed.
     """
     for name in sorted(set(mapped)):
         status = destination.statuses.get(name)
         if status is not None and name.upper() != "INBOX":
-            last = None
-            for last in leg.ledger.receipts(leg.import_.route, name):  # noqa: B007  # too many for a list
-                pass
+            last = leg.ledger.last_receipt(leg.import_.route, name)
             if last is not None and _is_same(last, status):
                 return False
     return True

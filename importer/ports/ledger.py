@@ -63,6 +63,10 @@ class Ledger(Protocol):
         """All valid receipts into that folder, of any UIDVALIDITY, oldest first. Undone ones are left out."""
         ...
 
+    def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
+        """The newest of these receipts that names a folder, not FORMER_UIDVALIDITY; None if there is none."""
+        ...
+
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         """Note that the folder no longer exists: its receipts get ANY_UIDVALIDITY and lose their destination
         UIDs. Those of copies get IN_REMOVED_FOLDER as their reason."""

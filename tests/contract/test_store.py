@@ -463,6 +463,16 @@ def test_receipts_are_returned_complete_and_oldest_first(store: Store) -> None:
     assert list(store.receipts(ROUTE, "Drafts")) == []
 
 
+def test_the_last_receipt_is_the_newest_that_names_a_folder(store: Store) -> None:
+    held = hold(store)
+    former = FolderRef("Archive", FORMER_UIDVALIDITY)
+    receipts = [a_receipt(1), a_receipt(20), a_receipt(40, destination=former, destination_uids=())]
+    store.record(ROUTE, "Archive", receipts, [], held)
+    store.record(ROUTE, "Sent", [a_receipt(60, folder="Sent")], [], held)
+    assert store.last_receipt(ROUTE, "Archive") == a_receipt(20)
+    assert store.last_receipt(OTHER_ROUTE, "Archive") is None
+
+
 def test_ten_thousand_receipts_stream_while_others_write(open_store: OpenStore) -> None:
     reader, writer = open_store(), open_store()
     held = hold(writer)

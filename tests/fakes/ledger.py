@@ -94,6 +94,14 @@ class MemoryLedger(MemoryLeases):
             rows = self._rows.get((route, destination_folder), ())
             return iter([row.receipt for row in rows if not row.undone])
 
+    def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
+        named = [
+            receipt
+            for receipt in self.receipts(route, destination_folder)
+            if receipt.destination.uidvalidity != FORMER_UIDVALIDITY
+        ]
+        return named[-1] if named else None
+
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         self._move(route, FolderRef(destination_folder, uidvalidity), ANY_UIDVALIDITY, lease)
 

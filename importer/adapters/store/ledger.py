@@ -121,6 +121,21 @@ class SqlLedger(Database):
         for row in self._paged(page, receipts):
             yield mapping.receipt(row)
 
+    def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
+        newest = (
+            select(receipts)
+            .where(
+                _into(receipts, route, destination_folder),
+                ~receipts.c.undone,
+                receipts.c.destination_uidvalidity != FORMER_UIDVALIDITY,
+            )
+            .order_by(receipts.c.seq.desc())
+            .limit(1)
+        )
+        with self.reading() as connection:
+            row = connection.execute(newest).first()
+        return mapping.receipt(row) if row is not None else None
+
     def _paged(self, page: Select[Any], table: Table) -> Iterator[Row[Any]]:
         """Yields the rows of one page after the other, by `seq`."""
         last_seq = -1
