@@ -18,6 +18,7 @@ from importer.domain.people.api_tokens import ApiToken
 from importer.domain.people.identities import RateLimit
 from importer.service.access.client_networks import client_network
 from importer.service.deps import Deps
+from importer.service.import_batch import batch_of_import
 
 REFUSALS_PER_NETWORK: Final = RateLimit(200, 60 * 60)
 """Refusals and failures of one network that are recorded; more are one event that says so."""
@@ -82,7 +83,7 @@ def record_import_event(
 ) -> None:
     """Add an event about an import: it concerns the owner of the import."""
     import_ = deps.store.import_(ImportId(import_id))
-    batch = deps.store.batch(import_.batch_id) if import_ is not None and import_.batch_id else None
+    batch = batch_of_import(deps, import_) if import_ is not None else None
     concerns = batch.owner if batch is not None else actor.name
     record_event(deps, action, outcome, actor, target=import_id, concerns=concerns, detail=detail)
 

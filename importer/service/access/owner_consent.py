@@ -33,6 +33,7 @@ from importer.ports.notices import Invitation, Notice
 from importer.ports.vault import VaultError
 from importer.service.access.sealed_grants import is_shared, open_grants, seal_grant
 from importer.service.deps import Deps
+from importer.service.import_batch import batch_of_import
 from importer.service.imports.finish import compose_notices, finish, report_of
 from importer.service.notify.webhooks import webhook_calls
 from providers.endpoint import Secret
@@ -189,7 +190,7 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
             expired = schedule.expired(owner.mailbox, owner.name, owner.consent.expires_at, owner.side)
             return finish(deps, import_, State.STOPPED, lease, expired)
     both = len(pending) > 1
-    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
+    batch = batch_of_import(deps, import_)
     if deps.outgoing_mail is not None and (batch is None or batch.is_trusted):
         for owner in pending:
             mail = schedule.mails_due(owner.consent.asked_at, now)

@@ -21,6 +21,7 @@ from importer.ports.notices import Notice
 from importer.service.access.audit import record_import_event
 from importer.service.access.sealed_grants import consents_to_revoke
 from importer.service.deps import Deps
+from importer.service.import_batch import batch_of_import
 from importer.service.notify.mail_bounds import within_bounds
 from importer.service.notify.webhooks import webhook_calls
 from providers.errors import HostForbidden
@@ -103,7 +104,7 @@ def _completion_notices(deps: Deps, ended: Import) -> Sequence[Notice]:
     """
     assert deps.outgoing_mail is not None  # noqa: S101 - `finish` ensures it
     report = report_of(deps, ended)
-    batch = deps.store.batch(ended.batch_id) if ended.batch_id is not None else None
+    batch = batch_of_import(deps, ended)
     trusted = batch is None or batch.is_trusted
     recipients = completion_recipients(report, (lambda _account: True) if trusted else deps.is_proven)
     notices = deps.outgoing_mail.composer.completion(report, recipients, deps.clock.now())

@@ -21,6 +21,7 @@ from importer.ports.store import RouteUnderWay, SealedGrants
 from importer.service.access.owner_consent import start_consent
 from importer.service.access.sealed_grants import grants_of, seal_grant, seal_grants
 from importer.service.deps import Deps
+from importer.service.import_batch import batch_of_import
 from providers.endpoint import Secret
 from providers.errors import Side
 from providers.grants import DestinationGrant, PasswordGrant
@@ -206,7 +207,7 @@ def resubmit(
         destination_sign_in=destination_sign_in,
         choices=choices,
     )
-    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
+    batch = batch_of_import(deps, import_)
     on_behalf = replace(
         actor,
         owner=batch.owner if batch is not None else "",

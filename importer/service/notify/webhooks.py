@@ -22,6 +22,7 @@ from importer.i18n.translations import texts
 from importer.ports.vault import VaultError
 from importer.ports.webhook_calls import CallState, WebhookCall
 from importer.service.deps import Deps, Webhook
+from importer.service.import_batch import batch_of_import
 
 RETRY_WAITS_S: Final = (5, 60, 300, 1800, 7200, *(h * 3600 for h in (5, 10, 14, 20, 24)))
 CLAIM_TIMEOUT: Final = timedelta(minutes=1)
@@ -100,7 +101,7 @@ def _hooks(deps: Deps, import_: Import) -> Iterator[str]:
         return
     if deps.webhook is not None:
         yield "-"
-    batch = deps.store.batch(import_.batch_id) if import_.batch_id is not None else None
+    batch = batch_of_import(deps, import_)
     if batch is None or not batch.owner:
         return
     now, seen = deps.clock.now(), set()
