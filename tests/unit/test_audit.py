@@ -8,6 +8,7 @@ from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
 from importer.service.access.audit import (
     MAX_FIELD_CHARS,
     REFUSALS_PER_NETWORK,
+    SUCCESSES_PER_PERSON,
     events_about,
     record_event,
     search_events,
@@ -43,6 +44,34 @@ def test_a_flood_of_refusals_from_one_network_is_recorded_as_such() -> None:
         office.deps, AuditAction.SIGN_IN, AuditOutcome.DONE, AuditActor("mailbox:ann", "2001:db8::1")
     )
     assert [event.action for event in search_events(office.deps, limit=2)] == [AuditAction.SIGN_IN] * 2
+
+
+def pause(office: Office, actor: AuditActor = ANN, outcome: AuditOutcome = AuditOutcome.DONE) -> None:
+    record_event(office.deps, AuditAction.IMPORT_PAUSE, outcome, actor, target="i1", concerns="mailbox:ann")
+
+
+def test_a_loop_of_successes_of_one_person_is_recorded_with_its_number() -> None:
+    office = Office()
+    for _ in range(SUCCESSES_PER_PERSON.tries + 100):
+        pause(office)
+    found = search_events(office.deps, limit=1000)
+    assert len(found) == SUCCESSES_PER_PERSON.tries + 7  # the 1st, 2nd, 4th ... 64th beyond
+    assert found[0].detail.startswith(f"{SUCCESSES_PER_PERSON.tries + 64} within an hour")
+    pause(office, AuditActor("mailbox:bob", "192.0.2.1"))
+    pause(office, outcome=AuditOutcome.REFUSED)
+    record_event(office.deps, AuditAction.IMPORT_RESUME, AuditOutcome.DONE, ANN, target="i1")
+    assert [(e.action, e.outcome, e.actor.name, e.detail) for e in search_events(office.deps, limit=3)] == [
+        (AuditAction.IMPORT_RESUME, AuditOutcome.DONE, "mailbox:ann", ""),
+        (AuditAction.IMPORT_PAUSE, AuditOutcome.REFUSED, "mailbox:ann", ""),
+        (AuditAction.IMPORT_PAUSE, AuditOutcome.DONE, "mailbox:bob", ""),
+    ]
+
+
+def test_the_operator_is_recorded_each_time() -> None:
+    office = Office()
+    for _ in range(SUCCESSES_PER_PERSON.tries + 3):
+        pause(office, AuditActor("operator:root"))
+    assert len(search_events(office.deps, limit=1000)) == SUCCESSES_PER_PERSON.tries + 3
 
 
 def test_what_strangers_send_is_cut() -> None:

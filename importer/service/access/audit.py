@@ -1,7 +1,7 @@
 """Records security events in the audit trail and in the log.
 
-Invariants: an event holds no password, token or message content; a flood of refusals from one network fills
-neither the database nor the log.
+Invariants: an event holds no password, token or message content; neither a flood of refusals from one network
+nor a person's loop of successes (pause and resume, sign-ins) fills the database or the log.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from importer.service.import_batch import batch_of_import
 
 REFUSALS_PER_NETWORK: Final = RateLimit(200, 60 * 60)
 """Refusals and failures of one network that are recorded; more are one event that says so."""
+
+SUCCESSES_PER_PERSON: Final = RateLimit(200, 60 * 60)
+"""Successes of one person (or network, of visitors) and kind that are recorded one by one. Of more, the 1st,
+2nd, 4th, 8th and so on are, with their number. The console is not limited."""
 
 MAX_FIELD_CHARS: Final = 200
 """Longer targets and details are cut: they may come from strangers."""
@@ -51,6 +55,13 @@ def record_event(
         if number > REFUSALS_PER_NETWORK.tries:
             action, outcome, target, concerns = AuditAction.LIMIT_HIT, AuditOutcome.REFUSED, "audit", ""
             detail = "Further refusals of this network are not recorded for up to an hour."
+    elif actor.client:
+        number = _count_success(deps, action, actor)
+        beyond = number - SUCCESSES_PER_PERSON.tries
+        if beyond > 0 and beyond & (beyond - 1):
+            return
+        if beyond > 0:
+            detail = f"{number} within an hour, not all recorded. {detail}".strip()
     event = AuditEvent(
         deps.clock.now(),
         action,
@@ -70,6 +81,12 @@ def record_event(
         target=event.target,
         detail=event.detail,
     )
+
+
+def _count_success(deps: Deps, action: AuditAction, actor: AuditActor) -> int:
+    """Count a success; the number of the current hour."""
+    key = f"audit:{action}:{actor.name or client_network(actor.client)}"
+    return deps.store.count(key, deps.clock.now(), timedelta(seconds=SUCCESSES_PER_PERSON.seconds))
 
 
 def record_import_event(
