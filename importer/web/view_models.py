@@ -29,6 +29,11 @@ _NO_EARLY_RETRY: Final = frozenset({"throttled", "daily_limit", "connections_in_
 """Problems that an immediate retry cannot solve: host limits are respected in any case
 (`service/legs/host_limits.py`), and a missing consent depends on the owner."""
 
+_PASSWORD_NEEDED: Final = frozenset(
+    {"login_rejected", "master_refused", "passwords_missing", "pause_forgotten"}
+)
+_SIGN_IN_NEEDED: Final = frozenset({"grant_expired", "consent_needed", "consent_expired"})
+
 _COPIES_STAY: Final = N_("Messages already copied stay in the new mailbox.")
 _CONTINUES: Final = N_("It continues automatically.")
 _REQUESTED: Final = {
@@ -73,6 +78,22 @@ class ImportView:
         problem = self.import_.problem
         early_retry = problem is None or problem.code not in _NO_EARLY_RETRY
         return self.import_.state is State.PAUSED or (self.import_.state is State.WAITING and early_retry)
+
+    @property
+    def way_on(self) -> str:
+        """What running an ended import again does first: `password`, `sign-in`, `failed`, `new` or `rest`."""
+        code = self.import_.problem.code if self.import_.problem is not None else ""
+        match self.import_.state:
+            case State.COMPLETE:
+                return "new"
+            case State.INCOMPLETE:
+                return "failed"
+            case State.STOPPED if code in _PASSWORD_NEEDED:
+                return "password"
+            case State.STOPPED if code in _SIGN_IN_NEEDED:
+                return "sign-in"
+            case _:
+                return "rest"
 
     @property
     def can_cancel(self) -> bool:

@@ -1,0 +1,49 @@
+"""The button that runs an ended import again is called by what it does first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from importer.domain.model import Problem, State
+from tests.unit.web_office import Browser, WebOffice
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> WebOffice:
+    return WebOffice(tmp_path)
+
+
+@pytest.fixture
+def ada(office: WebOffice) -> Browser:
+    browser = office.browser()
+    browser.sign_in()
+    return browser
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "name"),
+    [
+        (State.COMPLETE, "", "Fetch new mail"),
+        (State.INCOMPLETE, "", "Try the failed messages again"),
+        (State.STOPPED, "login_rejected", "Enter the password again"),
+        (State.STOPPED, "pause_forgotten", "Enter the password again"),
+        (State.STOPPED, "grant_expired", "Sign in again"),
+        (State.STOPPED, "destination_full", "Continue the import"),
+        (State.CANCELLED, "", "Continue the import"),
+    ],
+)
+def test_the_way_on_after_the_end(
+    office: WebOffice, ada: Browser, state: State, code: str, name: str
+) -> None:
+    ada.start_import()
+    [import_] = office.deps.store.imports()
+    lease = office.deps.store.acquire("test", "test", timedelta(minutes=1))
+    assert lease is not None
+    problem = Problem(code, "no") if code else None
+    office.deps.store.update_import(replace(import_, state=state, problem=problem), lease)
+    page = ada.get(f"/imports/{import_.id}").text
+    assert f">{name}</button>" in page
