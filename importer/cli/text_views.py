@@ -27,6 +27,7 @@ from importer.domain.reporting.formatting import (
 )
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
+from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import change_texts
 from importer.i18n.explanation_texts import explanation_texts
 from importer.i18n.option_texts import chosen_options, word_sentences
@@ -257,6 +258,8 @@ def _remarks(texts: CatalogTranslator, report: Report) -> Iterator[str]:
         messages = counted(totals.recognised, "message")
         yield f"{messages} already there recognised, though changed by another program."
     yield from change_texts(texts, totals.changes).values()
+    import_ = report.import_
+    yield from map(plain, alert_texts(texts, import_.alerts, import_.source, import_.destination))
     if totals.flags_updated:
         messages = counted(totals.flags_updated, "message")
         yield f"{messages} got the flags that the old mailbox has by now."

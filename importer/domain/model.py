@@ -105,6 +105,13 @@ class Problem:
     server_text: str = ""
 
 
+class Alert(NamedTuple):
+    """What a server wants its users to read (ALERT, RFC 9051 section 7.1), in one line."""
+
+    side: Side
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Progress as shown to users. Message and byte counts are those of the source in this import's survey."""
@@ -137,6 +144,7 @@ class Import:
     finished_at: datetime | None = None
     options: ImportOptions = ImportOptions()
     has_labels: bool = False  # labels were seen at the source
+    alerts: tuple[Alert, ...] = ()  # of the servers, each once
     password_fingerprint: str = ""  # keyed fingerprint of both passwords, to detect changed ones
     requested: ControlRequest | None = None
     language: str = ""  # of its mails, such as "de"; "" for the installation's default

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from importer.domain.reporting.mailbox_check import Check, FolderCheck, SideCheck
+from importer.i18n.alert_texts import alert_texts, alerts_json
 from importer.i18n.option_texts import word_sentences
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
@@ -33,6 +34,7 @@ def check_warnings(texts: CatalogTranslator, check: Check) -> Iterator[str]:
             count=count,
             reason=reason(texts, why),
         )
+    yield from alert_texts(texts, check.alerts, check.source.account, check.destination.account)
     if check.estimate is not None and check.estimate.capped_until is not None:
         yield texts.gettext(
             "One of the hosts limits the amount of data per day; the copy will take until about %(instant)s.",
@@ -105,6 +107,7 @@ def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
         "folders": [folder_check_json(folder) for folder in check.folders],
         "closed": [{"folder": name, "reason": why} for name, why in check.closed],
         "left_out": [left_out._asdict() for left_out in check.left_out],
+        "alerts": alerts_json(check.alerts, check.source.account, check.destination.account),
         "recognised": check.recognised,
         "to_copy": {"messages": to_copy.messages, "size_bytes": to_copy.size_bytes},
         "free_bytes": check.free_bytes,

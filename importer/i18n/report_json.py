@@ -10,6 +10,7 @@ from datetime import datetime
 from importer.domain.model import Account, Problem, Refusal
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
+from importer.i18n.alert_texts import alerts_json
 from importer.i18n.option_texts import word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.translations import CatalogTranslator
@@ -26,6 +27,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         created_at, started_at, finished_at, not_before, duration_s
         labels: null if no labels were seen at the source, else {rule, sentence}
         sync_flags, options: {name: its text, or a boolean}
+        alerts: [{side, server, text}], what the servers want their users to read
         problem: null or {code, message, side, server_text}
         totals: {found, copied, already_there, gone, duplicate, skipped,
                  skipped_reasons: {reason: n}, failed, copied_bytes, keywords_dropped,
@@ -56,6 +58,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         else None,
         "sync_flags": options.sync_flags,
         "options": options.as_json(),
+        "alerts": alerts_json(import_.alerts, import_.source, import_.destination),
         "problem": _problem_json(import_.problem),
         "totals": {**report.totals.as_json(), "adds_up": report.adds_up},
         "folders": [

@@ -77,6 +77,11 @@ class MailboxReader(Protocol):
         how labels appear as folders."""
         ...
 
+    def alerts(self) -> Sequence[str]:
+        """What the server wanted its users to read so far (ALERT, RFC 9051 section 7.1): each text once, in
+        one line without secrets, at most five for each connection. Never asks the server."""
+        ...
+
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         """The UIDs that the folder lists now."""
         ...

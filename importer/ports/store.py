@@ -103,7 +103,8 @@ class Store(
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
         """Replace the changeable part of the import (state, problem, not_before, attempts, started_at,
-        finished_at, held_up_since, has_labels). With a lease: raises LeaseLost unless it still holds."""
+        finished_at, held_up_since, has_labels, alerts). With a lease: raises LeaseLost unless it still
+        holds."""
         ...
 
     def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer.domain.reporting.formatting import printable
+from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import change_texts
 from importer.i18n.option_texts import chosen_options, form_options, word_sentences
 from importer.i18n.reason_texts import reason
@@ -112,6 +113,9 @@ def _environment(language: str) -> Environment:
         "label_rule": partial(word_sentences, translator, "labels"),
         "chosen_options": partial(chosen_options, translator),
         "changes": lambda changes: change_texts(translator, changes).values(),
+        "alerts": lambda import_: alert_texts(
+            translator, import_.alerts, import_.source, import_.destination
+        ),
         "printable": printable,
     }
     return environment

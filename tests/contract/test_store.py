@@ -40,6 +40,7 @@ from importer.domain.model import (
     MISSING_FOLDER,
     UNSEEN,
     Account,
+    Alert,
     Batch,
     BatchId,
     ControlRequest,
@@ -833,6 +834,7 @@ FULL = an_import(
     held_up_since=NOW - TTL,
     options=ImportOptions(labels=LabelRule.EACH, sync_flags=True),
     has_labels=True,
+    alerts=(Alert(Side.SOURCE, "Wartung “heute” um 22 Uhr ✓"), Alert(Side.DESTINATION, "your quota shrinks")),
     proven=True,
 )
 
@@ -938,6 +940,7 @@ def test_updating_an_import_replaces_only_mutable_fields(store: Store) -> None:
         finished_at=FULL.finished_at,
         held_up_since=FULL.held_up_since,
         has_labels=FULL.has_labels,
+        alerts=FULL.alerts,
     )
     assert store.import_(FULL.id) == changed
     store.update_import(replace(changed, problem=None, not_before=None), hold(store))

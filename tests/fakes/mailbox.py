@@ -123,6 +123,7 @@ class MemoryMailbox:
         self.tells_sizes = True  # STATUS=SIZE
         self.keeps_modseqs = True  # CONDSTORE
         self.quota: Quota | None = None
+        self.alerts: Sequence[str] = ()
         self.has_labels = False  # reported only: folders stay ordinary folders
         self.stores: Callable[[bytes], bytes] = lambda body: body  # some hosts alter what they store
         self.keeps_date: Callable[[str], str] = lambda date: date
@@ -269,6 +270,9 @@ class MemoryReader:
 
     def has_labels(self) -> bool:
         return self._mailbox.has_labels
+
+    def alerts(self) -> Sequence[str]:
+        return self._mailbox.alerts
 
     def flags(
         self, folder: FolderRef, uids: UidSet, changed_since: int = 0

@@ -183,6 +183,7 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 finished_at=changed.finished_at,
                 held_up_since=changed.held_up_since,
                 has_labels=changed.has_labels,
+                alerts=changed.alerts,
             )
 
     def note_proven(self, import_id: ImportId, password_fingerprint: str, lease: Lease) -> None:

@@ -18,6 +18,7 @@ from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import ImportOptions
 from importer.domain.model import (
     Account,
+    Alert,
     Batch,
     BatchId,
     FolderTally,
@@ -210,6 +211,14 @@ def test_recognised_messages_are_mentioned_only_if_there_are_any() -> None:
         notice = completion_notice(report(FolderTally("I", "I", 4, 0, 4, recognised=recognised)))
         for body in (notice.text, notice.html):
             assert ("changed by another program" in body.replace("\n  ", " ")) == mentioned
+
+
+def test_what_the_server_wants_its_users_to_read_has_no_link() -> None:
+    alerts = (Alert(Side.SOURCE, "Maintenance tonight, see http://status.old.example/"),)
+    notice = completion_notice(report(FolderTally("I", "I", 1, 1), alerts=alerts))
+    for body in (notice.text, notice.html):
+        assert "Maintenance tonight" in " ".join(body.split())
+        assert "http://status" not in body
 
 
 def test_labels_and_updated_flags_are_mentioned_only_if_there_are_any() -> None:

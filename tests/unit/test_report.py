@@ -15,6 +15,7 @@ import pytest
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import (
     Account,
+    Alert,
     Batch,
     BatchId,
     FolderTally,
@@ -26,10 +27,12 @@ from importer.domain.model import (
 )
 from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_span
 from importer.domain.reporting.report import BatchReport, ExitCode, Report, exit_code
+from importer.domain.reporting.server_alerts import MAX_IMPORT_ALERTS, each_once
+from importer.i18n.alert_texts import alert_texts
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.report_csv import cell
 from importer.i18n.report_json import batch_json, report_json
-from importer.i18n.translations import texts
+from importer.i18n.translations import LANGUAGES, texts
 from providers.endpoint import Endpoint
 from providers.errors import Side
 
@@ -273,6 +276,24 @@ def test_a_batch_verdict_counts_done_mailboxes_and_other_outcomes() -> None:
         "1 of 3 mailboxes complete; 1 stopped, 1 in progress."
         " So far: 5 messages copied, 1 already there, 1 could not be copied."
     )
+
+
+def test_what_servers_want_to_be_read_is_told_once_and_within_bounds() -> None:
+    heard = [Alert(Side.SOURCE, f"Maintenance {n}") for n in (1, 1, 2)]
+    assert each_once(heard) == (heard[0], heard[2])
+    assert len(each_once(Alert(Side.SOURCE, str(n)) for n in range(1000))) == MAX_IMPORT_ALERTS
+    it = report(folder(found=1, copied=1), alerts=(heard[0], Alert(Side.DESTINATION, "Your quota shrinks")))
+    accounts = it.import_.source, it.import_.destination
+    hosts = [account.endpoint.host for account in accounts]
+    assert report_json(texts("en"), it)["alerts"] == [
+        {"side": "source", "server": hosts[0], "text": "Maintenance 1"},
+        {"side": "destination", "server": hosts[1], "text": "Your quota shrinks"},
+    ]
+    for language in LANGUAGES:
+        said = alert_texts(texts(language), it.import_.alerts, *accounts)
+        for host, alert, sentence in zip(hosts, it.import_.alerts, said, strict=True):
+            assert host in sentence
+            assert alert.text in sentence
 
 
 def test_json_has_all_fields() -> None:

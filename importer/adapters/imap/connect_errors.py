@@ -251,6 +251,11 @@ def _refusal(
     return reply
 
 
+def redact(alerts: list[str], secrets: tuple[str, ...]) -> None:
+    """Strike the secrets out of what the server wants its users to read."""
+    alerts[:] = [_redacted(alert, secrets) for alert in alerts]
+
+
 def _redacted(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         text = text.replace(secret, "•••") if secret else text

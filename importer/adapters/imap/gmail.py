@@ -193,6 +193,9 @@ class GmailSource:
     def has_labels(self) -> bool:
         return True
 
+    def alerts(self) -> Sequence[str]:
+        return self._session.alerts()
+
     # --- Reading -----------------------------------------------------------------------------------
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:

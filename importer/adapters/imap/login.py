@@ -90,6 +90,7 @@ def _password_error(
             secrets=_sent_forms(password, answer),
             alerts=client.alerts,
         )
+    connect_errors.redact(client.alerts, _sent_forms(password, answer))
     return None
 
 
@@ -169,6 +170,7 @@ def _token_error(client: Client, peer: Peer, login: Login, token: Secret) -> Mai
             challenge=exchange.server_reason if exchange else "",
             alerts=client.alerts,
         )
+    connect_errors.redact(client.alerts, _sent_forms(token, response))
     return None
 
 

@@ -109,6 +109,9 @@ class ImapReader:
     def has_labels(self) -> bool:
         return self.has_capability(_GMAIL_EXTENSION)
 
+    def alerts(self) -> Sequence[str]:
+        return self._link.heard()
+
     def renew(self) -> None:
         self._link.reconnect()
 

@@ -20,6 +20,7 @@ from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import LiteralData, Untagged, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import FolderRef
+from importer.domain.reporting.server_alerts import MAX_IMPORT_ALERTS
 from importer.ports.work_limit import WorkLimit
 from providers.errors import (
     BeyondLimit,
@@ -79,6 +80,7 @@ class ReconnectingConnection:
         self._closed = False
         self.peer: Peer = self._connection.peer
         self.alerts = self._connection.alerts  # of the last connection
+        self._earlier_alerts: tuple[str, ...] = ()
         self.names = names
         self.selected: SelectedFolder | None = None  # on the current connection
         self.progress = False  # the current connection brought messages
@@ -101,9 +103,15 @@ class ReconnectingConnection:
         self._limit.check_begin()
         self._logins.wait(self._limit.sleep, progress=self.progress)
         self.progress = False
+        self._earlier_alerts = self.heard()
         self._connection = self._connect()
         self.alerts = self._connection.alerts
         return self._connection
+
+    def heard(self) -> tuple[str, ...]:
+        """The alerts of all connections so far, each once, at most MAX_IMPORT_ALERTS. From any thread."""
+        alerts = (*self._earlier_alerts, *map(response_errors.printable, self.alerts))
+        return tuple(dict.fromkeys(alerts))[:MAX_IMPORT_ALERTS]
 
     def _connect(self) -> Connection:
         if self._fence is None:

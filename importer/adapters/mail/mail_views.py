@@ -14,6 +14,7 @@ from importer.domain.model import FolderTally, Refusal, State
 from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
+from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import change_texts
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
@@ -134,6 +135,7 @@ class ReportMailView:
     flags_updated: int
     recognised: int
     changes: tuple[str, ...]
+    alerts: tuple[str, ...]
 
     @classmethod
     def of(cls, report: Report, texts: CatalogTranslator) -> ReportMailView:
@@ -162,6 +164,10 @@ class ReportMailView:
             flags_updated=totals.flags_updated,
             recognised=totals.recognised,
             changes=tuple(change_texts(texts, totals.changes).values()),
+            alerts=tuple(
+                unlinked(printable(sentence))
+                for sentence in alert_texts(texts, import_.alerts, import_.source, import_.destination)
+            ),
         )
 
     @property

@@ -16,6 +16,7 @@ from importer.compact.uid_set import Uid, UidValidity, format_ordered, parse_ord
 from importer.domain.import_options import ImportOptions
 from importer.domain.model import (
     Account,
+    Alert,
     Batch,
     ControlRequest,
     FolderCheckpoint,
@@ -83,6 +84,7 @@ def import_(row: AnyRow) -> Import:
         finished_at=row.finished_at,
         options=ImportOptions.from_json(row.options),
         has_labels=row.has_labels,
+        alerts=tuple(Alert(Side(side), text) for side, text in row.alerts),
         password_fingerprint=row.password_mark,
         requested=None if row.wish is None else ControlRequest(row.wish),
         held_up_since=row.held_up_since,
@@ -125,6 +127,7 @@ def changeable_values(import_: Import) -> Values:
         "finished_at": import_.finished_at,
         "held_up_since": import_.held_up_since,
         "has_labels": import_.has_labels,
+        "alerts": [[alert.side, alert.text] for alert in import_.alerts],
     }
 
 

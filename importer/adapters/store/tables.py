@@ -100,6 +100,7 @@ imports: Final = Table(
     Column("started_at", Instant),
     Column("finished_at", Instant),
     Column("has_labels", Boolean, nullable=False),
+    Column("alerts", JSON, nullable=False, server_default="[]"),  # [side, text] of each
     Column("password_mark", Text, nullable=False),
     Column("wish", Text),  # ControlRequest; NULL: resume
     Column("held_up_since", Instant),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import DEFAULTS, ImportOptions
-from importer.domain.model import Account, Problem, Quota
+from importer.domain.model import Account, Alert, Problem, Quota
 from importer.domain.planning.time_estimate import Amount, Estimate
 
 
@@ -101,6 +101,7 @@ class Check:
     labels: LabelRule | None = None
     options: ImportOptions = DEFAULTS
     max_message_bytes: int = 0  # the largest message that Mailhaul copies
+    alerts: tuple[Alert, ...] = ()  # of the servers, each once
 
     @property
     def recognised(self) -> int:

@@ -21,6 +21,7 @@ from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.messages.normalise import instant_of
 from importer.domain.model import (
     Account,
+    Alert,
     FolderRef,
     FolderStatus,
     Import,
@@ -37,6 +38,7 @@ from importer.domain.planning.server_limits import MAX_CHECK_S
 from importer.domain.planning.time_estimate import Amount, ReadTrial, Throughput, estimate
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
+from importer.domain.reporting.server_alerts import each_once
 from importer.engine.survey import Survey, survey
 from importer.ports.mailbox import LabelView, MailboxReader, MailboxWriter
 from importer.ports.work_limit import WorkEnded, WorkLimit
@@ -162,8 +164,16 @@ class _MailboxCheck:
             yield self.result
             yield from self._measure_folders()
             self._estimate()
-        self.result = replace(self.result, done=True)
+        self.result = replace(self.result, done=True, alerts=self._alerts())
         yield self.result
+
+    def _alerts(self) -> tuple[Alert, ...]:
+        return each_once(
+            Alert(session.side, text)
+            for session in (self._source, self._destination)
+            if session is not None
+            for text in session.alerts()
+        )
 
     def close(self) -> None:
         for session in (self._source, self._destination):

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from importer.compact.uid_set import UidSet
-from importer.domain.model import Account, FolderRef, Route
+from importer.domain.model import Account, Alert, FolderRef, Route
 from importer.domain.planning.retry_policy import decisive, is_verdict
+from importer.domain.reporting.server_alerts import each_once
 from importer.engine.leg_context import Lane
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import LabelView, MailboxReader, MailboxWriter, SessionFactory
@@ -95,6 +96,12 @@ class ConnectionPairs:
             destinations = self._destinations[:]
         for session in destinations:
             session.cut_off()
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """What the servers wanted their users to read, so far."""
+        with self._lock:
+            opened = self._opened[:]
+        return each_once(Alert(session.side, text) for session in opened for text in session.alerts())
 
     def close(self) -> None:
         """Close all connections and release their slots. Idempotent."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from threading import Lock
 from typing import Final
 
-from importer.domain.model import FolderTally, ImportId, Progress
+from importer.domain.model import Alert, FolderTally, ImportId, Progress
 from importer.ports.leases import Lease
 from importer.ports.process import Clock
 from importer.ports.store import Store
@@ -44,6 +44,7 @@ class ProgressRecorder:
         # Set when the mailboxes are opened:
         self.has_labels = False  # the source has labels
         self.proven = False  # both logins have succeeded
+        self.alerts: tuple[Alert, ...] = ()
 
     def progressed(self, progress: Progress) -> None:
         with self._lock:

@@ -22,6 +22,7 @@ from importer.domain import import_state
 from importer.domain.model import ControlRequest, Import, ImportId, Problem, Progress, State
 from importer.domain.planning.retry_policy import GiveUp, Stop, decide
 from importer.domain.planning.server_limits import OVERTIME_S
+from importer.domain.reporting.server_alerts import each_once
 from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
 from importer.engine.leg_context import Lane, Leg
@@ -122,6 +123,7 @@ def run_leg(
         running,
         progress=reached,
         has_labels=running.has_labels or observer.has_labels,
+        alerts=each_once((*running.alerts, *observer.alerts)),
         proven=running.proven or observer.proven,
     )
     after = _conclude(deps, running, import_.progress, ending, lease, host_limits)
@@ -187,6 +189,7 @@ def _run(
                 heartbeat.check()  # whatever failed after the connections were cut failed because of that
                 raise
             finally:
+                observer.alerts = lanes.alerts()
                 lanes.close()  # before the lease is released: nothing of ours is on its way then
 
 

@@ -6,7 +6,7 @@ import time
 
 from tests.rehearsal.quirks.hooks import BARE
 from tests.rehearsal.quirks.registry import quirk
-from tests.rehearsal.quirks.session import Session
+from tests.rehearsal.quirks.session import PASSWORD, Session
 from tests.rehearsal.quirks.wire import InvalidCommand, Words
 
 
@@ -38,6 +38,19 @@ class SignedInAndNothingAllowedInUnknownWords(_NothingAllowed):
 
     alert = b"[ALERT] Wlacz dostep programow pocztowych w ustawieniach konta"
     refusal = b"nie teraz"
+
+
+@quirk("alerts")
+class Alerts(Session):
+    """The login comes with an ALERT (RFC 9051 section 7.1) that repeats the password, each LIST and APPEND
+    with another."""
+
+    def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
+        if command in (b"LOGIN", b"AUTHENTICATE"):
+            self.say(b"* OK [ALERT] Your secret " + PASSWORD.encode() + b" expires in 3 days")
+        if command in (b"LIST", b"APPEND"):
+            self.say(b"* OK [ALERT] Maintenance tonight at 22:00, see http://status.old.example/")
+        super().ended_well(tag, command, text)
 
 
 @quirk("signed-in-and-no-answer", "jstedfast/MailKit#860")

@@ -1,0 +1,35 @@
+"""What the servers want their users to read, in their own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from importer.domain.model import Account, Alert
+from importer.i18n.translations import CatalogTranslator
+from providers.errors import Side
+
+
+def alert_texts(
+    texts: CatalogTranslator, alerts: Iterable[Alert], source: Account, destination: Account
+) -> list[str]:
+    """One sentence for each alert. The words are foreign text."""
+    return [
+        texts.gettext(
+            "%(host)s has a message for its users: “%(words)s”",
+            host=_host(alert, source, destination),
+            words=alert.text,
+        )
+        for alert in alerts
+    ]
+
+
+def alerts_json(alerts: Iterable[Alert], source: Account, destination: Account) -> list[dict[str, str]]:
+    """`{side, server, text}` of each."""
+    return [
+        {"side": alert.side.value, "server": _host(alert, source, destination), "text": alert.text}
+        for alert in alerts
+    ]
+
+
+def _host(alert: Alert, source: Account, destination: Account) -> str:
+    return (source if alert.side is Side.SOURCE else destination).endpoint.host
