@@ -31,7 +31,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from authlib.oidc.core import OpenIDCode
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from providers.sign_in_provider import ServiceAccountGrant, SignInProvider
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
@@ -160,8 +160,8 @@ class Rules(AuthorizationServer):  # type: ignore[misc]
         self.life_s = 3600
         self.rotates = True
         self.key = RSAKey.generate_key(2048, {"use": "sig", "kid": "rehearsal"})
-        self.signs_with = self.key
-        self.published = [self.key]
+        self.signs_with: RSAKey | ECKey = self.key
+        self.published: list[RSAKey | ECKey] = [self.key]
         self.claims: Callable[[dict[str, Any]], dict[str, Any]] = dict  # changes the claims of ID tokens
         self.user_info: dict[str, Any] = {}
         self.clients: dict[str, Client] = {}
@@ -300,7 +300,9 @@ class _IdToken(OpenIDCode):  # type: ignore[misc]
         if claims.keys() & {"email"} and not (provider and provider.tenant_claim):
             claims["email_verified"] = True  # not sent by Microsoft
         return jwt.encode(
-            {"alg": "RS256", "kid": rules.signs_with.kid}, rules.claims(claims), rules.signs_with
+            {"alg": rules.signs_with.alg or "RS256", "kid": rules.signs_with.kid},
+            rules.claims(claims),
+            rules.signs_with,
         )
 
 

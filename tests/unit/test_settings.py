@@ -11,6 +11,8 @@ import pytest
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.settings import Settings, SettingsError
 from providers.endpoint import Endpoint, Secret, Security
+from providers.sign_in_provider import SettingKind
+from providers.sign_in_providers import SIGN_IN_PROVIDERS
 from tests.rehearsal.certificates import CertificateAuthority
 
 
@@ -78,19 +80,6 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "WORKER_THREADS": ("2", 2),
         "TICK_SECONDS": ("5", 5),
         "IMAP_TIMEOUT_SECONDS": ("9", 9),
-        "GOOGLE_CLIENT_ID": ("haul.example", "haul.example"),
-        "GOOGLE_CLIENT_SECRET": ("s3cret", Secret("s3cret")),
-        "GOOGLE_SERVICE_ACCOUNT_FILE": (str(authority), authority),
-        "GOOGLE_ORGANISATION_DOMAINS": ("Old.example, @older.example", {"old.example", "older.example"}),
-        "GOOGLE_AUTHORITY": ("https://google.example/", "https://google.example"),
-        "MICROSOFT_CLIENT_ID": ("1-2-3", "1-2-3"),
-        "MICROSOFT_CLIENT_SECRET": ("s3cret", Secret("s3cret")),
-        "MICROSOFT_TENANT": ("organizations", "organizations"),
-        "MICROSOFT_ORGANISATION_TENANT": ("old.example", "old.example"),
-        "MICROSOFT_ORGANISATION_CLIENT_ID": ("4-5-6", "4-5-6"),
-        "MICROSOFT_ORGANISATION_CLIENT_SECRET": ("s3cret", Secret("s3cret")),
-        "MICROSOFT_ORGANISATION_DOMAINS": ("old.example", {"old.example"}),
-        "MICROSOFT_AUTHORITY": ("https://login.example", "https://login.example"),
         "OPENID_ISSUER": ("https://login.example/", "https://login.example/"),
         "OPENID_CLIENT_ID": ("haul", "haul"),
         "OPENID_CLIENT_SECRET": ("s3cret", Secret("s3cret")),
@@ -119,6 +108,15 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "LOG_FORMAT": ("JSON", "json"),
         "LOG_LEVEL": ("Debug", "debug"),
     }
+    by_kind = {
+        SettingKind.TEXT: ("1-2-3", "1-2-3"),
+        SettingKind.URL: ("https://login.example/", "https://login.example"),
+        SettingKind.SECRET: ("s3cret", Secret("s3cret")),
+        SettingKind.FILE: (str(authority), authority),
+        SettingKind.DOMAINS: ("Old.example, @older.example", {"old.example", "older.example"}),
+    }
+    for provider in SIGN_IN_PROVIDERS.values():
+        values |= {f"{provider.id}_{s.name}".upper(): by_kind[s.kind] for s in provider.settings}
     for name, (text, _) in values.items():
         monkeypatch.setenv(f"MAILHAUL_{name}", text)
     settings = Settings.load()
