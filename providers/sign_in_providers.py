@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers import google, microsoft
+from providers import google, microsoft, yahoo
 from providers.sign_in_provider import SignInProvider
 
 SIGN_IN_PROVIDERS: Final[dict[str, SignInProvider]] = {
@@ -12,6 +12,7 @@ SIGN_IN_PROVIDERS: Final[dict[str, SignInProvider]] = {
     for provider in (
         google.PROVIDER,
         microsoft.PROVIDER,
+        yahoo.PROVIDER,
     )
 }
 """By id, in the order of the documents. Read where it is needed, never copied: tests add providers."""
