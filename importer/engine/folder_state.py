@@ -135,7 +135,7 @@ class FolderState:
                         else Claim.LANE
                         if content in self._claims
                         else Claim.NONE,
-                        self._may_be_altered(key),
+                        history.has_former and self._may_be_altered(key),
                         key.uid in indistinguishable,
                     )
                 )

@@ -151,7 +151,9 @@ class AppendCommand:
         self._connection = queue.connection
         self._folder = folder
         self._mailbox = mailbox
-        fitting = [self._without_refused_keywords(message) for message in messages]
+        fitting = messages
+        if self._connection.fallbacks.has_refused_keywords:
+            fitting = [self._without_refused_keywords(message) for message in messages]
         self._dropped = [
             len(message.flags) - len(fits.flags) for message, fits in zip(messages, fitting, strict=True)
         ]

@@ -8,19 +8,21 @@ is believed only on a server whose other sizes are exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
 from importer.adapters.imap.reconnecting import ReconnectingConnection
-from importer.adapters.imap.wire import Fetched
+from importer.adapters.imap.wire import RECENT, Fetched
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_completeness import lacks_its_end, sent_bytes
 from importer.domain.messages.message_identity import header_block
 from importer.domain.model import FolderRef, Message, NotHandedOut
 from importer.domain.reporting.formatting import spoken_bytes
 from providers.errors import ConnectionLost, ProtocolViolation, ServerUnavailable
+
+_Result = TypeVar("_Result")
 
 _HELD_BYTES: Final = 8 << 20
 """Doubtful content that is kept until it is requested again; beyond it only the second content counts."""
@@ -85,12 +87,17 @@ class ContentReader:
 
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         """Yield messages as `MailboxReader.messages` does."""
-        for message in self.fetched(folder, uids):
-            yield message if isinstance(message, NotHandedOut) else as_message(*message)
+        return self._read(folder, uids, as_message)
 
     def fetched(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Fetched, bytes] | NotHandedOut]:
         """Yield what `messages` does, with all items; each has a UID and a body. Its `header_block` comes
         with it, b"" if that is not known."""
+        return self._read(folder, uids, lambda message, header: (message, header))
+
+    def _read(
+        self, folder: FolderRef, uids: UidSet, result: Callable[[Fetched, bytes], _Result]
+    ) -> Iterator[_Result | NotHandedOut]:
+        """Yield the `result` of each message and its header."""
         doubtful: dict[Uid, _Doubtful] = {}
         held_bytes = 0
         settled: list[int] = []
@@ -111,7 +118,7 @@ class ContentReader:
             doubt = self._doubt(message, header)
             if doubt is None:
                 settled.append(uid)
-                yield message, header
+                yield result(message, header)
                 continue
             if held_bytes + doubt.length <= _HELD_BYTES:
                 held_bytes += doubt.length
@@ -122,7 +129,8 @@ class ContentReader:
             for uid in uids - UidSet.of((*settled, *doubtful)):
                 doubtful[uid] = _Doubtful(Fetched(0, uid), 0)
         if doubtful:
-            yield from self._looked_at_again(folder, doubtful)
+            for again in self._looked_at_again(folder, doubtful):
+                yield again if isinstance(again, NotHandedOut) else result(again, b"")
 
     def _doubt(self, message: Fetched, header: bytes) -> _Doubtful | None:
         """Return why the content may not be all of it, None if there is no sign of that. `header` is its
@@ -142,10 +150,9 @@ class ContentReader:
 
     def _looked_at_again(
         self, folder: FolderRef, doubtful: dict[Uid, _Doubtful]
-    ) -> Iterator[tuple[Fetched, bytes] | NotHandedOut]:
+    ) -> Iterator[Fetched | NotHandedOut]:
         try:
-            for message in self._second_look(folder, doubtful):
-                yield message if isinstance(message, NotHandedOut) else (message, b"")
+            yield from self._second_look(folder, doubtful)
         finally:
             self._link.selected = None  # opened anew, the folder has its own flags again
 
@@ -264,5 +271,7 @@ def as_message(message: Fetched, header: bytes = b"") -> Message:
     `header_block`, b"" if it is not known."""
     if message.uid is None or message.body is None:
         raise ValueError("not a whole message")
-    flags = without_recent(message.flags or ())
+    flags = message.flags or ()
+    if RECENT in flags:  # for all others, one call less
+        flags = without_recent(flags)
     return Message(message.uid, flags, message.internaldate or "", message.body, header)

@@ -58,6 +58,11 @@ class Fallbacks:
         """A message with these flags was refused, and stored without its keywords."""
         self._refused_keywords[_keywords(flags)] += 1
 
+    @property
+    def has_refused_keywords(self) -> bool:
+        """Whether the server refused any keyword so far."""
+        return bool(self._refused_keywords)
+
     def refuses_keywords(self, flags: Iterable[str]) -> bool:
         """Return whether the server refused the keywords among the flags often enough to believe it."""
         return self._refused_keywords[_keywords(flags)] >= _MAX_REFUSED_KEYWORDS

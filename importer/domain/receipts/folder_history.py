@@ -92,6 +92,7 @@ class FolderHistory:
     met_first: DigestSet = field(default_factory=Digests)
     met_before: DigestSet = field(default_factory=Digests)
     former: DigestSet = field(default_factory=Digests)
+    has_former: bool = False
     copied_bytes: int = 0
     keywords_dropped: int = 0
     marked: MarkedCopies = field(default_factory=MarkedCopies)  # of this import
@@ -118,6 +119,7 @@ class FolderHistory:
 
     def _note_former(self, receipt: Receipt) -> bool:
         if receipt.outcome is Outcome.COPIED:
+            self.has_former = True
             for start in range(0, len(receipt.digests), DIGEST_BYTES):
                 self.former.add(receipt.digests[start : start + DIGEST_BYTES])
         return False
