@@ -25,10 +25,11 @@ from importer.ports.store import SealedGrants
 from importer.service.deps import Deps, OutgoingMail
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import RowOutcome, submit
+from importer.service.legs.conclude_leg import DISK_FULL_WAIT
 from importer.service.legs.connections import ConnectionPairs
 from importer.service.legs.host_limits import HostLimits
 from importer.service.legs.progress_recorder import ProgressRecorder
-from importer.service.legs.run_leg import DISK_FULL_WAIT, handle_ring
+from importer.service.legs.run_leg import handle_ring
 from importer.service.tick import Tick
 from providers.endpoint import Endpoint, Secret
 from providers.errors import ConnectionLost, LoginRejected, ServerUnavailable, Side, Throttled

@@ -204,13 +204,14 @@ class HostLimits:
             )
         )
 
-    def with_expected_end(self, postponed: PostponedByHost, totals: Totals, messages_left: int) -> Problem:
-        """The problem of `postponed`; for a daily cap, extended by the expected end of the import."""
-        problem = postponed.problem
+    def with_expected_end(
+        self, problem: Problem, until: datetime, totals: Totals, messages_left: int
+    ) -> Problem:
+        """The problem of a postponement; for a daily cap, extended by the expected end of the import."""
         side = self._sides[problem.side] if problem.side is not None else None
         if problem.code != DAILY_LIMIT or side is None or side.cap_bytes is None:
             return problem
-        end = expected_end(totals, messages_left, side.cap_bytes, postponed.until)
+        end = expected_end(totals, messages_left, side.cap_bytes, until)
         return problem if end is None else _cap_used_up(side, end)
 
 

@@ -19,8 +19,7 @@ from typing import Final
 import structlog
 
 from importer.domain import import_state
-from importer.domain.model import ControlRequest, Import, ImportId, Problem, Progress, State
-from importer.domain.planning.retry_policy import GiveUp, Stop, decide
+from importer.domain.model import Import, ImportId, Problem, Progress, State
 from importer.domain.planning.server_limits import OVERTIME_S
 from importer.domain.reporting.server_alerts import each_once
 from importer.engine.leg import LegEnd
@@ -35,23 +34,28 @@ from importer.service.access.owner_consent import process_pending_consents
 from importer.service.access.sealed_grants import Credentials, credentials, open_grants
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
-from importer.service.imports.finish import finish, finish_copied, report_of
+from importer.service.imports.finish import finish
+from importer.service.legs.conclude_leg import conclude, note_full_disk, requested
 from importer.service.legs.connections import ConnectionPairs, previous_placements
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
+from importer.service.legs.leg_outcome import (
+    Completed,
+    CutOff,
+    Defect,
+    DiskFull,
+    LegOutcome,
+    MailboxBusy,
+    MailTrouble,
+    Postponed,
+    Unfinished,
+)
 from importer.service.legs.leg_watch import LegWatch
 from importer.service.legs.progress_recorder import ProgressCallback, ProgressRecorder
-from providers.errors import MailError, ServerTooSlow, Side, Throttled
+from providers.errors import MailError, Side
 
-MAILBOX_BUSY_WAIT: Final = timedelta(seconds=10)
 REQUEST_CHECK_INTERVAL: Final = timedelta(seconds=1)
 """How often a running leg checks for a pause or cancel request."""
-
-DISK_FULL_WAIT: Final = timedelta(seconds=60)
-"""How long to wait before writing to our own full disk is tried again."""
-
-INTERNAL_ERROR_ATTEMPTS: Final = 3
-INTERNAL_ERROR_WAIT: Final = timedelta(seconds=60)
 
 log = structlog.get_logger()
 
@@ -89,7 +93,7 @@ def handle_ring(deps: Deps, import_id: ImportId, *, leg: bool = True) -> bool:
         log.warning("leg.lost_lease", import_id=import_id)
         return True
     except OwnDiskFull as error:  # the state cannot be saved either: the tick rings after the leases expire
-        _note_full_disk(import_id, error)
+        note_full_disk(import_id, error.reason)
         return True
     if after is not None and after.state in import_state.GOING and not deps.stopping():
         deps.queue.ring(
@@ -111,13 +115,7 @@ def run_leg(
     deps.store.update_import(running, lease)
     observer = ProgressRecorder(deps.store, import_.id, lease, deps.clock, on_progress)
     host_limits = HostLimits(deps, running, f"{deps.lease_owner} {lease.name} {lease.fence}")
-    ending: LegEnd | Exception
-    try:
-        ending = _run(deps, running, log_in, lease, observer, host_limits)
-    except LeaseLost:
-        raise
-    except Exception as error:  # never leave the import without a next state
-        ending = error
+    outcome = _outcome(partial(_run, deps, running, log_in, lease, observer, host_limits))
     reached = observer.progress or import_.progress
     running = replace(
         running,
@@ -126,14 +124,28 @@ def run_leg(
         alerts=each_once((*running.alerts, *observer.alerts)),
         proven=running.proven or observer.proven,
     )
-    after = _conclude(deps, running, import_.progress, ending, lease, host_limits)
-    if not isinstance(ending, _MailboxBusy):
+    after = conclude(deps, running, import_.progress, outcome, lease, host_limits)
+    if not isinstance(outcome, MailboxBusy):
         _log_leg(import_, after, reached, deps.clock.now() - began)
     return after
 
 
-class _MailboxBusy(Exception):
-    """Another import holds the lease of the destination mailbox."""
+def _outcome(run: Callable[[], LegOutcome]) -> LegOutcome:
+    """Return how the leg ended: no import stays without a next state. Raises LeaseLost only."""
+    try:
+        return run()
+    except LeaseLost:
+        raise
+    except WorkEnded:
+        return CutOff()
+    except PostponedByHost as postponed:
+        return Postponed(postponed.problem, postponed.until)
+    except MailError as error:
+        return MailTrouble(error)
+    except OwnDiskFull as error:
+        return DiskFull(Problem("disk_full", str(error)), error.reason)
+    except Exception as error:
+        return Defect(error)
 
 
 def _run(
@@ -143,15 +155,15 @@ def _run(
     lease: Lease,
     observer: ProgressRecorder,
     host_limits: HostLimits,
-) -> LegEnd:
+) -> LegOutcome:
     """Log in to both sides, then acquire the mailbox lease and run the engine under it.
 
-    Raises _MailboxBusy if the lease is held, which only an import learns that has opened both mailboxes, and
-    PostponedByHost if there is more to do but a host limit forbids it now.
+    MailboxBusy, if the lease is held, is told only to an import that has opened both mailboxes. Raises
+    PostponedByHost, and what the sessions and the engine raise.
     """
     mailbox_name = f"mailbox:{import_.destination.key}"
     if import_.proven and deps.store.holder(mailbox_name) is not None:
-        raise _MailboxBusy  # without logging in each time
+        return MailboxBusy()  # without logging in each time
     host_limits.raise_if_postponed(proven=import_.proven)
     logins = log_in()
     source = (import_.source, logins.source)
@@ -161,7 +173,7 @@ def _run(
     limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
     watch = LegWatch(
         limit,
-        lambda: _requested(deps, import_.id) is not None or deps.must_yield(import_.id),
+        lambda: requested(deps, import_.id) is not None or deps.must_yield(import_.id),
         deps.stopping,
     )
     with (
@@ -179,7 +191,7 @@ def _run(
         asked_at_s = clock.elapsed_s()
         mailbox = deps.store.acquire(mailbox_name, deps.lease_owner, ttl)
         if mailbox is None:
-            raise _MailboxBusy
+            return MailboxBusy()
         with Heartbeat(deps.store, [mailbox], clock, ttl, asked_at_s=asked_at_s) as heartbeat:
             lanes.fence(heartbeat.check)
             heartbeat.when_lost(lanes.cut_off)
@@ -202,8 +214,8 @@ def _copy(
     heartbeat: Heartbeat,
     observer: ProgressRecorder,
     host_limits: HostLimits,
-) -> LegEnd:
-    """Run the engine. The reported progress is stored in any case. Raises PostponedByHost as `_run` does."""
+) -> Completed | Unfinished | Postponed:
+    """Run the engine. The reported progress is stored in any case."""
     try:
         end = run_engine_leg(
             Leg(
@@ -222,96 +234,12 @@ def _copy(
                 digests=deps.digests,
             )
         )
-        if end is LegEnd.AGAIN and (postponed := host_limits.postponement()) is not None:
-            raise postponed
-        return end
+        if end is LegEnd.DONE:
+            return Completed()
+        postponed = host_limits.postponement()
+        return Unfinished() if postponed is None else Postponed(postponed.problem, postponed.until)
     finally:
         observer.flush()
-
-
-def _conclude(
-    deps: Deps,
-    import_: Import,
-    before: Progress,
-    ending: LegEnd | Exception,
-    lease: Lease,
-    host_limits: HostLimits,
-) -> Import:
-    """Store the state that follows from the end of a leg, and return it."""
-    progressed = import_.progress.messages_done > before.messages_done
-    now = deps.clock.now()
-    if isinstance(ending, WorkEnded):
-        ending = _after_work_ended(deps, import_, progressed=progressed)
-    if ending is LegEnd.DONE:
-        return finish_copied(deps, import_, lease)
-    if _requested(deps, import_.id) is ControlRequest.CANCEL:
-        return finish(deps, import_, State.CANCELLED, lease)
-    if isinstance(ending, LegEnd):
-        after = import_state.continued(import_, progressed=progressed)
-    elif isinstance(ending, _MailboxBusy):
-        after = import_state.queued_behind(import_, _BUSY, now, now + MAILBOX_BUSY_WAIT)
-    elif isinstance(ending, PostponedByHost):
-        left = import_.progress.messages_total - import_.progress.messages_done
-        problem = host_limits.with_expected_end(ending, report_of(deps, import_).totals, left)
-        after = import_state.queued_behind(import_, problem, now, ending.until, progressed=progressed)
-    elif isinstance(ending, MailError):
-        problem = Problem(ending.code, str(ending), ending.side, ending.server_text)
-        attempts = 0 if progressed else import_.attempts
-        decision = decide(
-            ending,
-            attempts,
-            now,
-            reached=import_.progress.folders_total > 0,
-            proven=import_.proven,
-            again=_again(import_, problem),
-        )
-        if isinstance(decision, Stop | GiveUp):
-            return finish(deps, import_, State.STOPPED, lease, problem)
-        if isinstance(ending, Throttled):
-            host_limits.record_throttling(ending, decision.until)
-        after = import_state.waiting(import_, problem, now, decision.until, progressed=progressed)
-    elif isinstance(ending, OwnDiskFull):
-        _note_full_disk(import_.id, ending)
-        problem = Problem("disk_full", str(ending))
-        after = import_state.queued_behind(import_, problem, now, now + DISK_FULL_WAIT, progressed=progressed)
-    else:
-        log.error("leg.failed", import_id=import_.id, exc_info=ending)
-        first = progressed or not _again(import_, _INTERNAL_ERROR)  # earlier server errors do not count
-        if not first and import_.attempts >= INTERNAL_ERROR_ATTEMPTS:
-            return finish(deps, import_, State.FAILED, lease, _INTERNAL_ERROR)
-        after = import_state.waiting(
-            import_, _INTERNAL_ERROR, now, now + INTERNAL_ERROR_WAIT, progressed=first
-        )
-    deps.store.update_import(after, lease)
-    return apply_request(deps, replace(after, requested=_requested(deps, after.id)), lease)
-
-
-def _after_work_ended(deps: Deps, import_: Import, *, progressed: bool) -> LegEnd | ServerTooSlow:
-    """How a leg ended that was cut off in the midst of a command: by a request, by the end of the process, or
-    by its deadline. A leg that brought nothing until its deadline counts as one with too slow a server."""
-    called_off = _requested(deps, import_.id) is not None or deps.must_yield(import_.id)
-    if progressed or deps.stopping() or called_off:
-        return LegEnd.AGAIN
-    host = import_.source.endpoint.host
-    return ServerTooSlow(
-        f"{host} is responding too slowly to continue. Mailhaul tries again later.", side=Side.SOURCE
-    )
-
-
-def _requested(deps: Deps, import_id: ImportId) -> ControlRequest | None:
-    """The current pause or cancel request."""
-    import_ = deps.store.import_(import_id)
-    return None if import_ is None else import_.requested
-
-
-def _note_full_disk(import_id: ImportId, error: OwnDiskFull) -> None:
-    """Log it for the operator."""
-    log.error("disk.found_full", import_id=import_id, reason=error.reason)
-
-
-def _again(import_: Import, problem: Problem) -> bool:
-    """Whether the previous leg ended with the same problem."""
-    return import_.problem is not None and import_.problem.code == problem.code
 
 
 class _LegBudget:
@@ -342,7 +270,7 @@ class _LegBudget:
         now = self._deps.clock.now()
         if self._next_check_at is None or now >= self._next_check_at:
             self._next_check_at = now + REQUEST_CHECK_INTERVAL
-            self._has_to_end = _requested(self._deps, self._import_id) is not None or self._deps.must_yield(
+            self._has_to_end = requested(self._deps, self._import_id) is not None or self._deps.must_yield(
                 self._import_id
             )
         if self._has_to_end or self._deps.stopping() or now >= self._ends_at:
@@ -365,19 +293,10 @@ def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) 
     )
 
 
-_BUSY: Final = Problem(
-    "destination_busy",
-    "Another import is writing to this mailbox. This one is waiting for its turn.",
-    Side.DESTINATION,
-)
 _NO_PASSWORDS: Final = Problem(
     "passwords_missing",
     "The stored passwords of this import cannot be decrypted with the current key. "
     "Submit it again with both passwords; it resumes where it stopped.",
-)
-_INTERNAL_ERROR: Final = Problem(
-    "internal",
-    "An internal error occurred in Mailhaul. No mail is lost; the log has the details under the import's id.",
 )
 
 

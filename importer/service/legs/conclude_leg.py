@@ -1,0 +1,156 @@
+"""The state of an import that follows from the outcome of a leg."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, assert_never
+
+import structlog
+
+from importer.domain import import_state
+from importer.domain.model import ControlRequest, Import, ImportId, Problem, Progress, State
+from importer.domain.planning.retry_policy import GiveUp, Stop, decide
+from importer.ports.leases import Lease
+from importer.service.deps import Deps
+from importer.service.imports.control import apply_request
+from importer.service.imports.finish import finish, finish_copied, report_of
+from importer.service.legs.host_limits import HostLimits
+from importer.service.legs.leg_outcome import (
+    Completed,
+    CutOff,
+    Defect,
+    DiskFull,
+    LegOutcome,
+    MailboxBusy,
+    MailTrouble,
+    Postponed,
+    Unfinished,
+)
+from providers.errors import MailError, ServerTooSlow, Side, Throttled
+
+MAILBOX_BUSY_WAIT: Final = timedelta(seconds=10)
+
+DISK_FULL_WAIT: Final = timedelta(seconds=60)
+"""How long to wait before writing to our own full disk is tried again."""
+
+INTERNAL_ERROR_ATTEMPTS: Final = 3
+INTERNAL_ERROR_WAIT: Final = timedelta(seconds=60)
+
+log = structlog.get_logger()
+
+
+def conclude(
+    deps: Deps,
+    import_: Import,
+    before: Progress,
+    outcome: LegOutcome,
+    lease: Lease,
+    host_limits: HostLimits,
+) -> Import:
+    """Store the state that follows from `outcome`, and return it. `before` is the progress before the leg."""
+    progressed = import_.progress.messages_done > before.messages_done
+    now = deps.clock.now()
+    if isinstance(outcome, CutOff):
+        outcome = _why_cut_off(deps, import_, progressed=progressed)
+    if isinstance(outcome, Completed):
+        return finish_copied(deps, import_, lease)
+    if requested(deps, import_.id) is ControlRequest.CANCEL:
+        return finish(deps, import_, State.CANCELLED, lease)
+    match outcome:
+        case Unfinished():
+            after = import_state.continued(import_, progressed=progressed)
+        case MailboxBusy():
+            after = import_state.queued_behind(import_, _BUSY, now, now + MAILBOX_BUSY_WAIT)
+        case Postponed(problem, until):
+            left = import_.progress.messages_total - import_.progress.messages_done
+            problem = host_limits.with_expected_end(problem, until, report_of(deps, import_).totals, left)
+            after = import_state.queued_behind(import_, problem, now, until, progressed=progressed)
+        case MailTrouble(error):
+            return _after_trouble(deps, import_, error, lease, host_limits, progressed=progressed)
+        case DiskFull(problem, reason):
+            note_full_disk(import_.id, reason)
+            until = now + DISK_FULL_WAIT
+            after = import_state.queued_behind(import_, problem, now, until, progressed=progressed)
+        case Defect(error):
+            return _after_defect(deps, import_, error, lease, progressed=progressed)
+        case _:
+            assert_never(outcome)
+    return _stored(deps, after, lease)
+
+
+def _after_trouble(
+    deps: Deps, import_: Import, error: MailError, lease: Lease, host_limits: HostLimits, *, progressed: bool
+) -> Import:
+    problem = Problem(error.code, str(error), error.side, error.server_text)
+    now = deps.clock.now()
+    decision = decide(
+        error,
+        0 if progressed else import_.attempts,
+        now,
+        reached=import_.progress.folders_total > 0,
+        proven=import_.proven,
+        again=_again(import_, problem),
+    )
+    if isinstance(decision, Stop | GiveUp):
+        return finish(deps, import_, State.STOPPED, lease, problem)
+    if isinstance(error, Throttled):
+        host_limits.record_throttling(error, decision.until)
+    after = import_state.waiting(import_, problem, now, decision.until, progressed=progressed)
+    return _stored(deps, after, lease)
+
+
+def _after_defect(deps: Deps, import_: Import, error: Exception, lease: Lease, *, progressed: bool) -> Import:
+    log.error("leg.failed", import_id=import_.id, exc_info=error)
+    first = progressed or not _again(import_, _INTERNAL_ERROR)  # earlier server errors do not count
+    if not first and import_.attempts >= INTERNAL_ERROR_ATTEMPTS:
+        return finish(deps, import_, State.FAILED, lease, _INTERNAL_ERROR)
+    now = deps.clock.now()
+    after = import_state.waiting(import_, _INTERNAL_ERROR, now, now + INTERNAL_ERROR_WAIT, progressed=first)
+    return _stored(deps, after, lease)
+
+
+def _stored(deps: Deps, after: Import, lease: Lease) -> Import:
+    """Store the state, and apply a request that came meanwhile."""
+    deps.store.update_import(after, lease)
+    return apply_request(deps, replace(after, requested=requested(deps, after.id)), lease)
+
+
+def requested(deps: Deps, import_id: ImportId) -> ControlRequest | None:
+    """The current pause or cancel request."""
+    import_ = deps.store.import_(import_id)
+    return None if import_ is None else import_.requested
+
+
+def note_full_disk(import_id: ImportId, reason: str) -> None:
+    """Log it for the operator."""
+    log.error("disk.found_full", import_id=import_id, reason=reason)
+
+
+def _why_cut_off(deps: Deps, import_: Import, *, progressed: bool) -> Unfinished | MailTrouble:
+    """A leg that brought nothing until its deadline counts as one with too slow a server."""
+    called_off = requested(deps, import_.id) is not None or deps.must_yield(import_.id)
+    if progressed or deps.stopping() or called_off:
+        return Unfinished()
+    host = import_.source.endpoint.host
+    return MailTrouble(
+        ServerTooSlow(
+            f"{host} is responding too slowly to continue. Mailhaul tries again later.", side=Side.SOURCE
+        )
+    )
+
+
+def _again(import_: Import, problem: Problem) -> bool:
+    """Whether the previous leg ended with the same problem."""
+    return import_.problem is not None and import_.problem.code == problem.code
+
+
+_BUSY: Final = Problem(
+    "destination_busy",
+    "Another import is writing to this mailbox. This one is waiting for its turn.",
+    Side.DESTINATION,
+)
+_INTERNAL_ERROR: Final = Problem(
+    "internal",
+    "An internal error occurred in Mailhaul. No mail is lost; the log has the details under the import's id.",
+)
