@@ -10,6 +10,7 @@ from importer.adapters.imap import exchange_append, folder_commands, response_er
 from importer.adapters.imap.append import into_open_folder
 from importer.adapters.imap.append_uids import confirm_uidvalidity
 from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.domain.model import AppendResult, FolderRef, FolderStatus, Outgoing
 from providers.errors import ProtocolViolation
@@ -26,21 +27,23 @@ def begin_append(
     """Send the messages and return a function that waits for the outcome, as `MailboxWriter.begin_append`
     does. With `singly`, each message has a command of its own, and the function never returns None. `status`
     asks for the status of a folder, over a new connection if need be."""
-    mailbox = link.quoted(folder.name)
+    mailbox = link.cursor.quoted(folder.name)
     queue = link.append_queue()
     if queue is None:
         raise response_errors.lost(link.peer, "the connection was lost before this append")
-    if link.selected is not None and not into_open_folder(queue.connection.capabilities):
+    is_open = link.cursor.selected(queue.connection) is not None
+    if is_open and not into_open_folder(queue.connection.capabilities):
         link.leave(folder.name)
         queue = link.append_queue() or queue
     with _outcome_unknown(link):
         if queue.connection.should_compress:
             queue.await_all()
-        if folder.name not in link.uidvalidities:
+        known = link.cursor.uidvalidity(folder.name)
+        if known is None:
             queue.await_all()
-            folder_commands.status(link, queue.connection, folder.name)
-        link.check_uidvalidity(folder, link.uidvalidities[folder.name])
-        if is_exchange(link, queue.connection):
+            known = folder_commands.status(link.cursor, queue.connection, folder.name).uidvalidity
+        link.cursor.check_uidvalidity(folder, known)
+        if is_exchange(link.cursor, queue.connection):
             exchange_results = exchange_append.append(link, folder, mailbox, messages)
             return lambda: exchange_results
         append = queue.begin(folder, mailbox, messages, singly=singly)
@@ -55,7 +58,7 @@ def begin_append(
     return results
 
 
-def is_exchange(_link: ReconnectingConnection, connection: Connection) -> bool:
+def is_exchange(_cursor: FolderCursor, connection: Connection) -> bool:
     return exchange_append.is_exchange(connection.capabilities, connection.greeting)
 
 

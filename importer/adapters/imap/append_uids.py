@@ -21,5 +21,5 @@ def confirm_uidvalidity(
         answer = status(folder.name)
     except FolderUnusable:
         return  # not known yet
-    link.check_uidvalidity(folder, answer.uidvalidity)
+    link.cursor.check_uidvalidity(folder, answer.uidvalidity)
     link.trusts_append_uids = False

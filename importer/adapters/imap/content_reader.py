@@ -154,7 +154,7 @@ class ContentReader:
         try:
             yield from self._second_look(folder, doubtful)
         finally:
-            self._link.selected = None  # opened anew, the folder has its own flags again
+            self._link.cursor.forget()  # opened anew, the folder has its own flags again
 
     def _second_look(
         self, folder: FolderRef, doubtful: dict[Uid, _Doubtful]

@@ -114,11 +114,11 @@ def _store_flagged(
     link: ReconnectingConnection, connection: Connection, folder: FolderRef, uids: UidSet
 ) -> bool:
     with contextlib.suppress(CommandRefused, ConnectionLost, ProtocolViolation, FolderUnusable):
-        selected = link.select(connection, folder.name, b"SELECT")
+        selected = link.cursor.select(connection, folder.name)
         if selected.uidvalidity != folder.uidvalidity or selected.read_only:
             return False
         for piece in uid_pieces(uids, max_members=1000):
             connection.call(b"UID STORE %s +FLAGS.SILENT (\\Flagged)" % str(piece).encode())
-        link.unselect(connection)  # a selected folder reports each append with an untagged response
+        link.cursor.unselect(connection)  # a selected folder reports each append with an untagged response
         return True
     return False

@@ -14,7 +14,7 @@ import contextlib
 from importer.adapters.imap import folder_commands, response_errors
 from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.connection import Connection
-from importer.adapters.imap.reconnecting import ReconnectingConnection
+from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef
@@ -27,7 +27,7 @@ def supports_uid_expunge(connection: Connection) -> bool:
 
 
 def remove(
-    link: ReconnectingConnection,
+    cursor: FolderCursor,
     connection: Connection,
     folder: FolderRef,
     uids: UidSet,
@@ -36,11 +36,9 @@ def remove(
     """Remove the messages, except those whose flags changed after the modification sequence `unchanged_since`
     (0: no condition); return the exceptions. Safe to repeat. Raises FolderUnusable and FolderChanged."""
     if not supports_uid_expunge(connection):
-        raise response_errors.folder_unusable(link.peer, folder.name, "cleared", "no UIDPLUS")
-    selected = link.select(connection, folder.name, b"SELECT")
-    link.check_uidvalidity(folder, selected.uidvalidity)
-    if selected.read_only:
-        raise response_errors.folder_unusable(link.peer, folder.name, "written to", "[READ-ONLY]")
+        raise response_errors.folder_unusable(cursor.peer, folder.name, "cleared", "no UIDPLUS")
+    if cursor.select_to_change(connection, folder, reopen=True).read_only:
+        raise response_errors.folder_unusable(cursor.peer, folder.name, "written to", "[READ-ONLY]")
     kept = UidSet()
     try:
         for piece in uid_pieces(uids, _MAX_UIDS):
@@ -49,8 +47,8 @@ def remove(
             if marked := piece - changed:
                 connection.call(b"UID EXPUNGE " + str(marked).encode())
     except CommandRefused as refused:
-        raise response_errors.folder_error(refused.reply, link.peer, folder.name, "cleared") from None
-    link.unselect(connection)
+        raise response_errors.folder_error(refused.reply, cursor.peer, folder.name, "cleared") from None
+    cursor.unselect(connection)
     return kept
 
 
@@ -69,20 +67,20 @@ def _mark_deleted(connection: Connection, uids: UidSet, unchanged_since: int) ->
     return UidSet.parse(reply.arguments) if reply.code == "MODIFIED" else UidSet()
 
 
-def remove_folder(link: ReconnectingConnection, connection: Connection, folder: FolderRef) -> None:
+def remove_folder(cursor: FolderCursor, connection: Connection, folder: FolderRef) -> None:
     """Remove an empty folder and its subscription. Raises FolderUnusable and FolderChanged."""
-    link.unselect(connection)
-    if link.selected is not None:  # no UNSELECT: a server closes connections whose selected folder is deleted
-        link.select(connection, "INBOX", b"EXAMINE")
-    status = folder_commands.status(link, connection, folder.name)
-    link.check_uidvalidity(folder, status.uidvalidity)
+    cursor.unselect(connection)
+    if cursor.selected(connection) is not None:  # no UNSELECT
+        cursor.examine_by_name(connection, "INBOX")  # servers close connections whose open folder is deleted
+    status = folder_commands.status(cursor, connection, folder.name)
+    cursor.check_uidvalidity(folder, status.uidvalidity)
     delimiters = {
-        listed.name: listed.delimiter for listed in folder_commands.list_folders(link, connection).folders
+        listed.name: listed.delimiter for listed in folder_commands.list_folders(cursor, connection).folders
     }
     child_prefix = folder.name + (delimiters.get(folder.name) or "\0")
     if status.messages or any(name.startswith(child_prefix) for name in delimiters):
-        raise response_errors.folder_unusable(link.peer, folder.name, "removed", "it is not empty")
-    folder_commands.folder_command(link, connection, b"DELETE", folder.name, what="removed")
-    link.uidvalidities.pop(folder.name, None)
+        raise response_errors.folder_unusable(cursor.peer, folder.name, "removed", "it is not empty")
+    folder_commands.folder_command(cursor, connection, b"DELETE", folder.name, what="removed")
+    cursor.note_removed(folder.name)
     with contextlib.suppress(CommandRefused):  # a server without subscriptions
-        connection.call(b"UNSUBSCRIBE " + link.quoted(folder.name))
+        connection.call(b"UNSUBSCRIBE " + cursor.quoted(folder.name))

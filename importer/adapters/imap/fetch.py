@@ -130,7 +130,7 @@ class _Fetch:
         link = self._link
         command = b"UID FETCH %s %s" % (str(requested).encode(), self._query.items)
         _, tag = link.retry_folder(
-            self._folder.name, partial(link.examine_and_send, folder=self._folder, command=command)
+            self._folder.name, partial(link.cursor.examine_and_send, folder=self._folder, command=command)
         )
         done: set[int] = set()
         partial_replies: list[Reply] = []
@@ -154,7 +154,7 @@ class _Fetch:
             error: MailError | None = lost
             words = lost.server_text
         except CommandRefused as refused:
-            link.selected = None  # reopening the folder shows whether the folder is the cause
+            link.cursor.forget()  # reopening the folder shows whether the folder is the cause
             error = _error_beyond_message(refused, link)
             words = response_errors.server_words(refused.reply)
         else:

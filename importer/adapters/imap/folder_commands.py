@@ -1,8 +1,8 @@
 """LIST, NAMESPACE, STATUS, SEARCH and SELECT: commands whose whole response is collected before it is
 returned.
 
-Each function accepts a ReconnectingConnection and its idle Connection and is safe to repeat. It raises what
-`Connection.call` raises, WireError, and for folders FolderUnusable and FolderChanged.
+Each function accepts the FolderCursor of a session and an idle Connection, and is safe to repeat. It raises
+what `Connection.call` raises, WireError, and for folders FolderUnusable and FolderChanged.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import quoted
 from importer.adapters.imap.connection import Answer, Connection
+from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.list_responses import (
     Listed,
     ListLines,
@@ -26,7 +27,6 @@ from importer.adapters.imap.list_responses import (
     read_namespaces,
     without_listed_children,
 )
-from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import Fetched, LiteralData, Reply, Value, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
@@ -68,7 +68,7 @@ MAX_EXAMINED_ALONE: Final = 5
 """Empty folders to examine where each command has to wait for the previous reply."""
 
 
-def list_folders(link: ReconnectingConnection, connection: Connection, *, modseqs: bool = False) -> Listing:
+def list_folders(cursor: FolderCursor, connection: Connection, *, modseqs: bool = False) -> Listing:
     """Return all folders, the hierarchy and, if the server sends them along, the statuses; `modseqs` as for
     `statuses`.
 
@@ -77,7 +77,7 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
     is sent along, and what either lists counts. Extensions that are refused are not used again.
     """
     if modseqs:
-        link.unselect(connection)  # the status of the selected folder may be as old as its selection
+        cursor.unselect(connection)  # the status of the selected folder may be as old as its selection
     commands = {b"NAMESPACE": b"NAMESPACE"} if connection.has("NAMESPACE") else {}
     extended = connection.has("LIST-EXTENDED")
     if extended:
@@ -90,22 +90,22 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
     commands[b"LIST"] = b'LIST "" "*"'
     if not extended:
         commands[b"LSUB"] = b'LSUB "" "*"'
-    answers = _call_all(link, connection, commands)
+    answers = _call_all(cursor, connection, commands)
     events = [event for answer in answers.values() for event in answer.events]
-    lines = read_list(events, link.names)
-    _check_number(link, len(lines.listed) + len(lines.unreadable))
+    lines = read_list(events, cursor.names)
+    _check_number(cursor, len(lines.listed) + len(lines.unreadable))
     refused = {name for name, answer in answers.items() if answer.reply.status != "OK"}
     if b"NAMESPACE" in refused:
         connection.disable("NAMESPACE")
     if b"LIST-EXTENDED" in refused:
         connection.disable("LIST-EXTENDED", "LIST-STATUS")
     if extended and (refused or _disagree(lines)):
-        answers |= _call_all(link, connection, {b"LSUB": b'LSUB "" "*"'})
+        answers |= _call_all(cursor, connection, {b"LSUB": b'LSUB "" "*"'})
         events += answers[b"LSUB"].events
     listed = list(lines.listed)
-    namespaces = read_namespaces(events, link.names)
-    listed = _with_unlisted(link, connection, listed, namespaces.own)
-    subscriptions = read_list(events, link.names, command="LSUB").listed
+    namespaces = read_namespaces(events, cursor.names)
+    listed = _with_unlisted(cursor, connection, listed, namespaces.own)
+    subscriptions = read_list(events, cursor.names, command="LSUB").listed
     if b"LSUB" in answers and answers[b"LSUB"].reply.status != "OK":
         # A server without subscriptions shows all folders.
         subscribed = frozenset(folder.name for folder in listed)
@@ -113,8 +113,8 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
         subscribed = frozenset(folder.name for folder in subscriptions)
     refusal = answers[b"LIST"].reply if not lines.listed and b"LIST" in refused else None
     if refusal is None:
-        listed = merged(listed, _existing(link, connection, listed, subscriptions))
-    _check_number(link, len(listed) + len(lines.unreadable))
+        listed = merged(listed, _existing(cursor, connection, listed, subscriptions))
+    _check_number(cursor, len(listed) + len(lines.unreadable))
     names_nothing = not listed and not lines.unreadable
     inbox_listed = any(folder.name == "INBOX" for folder in listed)
     if not inbox_listed:
@@ -123,7 +123,7 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
     return Listing(
         namespaces.personal or guess_hierarchy(listed),
         tuple(as_folders(listed, namespaces, subscribed)),
-        _listed_statuses(link, events),
+        _listed_statuses(cursor, events),
         shared=tuple(line.name for line in listed if line.selectable and namespaces.is_shared(line.name)),
         unreadable=lines.unreadable,
         refusal=refusal,
@@ -133,29 +133,29 @@ def list_folders(link: ReconnectingConnection, connection: Connection, *, modseq
 
 
 def _call_all(
-    link: ReconnectingConnection, connection: Connection, commands: Mapping[bytes, bytes]
+    cursor: FolderCursor, connection: Connection, commands: Mapping[bytes, bytes]
 ) -> dict[bytes, Answer]:
     """Run the commands, each under its own name. Raises the error of a refusal that concerns the account."""
     answers = dict(zip(commands, connection.call_all(list(commands.values())), strict=True))
     for answer in answers.values():
         error = (
-            None if answer.reply.status == "OK" else response_errors.account_error(answer.reply, link.peer)
+            None if answer.reply.status == "OK" else response_errors.account_error(answer.reply, cursor.peer)
         )
         if error is not None:
             raise error
     return answers
 
 
-def _check_number(link: ReconnectingConnection, folders: int) -> None:
+def _check_number(cursor: FolderCursor, folders: int) -> None:
     """Raise BeyondLimit if the mailbox has more than MAX_FOLDERS."""
     if folders > MAX_FOLDERS:
-        raise response_errors.too_many_folders(link.peer)
+        raise response_errors.too_many_folders(cursor.peer)
 
 
-def within_limit(link: ReconnectingConnection, folder: str, status: FolderStatus) -> FolderStatus:
+def within_limit(cursor: FolderCursor, folder: str, status: FolderStatus) -> FolderStatus:
     """Return `status`. Raises FolderUnusable if it announces more than MAX_FOLDER_MESSAGES."""
     if status.messages > MAX_FOLDER_MESSAGES:
-        raise response_errors.too_many_messages(link.peer, folder)
+        raise response_errors.too_many_messages(cursor.peer, folder)
     return status
 
 
@@ -165,14 +165,14 @@ def _disagree(lines: ListLines) -> bool:
 
 
 def _with_unlisted(
-    link: ReconnectingConnection, connection: Connection, listed: Sequence[Listed], prefixes: Sequence[str]
+    cursor: FolderCursor, connection: Connection, listed: Sequence[Listed], prefixes: Sequence[str]
 ) -> list[Listed]:
     """Add folders that the list must have left out, asking level by level: children of a folder that has
     some, folders below a prefix of the user, and everything if not even INBOX is listed."""
     folders, asked = list(listed), set[bytes]()
     names = [folder.name for folder in folders]
     patterns = [
-        link.names.encode(prefix) + b"%"
+        cursor.names.encode(prefix) + b"%"
         for prefix in prefixes
         if prefix and not any(name.startswith(prefix) for name in names)
     ]
@@ -182,22 +182,22 @@ def _with_unlisted(
         for folder in without_listed_children(folders):
             with contextlib.suppress(UnicodeEncodeError):
                 delimiter = (folder.delimiter or "").encode("latin-1")
-                patterns.append(link.names.encode(folder.name) + delimiter + b"%")
+                patterns.append(cursor.names.encode(folder.name) + delimiter + b"%")
         patterns = [pattern for pattern in dict.fromkeys(patterns) if pattern not in asked]
         if not patterns:
             break
         asked |= set(patterns)
         commands = {pattern: b'LIST "" ' + quoted(pattern) for pattern in patterns[:MAX_PIPELINED]}
-        answers = _call_all(link, connection, commands)
+        answers = _call_all(cursor, connection, commands)
         events = [event for answer in answers.values() for event in answer.events]
-        folders = merged(folders, read_list(events, link.names).listed)
-        _check_number(link, len(folders))
+        folders = merged(folders, read_list(events, cursor.names).listed)
+        _check_number(cursor, len(folders))
         patterns = patterns[MAX_PIPELINED:]
     return folders
 
 
 def _existing(
-    link: ReconnectingConnection,
+    cursor: FolderCursor,
     connection: Connection,
     listed: Sequence[Listed],
     subscriptions: Sequence[Listed],
@@ -208,32 +208,31 @@ def _existing(
     missing = missing[:MAX_PIPELINED]
     if not missing:
         return []
-    found = pipelined_status(link, connection, [folder.name for folder in missing], _STATUS_QUERY)
+    found = pipelined_status(cursor, connection, [folder.name for folder in missing], _STATUS_QUERY)
     return [folder for folder in missing if folder.name in found]
 
 
-def status(link: ReconnectingConnection, connection: Connection, folder: str) -> FolderStatus:
+def status(cursor: FolderCursor, connection: Connection, folder: str) -> FolderStatus:
     """Return UIDVALIDITY, UIDNEXT and MESSAGES of a folder that need not be selected; from EXAMINE if STATUS
     is refused or incomplete."""
-    if link.selected is not None and link.selected.folder == folder:
-        link.unselect(connection)  # the status of the selected folder may be as old as its selection
+    cursor.unselect_any(connection, (folder,))
     folder_status = None
     if not connection.fallbacks.by_examine:
         try:
-            answer = folder_command(link, connection, b"STATUS", folder, what="opened", rest=_STATUS_QUERY)
+            answer = folder_command(cursor, connection, b"STATUS", folder, what="opened", rest=_STATUS_QUERY)
         except FolderUnusable as unusable:
-            return _examined_status(link, connection, folder, unusable)
+            return _examined_status(cursor, connection, folder, unusable)
         # The folder name in the response is not needed, and some servers send it malformed.
         folder_status = next(filter(None, map(_read_status, answer.events)), None)
     if folder_status is None:
-        folder_status = _examined_status(link, connection, folder)
+        folder_status = _examined_status(cursor, connection, folder)
         connection.fallbacks.by_examine = True
-    link.uidvalidities[folder] = folder_status.uidvalidity
-    return within_limit(link, folder, folder_status)
+    cursor.note_uidvalidities({folder: folder_status.uidvalidity})
+    return within_limit(cursor, folder, folder_status)
 
 
 def _examined_status(
-    link: ReconnectingConnection,
+    cursor: FolderCursor,
     connection: Connection,
     folder: str,
     refused: FolderUnusable | None = None,
@@ -241,29 +240,24 @@ def _examined_status(
     """Return the status of a folder as EXAMINE tells it. Raises `refused`, the refusal of STATUS, if that is
     refused as well and has no more to say."""
     try:
-        selected = link.select(connection, folder, b"EXAMINE")
+        selected = cursor.examine_by_name(connection, folder)
     except FolderUnusable as unusable:
         raise (refused if refused is not None and refused.server_text else unusable) from None
     uidnext: int | None = selected.uidnext
     if uidnext is None:
-        uidnext = _highest_uid(link, connection, folder) + 1 if selected.messages else 1
-    link.unselect(connection)  # some servers append to no folder that is open for reading
+        uidnext = _highest_uid(cursor, connection, folder) + 1 if selected.messages else 1
+    cursor.unselect(connection)  # some servers append to no folder that is open for reading
     return FolderStatus(selected.uidvalidity, Uid(uidnext), selected.messages)
 
 
-def are_empty(link: ReconnectingConnection, connection: Connection, folders: Sequence[str]) -> bool:
+def are_empty(cursor: FolderCursor, connection: Connection, folders: Sequence[str]) -> bool:
     """Return whether EXAMINE agrees that the folders are empty, as STATUS says. If one is not, STATUS is not
     used again for this account.
 
     The commands are pipelined, and only as many folders are examined as one round trip allows.
     """
     at_once = MAX_EXAMINED_ALONE if connection.fallbacks.one_at_a_time else MAX_PIPELINED
-    names = []
-    for folder in folders[:at_once]:
-        with contextlib.suppress(FolderUnusable):
-            names.append(link.quoted(folder))
-    link.selected = None
-    answers = connection.call_all([b"EXAMINE " + name for name in names])
+    answers = cursor.examine_each(connection, folders[:at_once])
     connection.fallbacks.by_examine |= any(
         isinstance(event, LiteralData) and event.name == "EXISTS" and bool(event.number)
         for answer in answers
@@ -273,20 +267,20 @@ def are_empty(link: ReconnectingConnection, connection: Connection, folders: Seq
     return not connection.fallbacks.by_examine
 
 
-def _highest_uid(link: ReconnectingConnection, connection: Connection, folder: str) -> int:
+def _highest_uid(cursor: FolderCursor, connection: Connection, folder: str) -> int:
     """Return the UID of the last message of the open folder."""
     try:
         answer = connection.call(b"FETCH * (UID)")
     except CommandRefused as refused:
-        raise response_errors.folder_error(refused.reply, link.peer, folder, "opened") from None
+        raise response_errors.folder_error(refused.reply, cursor.peer, folder, "opened") from None
     uids = [event.uid for event in answer.events if isinstance(event, Fetched) and event.uid is not None]
     if not uids:
-        raise response_errors.folder_unusable(link.peer, folder, "opened", "no UIDNEXT")
+        raise response_errors.folder_unusable(cursor.peer, folder, "opened", "no UIDNEXT")
     return max(uids)
 
 
 def statuses(
-    link: ReconnectingConnection, connection: Connection, folders: Sequence[str], *, modseqs: bool = False
+    cursor: FolderCursor, connection: Connection, folders: Sequence[str], *, modseqs: bool = False
 ) -> dict[str, FolderStatus | FolderUnusable]:
     """Return the status of many folders in few round trips, with pipelined commands.
 
@@ -294,20 +288,19 @@ def statuses(
     status then is mapped to FolderUnusable. With `modseqs`, the highest modification sequences are included
     if the server keeps them (RFC 7162 section 3.1.7).
     """
-    if link.selected is not None and link.selected.folder in folders:
-        link.unselect(connection)
+    cursor.unselect_any(connection, folders)
     query = _status_query(connection, modseqs)
     pipelined: dict[str, FolderStatus] = {}
     for start in range(0, 0 if connection.fallbacks.by_examine else len(folders), MAX_PIPELINED):
-        pipelined |= _pipelined_statuses(link, connection, folders[start : start + MAX_PIPELINED], query)
+        pipelined |= _pipelined_statuses(cursor, connection, folders[start : start + MAX_PIPELINED], query)
     if folders and not pipelined and query != _STATUS_QUERY:
         connection.disable("CONDSTORE")  # the server knows no HIGHESTMODSEQ after all
-        return statuses(link, connection, folders)
+        return statuses(cursor, connection, folders)
     result: dict[str, FolderStatus | FolderUnusable] = {}
     for folder in folders:
         try:
             result[folder] = within_limit(
-                link, folder, pipelined.get(folder) or status(link, connection, folder)
+                cursor, folder, pipelined.get(folder) or status(cursor, connection, folder)
             )
         except FolderUnusable as unusable:
             result[folder] = unusable
@@ -315,19 +308,19 @@ def statuses(
 
 
 def open_for_appending(
-    link: ReconnectingConnection, connection: Connection, folder: str
+    cursor: FolderCursor, connection: Connection, folder: str
 ) -> tuple[FolderStatus, KeywordRule | None]:
     """Select the folder and return its status and the keywords that it stores permanently (None: read-only).
 
     SELECT is used because Dovecot and others leave PERMANENTFLAGS empty in EXAMINE. The folder stays
     selected: appending into the selected folder is faster with some servers, and slower with no known one.
     """
-    selected = link.select(connection, folder, b"SELECT")
+    selected = cursor.select(connection, folder)
     if selected.uidnext is None:
-        folder_status = status(link, connection, folder)
+        folder_status = status(cursor, connection, folder)
     else:
         folder_status = FolderStatus(selected.uidvalidity, selected.uidnext, selected.messages)
-    within_limit(link, folder, folder_status)
+    within_limit(cursor, folder, folder_status)
     if selected.read_only:
         return folder_status, None
     if selected.permanent_flags is None:  # not sent: all flags are permanent (RFC 9051 section 6.3.2)
@@ -337,7 +330,7 @@ def open_for_appending(
 
 
 def folder_command(
-    link: ReconnectingConnection,
+    cursor: FolderCursor,
     connection: Connection,
     command: bytes,
     folder: str,
@@ -347,13 +340,13 @@ def folder_command(
 ) -> Answer:
     """Run `command` on the folder by its name. `what` is the participle for FolderUnusable ("created")."""
     try:
-        return connection.call(b" ".join((command, link.quoted(folder), rest)).rstrip(b" "))
+        return connection.call(b" ".join((command, cursor.quoted(folder), rest)).rstrip(b" "))
     except CommandRefused as refused:
-        raise response_errors.folder_error(refused.reply, link.peer, folder, what) from None
+        raise response_errors.folder_error(refused.reply, cursor.peer, folder, what) from None
 
 
 def run_all(
-    link: ReconnectingConnection, connection: Connection, requests: Sequence[tuple[bytes, str]]
+    cursor: FolderCursor, connection: Connection, requests: Sequence[tuple[bytes, str]]
 ) -> list[tuple[bytes, str]]:
     """Run each (command, folder) in order, pipelined. Return those that were refused."""
     refused: list[tuple[bytes, str]] = []
@@ -361,7 +354,7 @@ def run_all(
         commands: dict[tuple[bytes, str], bytes] = {}
         for command, folder in requests[start : start + MAX_PIPELINED]:
             with contextlib.suppress(FolderUnusable):
-                commands[command, folder] = b"%s %s" % (command, link.quoted(folder))
+                commands[command, folder] = b"%s %s" % (command, cursor.quoted(folder))
         answers = connection.call_all(list(commands.values()))
         refused += [
             request for request, answer in zip(commands, answers, strict=True) if answer.reply.status != "OK"
@@ -370,7 +363,7 @@ def run_all(
 
 
 def pipelined_status(
-    link: ReconnectingConnection, connection: Connection, folders: Sequence[str], query: bytes
+    cursor: FolderCursor, connection: Connection, folders: Sequence[str], query: bytes
 ) -> dict[str, LiteralData]:
     """Return the STATUS responses that are unambiguous, by folder.
 
@@ -380,12 +373,12 @@ def pipelined_status(
     names: dict[str, bytes] = {}
     for folder in folders:
         with contextlib.suppress(FolderUnusable):
-            names[folder] = link.quoted(folder)
+            names[folder] = cursor.quoted(folder)
     answers = connection.call_all([b"STATUS %s %s" % (name, query) for name in names.values()])
     result: dict[str, LiteralData] = {}
     for folder, answer in zip(names, answers, strict=True):
         data = [event for event in answer.events if isinstance(event, LiteralData) and event.name == "STATUS"]
-        if answer.reply.status != "OK" or len(data) != 1 or _name(data[0]) != link.names.encode(folder):
+        if answer.reply.status != "OK" or len(data) != 1 or _name(data[0]) != cursor.names.encode(folder):
             continue
         result[folder] = data[0]
     return result
@@ -407,24 +400,24 @@ def _status_query(connection: Connection, modseqs: bool) -> bytes:
 
 
 def _pipelined_statuses(
-    link: ReconnectingConnection, connection: Connection, folders: Sequence[str], query: bytes
+    cursor: FolderCursor, connection: Connection, folders: Sequence[str], query: bytes
 ) -> dict[str, FolderStatus]:
     result: dict[str, FolderStatus] = {}
-    for folder, data in pipelined_status(link, connection, folders, query).items():
+    for folder, data in pipelined_status(cursor, connection, folders, query).items():
         folder_status = _read_status(data)
         if folder_status is not None:
             result[folder] = folder_status
-            link.uidvalidities[folder] = folder_status.uidvalidity
+    cursor.note_uidvalidities({folder: status.uidvalidity for folder, status in result.items()})
     return result
 
 
-def _listed_statuses(link: ReconnectingConnection, events: Sequence[WireEvent]) -> dict[str, FolderStatus]:
+def _listed_statuses(cursor: FolderCursor, events: Sequence[WireEvent]) -> dict[str, FolderStatus]:
     """Return the status of each folder whose name can be parsed and occurs once."""
     by_name: dict[str, list[FolderStatus]] = {}
     for event in events:
         status = _read_status(event)
         if status is not None and isinstance(event, LiteralData) and isinstance(name := _name(event), bytes):
-            by_name.setdefault(link.names.decode(name), []).append(status)
+            by_name.setdefault(cursor.names.decode(name), []).append(status)
     return {name: statuses[0] for name, statuses in by_name.items() if len(statuses) == 1}
 
 

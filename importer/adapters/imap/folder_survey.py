@@ -14,6 +14,7 @@ from typing import Final
 from importer.adapters.imap import exchange_folders, folder_commands, response_errors
 from importer.adapters.imap.append_choice import is_exchange
 from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.reconnecting import ReconnectingConnection, pause
 from importer.domain.model import Folder, FolderStatus, Hierarchy
 from importer.ports.mailbox import MailboxListing
@@ -36,10 +37,10 @@ _MISSING = re.compile(
 
 
 def _status_or_error(
-    folder: str, link: ReconnectingConnection, connection: Connection
+    folder: str, cursor: FolderCursor, connection: Connection
 ) -> FolderStatus | FolderUnusable:
     try:
-        return folder_commands.status(link, connection, folder)
+        return folder_commands.status(cursor, connection, folder)
     except FolderUnusable as unusable:
         return unusable
 
@@ -78,7 +79,7 @@ class FolderSurvey:
         listed = self._listing(modseqs=modseqs)
         selectable = [folder.name for folder in listed.folders if folder.selectable]
         known = {name: listed.statuses[name] for name in selectable if name in listed.statuses}
-        self._link.uidvalidities.update((name, status.uidvalidity) for name, status in known.items())
+        self._link.cursor.note_uidvalidities({name: status.uidvalidity for name, status in known.items()})
         rest = [name for name in selectable if name not in known]
         statuses = {
             **{name: self._within_limit(name, status) for name, status in known.items()},
@@ -108,14 +109,14 @@ class FolderSurvey:
 
     def _within_limit(self, folder: str, status: FolderStatus) -> FolderStatus | FolderUnusable:
         try:
-            return folder_commands.within_limit(self._link, folder, status)
+            return folder_commands.within_limit(self._link.cursor, folder, status)
         except FolderUnusable as beyond:
             return beyond
 
     def _are_empty(self, statuses: Mapping[str, FolderStatus | FolderUnusable]) -> bool:
         """Return False if a folder without messages, by its status, has some when it is opened."""
         empty = [n for n, s in statuses.items() if isinstance(s, FolderStatus) and not s.messages]
-        by_examine = self._link.ask(lambda _link, connection: connection.fallbacks.by_examine)
+        by_examine = self._link.ask(lambda _cursor, connection: connection.fallbacks.by_examine)
         if by_examine or not empty:
             return True
         try:
@@ -169,7 +170,7 @@ class FolderSurvey:
         }
 
     def status(self, folder: str) -> FolderStatus:
-        return self._link.ask(lambda link, connection: folder_commands.status(link, connection, folder))
+        return self._link.ask(lambda cursor, connection: folder_commands.status(cursor, connection, folder))
 
     def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
         return self._statuses(folders)
@@ -211,7 +212,7 @@ class FolderSurvey:
             except ServerTooSlow:
                 raise
             except (ConnectionLost, ProtocolViolation) as error:
-                self._link.ask(lambda _link, connection: connection.call(b"NOOP"))
+                self._link.ask(lambda _cursor, connection: connection.call(b"NOOP"))
                 words = error.server_text or "the connection ends each time it is requested"
                 result[folder] = response_errors.folder_unusable(self._link.peer, folder, "opened", words)
         return {folder: result[folder] for folder in folders}
@@ -221,9 +222,9 @@ class FolderSurvey:
         steps: list[tuple[str, ...]] = [(), ("LIST-EXTENDED", "LIST-STATUS"), ("NAMESPACE",)]
         avoided: list[str] = []
 
-        def list_folders(link: ReconnectingConnection, connection: Connection) -> folder_commands.Listing:
+        def list_folders(cursor: FolderCursor, connection: Connection) -> folder_commands.Listing:
             connection.capabilities -= set(avoided)
-            return folder_commands.list_folders(link, connection, modseqs=modseqs)
+            return folder_commands.list_folders(cursor, connection, modseqs=modseqs)
 
         for step in steps:
             avoided += step
@@ -237,6 +238,6 @@ class FolderSurvey:
             else:
                 break
         if avoided:
-            self._link.ask(lambda _link, connection: connection.disable(*avoided))
+            self._link.ask(lambda _cursor, connection: connection.disable(*avoided))
         self._hierarchy = listing.hierarchy
         return listing

@@ -241,7 +241,7 @@ class GmailSource:
 
     def _flags_and_keywords(self, name: str, message: Fetched) -> tuple[str, ...]:
         """Return the flags, and as keywords the user's labels except that of the folder."""
-        decode = self._session.link.names.decode
+        decode = self._session.link.cursor.names.decode
         user_labels = [decode(label) for label in message.labels or () if not _is_system_label(label)]
         keywords = (as_keyword(label) for label in sorted(user_labels) if label != name)
         return tuple(dict.fromkeys((*without_recent(message.flags or ()), *keywords)))

@@ -139,7 +139,7 @@ class LabelIndex:
         if label.lower() in NO_FOLDER:
             return None
         role = SYSTEM_ROLES.get(label.lower())
-        return link.names.decode(label) if role is None else self.system.folders.get(role)
+        return link.cursor.names.decode(label) if role is None else self.system.folders.get(role)
 
     def _add(self, uid: Uid, folders: Iterable[str | None]) -> None:
         names = {name for name in folders if name is not None}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from importer.adapters.imap import folder_commands
 from importer.adapters.imap.connection import Connection
-from importer.adapters.imap.reconnecting import ReconnectingConnection
+from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import LiteralData, Value, WireError, WireEvent
 from importer.domain.model import Quota
@@ -16,25 +16,22 @@ _STORAGE_UNIT_BYTES = 1024
 """RFC 9208 section 5.1: STORAGE counts in units of 1024 octets."""
 
 
-def folder_bytes(
-    link: ReconnectingConnection, connection: Connection, folders: Sequence[str]
-) -> dict[str, int]:
+def folder_bytes(cursor: FolderCursor, connection: Connection, folders: Sequence[str]) -> dict[str, int]:
     """Return the size of each folder for which the server reports one; {} if it does not support sizes."""
     if not connection.has("STATUS=SIZE"):
         return {}
-    if link.selected is not None and link.selected.folder in folders:
-        link.unselect(connection)
+    cursor.unselect_any(connection, folders)
     sizes: dict[str, int] = {}
     for start in range(0, len(folders), folder_commands.MAX_PIPELINED):
         batch = folders[start : start + folder_commands.MAX_PIPELINED]
-        for folder, data in folder_commands.pipelined_status(link, connection, batch, b"(SIZE)").items():
+        for folder, data in folder_commands.pipelined_status(cursor, connection, batch, b"(SIZE)").items():
             size_bytes = folder_commands.status_numbers(data).get(b"SIZE")
             if size_bytes is not None:
                 sizes[folder] = size_bytes
     return sizes
 
 
-def quota(link: ReconnectingConnection, connection: Connection) -> Quota | None:
+def quota(cursor: FolderCursor, connection: Connection) -> Quota | None:
     """Return the quota of INBOX (GETQUOTAROOT). A server that offers QUOTA but refuses the command has
     none."""
     if not any(capability.partition("=")[0] == "QUOTA" for capability in connection.capabilities):

@@ -104,7 +104,7 @@ class ImapReader:
 
     def has_capability(self, capability: str) -> bool:
         """Return whether the server has a capability."""
-        return self._link.ask(lambda _link, connection: connection.has(capability))
+        return self._link.ask(lambda _cursor, connection: connection.has(capability))
 
     def has_labels(self) -> bool:
         return self.has_capability(_GMAIL_EXTENSION)
@@ -140,7 +140,7 @@ class ImapReader:
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
         return self._link.retry_folder(
             folder.name,
-            lambda connection: self._uid_lister.uids(self._link, connection, folder, at_or_above),
+            lambda connection: self._uid_lister.uids(self._link.cursor, connection, folder, at_or_above),
         )
 
     def unlisted(self, folder: FolderRef) -> int:
@@ -191,7 +191,7 @@ class ImapReader:
     # --- Sizes -------------------------------------------------------------------------------------
 
     def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
-        return self._link.ask(lambda link, connection: quota.folder_bytes(link, connection, folders))
+        return self._link.ask(lambda cursor, connection: quota.folder_bytes(cursor, connection, folders))
 
     def quota(self) -> Quota | None:
         return self._link.ask(quota.quota)

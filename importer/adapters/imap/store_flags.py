@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import line_safe, uid_pieces
 from importer.adapters.imap.connection import Connection
-from importer.adapters.imap.reconnecting import ReconnectingConnection
+from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef
@@ -19,7 +19,7 @@ _MAX_UIDS = 500
 
 
 def change_flags(
-    link: ReconnectingConnection,
+    cursor: FolderCursor,
     connection: Connection,
     folder: FolderRef,
     uids: UidSet,
@@ -27,11 +27,7 @@ def change_flags(
     remove: Sequence[str],
 ) -> bool:
     """Return True if the server made all changes. Safe to repeat. Raises FolderUnusable and FolderChanged."""
-    selected = link.selected
-    if selected is None or selected.folder != folder.name or selected.read_only:
-        selected = link.select(connection, folder.name, b"SELECT")
-    link.check_uidvalidity(folder, selected.uidvalidity)
-    if selected.read_only:
+    if cursor.select_to_change(connection, folder).read_only:
         return False
     all_stored = True
     for piece in uid_pieces(uids, _MAX_UIDS):
@@ -39,17 +35,19 @@ def change_flags(
             if flags:
                 flag_list = line_safe(" ".join(flags).encode("latin-1"))
                 command = b"UID STORE %s %sFLAGS.SILENT (%s)" % (str(piece).encode(), sign, flag_list)
-                all_stored = _store(link, connection, command) and all_stored
+                all_stored = _store(cursor, connection, command) and all_stored
     return all_stored
 
 
-def _store(link: ReconnectingConnection, connection: Connection, command: bytes) -> bool:
+def _store(cursor: FolderCursor, connection: Connection, command: bytes) -> bool:
     try:
         connection.call(command)
     except CommandRefused as refused:
         reply = refused.reply
         error = (
-            None if response_errors.beyond_a_limit(reply) else response_errors.account_error(reply, link.peer)
+            None
+            if response_errors.beyond_a_limit(reply)
+            else response_errors.account_error(reply, cursor.peer)
         )
         if error is not None:
             raise error from None

@@ -13,7 +13,7 @@ from typing import Final
 
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.connection import Connection
-from importer.adapters.imap.reconnecting import ReconnectingConnection, SelectedFolder
+from importer.adapters.imap.folder_cursor import FolderCursor, SelectedFolder
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import Fetched, LiteralData, WireError
 from importer.compact.uid_set import Uid, UidSet
@@ -35,7 +35,7 @@ _RANGES_AT_ONCE: Final = 20_000
 _ROUNDS: Final = 2
 """Mail may arrive or vanish between the count and the list: only a repeated difference counts."""
 
-_Way = Callable[[ReconnectingConnection, Connection, FolderRef, SelectedFolder, Uid], UidSet]
+_Way = Callable[[FolderCursor, Connection, FolderRef, SelectedFolder, Uid], UidSet]
 
 
 class UidLister:
@@ -47,18 +47,18 @@ class UidLister:
         self._search_is_wrong = False  # UID SEARCH RETURN named fewer messages than another way
 
     def uids(
-        self, link: ReconnectingConnection, connection: Connection, folder: FolderRef, at_or_above: Uid
+        self, cursor: FolderCursor, connection: Connection, folder: FolderRef, at_or_above: Uid
     ) -> UidSet:
         """Return the UIDs that the folder holds now; works for a million messages too. Raises as the
         functions of `folder_commands` do."""
         known, missing = UidSet(), 0
         for _ in range(_ROUNDS):
-            selected, listed = self._first_answer(link, connection, folder, at_or_above)
+            selected, listed = self._first_answer(cursor, connection, folder, at_or_above)
             known = listed
             missing = _missing(selected, listed, at_or_above)
             if not missing:
                 break
-            known, missing = self._ask_otherwise(link, connection, folder, selected, known, at_or_above)
+            known, missing = self._ask_otherwise(cursor, connection, folder, selected, known, at_or_above)
             if not missing:
                 break
         if missing and at_or_above <= 1:
@@ -68,15 +68,15 @@ class UidLister:
         return known
 
     def _first_answer(
-        self, link: ReconnectingConnection, connection: Connection, folder: FolderRef, at_or_above: Uid
+        self, cursor: FolderCursor, connection: Connection, folder: FolderRef, at_or_above: Uid
     ) -> tuple[SelectedFolder, UidSet]:
         use_search = connection.has("ESEARCH") and connection.message_limit is None
         if use_search and not self._search_is_wrong:
             criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
             command = b"UID SEARCH RETURN (ALL) " + criterion
-            selected, tag = link.examine_and_send(connection, folder, command, reopen=True)
+            selected, tag = cursor.examine_and_send(connection, folder, command, reopen=True)
             max_line_bytes = 1000 + 11 * selected.messages
-            _check_number(link, folder, selected)
+            _check_number(cursor, connection, folder, selected)
             try:
                 matches = _search_result(connection, tag, min(max_line_bytes, MAX_SEARCH_BYTES))
             except ProtocolViolation:  # perhaps a line above the limit
@@ -86,15 +86,15 @@ class UidLister:
             if matches is not None and len(matches) <= 1000 + 2 * selected.messages:
                 return selected, matches.at_or_above(at_or_above)
         else:
-            selected = link.examine(connection, folder)
-            _check_number(link, folder, selected)
+            selected = cursor.examine(connection, folder)
+            _check_number(cursor, connection, folder, selected)
         if not selected.messages or (selected.uidnext is not None and at_or_above >= selected.uidnext):
             return selected, UidSet()
-        return selected, _by_uid_fetch(link, connection, folder, selected, at_or_above)
+        return selected, _by_uid_fetch(cursor, connection, folder, selected, at_or_above)
 
     def _ask_otherwise(
         self,
-        link: ReconnectingConnection,
+        cursor: FolderCursor,
         connection: Connection,
         folder: FolderRef,
         selected: SelectedFolder,
@@ -106,7 +106,7 @@ class UidLister:
         missing = _missing(selected, known, at_or_above)
         for way in ways:
             try:
-                new = way(link, connection, folder, selected, at_or_above) - known
+                new = way(cursor, connection, folder, selected, at_or_above) - known
             except FolderUnusable:  # refused: the next way may not be
                 continue
             known |= new
@@ -117,11 +117,13 @@ class UidLister:
         return known, missing
 
 
-def _check_number(link: ReconnectingConnection, folder: FolderRef, selected: SelectedFolder) -> None:
+def _check_number(
+    cursor: FolderCursor, connection: Connection, folder: FolderRef, selected: SelectedFolder
+) -> None:
     """Raise FolderUnusable if the folder announces more than MAX_FOLDER_MESSAGES."""
     if selected.messages > MAX_FOLDER_MESSAGES:
-        link.drop()
-        raise response_errors.too_many_messages(link.peer, folder.name)
+        connection.drop()
+        raise response_errors.too_many_messages(cursor.peer, folder.name)
 
 
 def _numbers(messages: int) -> Iterator[bytes]:
@@ -164,7 +166,7 @@ def _search_result(connection: Connection, tag: str, max_line_bytes: int) -> Uid
 
 
 def _by_search(
-    link: ReconnectingConnection,
+    cursor: FolderCursor,
     connection: Connection,
     folder: FolderRef,
     selected: SelectedFolder,
@@ -178,7 +180,7 @@ def _by_search(
         try:
             answer = connection.call(b"UID SEARCH " + criterion, max_line_bytes=line_bytes)
         except CommandRefused as refused:
-            raise response_errors.folder_error(refused.reply, link.peer, folder.name, "read") from None
+            raise response_errors.folder_error(refused.reply, cursor.peer, folder.name, "read") from None
         words = [
             word
             for event in answer.events
@@ -193,7 +195,7 @@ def _by_search(
 
 
 def _by_number(
-    link: ReconnectingConnection,
+    cursor: FolderCursor,
     connection: Connection,
     folder: FolderRef,
     selected: SelectedFolder,
@@ -203,7 +205,7 @@ def _by_number(
     known = UidSet()
     for numbers in _numbers(selected.messages):
         command = b"FETCH %s (UID)" % numbers
-        new = _named(link, connection, folder, selected, command, at_or_above)[0]
+        new = _named(cursor, connection, folder, selected, command, at_or_above)[0]
         if not new and at_or_above <= 1:  # the number of messages is invented
             break
         known |= new
@@ -211,7 +213,7 @@ def _by_number(
 
 
 def _by_uid_fetch(
-    link: ReconnectingConnection,
+    cursor: FolderCursor,
     connection: Connection,
     folder: FolderRef,
     selected: SelectedFolder,
@@ -223,7 +225,7 @@ def _by_uid_fetch(
     A server may execute only a part of a command (RFC 9738, Yahoo), for the highest UIDs or the lowest. The
     UIDs below and above the returned ones are requested until the set is complete.
     """
-    named = partial(_named, link, connection, folder, selected, at_or_above=at_or_above)
+    named = partial(_named, cursor, connection, folder, selected, at_or_above=at_or_above)
     commands = 0
     known, truncated = named(b"UID FETCH %d:* (UID)" % at_or_above)
     while truncated and (lowest := known.lowest) and (highest := known.highest):
@@ -243,7 +245,7 @@ def _by_uid_fetch(
 
 
 def _named(
-    link: ReconnectingConnection,
+    cursor: FolderCursor,
     connection: Connection,
     folder: FolderRef,
     selected: SelectedFolder,
@@ -270,7 +272,7 @@ def _named(
     except StopIteration as ended:
         return _union([*pieces, UidSet.from_ranges(ranges)]), ended.value.code == "MESSAGELIMIT"
     except CommandRefused as refused:
-        raise response_errors.folder_error(refused.reply, link.peer, folder.name, "read") from None
+        raise response_errors.folder_error(refused.reply, cursor.peer, folder.name, "read") from None
 
 
 def _union(sets: list[UidSet]) -> UidSet:

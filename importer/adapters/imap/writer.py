@@ -70,7 +70,7 @@ class ImapWriter(ImapReader):
     def _create_once(self, folder: str) -> None:
         link = self._link
         try:
-            folder_commands.folder_command(link, link.connection(), b"CREATE", folder, what="created")
+            folder_commands.folder_command(link.cursor, link.connection(), b"CREATE", folder, what="created")
         except FolderUnusable as refused:
             # The folder may exist already; servers have no common reply for that.
             if not self._opens(folder):
@@ -85,8 +85,8 @@ class ImapWriter(ImapReader):
 
     def subscribe(self, folder: str) -> None:
         self._link.ask(
-            lambda link, connection: folder_commands.folder_command(
-                link, connection, b"SUBSCRIBE", folder, what="subscribed to"
+            lambda cursor, connection: folder_commands.folder_command(
+                cursor, connection, b"SUBSCRIBE", folder, what="subscribed to"
             )
         )
 
@@ -96,7 +96,7 @@ class ImapWriter(ImapReader):
             *((b"SUBSCRIBE", folder) for folder in subscribe),
         ]
         try:
-            refused = folder_commands.run_all(self._link, self._link.connection(), requests)
+            refused = folder_commands.run_all(self._link.cursor, self._link.connection(), requests)
         except ServerTooSlow:
             raise
         except (ConnectionLost, ProtocolViolation):  # perhaps because of one of them: each on its own
@@ -116,7 +116,7 @@ class ImapWriter(ImapReader):
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
         return self._link.ask(
-            lambda link, connection: folder_commands.open_for_appending(link, connection, folder)
+            lambda cursor, connection: folder_commands.open_for_appending(cursor, connection, folder)
         )
 
     # --- Flags -------------------------------------------------------------------------------------
@@ -125,25 +125,27 @@ class ImapWriter(ImapReader):
         self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
     ) -> bool:
         return self._link.ask(
-            lambda link, connection: store_flags.change_flags(link, connection, folder, uids, add, remove)
+            lambda cursor, connection: store_flags.change_flags(cursor, connection, folder, uids, add, remove)
         )
 
     # --- Removing ----------------------------------------------------------------------------------
 
     def supports_uid_expunge(self) -> bool:
-        return self._link.ask(lambda _link, connection: expunge.supports_uid_expunge(connection))
+        return self._link.ask(lambda _cursor, connection: expunge.supports_uid_expunge(connection))
 
     def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
         since = unchanged_since if unchanged_since and self.has_capability("CONDSTORE") else 0
-        return self._link.ask(lambda link, connection: expunge.remove(link, connection, folder, uids, since))
+        return self._link.ask(
+            lambda cursor, connection: expunge.remove(cursor, connection, folder, uids, since)
+        )
 
     def remove_folder(self, folder: FolderRef) -> None:
-        self._link.ask(lambda link, connection: expunge.remove_folder(link, connection, folder))
+        self._link.ask(lambda cursor, connection: expunge.remove_folder(cursor, connection, folder))
 
     # --- Writing -----------------------------------------------------------------------------------
 
     def append_limit_bytes(self) -> int | None:
-        for capability in self._link.ask(lambda _link, connection: connection.capabilities):
+        for capability in self._link.ask(lambda _cursor, connection: connection.capabilities):
             name, _, value = capability.partition("=")
             if name == "APPENDLIMIT" and value.isdigit():
                 return int(value)

@@ -1,0 +1,225 @@
+"""Which folder of a session is open. The only module that sends EXAMINE, SELECT and UNSELECT."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from importer.adapters.imap import response_errors
+from importer.adapters.imap.commands import UnsafeText
+from importer.adapters.imap.connection import Answer, Connection
+from importer.adapters.imap.response_errors import CommandRefused, Peer
+from importer.adapters.imap.utf7_names import FolderNames
+from importer.adapters.imap.wire import LiteralData, Untagged, WireEvent
+from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.model import FolderRef
+from providers.errors import FolderChanged, FolderUnusable, Side
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedFolder:
+    """The response to EXAMINE or SELECT (RFC 9051 section 6.3.2). `permanent_flags` is None if the server
+    does not send them."""
+
+    folder: str
+    uidvalidity: UidValidity
+    messages: int
+    uidnext: Uid | None
+    permanent_flags: tuple[str, ...] | None
+    read_only: bool
+
+
+class FolderCursor:
+    """Opens folders of one session, on the connection that is passed in. A folder is open on that connection
+    only: on another one, none is. Methods raise what `Connection.call` raises."""
+
+    def __init__(self, peer: Peer, names: FolderNames) -> None:
+        self.peer = peer
+        self.names = names
+        self._selected: SelectedFolder | None = None
+        self._connection: Connection | None = None  # of `_selected`
+        self._uidvalidities: dict[str, UidValidity] = {}
+
+    # --- What is known ------------------------------------------------------------------------------
+
+    def selected(self, connection: Connection) -> SelectedFolder | None:
+        """Return the open folder, as it was when it was opened; None if it is unknown which one is."""
+        return self._selected if connection is self._connection else None
+
+    def forget(self) -> None:
+        """Open the folder again before the next command that needs it."""
+        self._selected = self._connection = None
+
+    def uidvalidity(self, folder: str) -> UidValidity | None:
+        """Return the last known UIDVALIDITY."""
+        return self._uidvalidities.get(folder)
+
+    def note_uidvalidities(self, uidvalidities: Mapping[str, UidValidity]) -> None:
+        self._uidvalidities.update(uidvalidities)
+
+    def note_removed(self, folder: str) -> None:
+        self._uidvalidities.pop(folder, None)
+
+    def quoted(self, folder: str) -> bytes:
+        """Return the folder's name for a command. Raises FolderUnusable if no command can carry it."""
+        try:
+            return self.names.quoted(folder)
+        except (UnsafeText, UnicodeEncodeError):
+            raise response_errors.folder_unusable(self.peer, folder, "named") from None
+
+    def check_uidvalidity(self, folder: FolderRef, uidvalidity: UidValidity) -> None:
+        """Raise FolderChanged if the UIDVALIDITY differs from that of `folder`."""
+        if uidvalidity != folder.uidvalidity:
+            raise response_errors.folder_changed(self.peer, folder.name)
+
+    # --- To read ------------------------------------------------------------------------------------
+
+    def examine(self, connection: Connection, folder: FolderRef) -> SelectedFolder:
+        """Open the folder for reading (EXAMINE). Raises FolderUnusable and FolderChanged."""
+        selected = self.examine_by_name(connection, folder.name)
+        self._check_examined(folder, selected)
+        return selected
+
+    def examine_by_name(self, connection: Connection, folder: str) -> SelectedFolder:
+        """Open the folder for reading, whatever its UIDVALIDITY. Raises FolderUnusable."""
+        return self._open(connection, folder, b"EXAMINE")
+
+    def examine_and_send(
+        self, connection: Connection, folder: FolderRef, command: bytes, *, reopen: bool = False
+    ) -> tuple[SelectedFolder, str]:
+        """Examine the folder and send `command` without waiting in between; return the command's tag.
+
+        A folder that is open already is not examined again, except with `reopen`. If the folder cannot be
+        opened, the command is refused as well, since no folder is selected then. Raises as `examine` does.
+        """
+        selected = self.selected(connection)
+        if not reopen and selected is not None and selected.folder == folder.name and selected.read_only:
+            self._check_examined(folder, selected)
+            return selected, connection.start(command)
+        if connection.fallbacks.one_at_a_time:
+            return self.examine(connection, folder), connection.start(command)
+        select_tag = self._start(connection, folder.name, b"EXAMINE")
+        command_tag = connection.start(command)
+        try:
+            selected = self._finish(connection, folder.name, select_tag, b"EXAMINE")
+            self._check_examined(folder, selected)
+        except (FolderUnusable, FolderChanged):
+            with contextlib.suppress(CommandRefused):
+                connection.collect(command_tag)
+            raise
+        return selected, command_tag
+
+    def examine_each(self, connection: Connection, folders: Sequence[str]) -> list[Answer]:
+        """Examine folders with pipelined commands and return the answers; names that no command can carry are
+        left out. Which folder is open then is unknown."""
+        names = []
+        for folder in folders:
+            with contextlib.suppress(FolderUnusable):
+                names.append(self.quoted(folder))
+        self.forget()
+        return connection.call_all([b"EXAMINE " + name for name in names])
+
+    def _check_examined(self, folder: FolderRef, selected: SelectedFolder) -> None:
+        """Raise FolderChanged if the UIDVALIDITY differs, except for an empty source folder: there is nothing
+        to confuse, and some servers give it another UIDVALIDITY each time."""
+        if selected.messages or self.peer.side is not Side.SOURCE:
+            self.check_uidvalidity(folder, selected.uidvalidity)
+
+    # --- To write -----------------------------------------------------------------------------------
+
+    def select(self, connection: Connection, folder: str) -> SelectedFolder:
+        """Open the folder for writing (SELECT), whatever its UIDVALIDITY. Raises FolderUnusable."""
+        return self._open(connection, folder, b"SELECT")
+
+    def select_to_change(
+        self, connection: Connection, folder: FolderRef, *, reopen: bool = False
+    ) -> SelectedFolder:
+        """Open the folder for writing, unless it is, or again with `reopen`; it may turn out to be
+        `read_only`. Raises FolderUnusable and FolderChanged."""
+        selected = self.selected(connection)
+        if reopen or selected is None or selected.folder != folder.name or selected.read_only:
+            selected = self.select(connection, folder.name)
+        self.check_uidvalidity(folder, selected.uidvalidity)
+        return selected
+
+    # --- To close -----------------------------------------------------------------------------------
+
+    def unselect(self, connection: Connection) -> None:
+        """Close the open folder without expunging (UNSELECT, RFC 3691), if the server supports that."""
+        if self.selected(connection) is not None and connection.has("UNSELECT"):
+            with contextlib.suppress(CommandRefused):  # the folder then stays open
+                connection.call(b"UNSELECT")
+                self.forget()
+
+    def unselect_any(self, connection: Connection, folders: Collection[str]) -> None:
+        """`unselect` if the open folder is among `folders`: STATUS of the open folder may be as old as its
+        selection."""
+        if (selected := self.selected(connection)) is not None and selected.folder in folders:
+            self.unselect(connection)
+
+    def leave(self, connection: Connection, folder: str) -> bool:
+        """Try to have `folder` not open, so that messages can be appended to it; return whether it is not.
+
+        Courier refuses an APPEND into the folder that the connection has examined, and GNU mailutils loses
+        messages that are appended into the selected one. UNSELECT where the server has it; else another
+        folder is examined, which closes this one without expunging (RFC 9051 section 6.4.1).
+        """
+        if self._is_open(connection, folder):
+            self.unselect(connection)
+        for other in [name for name in self._uidvalidities if name.casefold() != folder.casefold()][:3]:
+            if not self._is_open(connection, folder):
+                break
+            with contextlib.suppress(FolderUnusable):
+                self.examine_by_name(connection, other)
+        return not self._is_open(connection, folder)
+
+    def _is_open(self, connection: Connection, folder: str) -> bool:
+        selected = self.selected(connection)
+        return selected is not None and selected.folder.casefold() == folder.casefold()
+
+    # ------------------------------------------------------------------------------------------------
+
+    def _open(self, connection: Connection, folder: str, command: bytes) -> SelectedFolder:
+        return self._finish(connection, folder, self._start(connection, folder, command), command)
+
+    def _start(self, connection: Connection, folder: str, command: bytes) -> str:
+        self.forget()
+        return connection.start(command + b" " + self.quoted(folder))
+
+    def _finish(self, connection: Connection, folder: str, tag: str, command: bytes) -> SelectedFolder:
+        try:
+            answer = connection.collect(tag)
+        except CommandRefused as refused:
+            raise response_errors.folder_error(refused.reply, self.peer, folder, "opened") from None
+        read_only = command == b"EXAMINE" or answer.reply.code == "READ-ONLY"
+        known = self._uidvalidities.get(folder)
+        selected = _read_select(folder, answer.events, read_only=read_only, uidvalidity=known)
+        if selected is None:
+            raise response_errors.folder_unusable(self.peer, folder, "opened", "no UIDVALIDITY")
+        self._selected, self._connection = selected, connection
+        self._uidvalidities[folder] = selected.uidvalidity
+        return selected
+
+
+def _read_select(
+    folder: str, events: tuple[WireEvent, ...], *, read_only: bool, uidvalidity: UidValidity | None
+) -> SelectedFolder | None:
+    """`uidvalidity` is what STATUS tells, for servers that leave it out here."""
+    uidnext = permanent_flags = None
+    messages = 0
+    for event in events:
+        match event:
+            case LiteralData("EXISTS", int(number)):
+                messages = number
+            case Untagged(reply) if reply.code == "UIDVALIDITY" and reply.arguments.isdigit():
+                uidvalidity = UidValidity(int(reply.arguments))
+            case Untagged(reply) if reply.code == "UIDNEXT" and reply.arguments.isdigit():
+                uidnext = Uid(int(reply.arguments))
+            case Untagged(reply) if reply.code == "PERMANENTFLAGS":
+                permanent_flags = tuple(reply.arguments.strip("()").split())
+            case _:
+                pass
+    if uidvalidity is None:
+        return None
+    return SelectedFolder(folder, uidvalidity, messages, uidnext, permanent_flags, read_only)
