@@ -34,6 +34,12 @@ def check_warnings(texts: CatalogTranslator, check: Check) -> Iterator[str]:
             count=count,
             reason=reason(texts, why),
         )
+    if check.may_be_renamed:
+        yield texts.gettext(
+            "Some servers refuse dots in folder names and names that differ only in case. If the new one"
+            " does, similar names replace these: %(folders)s",
+            folders=", ".join(check.may_be_renamed),
+        )
     yield from alert_texts(texts, check.alerts, check.source.account, check.destination.account)
     if check.estimate is not None and check.estimate.capped_until is not None:
         yield texts.gettext(
@@ -107,6 +113,7 @@ def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
         "folders": [folder_check_json(folder) for folder in check.folders],
         "closed": [{"folder": name, "reason": why} for name, why in check.closed],
         "left_out": [left_out._asdict() for left_out in check.left_out],
+        "may_be_renamed": list(check.may_be_renamed),
         "alerts": alerts_json(check.alerts, check.source.account, check.destination.account),
         "recognised": check.recognised,
         "to_copy": {"messages": to_copy.messages, "size_bytes": to_copy.size_bytes},

@@ -102,6 +102,7 @@ class Check:
     options: ImportOptions = DEFAULTS
     max_message_bytes: int = 0  # the largest message that Mailhaul copies
     alerts: tuple[Alert, ...] = ()  # of the servers, each once
+    may_be_renamed: tuple[str, ...] = ()  # source folders for whose names some servers want others
 
     @property
     def recognised(self) -> int:

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, Final
 
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.folder_mapping.doubtful_names import doubtful_names
 from importer.domain.folder_mapping.folder_map import map_folders
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.import_options import DEFAULTS, ImportOptions
@@ -249,6 +250,7 @@ class _MailboxCheck:
         source, destination = self._surveys.get(Side.SOURCE), self._surveys.get(Side.DESTINATION)
         if source is None:
             return
+        doubtful: frozenset[str] = frozenset()
         if destination is None:
             folders = [FolderCheck(name, "", "", status.messages) for name, status in source.statuses.items()]
         else:
@@ -269,10 +271,17 @@ class _MailboxCheck:
                 for pair in pairs
                 if pair.source.name in source.statuses
             ]
+            doubtful = doubtful_names(
+                [folder.destination_folder for folder in folders],
+                {*(folder.name for folder in destination.folders), *stored_map.values()},
+                destination.hierarchy.delimiter,
+            )
+        folders.sort(key=lambda folder: folder_order(folder.source_folder))
         left_out = {name: why for name, why in source.unusable.items() if isinstance(why, FolderLeftOut)}
         self.result = replace(
             self.result,
-            folders=tuple(sorted(folders, key=lambda folder: folder_order(folder.source_folder))),
+            folders=tuple(folders),
+            may_be_renamed=tuple(f.source_folder for f in folders if f.destination_folder in doubtful),
             closed=tuple((n, str(why)) for n, why in source.unusable.items() if n not in left_out),
             left_out=tuple(LeftOut(n, str(why), why.messages) for n, why in left_out.items()),
         )
