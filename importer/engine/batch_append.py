@@ -22,11 +22,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from importer.compact.uid_set import Uid, UidSet
+from importer.compact.uid_set import UidSet
 from importer.domain.messages.flags import fold_flags
 from importer.domain.messages.message_decision import (
-    OWN_NOTICE,
-    Findings,
     NextStep,
     Refuse,
     Settle,
@@ -47,9 +45,9 @@ from importer.domain.model import (
     Stored,
 )
 from importer.domain.planning.message_batches import MessageBatch
+from importer.engine.batch_decision import decide_batch
 from importer.engine.batch_fetch import FetchedBatch
 from importer.engine.folder_state import FolderState
-from importer.engine.held_back import indistinguishable
 from importer.engine.leg_context import Lane
 from importer.engine.new_receipts import copied_receipt, settled_receipts
 from importer.engine.new_refusals import message_refusal
@@ -188,10 +186,7 @@ class InFlightBatch:
 
     def _decide(self, fetched: Sequence[tuple[MessageKey, Message]]) -> list[tuple[MessageKey, Message]]:
         """Sort the messages; claim the new ones and return them."""
-        keys = [key for key, _ in fetched]
-        findings = self._find(fetched)
-        doubtful = self._doubtful(keys, findings) if self._leg.import_.attempts else ()
-        decisions = self._state.claim(keys, self._left_out(keys), findings, doubtful)
+        decisions = decide_batch(self._state, self._lane, fetched)
         decided = self._decided
         new: list[tuple[MessageKey, Message]] = []
         for item, decision in zip(fetched, decisions, strict=True):
@@ -204,27 +199,6 @@ class InFlightBatch:
         decided.new = [key for key, _ in new]
         self._claimed = [key.digest for key in decided.new]
         return new
-
-    def _left_out(self, keys: Sequence[MessageKey]) -> dict[Uid, str]:
-        """Source UID -> why the message is not copied although it could be."""
-        is_notice = self._leg.is_notice
-        return {key.uid: OWN_NOTICE for key in keys if is_notice(key.header)}
-
-    def _find(self, fetched: Sequence[tuple[MessageKey, Message]]) -> Findings:
-        """Look for messages without a receipt among the existing mail of the folder."""
-        existing = self._target.existing
-        if not existing:
-            return Findings()
-        unrecorded = self._state.unrecorded([key for key, _ in fetched])
-        return existing.find(
-            self._lane.destination,
-            [(key.digest, key.header, message.body) for key, message in fetched if key.uid in unrecorded],
-        )
-
-    def _doubtful(self, keys: Sequence[MessageKey], findings: Findings) -> set[Uid]:
-        """After a leg without progress: the messages that would be held back and may be in the folder."""
-        unmatched = [key for key in keys if key.digest not in findings.matches]
-        return indistinguishable(self._state, self._lane, self._state.waiting(unmatched))
 
     # --- Appending ----------------------------------------------------------------------------------
 

@@ -31,9 +31,9 @@ from importer.domain.model import (
 )
 from importer.domain.planning.message_batches import MessageBatch, batches
 from importer.domain.receipts.folder_history import FolderHistory, with_unlisted
-from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_refusals import folder_refusal
+from importer.engine.owned_folder_state import OwnedFolderState
 from providers.errors import MailError
 
 MAX_PASSES: Final = 12
@@ -59,7 +59,7 @@ class FolderCopy:
     destination: str
     checkpoint: FolderCheckpoint | None
     history: FolderHistory
-    state: FolderState
+    state: OwnedFolderState
     flags_updated: int
     listed: UidSet = field(default_factory=UidSet)
     unlisted: int = 0
@@ -147,7 +147,7 @@ class Unprepared:
         """`surveyed` is the status of the source folder called `name` in this leg's survey."""
         source = surveyed.ref(name)
         history = FolderHistory(leg.import_.id, source, FolderRef(destination, ANY_UIDVALIDITY))
-        state = FolderState(leg, history, destination, labels=bool(surveyed.contents))
+        state = OwnedFolderState(leg, history, destination, labels=bool(surveyed.contents))
         own = checkpoint is not None and checkpoint.import_id == leg.import_.id
         flags_updated = checkpoint.tally.flags_updated if checkpoint is not None and own else 0
         return cls(FolderCopy(leg, surveyed, source, destination, checkpoint, history, state, flags_updated))

@@ -25,6 +25,7 @@ from importer.domain.model import FolderTally
 from importer.domain.reporting.formatting import counted
 from importer.engine.finish_folder import finish
 from importer.engine.folder_copy import Counted, Finished, Phase, Prepared, Unprepared
+from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.pipeline import ByteBudget, Pipeline
 from importer.engine.prepare_folder import prepare
@@ -59,7 +60,7 @@ class _Job:
     def __init__(self, phase: Unprepared) -> None:
         folder = phase.folder
         self.phase: Phase | None = phase
-        self.state = folder.state
+        self.state: FolderState = folder.state
         self.destination = folder.destination
         self.is_postponed = False  # has messages in doubt, which are tried again after everything else
         self.lanes = 0  # number of lanes at work on it

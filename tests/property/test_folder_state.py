@@ -18,8 +18,8 @@ from importer.domain.model import Batch, BatchId, FolderRef, Import, ImportId, K
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.engine.copy_target import Target
 from importer.engine.existing_mail import ExistingMail
-from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Leg
+from importer.engine.owned_folder_state import OwnedFolderState
 from tests.property.world import DESTINATION, SOURCE, Batches, Watcher, World
 
 SOURCE_FOLDER = FolderRef("INBOX", UidValidity(1))
@@ -31,7 +31,7 @@ class LaneWorld(World):
     """A folder with nothing in it, and its state."""
 
     @contextmanager
-    def state(self) -> Iterator[FolderState]:
+    def state(self) -> Iterator[OwnedFolderState]:
         import_ = Import(ImportId("import1"), SOURCE, DESTINATION, self.clock.now())
         batch = Batch(BatchId(import_.id), self.clock.now(), "", "", (import_.id,))
         self.store.add_batch(batch, [(import_, None)])
@@ -48,7 +48,7 @@ class LaneWorld(World):
             lambda _header: False,
         )
         history = FolderHistory(import_.id, SOURCE_FOLDER, FOLDER)
-        state = FolderState(leg, history, FOLDER.name, labels=False)
+        state = OwnedFolderState(leg, history, FOLDER.name, labels=False)
         existing = ExistingMail(lane.destination, FOLDER, UidSet())
         state.open(Target(SOURCE_FOLDER, FOLDER, KeywordRule(), None, existing), Uid(1))
         yield state
