@@ -35,7 +35,7 @@ ROWS: Final = (
         sentence_at_destination="The owner of the new mailbox must first sign in at %(host)s.",
         counts_as_failure=False,
         retry_now=False,
-        cause="The owner of the old or the new mailbox has to sign in with Google or Microsoft. A link was mailed there; `mailhaul show` has it too.",
+        cause="The owner of the old or the new mailbox has to sign in at the provider. A link was mailed there; `mailhaul show` has it too.",
         operator_advice="Nothing, or pass the link on yourself. Reminders are mailed after two and five days.",
     ),
     TextRow(
