@@ -10,6 +10,7 @@ from typing import Final
 from providers.catalog import Catalog
 from providers.discovery import Discovery, HttpsFetcher, Prober, Resolver, discover
 from providers.provider import Provider
+from providers.text import Text
 
 _MAX_PARALLEL: Final = 12  # domains; each queries a handful of servers
 
@@ -72,10 +73,8 @@ class BulkDiscovery:
     def for_host(self, host: str) -> Provider | None:
         return self._catalog.for_host(host)
 
-    def why_unknown(self, address: str) -> str:
-        """A sentence that says why an address has no provider."""
+    def why_unknown(self, address: str) -> Text:
+        """Why an address has no provider."""
         discovery = self.discover(address)
-        domain = discovery.domain
-        if discovery.offline:
-            return f"The mail server of {domain} could not be looked up: there is no network connection."
-        return f"No mail server was found for {domain}: neither the domain nor public lists name one."
+        code = "server_unknown.offline" if discovery.offline else "server_unknown.unlisted"
+        return Text(code, domain=discovery.domain)

@@ -14,6 +14,7 @@ from typing import Final
 
 from providers.catalog_rows import CatalogError, read_provider, read_texts
 from providers.provider import Provider
+from providers.text import Text
 
 __all__ = ["Catalog", "CatalogError"]
 
@@ -68,6 +69,10 @@ class Catalog:
     def __len__(self) -> int:
         return len(self._providers)
 
+    def by_id(self, id_: str) -> Provider | None:
+        """The provider of that row."""
+        return next((provider for provider in self._providers if provider.id == id_), None)
+
     def for_domain(self, domain: str) -> Provider | None:
         """The provider with exactly this domain, case-insensitively; subdomains do not match."""
         return self._by_domain.get(domain.casefold())
@@ -87,9 +92,9 @@ class Catalog:
     def expect(self, addresses: Sequence[str]) -> None:
         """Implements `Lookup.expect`; the catalog needs no prefetching."""
 
-    def why_unknown(self, address: str) -> str:
-        """A sentence that says that `for_address` does not know the address."""
-        return f"The mail server of {address.rpartition('@')[2]} is not one that Mailhaul knows."
+    def why_unknown(self, address: str) -> Text:
+        """That `for_address` does not know the address."""
+        return Text("server_unknown", domain=address.rpartition("@")[2].lower())
 
     def for_host(self, host: str) -> Provider | None:
         """The provider with this IMAP server; also works for customers with their own domain."""

@@ -8,6 +8,7 @@ from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint
 from providers.provider import Provider
+from providers.text import Text
 
 
 class UsualNames:
@@ -27,7 +28,7 @@ class UsualNames:
             return provider
         return Provider(f"at-{domain}", domain, (domain,), Endpoint(f"imap.{domain}"))
 
-    def why_unknown(self, address: str) -> str:
+    def why_unknown(self, address: str) -> Text:
         return self.catalog.why_unknown(address)
 
     def for_host(self, host: str) -> Provider | None:

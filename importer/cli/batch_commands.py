@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from importer.domain.csv_import.row_parser import parse
 from importer.domain.import_options import Choices
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.row_problem_texts import row_problem_json, row_problem_text
 from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
@@ -79,8 +81,8 @@ def batch(
     parsed = _parsed(content, settings, actor, split_=split_)
     if parsed.problems:
         if annotated is not None:
-            _write_annotated(file, parsed, annotated)
-        _print_problems(parsed, as_json=as_json, split_=split_)
+            _write_annotated(words, file, parsed, annotated)
+        _print_problems(words, parsed, as_json=as_json, split_=split_)
         raise exit_with(ExitCode.USAGE)
     import_options = settings.import_options.choose(choices)
     text_views.print_label_rules(words, parsed.rows, import_options)
@@ -142,26 +144,23 @@ def _parsed(content: bytes, settings: Settings, actor: Actor, *, split_: bool) -
     )
 
 
-def _write_annotated(file: Path, parsed: Parsed, out: Path) -> None:
+def _write_annotated(words: CatalogTranslator, file: Path, parsed: Parsed, out: Path) -> None:
     """Refuses to replace `file`: the annotated copy has no passwords."""
     if out.resolve() == file.resolve():
         raise Usage("--annotate: name another file; this one would lose its passwords.")
     try:
-        out.write_text(annotate(parsed), encoding="utf-8", newline="")
+        out.write_text(annotate(parsed, partial(row_problem_text, words)), encoding="utf-8", newline="")
     except OSError as error:
         raise Usage(f"--annotate: {out} cannot be written: {error.strerror}.") from None
     stderr.print(f"Wrote {out}: correct its rows, fill in the passwords and submit it.")
 
 
-def _print_problems(parsed: Parsed, *, as_json: bool, split_: bool) -> None:
+def _print_problems(words: CatalogTranslator, parsed: Parsed, *, as_json: bool, split_: bool) -> None:
     if as_json:
-        facts = [
-            {"line": p.line, "column": p.column, "rule": p.rule, "message": p.message, "fix": p.fix}
-            for p in parsed.problems
-        ]
+        facts = [row_problem_json(words, problem) for problem in parsed.problems]
         text_views.print_json({"problems": facts, "rows": parsed.row_count})
         return
-    text_views.print_row_problems(parsed.problems)
+    text_views.print_row_problems(words, parsed.problems)
     stderr.print("Nothing was started.")
     if parsed.row_count > BATCH_ROWS and not split_:
         stderr.print(f"With --split, the {parsed.row_count} rows are submitted in batches of {BATCH_ROWS}.")

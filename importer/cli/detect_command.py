@@ -13,6 +13,8 @@ from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.csv_cells import address as parse_address
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.row_problem_texts import refused_text
+from importer.i18n.translations import texts
 from importer.settings import Settings
 from providers.discovery import Discovery
 from providers.provider import LANGUAGES, MEANINGS, LoginKind, Provider
@@ -43,7 +45,7 @@ def detect(address: str, language: str, data: Path | None, ca_file: Path | None,
     try:
         mailbox = parse_address(address)
     except Refused as refused:
-        raise Usage(f"{refused} {refused.fix}") from None
+        raise Usage(refused_text(texts("en"), refused)) from None
     settings = Settings.load(data=data, ca_file=ca_file)
     discovery = directory(settings).discover(mailbox)
     login = _login_kind(settings, discovery.provider, mailbox)

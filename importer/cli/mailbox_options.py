@@ -19,6 +19,8 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.csv_import.login_method import SignInMethod
 from importer.domain.model import Account
 from importer.domain.people.batch_right import BatchRight, right_of_console
+from importer.i18n.row_problem_texts import refused_text
+from importer.i18n.translations import texts
 from importer.settings import Settings
 from providers.catalog import Catalog
 from providers.endpoint import Secret, parse_server
@@ -82,7 +84,7 @@ def _discovered_account(
     try:
         mailbox = address(text)
     except Refused as refused:
-        raise Usage(f"{option}: {refused} {refused.fix}") from None
+        raise Usage(f"{option}: {refused_text(texts('en'), refused)}") from None
     discovery = discover(mailbox)
     provider = discovery.provider
     signs_in = provider is not None and provider.sign_in and sign_in(provider.sign_in, mailbox)

@@ -12,6 +12,8 @@ import click
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.import_options import OPTIONS, Option
+from importer.i18n.row_problem_texts import refused_text
+from importer.i18n.translations import texts
 
 E = TypeVar("E", bound=StrEnum)
 Function = Callable[..., None]
@@ -127,7 +129,7 @@ class _OptionText(click.ParamType[Any]):
         try:
             return self._option.parse(value)
         except Refused as refused:
-            self.fail(f"{refused} {refused.fix}", param, ctx)
+            self.fail(refused_text(texts("en"), refused), param, ctx)
 
 
 def _import_option(option: Option) -> Callable[[Function], Function]:

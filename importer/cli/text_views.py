@@ -35,6 +35,7 @@ from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.reason_texts import reason
 from importer.i18n.report_json import batch_json, report_json
+from importer.i18n.row_problem_texts import row_problem_text
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.owner_consent import Links
 from importer.service.imports.submit import RowOutcome, SubmittedRow
@@ -194,10 +195,10 @@ def print_label_rules(texts: CatalogTranslator, rows: Sequence[Row], import_opti
         )
 
 
-def print_row_problems(problems: Sequence[RowProblem]) -> None:
+def print_row_problems(texts: CatalogTranslator, problems: Sequence[RowProblem]) -> None:
     """The first PROBLEMS_SHOWN problems of a file, and how many more there are."""
     for problem in problems[:PROBLEMS_SHOWN]:
-        stdout.print(f"[red]✗[/] {plain(str(problem), 600)}", soft_wrap=True)
+        stdout.print(f"[red]✗[/] {plain(row_problem_text(texts, problem), 600)}", soft_wrap=True)
     if (more := len(problems) - PROBLEMS_SHOWN) > 0:
         stdout.print(f"… and {counted(more, 'more problem')} (--annotate marks all of them)")
 

@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from importer.codes import connection_texts, folder_texts, import_texts, login_texts, undo_texts
+from importer.codes import connection_texts, folder_texts, import_texts, login_texts, row_texts, undo_texts
 from providers.text import TextRow
 
 ROWS: Final[dict[str, TextRow]] = {
     row.code: row
     for row in chain(
-        connection_texts.ROWS, login_texts.ROWS, folder_texts.ROWS, import_texts.ROWS, undo_texts.ROWS
+        connection_texts.ROWS,
+        login_texts.ROWS,
+        folder_texts.ROWS,
+        import_texts.ROWS,
+        row_texts.ROWS,
+        undo_texts.ROWS,
     )
 }
 UNKNOWN: Final = "mail_error"

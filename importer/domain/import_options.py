@@ -90,7 +90,7 @@ def _word(words: type[StrEnum], rule: str, refused: str, text: str) -> StrEnum:
     try:
         return words(text.casefold())
     except ValueError:
-        raise Refused(refused, "This is not one of its choices.", f"Write {rule}.") from None
+        raise Refused(refused) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

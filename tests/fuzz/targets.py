@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email import message_from_bytes
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
@@ -57,6 +57,7 @@ from importer.domain.people.api_tokens import TokenScope
 from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.report_csv import refusals_csv
+from importer.i18n.row_problem_texts import row_problem_text
 from importer.i18n.translations import texts
 from importer.service.access import openid_sign_in, owner_consent
 from importer.service.access.api_clients import issue_token
@@ -159,7 +160,7 @@ def folders(data: bytes) -> None:
 
 def _problems_shown(problems: Sequence[Any]) -> None:
     for problem in problems:
-        for text in (problem.column, problem.message, problem.fix, str(problem)):
+        for text in (problem.column, row_problem_text(texts("de"), problem)):
             shown(text)
 
 
@@ -171,7 +172,7 @@ def csv_file(data: bytes) -> None:
         assert parsed.problems or len(parsed.rows) == parsed.row_count
         assert sum(len(batch) for batch in split(parsed)) == len(parsed.rows)
         _problems_shown(parsed.problems)
-    annotate(parsed).encode("utf-8")
+    annotate(parsed, partial(row_problem_text, texts("de"))).encode("utf-8")
 
 
 def server(data: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from functools import partial
 from typing import Any
 
 from hypothesis import assume, example, given
@@ -14,6 +15,8 @@ from importer.domain.csv_import.csv_cells import address, server
 from importer.domain.csv_import.csv_files import annotate
 from importer.domain.csv_import.import_rows import Parsed, split
 from importer.domain.csv_import.row_parser import parse
+from importer.i18n.row_problem_texts import row_problem_text
+from importer.i18n.translations import texts
 from providers.endpoint import Endpoint, Secret
 from tests.lookups import UsualNames
 
@@ -117,7 +120,7 @@ def test_the_reader_survives_any_file(data: bytes, with_header: bool, max_rows: 
     assert parsed.problems or len(parsed.rows) == parsed.row_count
     assert parsed.problems == tuple(sorted(parsed.problems, key=lambda problem: problem.line))
     assert sum(len(batch) for batch in split(parsed)) == len(parsed.rows)
-    annotate(parsed)
+    annotate(parsed, partial(row_problem_text, texts("en")))
 
 
 CELLS = st.one_of(
@@ -142,7 +145,9 @@ def test_no_problem_or_annotated_file_shows_a_password(cells: list[list[str]], d
     data = "\n".join(lines).encode()
     parsed = read(data)
     assert CANARY not in "".join(map(repr, parsed.problems)) + "".join(map(str, parsed.problems))
-    header, *shown = csv.reader(io.StringIO(annotate(parsed), newline=""), delimiter=delimiter)
+    header, *shown = csv.reader(
+        io.StringIO(annotate(parsed, partial(row_problem_text, texts("en"))), newline=""), delimiter=delimiter
+    )
     for line in shown:
         for column, cell in zip(header, line, strict=False):
             if CANARY in cell:  # undetectable where it is a whole address or server

@@ -15,6 +15,8 @@ from importer.domain.model import Account, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight, administered, right_of_console
+from importer.i18n.code_texts import advice
+from importer.i18n.translations import texts
 from importer.service.access.batch_rights import session_batch_right
 from importer.service.access.sealed_grants import grant_context, open_grants
 from importer.service.access.web_sessions import SessionData, VerifiedMailbox
@@ -101,7 +103,7 @@ def test_the_console_has_the_right_for_all_domains_of_the_destination_host() -> 
 
 def test_without_a_right_the_password_is_missing() -> None:
     for nothing in (NO_RIGHT, BatchRight(HOST), BatchRight(None, frozenset({"new.example"}))):
-        with pytest.raises(Refused, match="password is missing"):
+        with pytest.raises(Refused, match="password_missing"):
             nothing.grant(mailbox())
 
 
@@ -217,7 +219,7 @@ def test_an_uncovered_mailbox_is_reported_at_its_cell_with_line_rule_and_fix(cel
     parsed = read(f"ada@old.example,secret,imap.old.example,{cells}\n")
     [problem_] = parsed.problems
     assert (problem_.line, problem_.column, problem_.rule) == (2, "destination_password", rule)
-    assert "password" in problem_.fix
+    assert "password" in advice(problem_.text, texts("en"))
     assert parsed.rows == ()
     [plain] = read(f"ada@old.example,secret,imap.old.example,{cells}\n", NO_RIGHT).problems
     assert (plain.column, plain.rule) == ("destination_password", "password_missing")

@@ -15,6 +15,7 @@ from providers.catalog import Catalog
 from providers.discovery import Discovery, FoundBy, ascii_domain, discover
 from providers.endpoint import Endpoint, LoginForm, Security
 from providers.provider import PasswordKind
+from providers.text import Text
 from tests.recorded import Recorded
 
 CATALOG = Catalog.load()
@@ -308,9 +309,10 @@ def test_concurrent_callers_share_one_lookup() -> None:
     assert answers.asked == ["MX old.example"]
 
 
-def test_the_reason_for_an_unknown_address_is_a_sentence() -> None:
+def test_the_reason_for_an_unknown_address_is_told() -> None:
     answers = Recorded()
-    assert "No mail server was found for old.example" in answers.directory().why_unknown("ada@old.example")
+    unlisted = Text("server_unknown.unlisted", domain="old.example")
+    assert answers.directory().why_unknown("ada@old.example") == unlisted
     answers.broken = "no name server answers"
-    assert "could not be looked up" in answers.directory().why_unknown("ada@old.example")
+    assert answers.directory().why_unknown("ada@old.example").code == "server_unknown.offline"
     assert isinstance(answers.directory(), BulkDiscovery)

@@ -15,6 +15,8 @@ from importer.domain.csv_import.csv_files import template
 from importer.domain.csv_import.csv_reader import KNOWN_COLUMNS
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import OPTIONS, ImportOptions, choices_from_json, json_of, text_of
+from importer.i18n.code_texts import advice
+from importer.i18n.translations import texts
 from importer.settings import Settings
 from importer.web.api.schemas import FileIn, ImportOut, PasswordsIn, RowIn
 
@@ -76,7 +78,7 @@ def test_a_value_that_is_none_of_an_option_is_refused() -> None:
     for name in OPTIONS:
         with pytest.raises(Refused) as refused:
             OPTIONS[name].parse("!")
-        assert refused.value.fix
+        assert advice(refused.value.text, texts("en"))
 
 
 def test_only_a_choice_that_copies_more_starts_a_complete_import_again() -> None:

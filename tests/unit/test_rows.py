@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,11 @@ from importer.domain.csv_import.import_rows import Parsed, Row, split
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import ImportOptions
+from importer.i18n.code_texts import advice, render
+from importer.i18n.row_problem_texts import row_problem_text
+from importer.i18n.translations import texts
 from providers.endpoint import Endpoint, Secret, Security
+from providers.provider import LoginKind
 from tests.lookups import UsualNames
 
 LOOKUP = UsualNames()
@@ -44,12 +49,23 @@ def rows(text: str | bytes, destination: Endpoint | None = NEW) -> tuple[Row, ..
     return parsed.rows
 
 
+ENGLISH = partial(row_problem_text, texts("en"))
+
+
+def message(problem: RowProblem) -> str:
+    return render(problem.text, texts("en"))
+
+
+def fix(problem: RowProblem) -> str:
+    return advice(problem.text, texts("en"))
+
+
 def only(text: str | bytes, destination: Endpoint | None = NEW) -> RowProblem:
     """The only problem of a file. It has a message and a fix."""
     problems = read(text, destination).problems
     assert len(problems) == 1, problems
-    assert problems[0].message.endswith(".")
-    assert problems[0].fix
+    assert message(problems[0]).endswith(".")
+    assert fix(problems[0])
     return problems[0]
 
 
@@ -269,7 +285,10 @@ def test_an_invalid_cell_is_reported_with_line_column_and_rule(
 def test_an_unsupported_provider_is_explained_with_its_own_text() -> None:
     provider = CATALOG.for_domain("outlook.com")
     assert provider is not None
-    assert only(f"{HEADER}\n{row(source_address='ada@outlook.com')}").message == provider.unavailable
+    problem = only(f"{HEADER}\n{row(source_address='ada@outlook.com')}")
+    assert provider.unavailable in ENGLISH(problem)
+    german = provider.login_unavailable_in("de", LoginKind.PASSWORD)
+    assert german in row_problem_text(texts("de"), problem)
 
 
 # --- Owner consent ------------------------------------------------------------------------------------
@@ -314,7 +333,7 @@ def test_an_app_password_is_used_with_and_without_sign_in(
 def test_a_password_must_be_omitted_if_the_host_accepts_none() -> None:
     [problem] = parse_with_sign_in(row(source_address="ada@outlook.com")).problems
     assert (problem.column, problem.rule) == ("source_password", "password_not_taken")
-    assert "asked to sign in" in problem.fix
+    assert "asked to sign in" in fix(problem)
 
 
 def test_other_hosts_need_a_password() -> None:
@@ -351,7 +370,7 @@ def test_a_repeated_import_is_reported_with_the_other_line() -> None:
     again = row(source_address="ADA@old.example", source_password="other")
     problem = only(f"{HEADER}\n# x\n{GOOD}\n{again}")
     assert (problem.line, problem.column, problem.rule) == (4, "source_address", "duplicate_row")
-    assert "Line 3 " in problem.message
+    assert "Line 3 " in message(problem)
 
 
 def test_without_a_default_destination_the_file_must_name_one() -> None:
@@ -406,14 +425,14 @@ def test_an_invalid_header_is_explained_and_no_row_is_parsed(
     parsed = read(f"{header}\n{GOOD}\n")
     assert [(p.column, p.rule) for p in parsed.problems] == rules
     assert not parsed.rows
-    assert all(p.fix and p.message.endswith(".") for p in parsed.problems)
+    assert all(fix(p) and message(p).endswith(".") for p in parsed.problems)
 
 
 def test_a_file_without_a_header_does_not_reveal_its_passwords() -> None:
     parsed = read(f"{GOOD}\n{GOOD}\n")
     assert [p.rule for p in parsed.problems] == ["header_missing"]
     assert "s3cret" not in str(parsed.problems[0])
-    assert "s3cret" not in annotate(parsed)
+    assert "s3cret" not in annotate(parsed, ENGLISH)
 
 
 @pytest.mark.parametrize(
@@ -442,8 +461,8 @@ def test_a_batch_has_at_most_25_rows_and_larger_files_can_be_split() -> None:
     assert len(rows(many(25))) == 25
     parsed = read(many(26))
     assert [(p.line, p.rule) for p in parsed.problems] == [(27, "too_many_rows")]
-    assert "26 rows" in parsed.problems[0].message
-    assert "--split" in parsed.problems[0].fix
+    assert "26 rows" in message(parsed.problems[0])
+    assert "--split" in fix(parsed.problems[0])
     assert parsed.row_count == 26
 
 
@@ -475,7 +494,7 @@ def test_the_annotated_file_has_the_problems_of_each_row_and_no_password() -> No
     text = f"# hush\n{HEADER}\n{GOOD}\n#{GOOD}\n\n{bad}"
     data = text.encode()
     parsed = read(data)
-    lines = annotate(parsed).split("\r\n")
+    lines = annotate(parsed, ENGLISH).split("\r\n")
     assert "s3cret" not in "".join(lines)
     assert "hush" not in "".join(lines)
     assert next(csv.reader([lines[1]])) == [*HEADER.split(","), "problem"]
@@ -483,14 +502,14 @@ def test_the_annotated_file_has_the_problems_of_each_row_and_no_password() -> No
     assert lines[3] == lines[4] == ""
     cells = next(csv.reader([lines[5]]))
     assert cells[0] == "ada@outlook.com"
-    assert cells[-1] == str(parsed.problems[0])
+    assert cells[-1] == ENGLISH(parsed.problems[0])
     assert cells[-1].startswith("line 6, source_address: ")
     assert "line 7, source_server: " in next(csv.reader([lines[6]]))[-1]
 
 
 def test_the_annotated_file_can_be_completed_and_submitted_again() -> None:
     data = f"{HEADER}\n{GOOD}\n{row(source_password='')}".replace(",", ";").encode()
-    again = annotate(read(data)).replace('"ada@new.example";""', '"ada@new.example";"pw"')
+    again = annotate(read(data), ENGLISH).replace('"ada@new.example";""', '"ada@new.example";"pw"')
     assert [(p.line, p.column) for p in read(again).problems] == [
         (2, "source_password"),
         (3, "source_address"),
@@ -500,7 +519,7 @@ def test_the_annotated_file_can_be_completed_and_submitted_again() -> None:
 
 def test_problems_of_the_whole_file_are_appended_as_comments() -> None:
     data = HEADER.encode()
-    assert annotate(read(data)).endswith(
+    assert annotate(read(data), ENGLISH).endswith(
         '"problem"\r\n# the file: There is no row in the file. '
         "Write one line for each mailbox, below the names of the columns.\r\n"
     )
@@ -509,7 +528,7 @@ def test_problems_of_the_whole_file_are_appended_as_comments() -> None:
 @pytest.mark.parametrize("start", "=+-")
 def test_addresses_cannot_become_spreadsheet_formulas(start: str) -> None:
     data = f"{HEADER}\n{row(source_address=f'{start}cmd@old.example')}".encode()
-    assert f'"\'{start}cmd@old.example"' in annotate(read(data))
+    assert f'"\'{start}cmd@old.example"' in annotate(read(data), ENGLISH)
 
 
 def test_the_template_in_the_repository_matches_the_console() -> None:
@@ -569,9 +588,9 @@ def test_an_invalid_choice_is_reported_at_its_cell_without_being_quoted() -> Non
         ("sync_flags", "yes_no_invalid"),
     ]
     assert "s3cret" not in str(parsed.problems)
-    assert "s3cret" not in annotate(parsed)
+    assert "s3cret" not in annotate(parsed, ENGLISH)
     annotated_text = f"{HEADER},labels,sync_flags\n{GOOD},each,often"
-    assert '"each",""' in annotate(read(annotated_text))
+    assert '"each",""' in annotate(read(annotated_text), ENGLISH)
 
 
 # --- Discovery of servers ---------------------------------------------------------------------------------
@@ -595,8 +614,8 @@ def test_an_address_without_a_server_has_a_reason_and_a_fix() -> None:
     )  # the catalog alone makes no lookups
     [problem] = parsed.problems
     assert (problem.column, problem.rule) == ("source_address", "server_unknown")
-    assert "old.example" in problem.message
-    assert "imap.old.example" in problem.fix
+    assert "old.example" in message(problem)
+    assert "imap.old.example" in fix(problem)
 
 
 @pytest.mark.parametrize("public_only", [True, False])
@@ -615,3 +634,25 @@ def test_user_supplied_and_discovered_servers_are_restricted_to_public_addresses
     assert first.source.public_only
     assert not first.destination.public_only  # set by the operator
     assert second.source.public_only is second.destination.public_only is public_only
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "it", "es"])
+@pytest.mark.parametrize(
+    ("text", "place", "named"),
+    [
+        ("source_addres,source_password\nx,y\n", ("1", "source_addres"), "“source_addres”"),
+        (f"{HEADER}\n{row(source_address='ada')}", ("2", "source_address"), "ada@old.example"),
+        (f"{HEADER}\n{row()}{row()}", ("3", "source_address"), "2"),
+        (f"{HEADER}\na,b\n", ("2",), "5"),
+    ],
+)
+def test_a_problem_names_its_place_and_the_fix_in_the_readers_language(
+    text: str, place: tuple[str, ...], named: str, language: str
+) -> None:
+    problem = read(text).problems[0]
+    shown = row_problem_text(texts(language), problem)
+    assert all(word in shown.partition(":")[0] for word in place)
+    assert named.strip("“”") in shown
+    assert shown != ENGLISH(problem)
+    assert advice(problem.text, texts(language)) in shown
+    assert advice(problem.text, texts(language)) != fix(problem)

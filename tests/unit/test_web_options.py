@@ -159,8 +159,8 @@ def test_an_invalid_choice_is_marked_at_its_cell(ada: Browser) -> None:
     row = f"ada@old.example,x,imap.old.example,ada@new.example,{RIGHT},s3cret-x,often"
     ada.post("/file", rows=f"{FILE},labels,sync_flags\n{row}")
     page = ada.get("/file/preview").text
-    assert "This is not a valid choice for labels." in page
-    assert "This must be yes or no." in page
+    assert "This is not one of the choices. Write one, keywords or each." in page
+    assert "This is neither yes nor no. Write yes or no." in page
     assert "s3cret-x" not in page
 
 

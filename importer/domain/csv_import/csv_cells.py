@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from providers.endpoint import Endpoint, PasswordInServer, Secret, parse_server
+from providers.text import Param, Text
 
 MAX_CELL_CHARS: Final = 320  # 64 + "@" + 255: no address is longer (RFC 5321 section 4.5.3.1)
 MAX_PASSWORD_CHARS: Final = 1000
@@ -26,12 +27,16 @@ _LABEL: Final = re.compile(r"[\w-]{1,63}")
 
 
 class Refused(Exception):
-    """A cell is not valid for its column. The message, `rule` and `fix` are those of a RowProblem."""
+    """A cell is not valid for its column; `text` says why, and its advice how to fix it."""
 
-    def __init__(self, rule: str, message: str, fix: str) -> None:
-        super().__init__(message)
-        self.rule = rule
-        self.fix = fix
+    def __init__(self, code: str, /, **params: Param) -> None:
+        self.text = Text(code, steps=None, **params)
+        super().__init__(str(self.text))
+
+    @property
+    def rule(self) -> str:
+        """The stable code."""
+        return self.text.public_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +51,24 @@ def address(cell: str) -> str:
     """A mail address (RFC 5321 `local@domain`, RFC 6531 for other scripts), without surrounding blanks."""
     text = cell.strip()
     if not text:
-        raise Refused("address_missing", "The address is missing.", "Write the whole mail address.")
+        raise Refused("address_missing")
     _check_characters(text, MAX_CELL_CHARS)
     local, at, domain = text.rpartition("@")
     fault = ""
     if not at:
-        fault = "it contains no @"
+        fault = "no_at"
     elif "@" in local:
-        fault = "it contains more than one @"
+        fault = "ats"
     elif any(_invisible(c) for c in text):
-        fault = "it contains a blank or an invisible character"
+        fault = "blank"
     elif not local:
-        fault = "there is nothing before the @"
+        fault = "local"
     elif any(c in _SPECIALS for c in local):
-        fault = "there is an invalid character before the @"
+        fault = "character"
     elif not _is_host_name(domain):
-        fault = "the part after the @ is not a domain"
+        fault = "domain"
     if fault:
-        raise Refused(
-            "address_invalid",
-            f"This is not a mail address: {fault}.",
-            "Write the bare address, such as ada@old.example.",
-        )
+        raise Refused(f"address_invalid.{fault}")
     return text
 
 
@@ -77,22 +78,19 @@ def server(cell: str, *, allow_plaintext: bool = False) -> Server:
     if not text:
         return Server()
     _check_characters(text, MAX_CELL_CHARS)
-    fix = "Write a name such as imap.old.example or imaps://imap.old.example:993, or leave the cell empty."
     try:
         endpoint, login = parse_server(text, allow_plaintext=allow_plaintext)
     except PasswordInServer:
-        raise Refused(
-            "password_in_server", "There is a password in the server address.", "Write it in its own column."
-        ) from None
+        raise Refused("password_in_server") from None
     except ValueError:
-        raise Refused("server_invalid", "This is not a usable mail server.", fix) from None
+        raise Refused("server_invalid") from None
     if login is not None and "://" not in text:
-        raise Refused("server_invalid", "This is a mail address, not a mail server.", fix)
+        raise Refused("server_invalid.address")
     if "." not in endpoint.host and ":" not in text:
         # Probably part of another value, such as a password that contains a comma.
-        raise Refused("server_invalid", "This is not the full name of a mail server.", fix)
+        raise Refused("server_invalid.short")
     if not (_is_host_name(endpoint.host) or _is_ip_address(endpoint.host)):
-        raise Refused("server_invalid", "This is not the name of a mail server.", fix)
+        raise Refused("server_invalid.name")
     return Server(endpoint, login)
 
 
@@ -108,32 +106,20 @@ def yes_or_no(text: str) -> bool:
     """A yes/no choice. Spreadsheets write true and false in their own language."""
     word = text.casefold()
     if word not in _YES | _NO:
-        raise Refused("yes_no_invalid", "This is neither yes nor no.", "Write yes or no.")
+        raise Refused("yes_no_invalid")
     return word in _YES
 
 
 def password_missing() -> Refused:
     """The error for a missing password."""
-    return Refused(
-        "password_missing",
-        "The password is missing.",
-        "Write the password of this mailbox, or an app password created at its host.",
-    )
+    return Refused("password_missing")
 
 
 def _check_characters(text: str, max_chars: int) -> None:
     if len(text) > max_chars:
-        raise Refused(
-            "cell_too_long",
-            f"There are {len(text):,} characters here; the limit is {max_chars:,}.",
-            "Check that the quote marks around the cells of this line are paired.",
-        )
+        raise Refused("cell_too_long", length=len(text), limit=max_chars)
     if any(unicodedata.category(c) == "Cc" for c in text):
-        raise Refused(
-            "control_character",
-            "There is a line break, a tab or another control character here.",
-            "Remove it; copied text often contains such characters.",
-        )
+        raise Refused("control_character")
 
 
 def _invisible(char: str) -> bool:

@@ -18,6 +18,7 @@ from importer.domain.csv_import.csv_reader import (
     PROBLEM_COLUMN,
     REQUIRED_COLUMNS,
     SERVER_COLUMNS,
+    RowProblem,
 )
 from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed
 from importer.domain.import_options import OPTIONS
@@ -29,8 +30,8 @@ def template() -> str:
     return _TEMPLATE
 
 
-def annotate(parsed: Parsed) -> str:
-    """The file with an additional last column `problem`, and without passwords.
+def annotate(parsed: Parsed, describe: Callable[[RowProblem], str]) -> str:
+    """The file with an additional last column `problem`, in the words of `describe`, and without passwords.
 
     Cells that are not valid for their column are omitted too: they may be passwords in the wrong column. Rows
     keep their line numbers, other lines become empty, the delimiter is kept, and lines end with CRLF. Cells
@@ -40,7 +41,7 @@ def annotate(parsed: Parsed) -> str:
     sheet = parsed.sheet
     problems_by_line: dict[int, list[str]] = defaultdict(list)
     for problem in parsed.problems:
-        problems_by_line[problem.line].append(str(problem))
+        problems_by_line[problem.line].append(describe(problem))
     columns = tuple(column for column in sheet.columns if column != PROBLEM_COLUMN)
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=sheet.delimiter, quoting=csv.QUOTE_ALL)

@@ -16,6 +16,7 @@ from itertools import chain, zip_longest
 from typing import Final
 
 from importer.domain.import_options import OPTIONS
+from providers.text import Text
 
 REQUIRED_COLUMNS: Final = (
     "source_address",
@@ -34,31 +35,25 @@ SERVER_COLUMNS: Final = frozenset({"source_server", DESTINATION_SERVER})
 _DELIMITERS: Final = (",", ";", "\t")
 _ENDINGS: Final = frozenset({"csv", "txt", "tsv"})
 _MAX_HEADER_PROBLEMS: Final = 20
-_HEADER_FIX: Final = f"Make the first line: {','.join(REQUIRED_COLUMNS)}"
+_HEADER: Final = ",".join(REQUIRED_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A problem to fix. `line` counts from 1 (0: the whole file), `column` is "" for the whole line.
-
-    `rule` is a stable code, `message` says what is wrong and `fix` what to do. No field ever contains a
-    password.
-    """
+    """A problem to fix. `line` counts from 1 (0: the whole file), `column` is "" for the whole line. `text`
+    says what is wrong, and its advice what to do. No field ever contains a password."""
 
     line: int
     column: str
-    rule: str
-    message: str
-    fix: str
+    text: Text
 
-    def __str__(self) -> str:
-        where = f"line {self.line}" if self.line else "the file"
-        return f"{where}{', ' if self.column else ''}{self.column}: {self.message} {self.fix}"
+    @property
+    def rule(self) -> str:
+        """The stable code."""
+        return self.text.public_code
 
 
-NOT_TEXT: Final = RowProblem(
-    0, "", "not_text", "The file is not readable text.", "Save it as “CSV UTF-8” and use that file."
-)
+NOT_TEXT: Final = RowProblem(0, "", Text("not_text"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +80,13 @@ class Sheet:
 def read(data: bytes, *, max_bytes: int) -> Sheet:
     """Read a whole file. Never raises."""
     if len(data) > max_bytes:
-        return _refused(
-            "file_too_large",
-            f"The file has {len(data):,} bytes; the limit is {max_bytes:,}.",
-            "Split it into several files.",
-        )
+        return _refused(Text("file_too_large", bytes=len(data), limit=max_bytes))
     text = decode(data)
     if text is None or _is_spreadsheet(data):
         return Sheet(problems=(NOT_TEXT,))
     if "\0" in text:
         line = len(_lines(text[: text.index("\0") + 1]))
-        return _refused(
-            "not_text",
-            "There is a NUL character here, so this is not a text file.",
-            "Save the file as “CSV UTF-8” and use that file.",
-            line,
-        )
+        return _refused(Text("not_text.nul"), line)
     return _read_text(text)
 
 
@@ -142,8 +128,8 @@ def _decoded(data: bytes, encoding: str) -> str | None:
         return None
 
 
-def _refused(rule: str, message: str, fix: str, line: int = 0) -> Sheet:
-    return Sheet(problems=(RowProblem(line, "", rule, message, fix),))
+def _refused(text: Text, line: int = 0) -> Sheet:
+    return Sheet(problems=(RowProblem(line, "", text),))
 
 
 # --- Records --------------------------------------------------------------------------------------
@@ -193,18 +179,12 @@ def _is_comment(text: str) -> bool:
 
 def _quotes_problem(raw: _Raw) -> RowProblem:
     if "end of data" in raw.error:
-        message = "A quote mark that opens a cell here is never closed."
+        code = "quotes.unclosed"
     elif "field limit" in raw.error:
-        message = "A cell that starts here is far too long."
+        code = "quotes.too_long"
     else:
-        message = "There is text between a closing quote mark and the end of its cell."
-    return RowProblem(
-        raw.line,
-        "",
-        "quotes",
-        message,
-        "Put the whole cell in quote marks, and write each quote mark inside it twice.",
-    )
+        code = "quotes"
+    return RowProblem(raw.line, "", Text(code))
 
 
 # --- Header and cells -------------------------------------------------------------------------------
@@ -242,27 +222,25 @@ def _header(text: str, delimiter: str) -> tuple[int, tuple[str, ...]]:
 
 def _header_problems(line: int, names: tuple[str, ...]) -> list[RowProblem]:
     if not any(name in KNOWN_COLUMNS for name in names):
-        message = "The file is empty." if line == 0 else "The first line does not name the columns."
-        return [RowProblem(line, "", "header_missing", message, _HEADER_FIX)]
+        code = "header_missing.empty" if line == 0 else "header_missing"
+        return [RowProblem(line, "", Text(code, header=_HEADER))]
     problems: list[RowProblem] = []
     for name, times in Counter(names).items():
         if len(problems) == _MAX_HEADER_PROBLEMS:
             break
         if name not in KNOWN_COLUMNS:
             shown = "".join(c if c.isprintable() else "?" for c in name[:40])
-            message = f"The column “{shown}” is unknown." if name else "A column has no name."
-            problems.append(RowProblem(line, shown, "unknown_column", message, _HEADER_FIX))
+            code = "unknown_column" if name else "unknown_column.unnamed"
+            problems.append(RowProblem(line, shown, Text(code, name=shown, header=_HEADER)))
         elif times > 1:
-            message = f"The column {name} occurs {times} times."
-            problems.append(RowProblem(line, name, "repeated_column", message, "Remove all but one of them."))
-    for name in REQUIRED_COLUMNS:
-        if name not in names:
-            message = f"The column {name} is missing."
-            problems.append(RowProblem(line, name, "missing_column", message, _HEADER_FIX))
+            problems.append(RowProblem(line, name, Text("repeated_column", name=name, number=times)))
+    missing = (name for name in REQUIRED_COLUMNS if name not in names)
+    problems += [
+        RowProblem(line, name, Text("missing_column", name=name, header=_HEADER)) for name in missing
+    ]
     if names[0] in PASSWORD_COLUMNS:
         # Otherwise a row whose password starts with # would silently be skipped as a comment.
-        message = "The first column must not be a password."
-        problems.append(RowProblem(line, names[0], "password_first", message, "Put source_address first."))
+        problems.append(RowProblem(line, names[0], Text("password_first")))
     return problems
 
 
@@ -272,13 +250,6 @@ def _record(raw: _Raw, names: tuple[str, ...]) -> tuple[Record, RowProblem | Non
     cells, missing = raw.cells[: len(names)], names[len(raw.cells) :]
     too_many = any(cell.strip() for cell in raw.cells[len(names) :])
     if too_many or not {*SERVER_COLUMNS, *OPTIONAL_COLUMNS, PROBLEM_COLUMN}.issuperset(missing):
-        problem = RowProblem(
-            raw.line,
-            "",
-            "cell_count",
-            f"The line has {len(raw.cells)} cells, but the header names {len(names)} columns.",
-            "Put quote marks around each cell that contains the separating character, and write an empty cell"
-            " for a server that you leave out.",
-        )
-        return Record(raw.line, None), problem
+        text = Text("cell_count", cells=len(raw.cells), columns=len(names))
+        return Record(raw.line, None), RowProblem(raw.line, "", text)
     return Record(raw.line, dict(zip_longest(names, cells, fillvalue=""))), None

@@ -11,6 +11,7 @@ from importer.domain.import_options import Choices
 from importer.domain.model import Account
 from providers.endpoint import Secret
 from providers.provider import Provider
+from providers.text import Text
 
 BATCH_ROWS: Final = 25
 BATCH_BYTES: Final = 64 * 1024
@@ -31,8 +32,8 @@ class Lookup(Protocol):
 
     def for_address(self, address: str) -> Provider | None: ...
 
-    def why_unknown(self, address: str) -> str:
-        """Why `for_address` found no provider for this address, as a sentence for people."""
+    def why_unknown(self, address: str) -> Text:
+        """Why `for_address` found no provider for this address."""
         ...
 
     def for_host(self, host: str) -> Provider | None: ...

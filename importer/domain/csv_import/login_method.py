@@ -19,8 +19,8 @@ sign in with (`Provider.sign_in`) and the mail address."""
 class LoginMethod:
     """How a row logs in to a mailbox: with the password in its cell, or by the owner's sign-in at `sign_in`.
 
-    `closed`: why the host permits no login, "" if it does. `useless`: the cell has a password, but the host
-    accepts none. `blank`: the password cell is blank.
+    `closed`: the id of the provider if it permits no login, else "". `useless`: the cell has a password, but
+    the host accepts none. `blank`: the password cell is blank.
     """
 
     sign_in: str = ""
@@ -38,7 +38,8 @@ class LoginMethod:
         if host.sign_in is not None and can_sign_in(host.sign_in, mail_address):
             useless = not blank and host.password is PasswordKind.NONE
             return cls(host.sign_in if blank else "", useless=useless, blank=blank)
-        return cls(closed=host.unavailable if blank else host.passwords_unavailable, blank=blank)
+        closed = host.unavailable if blank else host.passwords_unavailable
+        return cls(closed=host.id if closed else "", blank=blank)
 
     @property
     def takes_password(self) -> bool:
@@ -47,22 +48,13 @@ class LoginMethod:
     def password(self, cell: str) -> Secret:
         """The password in `cell`. Raises Refused if there is none, or if the host accepts none."""
         if self.useless:
-            raise Refused(
-                "password_not_taken",
-                "This host does not accept passwords over IMAP.",
-                "Leave the password empty: the owner of the mailbox is asked to sign in at the host.",
-            )
+            raise Refused("password_not_taken")
         return password(cell)
 
     def check(self, mail_address: str, server: Server) -> None:
         """Raise Refused if the host permits no login, or if the sign-in would open another mailbox than
         `mail_address`."""
         if self.closed:
-            fix = "Remove this row from the file; the other rows can be imported without it."
-            raise Refused("provider_unavailable", self.closed, fix)
+            raise Refused("provider_unavailable", provider=self.closed)
         if self.sign_in and server.login is not None and server.login.lower() != mail_address.lower():
-            raise Refused(
-                "login_elsewhere",
-                "There is a login here, but the owner of the address signs in instead.",
-                "Remove the login from the server, or write the address that it belongs to.",
-            )
+            raise Refused("login_elsewhere")

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from importer.domain.csv_import.csv_cells import Refused, Server, address, server
 from importer.domain.csv_import.csv_reader import (
@@ -36,8 +36,7 @@ from importer.domain.import_options import OPTIONS
 from importer.domain.model import Account
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight
 from providers.endpoint import Endpoint, Secret
-
-_NO_DESTINATION: Final = "No destination server is given, and Mailhaul has no default destination server."
+from providers.text import Text
 
 T = TypeVar("T")
 
@@ -138,16 +137,13 @@ def _file_problems(sheet: Sheet, destination: Endpoint | None, limit: int) -> It
     if not sheet.columns:
         return
     if destination is None and DESTINATION_SERVER not in sheet.columns:
-        fix = f"Add a column {DESTINATION_SERVER}."
-        line = sheet.header_line
-        yield RowProblem(line, DESTINATION_SERVER, "destination_server_missing", _NO_DESTINATION, fix)
+        text = Text("destination_server_missing.column")
+        yield RowProblem(sheet.header_line, DESTINATION_SERVER, text)
     if not sheet.records:
-        fix = "Write one line for each mailbox, below the names of the columns."
-        yield RowProblem(0, "", "no_rows", "There is no row in the file.", fix)
+        yield RowProblem(0, "", Text("no_rows"))
     elif len(sheet.records) > limit:
-        message = f"The file has {len(sheet.records):,} rows; the limit is {limit:,}."
-        fix = "Submit it with --split at the console, or as several files."
-        yield RowProblem(sheet.records[limit].line, "", "too_many_rows", message, fix)
+        text = Text("too_many_rows", rows=len(sheet.records), limit=limit)
+        yield RowProblem(sheet.records[limit].line, "", text)
 
 
 # --- One row ----------------------------------------------------------------------------------------
@@ -238,12 +234,9 @@ class _RowReader:
     ) -> None:
         first_line = first_lines.setdefault((source.key, destination.key), self._line)
         if source.key == destination.key:
-            message = "Source and destination are the same mailbox."
-            fix = "Write the mailbox that the mail is to be copied to."
-            self._add("destination_address", "same_mailbox", message, fix)
+            self._add("destination_address", Text("same_mailbox"))
         elif first_line != self._line:
-            message = f"Line {first_line} already requests the same import."
-            self._add("source_address", "duplicate_row", message, "Remove one of the two lines.")
+            self._add("source_address", Text("duplicate_row", first=first_line))
 
     def _parse_cell(self, column: str, parser: Callable[[str], T]) -> T | None:
         return self._collect(column, partial(parser, self._cells.get(column, "")))
@@ -253,11 +246,11 @@ class _RowReader:
         try:
             return check()
         except Refused as refused:
-            self._add(column, refused.rule, str(refused), refused.fix)
+            self._add(column, refused.text)
             return None
 
-    def _add(self, column: str, rule: str, message: str, fix: str) -> None:
-        self.problems.append(RowProblem(self._line, column, rule, message, fix))
+    def _add(self, column: str, text: Text) -> None:
+        self.problems.append(RowProblem(self._line, column, text))
 
     def _parse_server(self, cell: str) -> Server:
         return server(cell, allow_plaintext=self._rules.allow_plaintext)
@@ -279,21 +272,15 @@ def _source_account(mail_address: str, server_: Server, method: LoginMethod, rul
     provider = rules.catalog.for_address(mail_address)
     endpoint = provider.source_endpoint if provider is not None else None
     if provider is None or endpoint is None:
-        domain = mail_address.rpartition("@")[2].lower()
-        raise Refused(
-            "server_unknown",
-            rules.catalog.why_unknown(mail_address),
-            f"Check the address, or write its mail server into the server column, such as imap.{domain}.",
-        )
+        why = rules.catalog.why_unknown(mail_address)
+        raise Refused(why.code, **why.params)
     return Account(mail_address, provider.login_name(mail_address), endpoint, public_only=True)
 
 
 def _destination_account(mail_address: str, server_: Server, method: LoginMethod, rules: _Rules) -> Account:
     endpoint = server_.endpoint or rules.destination
     if endpoint is None:
-        raise Refused(
-            "destination_server_missing", _NO_DESTINATION, "Write its mail server, such as imap.new.example."
-        )
+        raise Refused("destination_server_missing")
     method.check(mail_address, server_)
     return _account(mail_address, endpoint, server_.login, rules)
 

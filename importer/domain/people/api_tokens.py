@@ -9,6 +9,7 @@ from typing import Final, NewType
 
 from importer.domain.model import Account
 from importer.domain.people.identities import PersonId
+from providers.text import Text
 
 TokenId = NewType("TokenId", str)
 """Identifies a token in lists and logs. Not a secret."""
@@ -57,19 +58,19 @@ class ApiToken:
     def may(self, scope: TokenScope) -> bool:
         return scope in self.scopes or TokenScope.ADMIN in self.scopes
 
-    def why_not_into(self, account: Account) -> str:
-        """Why this token does not permit imports into that mailbox, as a sentence; "" if it does.
+    def why_not_into(self, account: Account) -> Text | None:
+        """Why this token does not permit imports into that mailbox; None if it does.
 
         The login is checked as well as the address, because the host identifies the mailbox by its login.
         """
         if not self.domains:
-            return ""
+            return None
         local, _, domain = account.address.rpartition("@")
         if domain.lower().rstrip(".") not in self.domains:
-            return f"This token is for mailboxes of {', '.join(sorted(self.domains))} only."
+            return Text("destination_not_allowed.domains", domains=", ".join(sorted(self.domains)))
         if account.login.lower() not in (account.address.lower(), local.lower()):
-            return "With this token, the login must match the address."
-        return ""
+            return Text("destination_not_allowed.login")
+        return None
 
 
 def client_of(name: str) -> PersonId:

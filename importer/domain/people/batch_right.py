@@ -35,31 +35,14 @@ class BatchRight:
         if self.server is None or not self.any:
             raise password_missing()
         if account.endpoint != self.server:
-            raise Refused(
-                "master_elsewhere",
-                f"Only mailboxes at {self.server.host} can be opened without their password.",
-                "Write the password, or leave the destination's server empty.",
-            )
+            raise Refused("master_elsewhere", host=self.server.host)
         domain = plain_domain(account.address)
         if domain is None:
-            raise Refused(
-                "master_address",
-                "Only plain addresses can be opened without a password: unaccented letters, digits and"
-                " . _ + ' - before the @, and a domain in its ASCII form (xn--…).",
-                "Write the password.",
-            )
+            raise Refused("master_address")
         if not (self.everywhere or domain in self.domains):
-            raise Refused(
-                "batch_right_missing",
-                f"You may omit the password only for mailboxes of {', '.join(sorted(self.domains))}.",
-                "Write the password, or have an administrator of that domain submit this row.",
-            )
+            raise Refused("batch_right_missing", domains=", ".join(sorted(self.domains)))
         if not login_is_address(account.address, account.login):
-            raise Refused(
-                "master_login",
-                "A mailbox can be opened without its password only if the login is the address itself.",
-                "Write the password, or remove the login from the server.",
-            )
+            raise Refused("master_login")
         return MasterGrant(domain)
 
     def covers(self, account: Account) -> bool:

@@ -18,6 +18,7 @@ from importer.service.deps import Deps
 from providers.bulk_discovery import BulkDiscovery
 from providers.discovery import Discovery
 from providers.provider import Provider
+from providers.text import Text
 
 _KEY: Final = "lookup:person:"
 
@@ -49,7 +50,7 @@ class CountedLookups:
     def for_host(self, host: str) -> Provider | None:
         return self._directory.for_host(host)
 
-    def why_unknown(self, address: str) -> str:
+    def why_unknown(self, address: str) -> Text:
         self._count(address)
         return self._directory.why_unknown(address)
 

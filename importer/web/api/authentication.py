@@ -15,6 +15,7 @@ from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import RateLimit
+from importer.i18n.code_texts import render
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.api_clients import authenticate, visible_batch, visible_import
 from importer.service.access.audit import record_token_use
@@ -31,6 +32,7 @@ from importer.service.deps import Deps
 from importer.web.api.problem_details import ProblemAnswer, not_found, too_many
 from importer.web.audit_middleware import AuditNote, audit_note
 from importer.web.request_context import Site, accepted_texts
+from providers.text import Text
 
 STARTS_PER_ACCOUNT: Final = RateLimit(10, 900)
 """Imports of one client that try a password at the same mailbox."""
@@ -93,20 +95,20 @@ class ApiCaller:
         batch, imports = visible
         return batch, list(imports)
 
-    def destination_refusal(self, destination: Account) -> str:
-        """Why this token does not permit imports into that mailbox, as a sentence; "" if it does.
+    def destination_refusal(self, destination: Account) -> Text | None:
+        """Why this token does not permit imports into that mailbox; None if it does.
 
         A token bound to domains is limited to the host of this installation: at other hosts, the domain of an
         address does not prove whose mailbox it is.
         """
         if self.token.domains and destination.endpoint != self.site.destination:
-            return f"This token is for mailboxes at {self.site.destination.host} only."
+            return Text("destination_not_allowed.host", host=self.site.destination.host)
         return self.token.why_not_into(destination)
 
     def require_destination(self, destination: Account) -> None:
         """Raises ProblemAnswer if this token does not permit imports into that mailbox."""
         if refusal := self.destination_refusal(destination):
-            raise ProblemAnswer("scope_missing", refusal)
+            raise ProblemAnswer("scope_missing", render(refusal, self.texts))
 
     def count_login(self, account: Account) -> None:
         """Count a login attempt, so that no token can be used to guess passwords. Raises RateLimited."""

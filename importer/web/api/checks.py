@@ -60,7 +60,7 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
 def detect(caller: Reader, body: DetectIn) -> ReportOut:
     """Find the mail server of an address, with the evidence and the steps that its owner must take there
     first. Queries the DNS and public lists, never a mailbox."""
-    mailbox = checked("address", partial(address, body.address))
+    mailbox = checked(caller.texts, "address", partial(address, body.address))
     with _slots(caller.site.shares.waiting, client=caller.token.client):
         discovery = caller.lookups.discover(mailbox)
     provider, access = discovery.provider, caller.deps.access

@@ -34,9 +34,9 @@ def login_method(
         if sign_in is not None and can_sign_in(sign_in, account.address):
             return None, sign_in
         if side is Side.DESTINATION:
-            checked(field, partial(caller.batch_right.grant, account))
+            checked(caller.texts, field, partial(caller.batch_right.grant, account))
             return None, ""
-    return checked(field, partial(password, text)), ""
+    return checked(caller.texts, field, partial(password, text)), ""
 
 
 def undo_login(caller: ApiCaller, import_: Import, field_value: SecretStr) -> Credential:
@@ -44,7 +44,7 @@ def undo_login(caller: ApiCaller, import_: Import, field_value: SecretStr) -> Cr
     MasterRefused."""
     text, account = field_value.get_secret_value(), import_.destination
     if text:
-        return checked("destination_password", partial(password, text))
+        return checked(caller.texts, "destination_password", partial(password, text))
     if not caller.batch_right.covers(account):
         provider = caller.site.catalog.for_host(account.endpoint.host)
         try:
@@ -55,5 +55,5 @@ def undo_login(caller: ApiCaller, import_: Import, field_value: SecretStr) -> Cr
             raise mailbox_refused(error) from None
         if credential is not None:
             return credential
-    checked("destination_password", partial(caller.batch_right.grant, account))
+    checked(caller.texts, "destination_password", partial(caller.batch_right.grant, account))
     return destination_credential(caller.deps, caller.batch_right, account, None)

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.import_options import OPTIONS, Option, choices_from_json, json_of
+from importer.i18n.row_problem_texts import refused_text
+from importer.i18n.translations import texts
 
 FieldDefinitions = dict[str, Any]
 """For `pydantic.create_model`."""
@@ -44,5 +46,5 @@ def _checked(option: Option, text: str) -> str:
     try:
         option.parse(text)
     except Refused as refused:
-        raise ValueError(f"{refused} {refused.fix}") from None
+        raise ValueError(refused_text(texts("en"), refused)) from None
     return text

@@ -18,8 +18,12 @@ from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN
 from importer.domain.reporting.formatting import printable
-from importer.service.access.rate_limits import LookupsLimited, RateLimited
+from importer.i18n.row_problem_texts import refused_text, row_problem_json
+from importer.i18n.translations import CatalogTranslator
+from importer.service.access.rate_limits import RateLimited
 from importer.web.bad_requests import BadRequest, not_unicode
+from importer.web.error_texts import rate_limited
+from importer.web.request_context import accepted_texts
 from providers.errors import MailError
 
 T = TypeVar("T")
@@ -55,8 +59,6 @@ _BY_STATUS: Final = {
     415: "media_type_refused",
 }
 
-_LOGINS: Final = "Too many login attempts for this mailbox. Wait, and check the password."
-_LOOKUPS: Final = "Too many domains were looked up. Wait, or name the servers of the old mailboxes."
 _SEE_ERRORS: Final = "Each error names its place."
 
 log = structlog.get_logger()
@@ -85,19 +87,10 @@ def not_found() -> ProblemAnswer:
     return ProblemAnswer("not_found", "Check the id. Objects of other clients are not shown.")
 
 
-def rows_refused(problems: Sequence[RowProblem]) -> ProblemAnswer:
+def rows_refused(texts: CatalogTranslator, problems: Sequence[RowProblem]) -> ProblemAnswer:
     """The first PROBLEMS_SHOWN problems of the rows; `problems_more` counts the others. Line 1 is the first
     row of a JSON request; in a file, lines are those of the file."""
-    details = [
-        {
-            "line": problem.line,
-            "column": problem.column,
-            "rule": problem.rule,
-            "message": printable(problem.message, 600),
-            "fix": printable(problem.fix, 600),
-        }
-        for problem in problems[:PROBLEMS_SHOWN]
-    ]
+    details = [row_problem_json(texts, problem) for problem in problems[:PROBLEMS_SHOWN]]
     members: dict[str, Any] = {"problems": details}
     if more := len(problems) - len(details):
         members["problems_more"] = more
@@ -117,22 +110,22 @@ def busy() -> ProblemAnswer:
     return ProblemAnswer("busy", "Try again in a few seconds.", headers={"Retry-After": "5"})
 
 
-def checked(name: str, check: Callable[[], T]) -> T:
+def checked(texts: CatalogTranslator, name: str, check: Callable[[], T]) -> T:
     """The result of `check`, which validates the field `name`. Raises ProblemAnswer if it raises Refused."""
     try:
         return check()
     except Refused as refused:
-        detail = {"in": "body", "at": name, "rule": refused.rule, "message": f"{refused} {refused.fix}"}
+        message = refused_text(texts, refused)
+        detail = {"in": "body", "at": name, "rule": refused.rule, "message": message}
         raise ProblemAnswer("request_invalid", _SEE_ERRORS, errors=[detail]) from None
 
 
 # --- Handlers -----------------------------------------------------------------------------------------
 
 
-def on_problem(_request: Request, error: Exception) -> Response:
+def on_problem(request: Request, error: Exception) -> Response:
     if isinstance(error, RateLimited):
-        lookups = isinstance(error, LookupsLimited)
-        error = too_many(error.seconds, _LOOKUPS if lookups else _LOGINS)
+        error = too_many(error.seconds, rate_limited(accepted_texts(request), error))
     return error.response() if isinstance(error, ProblemAnswer) else ProblemAnswer("internal").response()
 
 

@@ -82,7 +82,7 @@ def valid_rows(caller: ApiCaller, parsed: Parsed) -> tuple[Row, ...]:
     problems."""
     problems = [*parsed.problems, *_destination_problems(caller, parsed.rows)]
     if problems:
-        raise rows_refused(sorted(problems, key=lambda problem: problem.line))
+        raise rows_refused(caller.texts, sorted(problems, key=lambda problem: problem.line))
     return parsed.rows
 
 
@@ -117,14 +117,8 @@ def _parser_options(caller: ApiCaller) -> dict[str, Any]:
 
 def _destination_problems(caller: ApiCaller, rows: Sequence[Row]) -> list[RowProblem]:
     """The problems of rows whose destination the token does not permit."""
-    problems = []
-    for row in rows:
-        if refusal := caller.destination_refusal(row.destination):
-            fix = "Remove this row, or use a token that permits its destination."
-            problems.append(
-                RowProblem(row.line, "destination_address", "destination_not_allowed", refusal, fix)
-            )
-    return problems
+    refusals = ((row.line, caller.destination_refusal(row.destination)) for row in rows)
+    return [RowProblem(line, "destination_address", why) for line, why in refusals if why is not None]
 
 
 def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, response: Response) -> SubmissionOut:
@@ -159,7 +153,7 @@ def submitted_row_out(caller: ApiCaller, submitted: SubmittedRow) -> SubmittedRo
 def _submitter(caller: ApiCaller, requested: str) -> str:
     if not requested:
         return caller.site.settings.submitter
-    submitter: str = checked("submitter", partial(address, requested))
+    submitter: str = checked(caller.texts, "submitter", partial(address, requested))
     domains = caller.token.domains
     if domains and submitter.rpartition("@")[2].lower() not in domains:
         raise ProblemAnswer("scope_missing", "This token permits submitters of its domains only.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter
@@ -27,16 +28,18 @@ from importer.domain.csv_import.import_rows import BATCH_BYTES, BATCH_ROWS, PROB
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.reporting.formatting import printable
+from importer.i18n.row_problem_texts import cell_problem_text, row_problem_text
 from importer.service.access.rate_limits import RateLimited
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.access.web_sessions import public_only_account
 from importer.service.imports.submit import RowOutcome, submit
-from importer.web.error_texts import rate_limited, row_problem
+from importer.web.error_texts import rate_limited
 from importer.web.pages.new_import import count_starts
 from importer.web.rendering import page, redirect
 from importer.web.request_context import Fields, Guest, SignedIn, field_text, guest_actor, guest_batch_right
 from importer.web.shown_state import PageOutdated, file_shown, fingerprint, is_current
 from providers.provider import Quirk
+from providers.text import Text
 
 _VALID_CELL_RULES: Final = frozenset(
     {
@@ -102,7 +105,7 @@ async def upload(guest: SignedIn, fields: Fields) -> Response:
         problem = guest.visitor.texts.gettext("Choose a file, or paste its rows.")
         return await run_in_threadpool(_upload_page, guest, problem)
     if name and not is_text_file(name, content):
-        problem = row_problem(guest.visitor.texts, NOT_TEXT, "")
+        problem = cell_problem_text(guest.visitor.texts, NOT_TEXT.text)
         return await run_in_threadpool(_upload_page, guest, problem)
     if len(content) > BATCH_BYTES:
         problem = guest.visitor.texts.gettext("The file is too large. 25 rows easily fit into 64 kB.")
@@ -140,7 +143,9 @@ def _preview_page(
         lines=_preview_rows(guest, parsed, records, problems),
         right=guest_batch_right(guest),
         invites=guest_batch_right(guest).any or guest.visitor.site.deps.invites_everyone,
-        general=[_problem_text(guest, p) for p in shown if p.line not in lines],
+        general=[
+            printable(row_problem_text(guest.visitor.texts, p), 400) for p in shown if p.line not in lines
+        ],
         problem_count=len(problems),
         problems_more=len(problems) - len(shown),
         row_count=parsed.row_count,
@@ -158,7 +163,7 @@ def download_annotated(guest: SignedIn) -> Response:
         parsed, problems = _parsed(guest)
     except RateLimited as error:
         return _upload_page(guest, rate_limited(guest.visitor.texts, error))
-    content = annotate(replace(parsed, problems=problems))
+    content = annotate(replace(parsed, problems=problems), partial(row_problem_text, guest.visitor.texts))
     return _csv(content, "mailhaul-problems.csv")
 
 
@@ -217,13 +222,7 @@ def _parsed(guest: Guest) -> tuple[Parsed, tuple[RowProblem, ...]]:
     )
     column = DESTINATION_SERVER if DESTINATION_SERVER in parsed.sheet.columns else "destination_address"
     wrong_destination = (
-        RowProblem(
-            row.line,
-            column,
-            "destination_elsewhere",
-            f"New mailboxes must be at {site.destination.host}.",
-            "Leave the destination's server out.",
-        )
+        RowProblem(row.line, column, Text("destination_elsewhere", host=site.destination.host))
         for row in parsed.rows
         if row.destination.endpoint != site.destination
     )
@@ -283,7 +282,7 @@ def _preview_rows(
 
 
 def _problem_text(guest: Guest, problem: RowProblem) -> str:
-    return row_problem(guest.visitor.texts, problem, guest.visitor.site.destination.host)
+    return printable(cell_problem_text(guest.visitor.texts, problem.text), 400)
 
 
 def _csv(content: str, name: str) -> Response:

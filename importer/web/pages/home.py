@@ -11,6 +11,7 @@ from starlette.responses import Response
 from importer.domain.csv_import.csv_cells import Refused, address, password
 from importer.domain.model import Account
 from importer.domain.people.identities import NO_PERSON, WebSession, person_of
+from importer.i18n.row_problem_texts import refused_text
 from importer.i18n.translations import LANGUAGES
 from importer.service.access.client_networks import client_network
 from importer.service.access.login_attempts import LoginOrigin, known_browser
@@ -26,7 +27,7 @@ from importer.web.cookies import (
     set_session_token,
     wanted_page_cookie,
 )
-from importer.web.error_texts import cell_problem, mail_problem, rate_limited
+from importer.web.error_texts import mail_problem, rate_limited
 from importer.web.rendering import page, redirect
 from importer.web.request_context import AnyVisitor, Fields, SignedIn, Site, Visitor, field_text, local_path
 from providers.endpoint import Secret
@@ -178,9 +179,9 @@ def _submitted_mailbox(
         mail_address = address(field_text(fields, "address"))
         account = Account(mail_address, mail_address, visitor.site.destination)
     except Refused as refused:
-        errors["address"] = cell_problem(visitor.texts, refused)
+        errors["address"] = refused_text(visitor.texts, refused)
     try:
         secret = password(field_text(fields, "password"))
     except Refused as refused:
-        errors["password"] = cell_problem(visitor.texts, refused)
+        errors["password"] = refused_text(visitor.texts, refused)
     return account, secret, errors

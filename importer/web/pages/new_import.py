@@ -17,6 +17,7 @@ from importer.domain.csv_import.csv_cells import server as read_server
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.import_options import OPTIONS, Choices, ImportOptions, text_of
 from importer.domain.model import Account, Import, ImportId
+from importer.i18n.row_problem_texts import refused_text
 from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.rate_limits import RateLimited, consume_rows
 from importer.service.access.visibility import import_of
@@ -28,7 +29,7 @@ from importer.service.access.web_sessions import (
 )
 from importer.service.imports.submit import RowOutcome, submit
 from importer.web.audit_middleware import note_login
-from importer.web.error_texts import cell_problem, mail_problem, rate_limited
+from importer.web.error_texts import mail_problem, rate_limited
 from importer.web.pages.home import login_problem
 from importer.web.pages.source_check import applies_to
 from importer.web.rendering import page, redirect
@@ -88,7 +89,7 @@ def submit_address(guest: SignedIn, fields: Fields) -> Response:
         if unknown:
             errors = {"address": _server_not_found(guest, domain)}
     except Refused as refused:
-        errors = {"address": cell_problem(guest.visitor.texts, refused)}
+        errors = {"address": refused_text(guest.visitor.texts, refused)}
     except RateLimited as error:
         errors = {"address": rate_limited(guest.visitor.texts, error)}
     values = {"address": entered}
@@ -337,7 +338,7 @@ def _submitted_choices(guest: Guest, fields: FormData) -> tuple[dict[str, Any], 
                 choices[name] = option.default if value is None else value
             except Refused as refused:
                 if not option.words:
-                    errors[name] = cell_problem(guest.visitor.texts, refused)
+                    errors[name] = refused_text(guest.visitor.texts, refused)
     return choices, errors
 
 
@@ -416,11 +417,11 @@ def _submitted_source(
         server = read_server(f"{name}:{IMAPS_PORT}" if name and ":" not in name else name)
         host = server.endpoint.host if server.endpoint is not None else pending.endpoint.host
     except Refused as refused:
-        errors["server"] = cell_problem(texts, refused)
+        errors["server"] = refused_text(texts, refused)
     try:
         secret = password(field_text(fields, "password"))
     except Refused as refused:
-        errors["password"] = cell_problem(texts, refused)
+        errors["password"] = refused_text(texts, refused)
     security = Security.STARTTLS if field_text(fields, "security") == "starttls" else Security.TLS
     default_port = IMAPS_PORT if security is Security.TLS else IMAP_PORT
     port = field_text(fields, "port").strip() or str(default_port)

@@ -1,0 +1,193 @@
+"""A file of imports, one of its rows or cells, or a field of a form is not valid. The advice is the fix.
+
+No parameter is a cell that is not valid for its column: it may be a password in the wrong column.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from providers.text import TextRow
+
+_FIRST_LINE: Final = "Make the first line: %(header)s"
+_QUOTES: Final = "Put the whole cell in quote marks, and write each quote mark inside it twice."
+_TEXT_FILE: Final = "Save it as “CSV UTF-8” and use that file."
+_ADDRESS: Final = "Write the bare address, such as ada@old.example."
+_SERVER: Final = (
+    "Write a name such as imap.old.example or imaps://imap.old.example:993, or leave the cell empty."
+)
+_WRITE_PASSWORD: Final = "Write the password."  # noqa: S105 - a sentence
+
+_FILE: Final = (
+    TextRow(
+        "file_too_large",
+        "The file has %(bytes)s bytes; the limit is %(limit)s.",
+        "Split it into several files.",
+    ),
+    TextRow("not_text", "The file is not readable text.", _TEXT_FILE),
+    TextRow("not_text.nul", "There is a NUL character here, so this is not a text file.", _TEXT_FILE),
+    TextRow("quotes", "There is text between a closing quote mark and the end of its cell.", _QUOTES),
+    TextRow("quotes.unclosed", "A quote mark that opens a cell here is never closed.", _QUOTES),
+    TextRow("quotes.too_long", "A cell that starts here is far too long.", _QUOTES),
+    TextRow("header_missing", "The first line does not name the columns.", _FIRST_LINE),
+    TextRow("header_missing.empty", "The file is empty.", _FIRST_LINE),
+    TextRow("unknown_column", "The column “%(name)s” is unknown.", _FIRST_LINE),
+    TextRow("unknown_column.unnamed", "A column has no name.", _FIRST_LINE),
+    TextRow(
+        "repeated_column",
+        ("The column %(name)s occurs %(num)s time.", "The column %(name)s occurs %(num)s times."),
+        "Remove all but one of them.",
+    ),
+    TextRow("missing_column", "The column %(name)s is missing.", _FIRST_LINE),
+    TextRow("password_first", "The first column must not be a password.", "Put source_address first."),
+    TextRow(
+        "cell_count",
+        "The line has %(cells)s cells, but the header names %(columns)s columns.",
+        "Put quote marks around each cell that contains the separating character, and write an empty cell for a"
+        " server that you leave out.",
+    ),
+    TextRow(
+        "no_rows",
+        "There is no row in the file.",
+        "Write one line for each mailbox, below the names of the columns.",
+    ),
+    TextRow(
+        "too_many_rows",
+        "The file has %(rows)s rows; the limit is %(limit)s.",
+        "Submit it as several files, or with --split at the console.",
+    ),
+)
+
+_CELLS: Final = (
+    TextRow("address_missing", "The address is missing.", "Write the whole mail address."),
+    TextRow("address_invalid", "This is not a mail address.", _ADDRESS),
+    TextRow("address_invalid.no_at", "This is not a mail address: it contains no @.", _ADDRESS),
+    TextRow("address_invalid.ats", "This is not a mail address: it contains more than one @.", _ADDRESS),
+    TextRow(
+        "address_invalid.blank",
+        "This is not a mail address: it contains a blank or an invisible character.",
+        _ADDRESS,
+    ),
+    TextRow("address_invalid.local", "This is not a mail address: there is nothing before the @.", _ADDRESS),
+    TextRow(
+        "address_invalid.character",
+        "This is not a mail address: there is an invalid character before the @.",
+        _ADDRESS,
+    ),
+    TextRow(
+        "address_invalid.domain",
+        "This is not a mail address: the part after the @ is not a domain.",
+        _ADDRESS,
+    ),
+    TextRow(
+        "password_in_server", "There is a password in the server address.", "Write it in its own column."
+    ),
+    TextRow("server_invalid", "This is not a usable mail server.", _SERVER),
+    TextRow("server_invalid.address", "This is a mail address, not a mail server.", _SERVER),
+    TextRow("server_invalid.short", "This is not the full name of a mail server.", _SERVER),
+    TextRow("server_invalid.name", "This is not the name of a mail server.", _SERVER),
+    TextRow(
+        "password_missing",
+        "The password is missing.",
+        "Write the password of this mailbox, or an app password created at its host.",
+    ),
+    TextRow(
+        "cell_too_long",
+        "There are %(length)s characters here; the limit is %(limit)s.",
+        "Check that the quote marks around the cells of this line are paired.",
+    ),
+    TextRow(
+        "control_character",
+        "There is a line break, a tab or another control character here.",
+        "Remove it; copied text often contains such characters.",
+    ),
+    TextRow("labels_invalid", "This is not one of the choices.", "Write one, keywords or each."),
+    TextRow("yes_no_invalid", "This is neither yes nor no.", "Write yes or no."),
+)
+
+_ROWS: Final = (
+    TextRow(
+        "same_mailbox",
+        "Source and destination are the same mailbox.",
+        "Write the mailbox that the mail is to be copied to.",
+    ),
+    TextRow(
+        "duplicate_row",
+        "Line %(first)s already requests the same import.",
+        "Remove one of the two lines.",
+    ),
+    TextRow(
+        "destination_server_missing",
+        "No destination server is given, and Mailhaul has no default destination server.",
+        "Write its mail server, such as imap.new.example.",
+    ),
+    TextRow("destination_server_missing.column", advice="Add a column destination_server."),
+    TextRow(
+        "destination_elsewhere", "New mailboxes must be at %(host)s.", "Leave the destination's server out."
+    ),
+    TextRow(
+        "destination_not_allowed",
+        "This token does not permit that destination.",
+        "Remove this row, or use a token that permits its destination.",
+    ),
+    TextRow("destination_not_allowed.host", "This token is for mailboxes at %(host)s only."),
+    TextRow("destination_not_allowed.domains", "This token is for mailboxes of %(domains)s only."),
+    TextRow("destination_not_allowed.login", "With this token, the login must match the address."),
+    TextRow(
+        "server_unknown",
+        "The mail server of %(domain)s is not one that Mailhaul knows.",
+        "Check the address, or write its mail server into the server column, such as imap.%(domain)s.",
+    ),
+    TextRow(
+        "server_unknown.offline",
+        "The mail server of %(domain)s could not be looked up: there is no network connection.",
+    ),
+    TextRow(
+        "server_unknown.unlisted",
+        "No mail server was found for %(domain)s: neither the domain nor public lists name one.",
+    ),
+    TextRow(
+        "provider_unavailable",
+        "Mail cannot be imported from this host.",
+        "Remove this row from the file; the other rows can be imported without it.",
+    ),
+    TextRow(
+        "password_not_taken",
+        "This host does not accept passwords over IMAP.",
+        "Leave the password empty: the owner of the mailbox is asked to sign in at the host.",
+    ),
+    TextRow(
+        "login_elsewhere",
+        "There is a login here, but the owner of the address signs in instead.",
+        "Remove the login from the server, or write the address that it belongs to.",
+    ),
+    TextRow(
+        "master_elsewhere",
+        "Only mailboxes at %(host)s can be opened without their password.",
+        "Write the password, or leave the destination's server empty.",
+    ),
+    TextRow(
+        "master_address",
+        "Only plain addresses can be opened without a password: unaccented letters, digits and . _ + ' - before"
+        " the @, and a domain in its ASCII form (xn--…).",
+        _WRITE_PASSWORD,
+    ),
+    TextRow(
+        "batch_right_missing",
+        "You may omit the password only for mailboxes of %(domains)s.",
+        "Write the password, or have an administrator of that domain submit this row.",
+    ),
+    TextRow(
+        "master_login",
+        "A mailbox can be opened without its password only if the login is the address itself.",
+        "Write the password, or remove the login from the server.",
+    ),
+    TextRow("too_many_attempts", "Too many attempts.", "Wait %(span)s, then try again."),
+    TextRow(
+        "too_many_attempts.lookups",
+        "Too many domains were looked up.",
+        "Wait %(span)s, or name the servers of the old mailboxes.",
+    ),
+)
+
+ROWS: Final = (*_FILE, *_CELLS, *_ROWS)
