@@ -131,8 +131,8 @@ def unlinked(text: str, known: Collection[str] = ()) -> str:
     return _LINK.sub(broken, text).replace("://", "[:]//")
 
 
-def with_server_words(sentence: str, server_text: str, label: str = "The server said:") -> str:
-    """The sentence about a problem, followed by the server's words unless it quotes them already."""
+def with_server_words(sentence: str, server_text: str, label: str) -> str:
+    """The sentence about a problem, with `label` and the server's words unless it quotes them already."""
     words = server_text.strip()
     if not words or words in sentence:
         return sentence
