@@ -104,6 +104,11 @@ class MailboxReader(Protocol):
         message that the server cannot hand out is returned as NotHandedOut."""
         ...
 
+    def read_beginning(self, folder: FolderRef, uid: Uid, max_bytes: int) -> int:
+        """Read the first bytes of a message, to measure the throughput; return how many came, 0 if the server
+        does not hand them out. A server may send more than asked for."""
+        ...
+
     def flags(
         self, folder: FolderRef, uids: UidSet, changed_since: int = 0
     ) -> Iterator[tuple[Uid, tuple[str, ...]]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from importer.compact.uid_set import UidSet
-from importer.domain.model import Quota, State
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.model import FolderRef, Message, NotHandedOut, Quota, State
 from importer.domain.planning.host_allowance import Allowance
 from importer.domain.planning.time_estimate import Amount, DailyCap, Estimate, ReadTrial, Throughput, estimate
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
@@ -18,6 +19,7 @@ from importer.service.imports import check_mailboxes as checking
 from importer.service.imports.check_mailboxes import check
 from providers.endpoint import Secret
 from providers.errors import ServerUnavailable, Side
+from tests.fakes.mailbox import MemoryReader
 from tests.unit.test_service import DATE, DESTINATION, SOURCE, Office
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
@@ -236,6 +238,40 @@ def test_an_estimate_tells_the_cost_of_messages_from_that_of_bytes() -> None:
     bounded = estimate(Amount(80, 320_000_000), T, read=ReadTrial(small))
     assert bounded is not None
     assert bounded.low < guess.low < guess.high < bounded.high
+
+
+def test_huge_messages_are_forecast_by_the_beginning_of_one(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each message costs 10 ms, and 10 MB cost a second."""
+    read, read_beginning = MemoryReader.messages, MemoryReader.read_beginning
+
+    def messages(self: MemoryReader, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
+        for message in read(self, folder, uids):
+            office.clock.sleep(0.01)
+            yield message
+
+    def beginning(self: MemoryReader, folder: FolderRef, uid: Uid, max_bytes: int) -> int:
+        size_bytes = read_beginning(self, folder, uid, max_bytes)
+        office.clock.sleep(0.01 + size_bytes / 10_000_000)
+        return size_bytes
+
+    monkeypatch.setattr(MemoryReader, "messages", messages)
+    monkeypatch.setattr(MemoryReader, "read_beginning", beginning)
+    huge = b"Subject: huge\r\n\r\n" + b"x" * 17_000_000
+    for body in (*[huge] * 4, *(b"Subject: %d\r\n\r\n" % n for n in range(10))):
+        office.old.folders["INBOX"].add((), DATE, body)
+    forecast = run_check(office)[-1].estimate
+    assert forecast is not None
+    assert 6.8 * SECOND < forecast.low < 8 * SECOND
+    assert forecast.high < 40 * SECOND
+
+
+def test_an_estimate_needs_no_small_message() -> None:
+    only_large = ReadTrial(Throughput(Amount(), timedelta(0)), Throughput(Amount(1, 2_000_000), SECOND))
+    guess = estimate(Amount(8, 8 * 38_000_000), T, read=only_large)
+    assert guess is not None
+    assert guess.low == 152 * SECOND
 
 
 def test_an_estimate_counts_folders_and_their_round_trips() -> None:

@@ -94,6 +94,10 @@ class ContentReader:
         with it, b"" if that is not known."""
         return self._read(folder, uids, lambda message, header: (message, header))
 
+    def read_beginning(self, folder: FolderRef, uid: Uid, max_bytes: int) -> int:
+        """Do what `MailboxReader.read_beginning` does."""
+        return sum(map(_length, self._fetch(folder, UidSet.of((uid,)), self._as_partial(max_bytes))))
+
     def _read(
         self, folder: FolderRef, uids: UidSet, result: Callable[[Fetched, bytes], _Result]
     ) -> Iterator[_Result | NotHandedOut]:

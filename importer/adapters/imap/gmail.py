@@ -219,6 +219,10 @@ class GmailSource:
             return self._session.messages(*self._resolve(folder, uids))
         return self._labelled(folder.name, *self._resolve(folder, uids))
 
+    def read_beginning(self, folder: FolderRef, uid: Uid, max_bytes: int) -> int:
+        all_mail, uids = self._resolve(folder, UidSet.of((uid,)))
+        return self._session.read_beginning(all_mail, uid, max_bytes) if uids else 0
+
     def _labelled(self, name: str, all_mail: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         for message in self._content_reader.fetched(all_mail, uids):
             if isinstance(message, NotHandedOut):

@@ -172,6 +172,9 @@ class ImapReader:
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         return self._content_reader.messages(folder, uids)
 
+    def read_beginning(self, folder: FolderRef, uid: Uid, max_bytes: int) -> int:
+        return self._content_reader.read_beginning(folder, uid, max_bytes)
+
     def flags(
         self, folder: FolderRef, uids: UidSet, changed_since: int = 0
     ) -> Iterator[tuple[Uid, tuple[str, ...]]]:

@@ -1,9 +1,9 @@
 """Estimate of how long a copy will take: a range, and the basis of the estimate.
 
-A copy costs time for each folder, for each message and for each byte. What a few small messages and one large
-one took to read tells the last two; without a large one, each can only be bounded by the other. The write
-speed of the new host is not measured, because that would change its contents. The range is therefore wide:
-its low end assumes that writing is as fast as reading just was, its high end four times as slow.
+A copy costs time for each folder, for each message and for each byte. What a few small messages and a part of
+a large one took to read tells the last two; without a large one, each can only be bounded by the other. The
+write speed of the new host is not measured, because that would change its contents. The range is therefore
+wide: its low end assumes that writing is as fast as reading just was, its high end four times as slow.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class ReadTrial:
-    """What reading a few `small` messages at once took, and one `large` one, if the mailbox has one.
-    `round_trip` is contained in each."""
+    """What reading a few `small` messages at once took, and the beginning of a `large` one, if the mailbox
+    has one. `round_trip` is contained in each."""
 
     small: Throughput
     large: Throughput | None = None
@@ -122,7 +122,7 @@ def estimate(
         spans = [span for throughput in fair for span in _spans(amount, throughput)]
         low, high = max(min(spans), folders_low), max(spans) + folders_high + _OVERHEAD
         return Estimate(low, high, "based on earlier imports into that host")
-    if read is None or not read.small.amount.messages:
+    if read is None or not (read.small.amount.messages or read.large):
         return None
     least, most = read.span(amount)
     return Estimate(

@@ -73,9 +73,7 @@ TRIAL_BYTES: Final = 2_000_000
 """What is read once to measure the throughput."""
 
 LARGE_BYTES: Final = 256_000
-LARGE_READ_BYTES: Final = 16_000_000
-LARGE_AT_MOST: Final = timedelta(minutes=1)
-"""One message of LARGE_BYTES or more is read too; above LARGE_READ_BYTES only if it cannot take longer."""
+"""The first TRIAL_BYTES of one message of that size or more are read, too."""
 
 EARLIER_IMPORTS: Final = 100
 """How many earlier imports are inspected for their throughput."""
@@ -410,19 +408,17 @@ class _MailboxCheck:
         self._trial = ReadTrial(self._timed_read(session, ref, UidSet.of(chosen)), None, round_trip)
 
     def _measure_large(self, session: MailboxReader) -> None:
-        """Read one large message. One above 16 MB is read only if that takes a minute at most even at the
-        pace of the small ones."""
+        """Read the beginning of one large message."""
         if self._trial is None or self._large is None:
             return
         folder, outline = self._large
-        small = self._trial.small
-        at_most = small.took * (outline.size_bytes / max(1, small.amount.size_bytes))
-        if outline.size_bytes > LARGE_READ_BYTES and at_most > LARGE_AT_MOST:
-            return
+        began = self._deps.clock.now()
         with suppress(FolderUnusable, FolderChanged):
-            large = self._timed_read(session, folder, UidSet.of((outline.uid,)))
-            if large.amount.messages:
-                self._trial = replace(self._trial, large=large)
+            read_bytes = session.read_beginning(folder, outline.uid, TRIAL_BYTES)
+            took = self._deps.clock.now() - began
+            self._host_limits.count_bytes(Side.SOURCE, read_bytes)
+            if read_bytes:
+                self._trial = replace(self._trial, large=Throughput(Amount(1, read_bytes), took))
 
     def _timed_read(self, session: MailboxReader, folder: FolderRef, uids: UidSet) -> Throughput:
         began = self._deps.clock.now()
