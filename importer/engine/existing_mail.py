@@ -31,6 +31,7 @@ from importer.domain.messages.message_identity import (
     munged,
 )
 from importer.domain.model import FolderRef, HeaderLines, Message, NotHandedOut
+from importer.domain.planning.retry_limits import BODY_READ_ATTEMPTS
 from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderUnusable
 
@@ -40,8 +41,6 @@ them proves to be equal. Large mailboxes have many messages of equal size; readi
 longer than the copy."""
 
 _UNLIKELY_PER_MESSAGE: Final = 8
-ATTEMPTS: Final = 2  # to read a body
-
 Wanted = tuple[bytes, bytes, Body]
 """Digest, header and body of a source message."""
 
@@ -200,7 +199,7 @@ class ExistingMail:
         """The messages that the server hands out. It is asked twice for those that it does not. Each message
         counts as compared from now on."""
         left = set(uids)
-        for _ in range(ATTEMPTS):
+        for _ in range(BODY_READ_ATTEMPTS):
             for message in session.messages(self._folder, UidSet.of(left)) if left else ():
                 if not isinstance(message, NotHandedOut) and not self._lacks_content(message):
                     left.discard(message.uid)

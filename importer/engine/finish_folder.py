@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from importer.domain.messages.message_decision import Known, Refuse, decide
 from importer.domain.messages.message_key import MessageKey
 from importer.domain.model import Refusal
-from importer.engine.folder_copy import MAX_PASSES, Finished, FolderCopy, Prepared, Unprepared
+from importer.domain.planning.retry_limits import MAX_PASSES
+from importer.engine.folder_copy import Finished, FolderCopy, Prepared, Unprepared
 from importer.engine.held_back import indistinguishable
 from importer.engine.leg_context import Lane
 from importer.engine.new_receipts import settled_receipts

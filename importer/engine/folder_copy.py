@@ -36,9 +36,6 @@ from importer.engine.new_refusals import folder_refusal
 from importer.engine.owned_folder_state import OwnedFolderState
 from providers.errors import MailError
 
-MAX_PASSES: Final = 12
-"""Passes over one pair in a leg. Each further one is caused by messages in doubt, or by trouble."""
-
 REFUSED_AT_ONCE: Final = 1000
 """Refusals of an unusable folder that are held in memory and written in one transaction."""
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from importer.domain.planning.retry_limits import PATIENCE_WITH_FOLDER
 from providers.errors import FolderChanged, FolderUnusable, MailError, Side
-
-PATIENCE_WITH_FOLDER: Final = 3
-"""Legs without progress after which a folder that ends connections is given up."""
 
 MAX_CHANGES: Final = 3
 """Changes of UIDVALIDITY in a leg after which a folder is given up. Some servers assign another one each time

@@ -6,11 +6,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
 
 from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.model import Import
-from importer.domain.planning.retry_policy import MAX_VERDICTS_IN_A_ROW
+from importer.domain.planning.retry_limits import MAX_RENEWALS, MAX_VERDICTS_IN_A_ROW
 from importer.ports.leases import Lease
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import MailboxReader, MailboxWriter
@@ -36,7 +35,7 @@ class AppendRecord:
         self._lock = threading.Lock()
         self._stored = 0
         self._verdicts_in_a_row = 0
-        self._renewals_left = _RENEWALS
+        self._renewals_left = MAX_RENEWALS
 
     def stored(self) -> None:
         """It stored a batch, or a part of it."""
@@ -59,9 +58,6 @@ class AppendRecord:
         with self._lock:
             self._renewals_left -= 1
             return self._renewals_left >= 0
-
-
-_RENEWALS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

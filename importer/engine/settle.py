@@ -45,13 +45,12 @@ from importer.domain.model import (
     Refusal,
     RefusalCode,
 )
+from importer.domain.planning.retry_limits import MAX_SOLO_ATTEMPTS
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_receipts import copied_receipt
 from providers.errors import FolderChanged, FolderUnusable
 
 CHECK_INTERVAL_S: Final = 1.0
-MAX_SOLO_ATTEMPTS: Final = 9
-"""Legs without progress until a message that is sent alone is refused. Batches of 100 halve to 1 in seven."""
 
 
 class SettlingWait:

@@ -23,6 +23,7 @@ import pytest
 
 from importer.adapters.imap import fetch, reconnecting
 from importer.domain.model import Import, State
+from importer.domain.planning.retry_limits import MAX_READ_ATTEMPTS
 from importer.engine.leg_context import TransferLimits
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
@@ -242,7 +243,7 @@ def test_successive_faults_on_both_sides_with_several_lanes(
         shape = SHAPES[chance.choice(list(SHAPES))]
         pace = TransferLimits(batch_messages=chance.choice((1, 3, 7, 100)), lanes=chance.choice((1, 2, 4)))
         # A message whose connection is lost MAX_READ_ATTEMPTS times in a row counts as broken.
-        plan = [_random_faults(chance, maximum) for maximum in (reconnecting.MAX_READ_ATTEMPTS - 1, 3)]
+        plan = [_random_faults(chance, maximum) for maximum in (MAX_READ_ATTEMPTS - 1, 3)]
         with (
             fault_proxy(old_host.starttls, trigger=chance.choice((None, FETCH)), faults=plan[0]) as before,
             fault_proxy(host.starttls, shape, trigger=chance.choice((None, APPEND)), faults=plan[1]) as after,

@@ -13,10 +13,10 @@ from importer.bootstrap import standalone
 from importer.domain.model import Account, State
 from importer.domain.people.actor import Actor
 from importer.domain.planning.host_allowance import DAY, HOUR, Allowance, hour_of
-from importer.domain.planning.retry_policy import PATIENCE
+from importer.domain.planning.retry_limits import DEFAULT_PAUSE, PATIENCE, SLOT_WAIT
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import submit
-from importer.service.legs.host_limits import DEFAULT_PAUSE, SLOT_WAIT, HostLimits, PostponedByHost
+from importer.service.legs.host_limits import HostLimits, PostponedByHost
 from importer.service.legs.run_leg import handle_ring
 from importer.settings import Settings
 from providers.endpoint import Endpoint

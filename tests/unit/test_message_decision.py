@@ -11,8 +11,6 @@ import pytest
 from importer.compact.uid_set import Uid
 from importer.domain.messages.message_decision import (
     INDISTINGUISHABLE,
-    LEGS_WITH_SECOND_ATTEMPTS,
-    MAX_UNREAD_ATTEMPTS,
     NOT_COMPARED,
     NOT_HANDED_OUT,
     VANISHED,
@@ -28,6 +26,7 @@ from importer.domain.messages.message_decision import (
     decide_unread,
 )
 from importer.domain.model import CHANGED_ELSEWHERE, NotHandedOut, Outcome, RefusalCode, Rejected
+from importer.domain.planning.retry_limits import LEGS_WITH_SECOND_ATTEMPTS, MAX_UNREAD_ATTEMPTS
 
 SEVEN: Final = Uid(7)
 SAME: Final = Match(SEVEN, changed=False)

@@ -16,6 +16,7 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, FolderTally, Import, ImportId, Progress, State
 from importer.domain.people.actor import Actor
+from importer.domain.planning.retry_limits import DISK_FULL_WAIT
 from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mailbox import LabelView
@@ -25,7 +26,6 @@ from importer.ports.store import SealedGrants
 from importer.service.deps import Deps, OutgoingMail
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import RowOutcome, submit
-from importer.service.legs.conclude_leg import DISK_FULL_WAIT
 from importer.service.legs.connections import ConnectionPairs
 from importer.service.legs.host_limits import HostLimits
 from importer.service.legs.progress_recorder import ProgressRecorder

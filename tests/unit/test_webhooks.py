@@ -24,6 +24,7 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import ImportId, Problem, State
 from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import TokenScope
+from importer.domain.planning.retry_limits import WEBHOOK_RETRY_WAITS_S
 from importer.domain.reporting.webhook_events import signature
 from importer.ports.webhook_calls import CallState
 from importer.service.access.api_clients import Issued, issue_token, revoke
@@ -31,7 +32,7 @@ from importer.service.deps import Webhook
 from importer.service.imports.control import cancel
 from importer.service.imports.finish import finish
 from importer.service.imports.submit import submit
-from importer.service.notify.webhooks import RETRY_WAITS_S, send_due_calls
+from importer.service.notify.webhooks import send_due_calls
 from importer.service.tick import Tick
 from providers.endpoint import Secret
 from providers.errors import Side
@@ -145,7 +146,7 @@ def test_a_failed_call_is_retried_for_three_days(office: Office, receiver: Recei
     add_webhook(office, receiver, "panel", "https://panel.example/hook")
     receiver.answers = ["it answers 500"] * 3
     cancel(office.deps, start(office))
-    for wait_s in RETRY_WAITS_S[:3]:
+    for wait_s in WEBHOOK_RETRY_WAITS_S[:3]:
         assert send_due_calls(office.deps) == 0
         [call] = office.store.calls()
         assert (call.state, call.error) == (CallState.PENDING, "it answers 500")
@@ -157,12 +158,12 @@ def test_a_failed_call_is_retried_for_three_days(office: Office, receiver: Recei
     assert len(receiver.received) == 1
     receiver.answers = ["no"] * 99
     cancel(office.deps, start(office))
-    for wait_s in (*RETRY_WAITS_S, 0):
+    for wait_s in (*WEBHOOK_RETRY_WAITS_S, 0):
         send_due_calls(office.deps)
         office.clock.sleep(wait_s)
     given_up = office.store.calls()[1]
-    assert (given_up.state, given_up.attempts) == (CallState.GIVEN_UP, len(RETRY_WAITS_S) + 1)
-    assert timedelta(days=3) < timedelta(seconds=sum(RETRY_WAITS_S)) < timedelta(days=4)
+    assert (given_up.state, given_up.attempts) == (CallState.GIVEN_UP, len(WEBHOOK_RETRY_WAITS_S) + 1)
+    assert timedelta(days=3) < timedelta(seconds=sum(WEBHOOK_RETRY_WAITS_S)) < timedelta(days=4)
 
 
 def test_an_unsettled_call_is_repeated_with_the_same_id(

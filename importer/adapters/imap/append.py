@@ -23,6 +23,7 @@ from importer.adapters.imap.fallbacks import NON_SYNCHRONIZING
 from importer.adapters.imap.wire import Continue, Reply, Tagged, WireEvent
 from importer.compact.uid_set import UidSet, parse_ordered
 from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, Stored
+from importer.domain.planning.retry_limits import MAX_CONSECUTIVE_FAILURES
 from importer.domain.planning.server_limits import MAX_RESPONSES
 from providers.errors import MailError, QuotaExceeded, ServerUnavailable
 
@@ -330,7 +331,7 @@ class AppendCommand:
             self._bad_reply = reply
         if error is not None:
             self._consecutive_errors.append(error)
-            too_many = len(self._consecutive_errors) >= response_errors.MAX_CONSECUTIVE_FAILURES
+            too_many = len(self._consecutive_errors) >= MAX_CONSECUTIVE_FAILURES
             if too_many or not _may_concern_one_message(reply, error):
                 raise error
         words = response_errors.server_words(reply) or "no reason given"

@@ -40,6 +40,7 @@ from importer.adapters.imap.wire import (
     WireEvent,
 )
 from importer.domain.messages.message_body import Body
+from importer.domain.planning.retry_limits import IMAP_CONNECT_ATTEMPTS, IMAP_CONNECT_WITHIN_S
 from importer.domain.planning.server_limits import MAX_ANSWER_BYTES, MAX_ANSWER_RESPONSES, MAX_RESPONSES
 from importer.ports.leases import LeaseLost
 from importer.ports.process import OwnDiskFull
@@ -599,17 +600,24 @@ def open_connection(
 
 
 def probe(
-    peer: Peer, tls: Tls, timeouts: Timeouts, *, tries: int = 3, limit: WorkLimit | None = None
+    peer: Peer,
+    tls: Tls,
+    timeouts: Timeouts,
+    *,
+    tries: int = IMAP_CONNECT_ATTEMPTS,
+    limit: WorkLimit | None = None,
 ) -> None:
     """Connect and encrypt without logging in. Raises any MailError of scope session or account."""
     with ConnectWatchdog(peer.dial, timeouts.login_deadline_s, limit) as watchdog:
         _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts, tries).close_abruptly()
 
 
-def _connect_with_retries(peer: Peer, tls: Tls, timeouts: Timeouts, tries: int = 3) -> Client:
+def _connect_with_retries(
+    peer: Peer, tls: Tls, timeouts: Timeouts, tries: int = IMAP_CONNECT_ATTEMPTS
+) -> Client:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(ServerUnavailable),
-        stop=tenacity.stop_after_attempt(tries) | tenacity.stop_after_delay(8),
+        stop=tenacity.stop_after_attempt(tries) | tenacity.stop_after_delay(IMAP_CONNECT_WITHIN_S),
         wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.3),
         reraise=True,
     )

@@ -12,12 +12,9 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from importer.domain.planning.retry_limits import MAX_LOSSES_AHEAD, MAX_RESUMPTIONS
+
 NON_SYNCHRONIZING: Final = frozenset({"LITERAL+", "LITERAL-"})
-
-_MAX_LOSSES_AHEAD: Final = 2
-"""Consecutive connections lost while commands were sent ahead, after which none is sent ahead."""
-
-_MAX_RESUMED: Final = 3
 
 _MAX_REFUSED_KEYWORDS: Final = 2
 """Messages with the same keywords that are stored only without them, after which others are sent without."""
@@ -71,7 +68,7 @@ class Fallbacks:
         """A connection was lost while a command that was sent ahead was outstanding; `silent`: the server
         stopped answering, as one does that forgets such commands."""
         self._losses_ahead += 1
-        if silent or self._losses_ahead >= _MAX_LOSSES_AHEAD:
+        if silent or self._losses_ahead >= MAX_LOSSES_AHEAD:
             self._by_losses = not silent and not self.one_at_a_time
             self.one_at_a_time = True
 
@@ -79,7 +76,7 @@ class Fallbacks:
         """A connection was lost at a command that was not sent ahead: perhaps at a message for which the
         server ends each connection, so earlier losses say little about commands sent ahead."""
         self._losses_ahead = 0
-        if self._by_losses and self._resumed < _MAX_RESUMED:
+        if self._by_losses and self._resumed < MAX_RESUMPTIONS:
             self._by_losses = self.one_at_a_time = False
             self._resumed += 1
 
@@ -87,7 +84,7 @@ class Fallbacks:
         """A connection was lost before ID was answered. Some hosts require ID, so it takes two in a row to do
         without."""
         self._losses_at_id += 1
-        if self._losses_at_id >= _MAX_LOSSES_AHEAD:
+        if self._losses_at_id >= MAX_LOSSES_AHEAD:
             self.disable({"ID"})
 
     def note_answer_to_id(self) -> None:

@@ -21,11 +21,17 @@ from typing import Final
 
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import uid_pieces
-from importer.adapters.imap.reconnecting import MAX_READ_ATTEMPTS, ReconnectingConnection, pause
+from importer.adapters.imap.reconnecting import ReconnectingConnection, pause
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import RECENT, Fetched, LiteralTooLarge, Reply, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
+from importer.domain.planning.retry_limits import (
+    LOST_CONNECTION_BUDGET_S,
+    MAX_CONSECUTIVE_FAILURES,
+    MAX_READ_ATTEMPTS,
+    MAX_VIOLATIONS,
+)
 from importer.domain.planning.server_limits import MAX_UNSTATED_BYTES
 from importer.domain.reporting.formatting import spoken_bytes
 from providers.errors import (
@@ -37,15 +43,8 @@ from providers.errors import (
     ServerUnavailable,
 )
 
-MAX_VIOLATIONS = 2
-"""Invalid responses for one message, after which it is not requested again."""
-
 _SPARE_BYTES: Final = 2 << 20
 """What the answer to a query without contents may bring beyond `Query.bytes_each`."""
-
-LOST_CONNECTION_BUDGET_S = 600.0
-"""Total time that one fetch may spend on waits that end in a lost connection. Without it, a network that
-drops large packets would be mistaken for one bad message after another, each after minutes of silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ class _Fetch:
         """Yield one message as unreadable. Raise `error` if too many in a row failed: then the server is the
         cause. If it responds, but never validly, the rest of the folder is unreadable instead."""
         self._consecutive_failures += error is not None
-        if error is None or self._consecutive_failures < response_errors.MAX_CONSECUTIVE_FAILURES:
+        if error is None or self._consecutive_failures < MAX_CONSECUTIVE_FAILURES:
             yield from self._unreadable(alone, words, broke_connection=isinstance(error, ConnectionLost))
             return
         if not isinstance(error, ProtocolViolation):

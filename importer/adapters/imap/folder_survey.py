@@ -17,6 +17,7 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.reconnecting import ReconnectingConnection, pause
 from importer.domain.model import Folder, FolderStatus, Hierarchy
+from importer.domain.planning.retry_limits import MAX_CONSECUTIVE_FAILURES
 from importer.ports.mailbox import MailboxListing
 from providers.errors import (
     ConnectionLost,
@@ -202,7 +203,7 @@ class FolderSurvey:
                 raise
             except (ConnectionLost, ProtocolViolation):
                 consecutive += 1
-                if consecutive >= response_errors.MAX_CONSECUTIVE_FAILURES:
+                if consecutive >= MAX_CONSECUTIVE_FAILURES:
                     raise
                 suspects.append(folder)
                 pause(consecutive)

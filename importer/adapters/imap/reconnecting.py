@@ -17,6 +17,7 @@ from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import WireError
 from importer.domain.model import FolderRef
+from importer.domain.planning.retry_limits import MAX_READ_ATTEMPTS
 from importer.domain.reporting.server_alerts import MAX_IMPORT_ALERTS
 from importer.ports.work_limit import WorkLimit
 from providers.errors import (
@@ -27,9 +28,6 @@ from providers.errors import (
     ProtocolViolation,
     ServerTooSlow,
 )
-
-MAX_READ_ATTEMPTS = 3
-"""Attempts of a read that makes no progress before its error is raised to the caller."""
 
 T = TypeVar("T")
 

@@ -42,10 +42,6 @@ from providers.server_messages import LOGIN_SENTENCES, Meaning, affects_whole_ho
 
 SERVER_TEXT_CHARS = 300
 
-MAX_CONSECUTIVE_FAILURES = 5
-"""Consecutive messages that may fail before the server is considered at fault. Some servers send
-[UNAVAILABLE], or close the connection, because of one bad message, others during an outage."""
-
 
 class CommandRefused(Exception):
     """The server replied NO or BAD to a command; never leaves the adapter."""

@@ -18,6 +18,7 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire import Fetched, LiteralData, WireError
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
+from importer.domain.planning.retry_limits import UID_LIST_ROUNDS
 from importer.domain.planning.server_limits import (
     MAX_FOLDER_MESSAGES,
     MAX_PARTIAL_LISTS,
@@ -31,9 +32,6 @@ _NUMBERS_AT_ONCE: Final = 200_000
 
 _RANGES_AT_ONCE: Final = 20_000
 """Ranges of UIDs that are held as pairs before they become a set, which takes a tenth of the memory."""
-
-_ROUNDS: Final = 2
-"""Mail may arrive or vanish between the count and the list: only a repeated difference counts."""
 
 _Way = Callable[[FolderCursor, Connection, FolderRef, SelectedFolder, Uid], UidSet]
 
@@ -52,7 +50,7 @@ class UidLister:
         """Return the UIDs that the folder holds now; works for a million messages too. Raises as the
         functions of `folder_commands` do."""
         known, missing = UidSet(), 0
-        for _ in range(_ROUNDS):
+        for _ in range(UID_LIST_ROUNDS):
             selected, listed = self._first_answer(cursor, connection, folder, at_or_above)
             known = listed
             missing = _missing(selected, listed, at_or_above)

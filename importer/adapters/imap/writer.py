@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Sequence
-from typing import Final
 
 from importer.adapters.imap import expunge, folder_commands, response_errors, store_flags
 from importer.adapters.imap.append_choice import begin_append
@@ -20,10 +19,9 @@ from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.compact.uid_set import UidSet
 from importer.domain.model import AppendResult, FolderRef, FolderStatus, KeywordRule, Outgoing
+from importer.domain.planning.retry_limits import MAX_CREATES_LOST
 from importer.ports.work_limit import WorkLimit
 from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation, ServerTooSlow
-
-_MAX_CREATES_LOST: Final = 10
 
 
 class ImapWriter(ImapReader):
@@ -54,7 +52,7 @@ class ImapWriter(ImapReader):
             self._create_once(folder)
         except (ConnectionLost, ProtocolViolation) as first:
             self._link.drop()
-            if isinstance(first, ServerTooSlow) or self._creates_lost > _MAX_CREATES_LOST:
+            if isinstance(first, ServerTooSlow) or self._creates_lost > MAX_CREATES_LOST:
                 raise
             if self._opens(folder):  # the connection ended after the folder was created
                 return

@@ -25,11 +25,11 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.mime_message import Envelope, wire_message
 from importer.adapters.mail.smtp_url import MailServer, Protection
+from importer.domain.planning.retry_limits import SMTP_CONNECT_ATTEMPTS
 from importer.domain.reporting.formatting import printable
 from importer.ports.notices import MailOutcome, Notice
 from providers.endpoint import Secret
 
-_CONNECT_ATTEMPTS: Final = 3
 # At any step, these concern the client and not the mail (RFC 4954 section 6, RFC 3207 section 4).
 _ABOUT_CLIENT: Final = frozenset({454, 530, 534, 535, 538})
 _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
@@ -71,7 +71,7 @@ class SmtpMailer:
             self._tls.verify_mode = ssl.CERT_NONE
         self._connecting = Retrying(
             retry=retry_if_exception_type(_TryAgain),
-            stop=stop_after_attempt(_CONNECT_ATTEMPTS),
+            stop=stop_after_attempt(SMTP_CONNECT_ATTEMPTS),
             wait=wait_random_exponential(multiplier=connect_wait_s, max=8 * connect_wait_s),
             reraise=True,
         )

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from importer.compact.uid_set import Uid
 from importer.domain.model import CHANGED_ELSEWHERE, NotHandedOut, Outcome, RefusalCode, Rejected
+from importer.domain.planning.retry_limits import LEGS_WITH_SECOND_ATTEMPTS, MAX_UNREAD_ATTEMPTS
 
 OWN_NOTICE: Final = "completion mail of an earlier import"
 VANISHED: Final = "removed from the old mailbox while it was being copied"
@@ -26,13 +27,6 @@ INDISTINGUISHABLE: Final = (
     " cannot be told from a message there"
 )
 NOT_HANDED_OUT: Final = "the old server lists it but does not deliver it"
-
-MAX_UNREAD_ATTEMPTS: Final = 4
-"""Legs without progress in a row after which a message that breaks the connection is refused. Together these
-legs wait for half a minute, in which a disturbed network recovers."""
-
-LEGS_WITH_SECOND_ATTEMPTS: Final = 2
-"""Legs without progress from which on a refused message is not tried again: there was no time for it."""
 
 
 class Settle(NamedTuple):

@@ -10,26 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import assert_never
 
+from importer.domain.planning.retry_limits import (
+    AWAY_WAITS_S,
+    MAX_LOST_ALONE,
+    PATIENCE,
+    PATIENCE_UNPROVEN,
+    RECONNECT_WAITS_S,
+    REFUSED_WAITS_S,
+)
 from providers.errors import LoginRejected, MailError, Remedy, Throttled
-
-RECONNECT_WAITS_S: Final = (1, 2, 5, 15, 60, 300, 900)
-"""Waiting times after a lost connection."""
-
-AWAY_WAITS_S: Final = (30, 60, 120, 300, 900, 1800, 3600)
-"""Waiting times if a server is unavailable, or throttles without naming a time."""
-
-PATIENCE: Final = 30
-"""Legs without progress before an import that has made progress before is given up: about a day."""
-
-PATIENCE_UNPROVEN: Final = 5
-"""The same for an import without any progress: a mistyped port is reported within half an hour."""
-
-REFUSED_WAITS_S: Final = (60, 300, 900)
-"""Waiting times if a host rejects a login that it accepted earlier in the same import with the same password,
-which is mostly a temporary fault of the host. The import stops if more logins fail than there are waiting
-times here, at least two of them in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +93,12 @@ def decisive(errors: Sequence[BaseException]) -> BaseException:
     return min(errors, key=rank)
 
 
-MAX_VERDICTS_IN_A_ROW: Final = 5
-"""Messages that may be refused one after another because they end connections. If no other message is stored
-in between, the server is at fault, and the leg ends."""
-
-
 class Blame(StrEnum):
     """What is believed to end the connection whenever a certain message is sent."""
 
     MESSAGE = "message"  # it is refused
     UNKNOWN = "unknown"  # try it once more, after everything else
     SERVER = "server"  # or the line: the leg ends, and the next one tries again after a while
-
-
-MAX_LOST_ALONE: Final = 3
 
 
 def blame(

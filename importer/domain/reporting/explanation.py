@@ -12,7 +12,7 @@ from typing import Final
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
-from importer.domain.planning.retry_policy import PATIENCE, PATIENCE_UNPROVEN
+from importer.domain.planning.retry_limits import PATIENCE, PATIENCE_UNPROVEN
 from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.report import Report
 

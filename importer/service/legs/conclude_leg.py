@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final, assert_never
 
 import structlog
 
 from importer.domain import import_state
 from importer.domain.model import ControlRequest, Import, ImportId, Problem, Progress, State
+from importer.domain.planning.retry_limits import (
+    DISK_FULL_WAIT,
+    INTERNAL_ERROR_ATTEMPTS,
+    INTERNAL_ERROR_WAIT,
+    MAILBOX_BUSY_WAIT,
+)
 from importer.domain.planning.retry_policy import GiveUp, Stop, decide
 from importer.ports.leases import Lease
 from importer.service.deps import Deps
@@ -28,14 +33,6 @@ from importer.service.legs.leg_outcome import (
     Unfinished,
 )
 from providers.errors import MailError, ServerTooSlow, Side, Throttled
-
-MAILBOX_BUSY_WAIT: Final = timedelta(seconds=10)
-
-DISK_FULL_WAIT: Final = timedelta(seconds=60)
-"""How long to wait before writing to our own full disk is tried again."""
-
-INTERNAL_ERROR_ATTEMPTS: Final = 3
-INTERNAL_ERROR_WAIT: Final = timedelta(seconds=60)
 
 log = structlog.get_logger()
 

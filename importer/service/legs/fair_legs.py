@@ -21,16 +21,13 @@ from typing import Final
 from importer.domain.import_state import is_request_pending
 from importer.domain.model import ImportId
 from importer.domain.planning.fair_shares import gives_up_a_leg, next_owner
+from importer.domain.planning.retry_limits import RING_ATTEMPTS
 from importer.ports.store import LegQueue
 from importer.service.deps import Deps
 from importer.service.legs.run_leg import handle_ring
 
 LOOK_INTERVAL: Final = timedelta(seconds=3)
 """How often a process looks for persons who wait. A leg ends early once a person has waited for two looks."""
-
-_ATTEMPTS: Final = 5
-"""How often another process may be faster to the chosen import before this ring is dropped; the tick rings
-again."""
 
 
 class FairLegs:
@@ -52,7 +49,7 @@ class FairLegs:
         if import_ is not None and is_request_pending(import_):
             handle_ring(self._deps, rung, leg=False)
             return
-        for _ in range(_ATTEMPTS):
+        for _ in range(RING_ATTEMPTS):
             with self._chosen() as chosen:
                 if chosen is None or handle_ring(self._deps, chosen):
                     return

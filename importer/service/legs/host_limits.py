@@ -20,7 +20,7 @@ from typing import Final
 
 from importer.domain.model import Account, Import, Problem
 from importer.domain.planning.host_allowance import Allowance, Backoff, expected_end, used_up_until
-from importer.domain.planning.retry_policy import AWAY_WAITS_S
+from importer.domain.planning.retry_limits import DEFAULT_PAUSE, SLOT_WAIT
 from importer.domain.planning.time_estimate import DailyCap
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.domain.reporting.totals import Totals
@@ -28,12 +28,6 @@ from importer.ports.budgets import Budgets
 from importer.ports.process import Clock
 from importer.service.deps import Deps
 from providers.errors import ServerUnavailable, Side, Throttled
-
-SLOT_WAIT: Final = timedelta(seconds=10)
-"""How long an import waits for a free slot before it tries again."""
-
-DEFAULT_PAUSE: Final = timedelta(seconds=AWAY_WAITS_S[0])
-"""Length of a pause that a host requests without naming a duration, if nothing has backed off from it yet."""
 
 CHECK_INTERVAL: Final = timedelta(seconds=1)
 """How often the store is checked for a pause or a used-up cap."""

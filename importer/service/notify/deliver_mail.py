@@ -7,13 +7,12 @@ from typing import Final, assert_never
 
 import structlog
 
+from importer.domain.planning.retry_limits import MAIL_RETRY_WAITS_S, MAX_MAIL_ATTEMPTS
 from importer.ports.notices import Mailer, MailOutcome, MailState, Notice
 from importer.ports.vault import VaultError
 from importer.service.access.owner_consent import with_consent_link
 from importer.service.deps import Deps
 
-RETRY_WAITS_S: Final = (60, 300, 900, 3600, 4 * 3600)
-MAX_ATTEMPTS: Final = 20
 NOT_NEEDED: Final = "not sent: the sign-in is no longer needed"
 
 log = structlog.get_logger()
@@ -53,10 +52,10 @@ def _settle(deps: Deps, notice: Notice, outcome: MailOutcome, text: str) -> None
             deps.store.settle_notice(notice.key, MailState.SENT, error=f"no reply from the server: {text}")
         case MailOutcome.REFUSED:
             deps.store.settle_notice(notice.key, MailState.REFUSED, error=text)
-        case MailOutcome.RETRY if attempts >= MAX_ATTEMPTS:
+        case MailOutcome.RETRY if attempts >= MAX_MAIL_ATTEMPTS:
             deps.store.settle_notice(notice.key, MailState.REFUSED, error=f"gave up: {text}")
         case MailOutcome.RETRY:
-            wait = timedelta(seconds=RETRY_WAITS_S[min(notice.attempts, len(RETRY_WAITS_S) - 1)])
+            wait = timedelta(seconds=MAIL_RETRY_WAITS_S[min(notice.attempts, len(MAIL_RETRY_WAITS_S) - 1)])
             later = deps.clock.now() + wait
             deps.store.settle_notice(notice.key, MailState.PENDING, error=text, not_before=later)
         case _:

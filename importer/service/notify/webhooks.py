@@ -15,6 +15,7 @@ import structlog
 
 from importer.domain.model import Import
 from importer.domain.people.api_tokens import webhook_context
+from importer.domain.planning.retry_limits import WEBHOOK_RETRY_WAITS_S
 from importer.domain.reporting.report import Report
 from importer.domain.reporting.webhook_events import EVENT, SIGNATURE, event, signature
 from importer.i18n.report_json import report_json
@@ -24,7 +25,6 @@ from importer.ports.webhook_calls import CallState, WebhookCall
 from importer.service.deps import Deps, Webhook
 from importer.service.import_batch import batch_of_import
 
-RETRY_WAITS_S: Final = (5, 60, 300, 1800, 7200, *(h * 3600 for h in (5, 10, 14, 20, 24)))
 CLAIM_TIMEOUT: Final = timedelta(minutes=1)
 
 log = structlog.get_logger()
@@ -84,11 +84,11 @@ def _send(deps: Deps, call: WebhookCall) -> bool:
         error_text = deps.webhook_sender.call(webhook.url, body, headers)
     if not error_text:
         state, later = CallState.DONE, None
-    elif gone or attempts > len(RETRY_WAITS_S):
+    elif gone or attempts > len(WEBHOOK_RETRY_WAITS_S):
         state, later = CallState.GIVEN_UP, None
     else:
         state = CallState.PENDING
-        later = deps.clock.now() + timedelta(seconds=RETRY_WAITS_S[attempts - 1])
+        later = deps.clock.now() + timedelta(seconds=WEBHOOK_RETRY_WAITS_S[attempts - 1])
     deps.store.settle_call(call.key, state, error=error_text, not_before=later)
     log.info("call.made", event_id=call.event_id, hook=call.hook, state=state.value, attempts=attempts)
     return state is CallState.DONE

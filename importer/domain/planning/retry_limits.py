@@ -1,0 +1,125 @@
+"""How often something is tried again, and after how long: every such number, from the whole import down to
+one command. `retry_policy.py` decides by them between legs.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+# --- Between legs ---------------------------------------------------------------------------------------
+
+RECONNECT_WAITS_S: Final = (1, 2, 5, 15, 60, 300, 900)
+"""Waiting times after a lost connection."""
+
+AWAY_WAITS_S: Final = (30, 60, 120, 300, 900, 1800, 3600)
+"""Waiting times if a server is unavailable, or throttles without naming a time."""
+
+PATIENCE: Final = 30
+"""Legs without progress before an import that has made progress before is given up: about a day."""
+
+PATIENCE_UNPROVEN: Final = 5
+"""The same for an import without any progress: a mistyped port is reported within half an hour."""
+
+REFUSED_WAITS_S: Final = (60, 300, 900)
+"""Waiting times if a host rejects a login that it accepted earlier in the same import with the same password,
+which is mostly a temporary fault of the host. The import stops if more logins fail than there are waiting
+times here, at least two of them in a row."""
+
+MAILBOX_BUSY_WAIT: Final = timedelta(seconds=10)
+"""Until an import asks again whether the other one that writes to its mailbox is done."""
+
+SLOT_WAIT: Final = timedelta(seconds=10)
+"""How long an import waits for a free slot before it tries again."""
+
+DEFAULT_PAUSE: Final = timedelta(seconds=AWAY_WAITS_S[0])
+"""Length of a pause that a host requests without naming a duration, if nothing has backed off from it yet."""
+
+DISK_FULL_WAIT: Final = timedelta(seconds=60)
+"""How long to wait before writing to our own full disk is tried again."""
+
+INTERNAL_ERROR_ATTEMPTS: Final = 3
+INTERNAL_ERROR_WAIT: Final = timedelta(seconds=60)
+"""A defect of ours is mostly the same the next time; a restart or an update may have mended it."""
+
+RING_ATTEMPTS: Final = 5
+"""How often another process may be faster to the chosen import before this ring is dropped; the tick rings
+again."""
+
+# --- A folder or a message, over several legs -----------------------------------------------------------
+
+MAX_UNREAD_ATTEMPTS: Final = 4
+"""Legs without progress in a row after which a message that breaks the connection is refused. Together these
+legs wait for half a minute, in which a disturbed network recovers."""
+
+LEGS_WITH_SECOND_ATTEMPTS: Final = 2
+"""Legs without progress after which a refused message is not tried again: there was no time for it."""
+
+MAX_SOLO_ATTEMPTS: Final = 9
+"""Legs without progress until a message that is sent alone is refused. Batches of 100 halve to 1 in seven."""
+
+PATIENCE_WITH_FOLDER: Final = 3
+"""Legs without progress after which a folder that ends connections is given up."""
+
+# --- Within a leg ---------------------------------------------------------------------------------------
+
+MAX_PASSES: Final = 12
+"""Passes over one pair in a leg. Each further one is caused by messages in doubt, or by trouble."""
+
+MAX_LOST_ALONE: Final = 3
+"""Connections that end at a message that is sent alone before it is decided who is to blame."""
+
+MAX_VERDICTS_IN_A_ROW: Final = 5
+"""Messages that may be refused one after another because they end connections. If no other message is stored
+in between, the server is at fault, and the leg ends."""
+
+MAX_RENEWALS: Final = 8
+"""Connections of a leg that are opened only to rule out that the old one is the reason for a refusal."""
+
+BODY_READ_ATTEMPTS: Final = 2
+"""To read a body at the destination: a message that vanished meanwhile does not come the second time."""
+
+# --- One command of a session ---------------------------------------------------------------------------
+
+IMAP_CONNECT_ATTEMPTS: Final = 3
+IMAP_CONNECT_WITHIN_S: Final = 8.0
+"""To reach a server that refuses the connection: a restart behind a load balancer takes a few seconds, and a
+person may be waiting."""
+
+MAX_READ_ATTEMPTS: Final = 3
+"""Attempts of a read that makes no progress before its error is raised to the caller."""
+
+MAX_VIOLATIONS: Final = 2
+"""Invalid responses for one message, after which it is not requested again."""
+
+LOST_CONNECTION_BUDGET_S: Final = 600.0
+"""Total time that one fetch may spend on waits that end in a lost connection. Without it, a network that
+drops large packets would be mistaken for one bad message after another, each after minutes of silence."""
+
+MAX_CONSECUTIVE_FAILURES: Final = 5
+"""Consecutive messages that may fail before the server is considered at fault. Some servers send
+[UNAVAILABLE], or close the connection, because of one bad message, others during an outage."""
+
+MAX_LOSSES_AHEAD: Final = 2
+"""Consecutive connections lost while commands were sent ahead, after which none is sent ahead."""
+
+MAX_RESUMPTIONS: Final = 3
+"""How often commands are sent ahead again at an account after that."""
+
+MAX_CREATES_LOST: Final = 10
+"""CREATEs in a row that end the connection twice: each is a refusal until the server is at fault."""
+
+UID_LIST_ROUNDS: Final = 2
+"""Mail may arrive or vanish between the count and the list: only a repeated difference counts."""
+
+# --- Mails and webhooks ---------------------------------------------------------------------------------
+
+SMTP_CONNECT_ATTEMPTS: Final = 3
+"""Within one delivery; the next one follows after MAIL_RETRY_WAITS_S."""
+
+MAIL_RETRY_WAITS_S: Final = (60, 300, 900, 3600, 4 * 3600)
+MAX_MAIL_ATTEMPTS: Final = 20
+"""Together about two and a half days, in which a mail server is repaired."""
+
+WEBHOOK_RETRY_WAITS_S: Final = (5, 60, 300, 1800, 7200, *(h * 3600 for h in (5, 10, 14, 20, 24)))
+"""Between three and four days, so that a receiver that breaks on a Friday gets its calls on Monday."""
