@@ -8,7 +8,9 @@ from typing import Final
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
+from importer.domain.reporting.explanation import next_step
 from importer.domain.reporting.totals import Totals
+from importer.i18n.explanation_texts import next_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.web.live_progress import Rate, Snapshot
@@ -35,7 +37,6 @@ _PASSWORD_NEEDED: Final = frozenset(
 _SIGN_IN_NEEDED: Final = frozenset({"grant_expired", "consent_needed", "consent_expired"})
 
 _COPIES_STAY: Final = N_("Messages already copied stay in the new mailbox.")
-_CONTINUES: Final = N_("It continues automatically.")
 _REQUESTED: Final = {
     ControlRequest.PAUSE: N_("It will pause in a moment."),
     ControlRequest.CANCEL: N_("It will end in a moment."),
@@ -139,19 +140,20 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
         return texts.gettext(_REQUESTED[import_.requested])
     match import_.state:
         case State.PAUSED:
-            return texts.gettext("Messages already copied stay. You can resume the import at any time.")
+            stay = texts.gettext("Messages already copied stay. You can resume the import at any time.")
+            return f"{stay} {next_text(texts, import_, next_step(import_))}"
         case State.QUEUED:
             return texts.gettext("It will start automatically in a moment.")
         case State.WAITING:
             problem = import_.problem
             reason = quoting(texts, import_problem(texts, import_), problem)
             needs_owner = problem is not None and problem.code == "consent_needed"
-            continues = (
+            then = (
                 texts.gettext("It then continues automatically.")
                 if needs_owner
-                else texts.gettext(_CONTINUES)
+                else next_text(texts, import_, next_step(import_))
             )
-            return f"{reason} {continues}".strip()
+            return f"{reason} {then}".strip()
         case State.STOPPED | State.FAILED | State.CANCELLED:
             cancelled = import_.state is State.CANCELLED
             explained = quoting(texts, import_problem(texts, import_), import_.problem)
