@@ -26,7 +26,7 @@ from importer.domain.messages.message_decision import (
     decide,
 )
 from importer.domain.messages.message_key import MessageKey
-from importer.domain.model import FolderTally, Receipt, Refusal
+from importer.domain.model import FolderTally, Receipt, Refusal, RefusalCode
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.receipts.folder_history import FolderHistory, with_batch
 from importer.engine.copy_target import Target
@@ -221,7 +221,8 @@ class FolderState:
                     if refusal.uid is not None:
                         self._doubts.settled(refusal.uid, refusal)
             self._tally = with_batch(self._tally, receipts, refusals)
-            self._remaining -= sum(len(receipt.source_uids) for receipt in receipts) + len(refusals)
+            settled = sum(len(receipt.source_uids) for receipt in receipts)
+            self._remaining -= settled + sum(_is_outcome(refusal) for refusal in refusals)
             self._claims.difference_update(releases)
 
     @property
@@ -285,3 +286,9 @@ class FolderState:
     def left_undone(self) -> int:
         """The number of messages that were left without an outcome after all passes."""
         return len(self._doubts.all)
+
+
+def _is_outcome(refusal: Refusal) -> bool:
+    """Whether a message has its outcome with the refusal: not a whole folder, and not a message that has a
+    receipt."""
+    return refusal.uid is not None and refusal.code is not RefusalCode.NEVER_SEEN

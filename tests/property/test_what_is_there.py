@@ -203,6 +203,15 @@ def test_copies_that_were_never_seen_stay_failures_until_they_are() -> None:
     assert numbers(run(world)) == (0, 3, 0, 7)
 
 
+def test_copies_that_were_never_seen_count_once_in_the_progress() -> None:
+    world = world_of(*BODIES)
+    with losing(lambda body: body in BODIES[2:]):
+        run(world)
+    progress = world.run().progress
+    assert progress is not None
+    assert (progress.messages_done, progress.messages_total) == (10, 10)
+
+
 def test_copies_that_nothing_proves_are_made_again() -> None:
     world = world_of(*BODIES, uidplus=False)
     with losing(lambda body: body in BODIES[2:]):
