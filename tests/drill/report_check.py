@@ -47,7 +47,7 @@ def check_last_report(
     """What is wrong with the report of an import during which nothing changed. `kept` says where folders of
     the destination were renamed to."""
     problems = []
-    if report["state"] != "complete":
+    if report["state"] != "complete" and not _only_unseen(report, source, destination):
         problems.append(f"{report['state']}: {report['verdict']}")
     folders = {path_of(f["source_folder"], ".", "INBOX."): f for f in report["folders"]}
     for path, messages in source.folders.items():
@@ -75,6 +75,19 @@ def check_last_report(
                 f"{name}: {claimed} there by the report, {there} there, {elsewhere} in renamed folders"
             )
     return [f"{report['id']}: {problem}" for problem in problems]
+
+
+def _only_unseen(report: Report, source: Mailbox, destination: Mailbox) -> bool:
+    """Whether the import is incomplete only because of copies that their owner removed before any recount saw
+    them: no import can tell these from copies that the server lost."""
+    held = {seen.digest for messages in destination.folders.values() for seen in messages}
+    refusals = report["refusals"]
+    for refusal in refusals:
+        messages = source.folders.get(path_of(refusal["folder"], ".", "INBOX."), ())
+        named = {seen.digest for seen in messages if seen.subject == refusal["subject"]}
+        if refusal["code"] != "never_seen" or named <= held:
+            return False
+    return bool(refusals) and not report["totals"]["unchecked"]
 
 
 def check_mails(

@@ -161,8 +161,9 @@ def report(**changes: object) -> dict[str, object]:
         "verdict": "",
         "created_at": NOON.isoformat(),
         "finished_at": (NOON + timedelta(seconds=9)).isoformat(),
-        "totals": {"adds_up": True},
+        "totals": {"adds_up": True, "unchecked": 0},
         "folders": [folder],
+        "refusals": [],
     }
 
 
@@ -196,6 +197,23 @@ def test_a_report_that_differs_from_what_is_there_is_seen(
 ) -> None:
     problems = check_last_report(report(**changes), mailbox(INBOX=[ONE]), destination, {})
     assert len(problems) == number, problems
+
+
+@pytest.mark.parametrize(
+    ("code", "destination", "number"),
+    [
+        ("never_seen", mailbox(INBOX=[]), 0),  # its owner removed it
+        ("never_seen", mailbox(INBOX=[ONE]), 1),
+        ("not_taken", mailbox(INBOX=[]), 1),
+    ],
+)
+def test_an_incomplete_import_is_seen(code: str, destination: Mailbox, number: int) -> None:
+    refused = report(copied=0, confirmed=0, failed=1) | {
+        "state": "incomplete",
+        "refusals": [{"folder": "INBOX", "subject": ONE.subject, "code": code}],
+    }
+    problems = check_last_report(refused, mailbox(INBOX=[ONE]), destination, {})
+    assert len([problem for problem in problems if "incomplete" in problem]) == number
 
 
 def test_mails_that_come_twice_or_not_at_all_are_seen() -> None:
