@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,8 +21,12 @@ PUBLISHED = [key.as_dict(private=False) for key in KEYS.values()]
 
 
 def token(algorithm: str = "RS256", **changed: Any) -> str:
-    """An ID token with these claims in place of good ones; None leaves one out."""
+    """An ID token with these claims in place of good ones; None leaves one out. A timedelta counts from
+    now."""
     now = int(time.time())
+    for name, value in changed.items():
+        if isinstance(value, timedelta):
+            changed[name] = now + value.total_seconds()
     claims = {"iss": ISSUER, "aud": CLIENT_ID, "sub": "1", "nonce": NONCE, "iat": now, "exp": now + 600}
     kept = {name: value for name, value in (claims | changed).items() if value is not None}
     return jwt.encode({"alg": algorithm, "kid": KEYS[algorithm].kid}, kept, KEYS[algorithm])
@@ -44,8 +49,8 @@ def verified(id_token: str, nonce: str = NONCE, keys: object = PUBLISHED) -> Any
         {},
         {"aud": [CLIENT_ID]},
         {"aud": [CLIENT_ID, "another"], "azp": CLIENT_ID},
-        {"exp": time.time() - 240},  # another clock
-        {"iat": time.time() + 240, "nbf": time.time() + 240},
+        {"exp": timedelta(seconds=-240)},  # another clock
+        {"iat": timedelta(seconds=240), "nbf": timedelta(seconds=240)},
     ],
 )
 def test_a_good_token_proves_its_claims(algorithm: str, changed: dict[str, Any]) -> None:
@@ -60,9 +65,9 @@ def test_a_good_token_proves_its_claims(algorithm: str, changed: dict[str, Any])
         ("azp", ["another"]),
         ("sub", [None, "", 1]),
         ("nonce", [None, "", "another", [NONCE], 1]),
-        ("exp", [None, time.time() - 600, "tomorrow", float("nan"), float("inf"), True]),
-        ("nbf", [time.time() + 600, "yesterday"]),
-        ("iat", [None, time.time() + 600]),
+        ("exp", [None, timedelta(seconds=-600), "tomorrow", float("nan"), float("inf"), True]),
+        ("nbf", [timedelta(seconds=600), "yesterday"]),
+        ("iat", [None, timedelta(seconds=600)]),
     ],
 )
 def test_a_wrong_claim_is_refused_and_named(claim: str, values: list[Any]) -> None:
