@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -57,8 +57,8 @@ def audit(
     Example:
       mailhaul audit --action sign-in --days 7
     """
-    since = None if days is None else datetime.now(UTC) - timedelta(days=days)
     with standalone(Settings.load(data=data)) as deps:
+        since = None if days is None else deps.clock.now() - timedelta(days=days)
         events = search_events(deps, actions=actions, actor=actor, target=target, since=since, limit=limit)
     if as_json:
         text_views.print_json([event.as_json() for event in events])

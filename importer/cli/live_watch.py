@@ -48,7 +48,7 @@ def watch(
 
         def refresh() -> bool:
             imports = find_imports(deps, import_ids)
-            live.update(text_views.imports_table(texts, imports))
+            live.update(text_views.imports_table(texts, imports, deps.clock.now()))
             return _settled(deps, imports)
 
         _poll_until(refresh)

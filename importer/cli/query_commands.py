@@ -63,7 +63,7 @@ def list_(
             [{**report_json(words, Report(i)), "consent_links": links.get(i.id, {})} for i in imports]
         )
     elif imports:
-        stdout.print(text_views.imports_table(words, imports))
+        stdout.print(text_views.imports_table(words, imports, deps.clock.now()))
         text_views.print_consent_links(links)
     else:
         stdout.print("No imports. Start one with `mailhaul submit` or `mailhaul batch FILE`.")
@@ -94,7 +94,7 @@ def show(id_: str, language: str | None, data: Path | None, as_json: bool) -> No
                 ]
             )
         else:
-            stdout.print(text_views.imports_table(words, imports))
+            stdout.print(text_views.imports_table(words, imports, deps.clock.now()))
             text_views.print_choices(words, imports)
             text_views.print_consent_links(links)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -98,7 +98,7 @@ def wait_reason(texts: CatalogTranslator, import_: Import, now: datetime) -> str
     return problem
 
 
-def imports_table(texts: CatalogTranslator, imports: Sequence[Import]) -> Table:
+def imports_table(texts: CatalogTranslator, imports: Sequence[Import], now: datetime) -> Table:
     """One row for each import; in 80 columns, only the addresses and the note wrap."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("id", "state", "messages", "copied"):
@@ -106,7 +106,6 @@ def imports_table(texts: CatalogTranslator, imports: Sequence[Import]) -> Table:
             column, justify="right" if column in ("messages", "copied") else "left", no_wrap=True
         )
     table.add_column("from → to", overflow="fold")
-    now = datetime.now(UTC)
     for import_ in imports:
         progress = import_.progress
         note = wait_reason(texts, import_, now) or (progress.folder if import_.state is State.RUNNING else "")
