@@ -7,7 +7,6 @@ from importer.domain.csv_import.csv_reader import RowProblem
 from importer.i18n.code_texts import advice, render
 from importer.i18n.translations import CatalogTranslator
 from providers.catalog import Catalog
-from providers.provider import LoginKind
 from providers.text import Text
 
 
@@ -44,5 +43,5 @@ def _message(texts: CatalogTranslator, text: Text) -> str:
     if text.public_code == "provider_unavailable":
         provider = Catalog.load().by_id(str(text.params.get("provider", "")))
         if provider is not None:
-            return provider.login_unavailable_in(texts.language, LoginKind.PASSWORD)
+            return provider.unavailable_in(texts.language)
     return render(text, texts)
