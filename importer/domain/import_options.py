@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from importer.domain.csv_import.csv_cells import Refused, yes_or_no
+from importer.domain.folder_mapping.folder_patterns import FolderPatterns, read_patterns
 from importer.domain.folder_mapping.label_rules import LabelRule
 
 Choices = Mapping[str, Any]
@@ -140,6 +141,18 @@ class ImportOptions:
         forecast=False,
     )
 
+    folders: FolderPatterns = _row(
+        FolderPatterns(),
+        read_patterns,
+        rule="all, or patterns such as INBOX, Work/*, !Work/Old",
+        help="The folders to copy. Patterns are separated by commas: a name stands for that folder alone, *"
+        " for any characters, ! before a pattern leaves out what matches it.",
+        setting="The folders that are copied: all, or patterns.",
+        title="Folders",
+        meaning="all, or names separated by commas, such as INBOX, Work/*, !Work/Old: * stands for any"
+        " characters, ! leaves a folder out.",
+    )
+
     def choose(self, choices: Choices) -> ImportOptions:
         """The options with these choices."""
         return replace(self, **choices)
@@ -178,6 +191,9 @@ OPTIONS: Final[dict[str, Option]] = {
     row.name: row.metadata["option"](name=row.name) for row in fields(ImportOptions)
 }
 """The rows of the table by name, in the order in which they are shown."""
+
+FREE_TEXT: Final = frozenset({"folders"})
+"""Options that accept nearly any text: in a file with shifted columns, a password as well."""
 
 DEFAULTS: Final = ImportOptions()
 NO_CHOICES: Final[Choices] = MappingProxyType({})

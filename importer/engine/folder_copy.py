@@ -30,7 +30,8 @@ from importer.domain.model import (
     RefusalCode,
 )
 from importer.domain.planning.message_batches import MessageBatch, batches
-from importer.domain.receipts.folder_history import FolderHistory, with_unlisted
+from importer.domain.receipts.folder_history import FolderHistory, with_skipped, with_unlisted
+from importer.engine.left_out import LeftOutMessages
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_refusals import folder_refusal
 from importer.engine.owned_folder_state import OwnedFolderState
@@ -48,6 +49,9 @@ class FolderCopy:
     it. `listed` are the UIDs that the source lists, `unlisted` the number of messages that it counts beyond
     them. `missing`: the destination folder does not exist. `was_empty`: the destination folder, if it never
     held a message. `limit_bytes`: the largest message that the destination accepts.
+
+    `left_out` are the listed messages that are not copied by choice, with their reason. The ledger does not
+    hold them: another import may be told to copy them. `is_left_out`: that is the whole folder.
     """
 
     leg: Leg
@@ -66,6 +70,8 @@ class FolderCopy:
     is_numbering_checked: bool = False
     passes: int = 0
     recounts: int = 0
+    left_out: LeftOutMessages = field(default_factory=LeftOutMessages)
+    is_left_out: bool = False
 
     def receipts(self) -> Iterator[Receipt]:
         """All valid receipts into the destination folder."""
@@ -73,6 +79,7 @@ class FolderCopy:
 
     def tally_of_history(self) -> FolderTally:
         tally = with_unlisted(self.history.tally(self.listed, self.destination), self.unlisted)
+        tally = with_skipped(tally, self.left_out.reason, len(self.left_out.uids))
         return replace(tally, elsewhere=self.status.elsewhere, flags_updated=self.flags_updated)
 
     def grouped(
@@ -119,8 +126,8 @@ class FolderCopy:
     def refuse_rest(self, lane: Lane, reason: str) -> None:
         """Refuse every message that has no outcome: the folder is unusable on one of the sides."""
         code = RefusalCode.FOLDER_UNUSABLE
-        self.refuse(lane, self.history.todo(self.listed), reason, code)
-        if not self.listed and not self.history.unlistable:
+        self.refuse(lane, self.history.todo(self.listed) - self.left_out.uids, reason, code)
+        if not (self.listed or self.history.unlistable or self.is_left_out):
             self.state.record(
                 [], [folder_refusal(self.leg.import_.id, self.source, reason, count=0, code=code)]
             )
@@ -140,14 +147,18 @@ class Unprepared:
         surveyed: FolderStatus,
         destination: str,
         checkpoint: FolderCheckpoint | None = None,
+        left_out: str = "",
     ) -> Unprepared:
-        """`surveyed` is the status of the source folder called `name` in this leg's survey."""
+        """`surveyed` is the status of the source folder called `name` in this leg's survey; `left_out` the
+        reason if nothing more of it is to be copied."""
         source = surveyed.ref(name)
         history = FolderHistory(leg.import_.id, source, FolderRef(destination, ANY_UIDVALIDITY))
         state = OwnedFolderState(leg, history, destination, labels=bool(surveyed.contents))
         own = checkpoint is not None and checkpoint.import_id == leg.import_.id
         flags_updated = checkpoint.tally.flags_updated if checkpoint is not None and own else 0
-        return cls(FolderCopy(leg, surveyed, source, destination, checkpoint, history, state, flags_updated))
+        folder = FolderCopy(leg, surveyed, source, destination, checkpoint, history, state, flags_updated)
+        folder.left_out, folder.is_left_out = LeftOutMessages(left_out), bool(left_out)
+        return cls(folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from importer.domain.planning.retry_policy import decisive
 from importer.engine.folder_copy import Unprepared
 from importer.engine.folder_plan import plan_folders
 from importer.engine.lanes import Lanes
+from importer.engine.left_out import leave_out_folders
 from importer.engine.leg_context import Leg
 from importer.engine.leg_progress import LegProgress
 from importer.engine.survey import Survey, survey
@@ -39,15 +40,22 @@ def run_leg(leg: Leg) -> LegEnd:
         decisive,
     )
     remembered = leg.ledger.folder_map(leg.import_.route)
+    source, left_out = leave_out_folders(source, leg.import_.options, remembered)
     with Lanes(leg) as lanes:
         if not remembered:
             lanes.expect(source.messages, len(source.statuses))
-        return _copy_folders(leg, lanes, source, destination, remembered)
+        return _copy_folders(leg, lanes, source, destination, remembered, left_out)
 
 
 def _copy_folders(
-    leg: Leg, lanes: Lanes, source: Survey, destination: Survey, remembered: Mapping[str, str]
+    leg: Leg,
+    lanes: Lanes,
+    source: Survey,
+    destination: Survey,
+    remembered: Mapping[str, str],
+    left_out: Mapping[str, str],
 ) -> LegEnd:
+    """`left_out`: folders of which nothing more is copied -> the reason."""
     pairs, new_mailbox = plan_folders(leg, source, destination, remembered)
     tally_unreadable(leg, source, remembered)
     record_partial_folders(leg, source)
@@ -65,6 +73,7 @@ def _copy_folders(
             source.statuses[pair.source.name],
             pair.destination,
             checkpoints.get(pair.source.name),
+            left_out.get(pair.source.name, ""),
         )
         for pair in largest_first
     ]

@@ -74,7 +74,7 @@ class _Preparation:
         if isinstance(batches_of_all, FolderUnusable):
             raise batches_of_all
         self._forget_old_numbers(destination)
-        pending = folder.history.todo(folder.listed)
+        pending = self._chosen(folder.history.todo(folder.listed))
         folder.state.count(folder.history, folder.tally_of_history(), len(pending))
         believed, in_doubt, batched, alone = folder.state.sort_doubts(pending)
         if believed:
@@ -89,6 +89,13 @@ class _Preparation:
         folder.state.queue(self._batches_of(pending - in_doubt - folder.history.refused))
         folder.state.queue(self._batches_of(batched))
         folder.state.queue(replace(batch, apart=True) for batch in self._batches_of(alone, max_messages=1))
+
+    def _chosen(self, pending: UidSet) -> UidSet:
+        """The rest of `pending` without what the import leaves out by choice."""
+        folder = self._folder
+        if folder.is_left_out:
+            folder.left_out = replace(folder.left_out, uids=pending)
+        return pending - folder.left_out.uids
 
     def _start_pass(self) -> None:
         """Replace a connection if the last pass asks for it, and go on with the source folder as it is now.

@@ -54,7 +54,8 @@ def _recounted(folder: FolderCopy, lane: Lane, *, last: bool) -> tuple[FolderTal
     state = folder.state
     tally = state.tally
     try:
-        if folder.leg.import_.options.sync_flags and state.unusable is None:
+        wanted = folder.leg.import_.options.sync_flags and not folder.is_left_out
+        if wanted and state.unusable is None:
             _update_flags(folder, lane)
         folder.unlisted = 0  # the recount counts them itself
         result = recount(
@@ -78,7 +79,7 @@ def _recounted(folder: FolderCopy, lane: Lane, *, last: bool) -> tuple[FolderTal
         return state.tally, False
     if result.surplus:
         _report_surplus(folder, result.surplus)
-    arrived = bool(result.arrived - state.unfetched) and state.unusable is None
+    arrived = bool(result.arrived - state.unfetched - folder.left_out.uids) and state.unusable is None
     folder.unlisted = result.unlisted
     if result.unlisted and not folder.history.unlisted_known:
         _refuse_unlisted(folder, result.unlisted)
@@ -151,6 +152,7 @@ def _write_checkpoint(folder: FolderCopy, result: Recount) -> None:
     as_surveyed = len(listed) == status.messages and not listed.at_or_above(status.uidnext)
     checked = tally.confirmed == tally.copied and not tally.unchecked
     complete = tally.adds_up and not tally.failed and checked
+    complete = complete and not folder.left_out.uids  # an import that leaves out nothing has to copy them
     # Else messages vanished that this import had settled: a later import must not count them.
     as_surveyed = as_surveyed and tally.found == status.messages
     if as_surveyed and complete and folder.state.unusable is None:

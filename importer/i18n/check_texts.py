@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.mailbox_check import Check, FolderCheck, SideCheck
 from importer.i18n.alert_texts import alert_texts, alerts_json
 from importer.i18n.option_texts import word_sentences
@@ -20,6 +21,10 @@ def check_warnings(texts: CatalogTranslator, check: Check) -> Iterator[str]:
         yield _too_large(texts, too_large, check.destination.max_message_bytes or 0, exact=exact)
     if beyond_limit := sum(folder.beyond_limit for folder in check.folders):
         yield _beyond_limit(texts, beyond_limit, check.max_message_bytes, exact=exact)
+    for pattern in check.unmatched:
+        yield texts.gettext(
+            "No folder matches %(pattern)s. Check how it is spelled.", pattern=f"“{printable(pattern)}”"
+        )
     for name, why in check.closed:
         yield texts.gettext(
             "The folder “%(folder)s” cannot be opened, and nothing in it would be copied: %(reason)s",
@@ -113,6 +118,7 @@ def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
         "folders": [folder_check_json(folder) for folder in check.folders],
         "closed": [{"folder": name, "reason": why} for name, why in check.closed],
         "left_out": [left_out._asdict() for left_out in check.left_out],
+        "unmatched": list(check.unmatched),
         "may_be_renamed": list(check.may_be_renamed),
         "alerts": alerts_json(check.alerts, check.source.account, check.destination.account),
         "recognised": check.recognised,

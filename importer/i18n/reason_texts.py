@@ -22,6 +22,7 @@ _OWN_REASONS: Final = (
         " and cannot be told from a message there"
     ),
     N_("completion mail of an earlier import"),
+    N_("in a folder that was not chosen"),
     N_("%(host)s delivered no content for it"),
     N_("%(host)s delivered no content for it, although it states a size of %(size)s"),
     N_("%(host)s delivered only %(part)s of it, although it states %(size)s"),

@@ -237,10 +237,12 @@ def _nothing_settled() -> Iterable[tuple[FolderRef, UidSet]]:
 class LabelView:
     """How the folders of a source with labels are shown. One object per leg is passed to each of its
     sessions, so that all of them show the same. `settled` returns where messages were placed before: source
-    folders and UIDs, from receipts and intents."""
+    folders and UIDs, from receipts and intents. `copies` tells whether the folder of a label is copied: a
+    message is placed by the labels whose folders are, as far as it has any."""
 
     rule: LabelRule = LabelRule.ONE
     settled: Callable[[], Iterable[tuple[FolderRef, UidSet]]] = _nothing_settled
+    copies: Callable[[str], bool] = lambda _folder: True
 
 
 class SessionFactory(Protocol):

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid
+from importer.domain.import_options import ImportOptions
 from tests.fakes.mailbox import Fault, MemoryMailbox
 from tests.property.world import World, mail
 
@@ -53,7 +54,7 @@ def flag_states(mailbox: MemoryMailbox) -> dict[tuple[int, str], bool]:
 def test_flags_follow_the_source_unless_the_owner_changed_them(
     rounds: list[tuple[list[Flip], list[tuple[str, Fault]]]], keeps_modseqs: bool
 ) -> None:
-    world = World(sync_flags=True)
+    world = World(options=ImportOptions(sync_flags=True))
     world.source.keeps_modseqs = keeps_modseqs
     for number in range(1, MESSAGES + 1):
         world.source.folders["INBOX"].add((), "02-Feb-2003 04:05:06 +0000", mail("m", str(number)))
@@ -89,7 +90,7 @@ def test_without_the_option_copied_flags_do_not_change() -> None:
 
 
 def test_a_folder_without_changes_is_not_read() -> None:
-    world = World(sync_flags=True)
+    world = World(options=ImportOptions(sync_flags=True))
     world.source.folders["INBOX"].add((), "02-Feb-2003 04:05:06 +0000", mail("m", "1"))
     commands: list[str] = []
     world.run()

@@ -125,7 +125,7 @@ class World:
     clock: TestClock = field(default_factory=TestClock)
     runs: int = 0
     refuse_lanes_above: int = 99
-    sync_flags: bool = False
+    options: ImportOptions = ImportOptions()
     account: Account = SOURCE  # of the source
 
     def __post_init__(self) -> None:
@@ -163,7 +163,7 @@ class World:
             self.account,
             DESTINATION,
             self.clock.now(),
-            options=ImportOptions(sync_flags=self.sync_flags),
+            options=self.options,
         )
         batch_ = Batch(BatchId(import_.id), self.clock.now(), "", "", (import_.id,))
         self.store.add_batch(batch_, [(import_, None)])

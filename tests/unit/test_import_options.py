@@ -20,7 +20,11 @@ from importer.i18n.translations import texts
 from importer.settings import Settings
 from importer.web.api.schemas import FileIn, ImportOut, PasswordsIn, RowIn
 
-OTHER_VALUES: dict[str, tuple[str, ...]] = {"labels": ("keywords", "each"), "sync_flags": ("yes",)}
+OTHER_VALUES: dict[str, tuple[str, ...]] = {
+    "labels": ("keywords", "each"),
+    "sync_flags": ("yes",),
+    "folders": ("INBOX, Work/*, !Work/Old", '"a, ""b""", !Spam'),
+}
 """Texts of values that are not the default."""
 
 CASES = [(name, text) for name in OPTIONS for text in (text_of(OPTIONS[name].default), *OTHER_VALUES[name])]

@@ -96,6 +96,26 @@ def test_mail_that_its_owner_removed_is_told_apart(
     assert " 0 of 0" not in page
 
 
+def test_folders_are_chosen_on_the_page_and_their_problem_stands_beside_the_field(
+    office: WebOffice, ada: Browser
+) -> None:
+    page = review(ada)
+    assert re.search(r'name="folders"[^>]* value="all"', page)
+    [destination] = re.findall(r'name="destination" value="([^"]+)"', page)
+    refused = ada.post("/new/start", destination=destination, folders="INBOX, !", sync_flags="yes")
+    assert refused.status_code == 422
+    assert "A folder has no name. Write one, such as INBOX or !Work/Old." in refused.text
+    assert re.search(r'name="folders"[^>]* value="INBOX, !"', refused.text)
+    assert office.deps.store.imports() == []
+    start(ada, refused.text, folders='INBOX, !"a, b"')
+    assert str(latest(office).options.folders) == 'INBOX, !"a, b"'
+    shown = ada.get(f"/imports/{latest(office).id}").text
+    ada.post(f"/imports/{latest(office).id}/again")
+    ada.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
+    assert 'value="INBOX, !&#34;a, b&#34;"' in ada.get("/new/review").text
+    assert shown
+
+
 def test_choices_are_kept_when_the_start_is_refused(office: WebOffice, ada: Browser) -> None:
     review(ada)
     answer = ada.post("/new/start", destination="somebody's", labels="keywords", sync_flags="yes")

@@ -65,6 +65,7 @@ class GmailLabels:
     def __init__(self, view: LabelView) -> None:
         self.rule = view.rule
         self._settled = view.settled
+        self._copies = view.copies
         self._lock = threading.Lock()
         self._index: LabelIndex | None = None
         self.warnings: dict[str, str] = {}  # folder -> why its content may be incomplete
@@ -101,6 +102,7 @@ class GmailLabels:
             system,
             status.ref(system.all_mail),
             Placements(settled_in(self._settled(), status.uidvalidity)),
+            self._copies,
         )
         index.read(session.link, status)
         self._compare(session, index, label_statuses)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -104,6 +104,7 @@ class LabelIndex:
     system: SystemFolders
     all_mail: FolderRef
     placements: Placements
+    copies: Callable[[str], bool] = lambda _folder: True  # as in LabelView
     uidnext: Uid = Uid(1)
     messages: int = 0  # in All Mail
     labelled: Counter[str] = field(default_factory=Counter)  # folder -> messages with its label
@@ -153,7 +154,9 @@ class LabelIndex:
         if self.rule is LabelRule.EACH:
             return names or (self.system.all_mail,)
         settled = self.placements.of(uid)
-        return (self.folder_for(names) if settled is None else settled,)
+        if settled is not None:
+            return (settled,)
+        return (self.folder_for({name for name in names if self.copies(name)} or names),)
 
     def folder_for(self, names: Collection[str]) -> str:
         """Return the folder for a message with these labels: see

@@ -52,7 +52,7 @@ def address(cell: str) -> str:
     text = cell.strip()
     if not text:
         raise Refused("address_missing")
-    _check_characters(text, MAX_CELL_CHARS)
+    check_characters(text, MAX_CELL_CHARS)
     local, at, domain = text.rpartition("@")
     fault = ""
     if not at:
@@ -77,7 +77,7 @@ def server(cell: str, *, allow_plaintext: bool = False) -> Server:
     text = cell.strip()
     if not text:
         return Server()
-    _check_characters(text, MAX_CELL_CHARS)
+    check_characters(text, MAX_CELL_CHARS)
     try:
         endpoint, login = parse_server(text, allow_plaintext=allow_plaintext)
     except PasswordInServer:
@@ -98,7 +98,7 @@ def password(cell: str) -> Secret:
     """A password exactly as written: surrounding blanks belong to it."""
     if not cell.strip():
         raise password_missing()
-    _check_characters(cell, MAX_PASSWORD_CHARS)
+    check_characters(cell, MAX_PASSWORD_CHARS)
     return Secret(cell)
 
 
@@ -115,7 +115,8 @@ def password_missing() -> Refused:
     return Refused("password_missing")
 
 
-def _check_characters(text: str, max_chars: int) -> None:
+def check_characters(text: str, max_chars: int) -> None:
+    """Raises Refused for a text that is too long or contains a control character."""
     if len(text) > max_chars:
         raise Refused("cell_too_long", length=len(text), limit=max_chars)
     if any(unicodedata.category(c) == "Cc" for c in text):

@@ -21,7 +21,8 @@ from importer.domain.csv_import.csv_reader import (
     RowProblem,
 )
 from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed
-from importer.domain.import_options import OPTIONS
+from importer.domain.folder_mapping.folder_patterns import HIDDEN
+from importer.domain.import_options import FREE_TEXT, OPTIONS
 from providers.sign_in_providers import names
 
 
@@ -52,7 +53,11 @@ def annotate(parsed: Parsed, describe: Callable[[RowProblem], str]) -> str:
         lines_written = sheet.header_line
     for record in sheet.records:
         out.write("\r\n" * (record.line - lines_written - 1))
-        cells = (_safe_cell(column, record.cells[column]) if record.cells else "" for column in columns)
+        faulty = record.line in problems_by_line
+        cells = (
+            _safe_cell(column, record.cells[column], faulty=faulty) if record.cells else ""
+            for column in columns
+        )
         writer.writerow((*cells, " ".join(problems_by_line.pop(record.line, ()))))
         lines_written = record.line
     for texts in problems_by_line.values():
@@ -60,10 +65,13 @@ def annotate(parsed: Parsed, describe: Callable[[RowProblem], str]) -> str:
     return out.getvalue()
 
 
-def _safe_cell(column: str, cell: str) -> str:
-    """The cell, or "" if it may be a password."""
+def _safe_cell(column: str, cell: str, *, faulty: bool) -> str:
+    """The cell, or "" if it may be a password. Of a row with problems, free text may be one: it becomes a
+    text that is refused, because left out it would choose something else."""
     if column in PASSWORD_COLUMNS:
         return ""
+    if faulty and column in FREE_TEXT and cell.strip():
+        return HIDDEN
     try:
         _PARSERS.get(column, address)(cell)
     except Refused:

@@ -115,6 +115,12 @@ def _place(folder: Folder, hierarchy: Hierarchy) -> _Place:
     return _Place(False, parts)
 
 
+def shown_name(folder: Folder, hierarchy: Hierarchy) -> str:
+    """The name of a folder as people see it: with `/` between levels, without the namespace prefix."""
+    place = _place(folder, hierarchy)
+    return "/".join((INBOX, *place.parts) if place.in_inbox else place.parts)
+
+
 def _is_inbox(name: str) -> bool:
     return name.casefold() == INBOX.casefold()
 

@@ -305,6 +305,11 @@ def with_unlisted(tally: FolderTally, number: int) -> FolderTally:
     return replace(tally, found=tally.found + number, failed=tally.failed + number) if number else tally
 
 
+def with_skipped(tally: FolderTally, reason: str, number: int) -> FolderTally:
+    """The tally with messages, which it already counts as found, that are left out for a reason."""
+    return replace(tally, skipped={**tally.skipped, reason: number}) if number else tally
+
+
 def with_changes(tally: FolderTally, changes: Mapping[str, int]) -> FolderTally:
     """The tally with further changes of copies."""
     if not changes:

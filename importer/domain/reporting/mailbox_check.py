@@ -100,6 +100,7 @@ class Check:
     done: bool = False
     labels: LabelRule | None = None
     options: ImportOptions = DEFAULTS
+    unmatched: tuple[str, ...] = ()  # folder patterns that match no folder
     max_message_bytes: int = 0  # the largest message that Mailhaul copies
     alerts: tuple[Alert, ...] = ()  # of the servers, each once
     may_be_renamed: tuple[str, ...] = ()  # source folders for whose names some servers want others

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.doubtful_names import doubtful_names
 from importer.domain.folder_mapping.folder_map import map_folders
 from importer.domain.folder_mapping.folder_order import folder_order
+from importer.domain.folder_mapping.left_out_folders import unmatched_patterns
 from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.messages.normalise import instant_of
 from importer.domain.model import (
@@ -40,14 +40,15 @@ from importer.domain.planning.time_estimate import Amount, ReadTrial, Throughput
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.domain.reporting.server_alerts import each_once
+from importer.engine.left_out import leave_out_folders
 from importer.engine.survey import Survey, survey
-from importer.ports.mailbox import LabelView, MailboxReader, MailboxWriter
+from importer.ports.mailbox import MailboxReader, MailboxWriter
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.deps import Deps
 from importer.service.imports.existing_forecast import count_existing
 from importer.service.imports.finish import report_of
 from importer.service.imports.submit import new_id
-from importer.service.legs.connections import previous_placements
+from importer.service.legs.connections import label_view
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
 from providers.errors import (
     FolderChanged,
@@ -203,7 +204,7 @@ class _MailboxCheck:
                 yield self.result
 
     def _open_source(self) -> dict[str, Any]:
-        view = LabelView(self._options.labels, partial(previous_placements, self._deps.store, self._route))
+        view = label_view(self._deps.store, self._route, self._options)
         self._source = self._deps.sessions.open_source(*self._logins[Side.SOURCE], view, self._limit)
         return self._enter(self._source)
 
@@ -237,7 +238,12 @@ class _MailboxCheck:
         return facts | {"look": CheckPhase.DONE}
 
     def _survey(self, session: MailboxReader) -> dict[str, Any]:
-        surveyed = self._surveys[session.side] = survey(session)
+        surveyed = survey(session)
+        if session.side is Side.SOURCE:
+            unmatched = unmatched_patterns(surveyed.folders, surveyed.hierarchy, self._options)
+            self.result = replace(self.result, unmatched=unmatched)
+            surveyed, _ = leave_out_folders(surveyed, self._options)
+        self._surveys[session.side] = surveyed
         return {
             "folders": len(surveyed.statuses) + len(surveyed.unusable),
             "messages": surveyed.messages,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from importer.compact.uid_set import UidSet
+from importer.domain.import_options import ImportOptions
 from importer.domain.model import Account, Alert, FolderRef, Route
 from importer.domain.planning.retry_policy import decisive, is_verdict
 from importer.domain.reporting.server_alerts import each_once
@@ -177,6 +179,15 @@ class ConnectionPairs:
 def _errors(logins: Sequence[Future[Any]]) -> list[BaseException]:
     """What has failed so far, the source first."""
     return [error for login in logins if login.done() and (error := login.exception()) is not None]
+
+
+def label_view(ledger: Ledger, route: Route, options: ImportOptions) -> LabelView:
+    """How an import of that route shows the labels of its source."""
+    return LabelView(
+        options.labels,
+        partial(previous_placements, ledger, route),
+        lambda folder: options.folders.select((folder,)),
+    )
 
 
 def previous_placements(ledger: Ledger, route: Route) -> Iterator[tuple[FolderRef, UidSet]]:

@@ -26,7 +26,6 @@ from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
 from importer.engine.leg_context import Lane, Leg
 from importer.ports.leases import Lease, LeaseLost
-from importer.ports.mailbox import LabelView
 from importer.ports.process import OwnDiskFull
 from importer.ports.vault import VaultError
 from importer.ports.work_limit import WorkEnded, WorkLimit
@@ -36,7 +35,7 @@ from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish
 from importer.service.legs.conclude_leg import conclude, note_full_disk, requested
-from importer.service.legs.connections import ConnectionPairs, previous_placements
+from importer.service.legs.connections import ConnectionPairs, label_view
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
 from importer.service.legs.leg_outcome import (
@@ -168,7 +167,7 @@ def _run(
     logins = log_in()
     source = (import_.source, logins.source)
     destination = (import_.destination, logins.destination)
-    labels = LabelView(import_.options.labels, partial(previous_placements, deps.store, import_.route))
+    labels = label_view(deps.store, import_.route, import_.options)
     clock, ttl = deps.clock, deps.deadlines.lease
     limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
     watch = LegWatch(

@@ -27,6 +27,7 @@ from importer.domain.csv_import.csv_reader import (
 from importer.domain.csv_import.import_rows import BATCH_BYTES, BATCH_ROWS, PROBLEMS_SHOWN, Parsed
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import FREE_TEXT
 from importer.domain.reporting.formatting import printable
 from importer.i18n.row_problem_texts import cell_problem_text, row_problem_text
 from importer.service.access.rate_limits import RateLimited
@@ -257,6 +258,7 @@ def _preview_rows(
             texts_by_cell[problem.line, problem.column].append(_problem_text(guest, problem))
         if problem.rule not in _VALID_CELL_RULES:
             hidden.add((problem.line, problem.column))
+        hidden |= {(problem.line, column) for column in FREE_TEXT}
     consent_needed = {(row.line, "source_password") for row in parsed.rows if row.source_sign_in}
     consent_needed |= {(row.line, "destination_password") for row in parsed.rows if row.destination_sign_in}
     by_master = {row.line for row in parsed.rows if row.by_master}

@@ -1,0 +1,47 @@
+"""Leaves out the folders and messages that the import was told not to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from importer.compact.uid_set import UidSet
+from importer.domain.folder_mapping.left_out_folders import left_out_folders
+from importer.domain.import_options import ImportOptions
+from importer.engine.survey import Survey
+from providers.errors import FolderLeftOut, Side
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutMessages:
+    """Messages of one folder that are left out, all for the same reason."""
+
+    reason: str = ""
+    uids: UidSet = UidSet()
+
+
+def leave_out_folders(
+    source: Survey, options: ImportOptions, remembered: Collection[str] = ()
+) -> tuple[Survey, dict[str, str]]:
+    """The survey without the folders that are left out, and the reasons of those that stay in it.
+
+    A folder that was `remembered` stays: earlier imports may have copied a part of it, which is still there
+    and has to be counted. Nothing more is copied from it. The others are `unusable` as FolderLeftOut.
+    """
+    reasons = left_out_folders(source.folders, source.hierarchy, options)
+    listed = source.statuses.keys() | source.unusable.keys()
+    left_out = {
+        name: FolderLeftOut(
+            reason,
+            messages=source.statuses[name].messages if name in source.statuses else 0,
+            side=Side.SOURCE,
+        )
+        for name, reason in reasons.items()
+        if name in listed and not (name in remembered and name in source.statuses)
+    }
+    chosen = replace(
+        source,
+        statuses={name: status for name, status in source.statuses.items() if name not in left_out},
+        unusable={**left_out, **{n: e for n, e in source.unusable.items() if n not in left_out}},
+    )
+    return chosen, {name: reason for name, reason in reasons.items() if name in chosen.statuses}
