@@ -22,6 +22,13 @@ Choices = Mapping[str, Any]
 """The options that somebody chose, by name; the others are left open."""
 
 
+class SpamAndTrash(StrEnum):
+    """What becomes of mail in the spam and trash folders."""
+
+    COPY = "copy"
+    SKIP = "skip"
+
+
 class Word(NamedTuple):
     """A word that an option accepts. `name` and `meaning` are shown in forms, translated."""
 
@@ -151,6 +158,21 @@ class ImportOptions:
         title="Folders",
         meaning="all, or names separated by commas, such as INBOX, Work/*, !Work/Old: * stands for any"
         " characters, ! leaves a folder out.",
+    )
+
+    spam_and_trash: SpamAndTrash = _row(
+        SpamAndTrash.COPY,
+        partial(_word, SpamAndTrash, "copy or skip", "spam_and_trash_invalid"),
+        rule="copy or skip",
+        help="Mail in the spam and trash folders, and in folders inside them. copy: like all other mail;"
+        " skip: it is left out. Such a folder is found by its special use (RFC 6154) or its usual names.",
+        setting="Whether mail in the spam and trash folders is copied.",
+        title="Spam and trash",
+        meaning="Mail in the spam and trash folders of the old mailbox:",
+        words=(
+            Word(SpamAndTrash.COPY, "Copy it", "Into the spam and trash folders of the new mailbox."),
+            Word(SpamAndTrash.SKIP, "Leave it out", "It stays in the old mailbox."),
+        ),
     )
 
     def choose(self, choices: Choices) -> ImportOptions:

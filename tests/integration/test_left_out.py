@@ -44,6 +44,12 @@ CASES = (
         {"Work": 2, "Junk": 1, "Trash/2019": 1},
         "in a folder that was not chosen",
     ),
+    Case(
+        "spam_and_trash",
+        "skip",
+        {"Junk": 1, "Trash/2019": 1},
+        "in the spam or trash folder, which was left out by choice",
+    ),
 )
 
 

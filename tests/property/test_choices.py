@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.domain.folder_mapping.folder_patterns import read_patterns
-from importer.domain.import_options import ImportOptions
+from importer.domain.import_options import ImportOptions, SpamAndTrash
 from importer.domain.messages.message_body import whole
 from tests.property.world import World, mail
 
@@ -32,7 +32,11 @@ class Run(NamedTuple):
     lanes: int = 1
 
 
-choices = st.builds(ImportOptions, folders=st.sampled_from(PATTERNS).map(read_patterns))
+choices = st.builds(
+    ImportOptions,
+    folders=st.sampled_from(PATTERNS).map(read_patterns),
+    spam_and_trash=st.sampled_from(SpamAndTrash),
+)
 runs = st.lists(
     st.builds(
         Run,
@@ -55,7 +59,10 @@ def is_chosen(folder: str, month: int, options: ImportOptions) -> bool:
         "nothing": False,
         "*/*": "/" in folder,
     }
-    return by_pattern[str(options.folders)]
+    spam_or_trash = folder in ("Junk", "Trash/2019")
+    return by_pattern[str(options.folders)] and not (
+        spam_or_trash and options.spam_and_trash is SpamAndTrash.SKIP
+    )
 
 
 @given(runs)

@@ -7,8 +7,9 @@ import pytest
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.folder_mapping.folder_patterns import FolderPatterns, read_patterns
 from importer.domain.folder_mapping.left_out_folders import left_out_folders, unmatched_patterns
-from importer.domain.import_options import ImportOptions
+from importer.domain.import_options import ImportOptions, SpamAndTrash
 from importer.domain.model import Folder, Hierarchy
+from providers.endpoint import FolderRole
 
 
 def chosen(text: str, *names: str, delimiter: str = "/", prefix: str = "") -> list[str]:
@@ -90,3 +91,21 @@ def test_patterns_that_match_no_folder_are_known() -> None:
     assert unmatched_patterns(folders, Hierarchy(), options) == ("Wrok/*", "Wrok")
     assert unmatched_patterns(folders, Hierarchy(), ImportOptions()) == ()
     assert FolderPatterns().select(("anything",))
+
+
+def test_spam_and_trash_are_found_by_attribute_or_name_with_the_folders_inside() -> None:
+    folders = [
+        Folder("INBOX", "/"),
+        Folder("[Gmail]/Spam", "/", FolderRole.JUNK),
+        Folder("[Gmail]/Bin", "/", FolderRole.TRASH),
+        Folder("Corbeille", "/"),
+        Folder("INBOX/Papierkorb", "/"),
+        Folder("Corbeille/Old", "/"),
+        Folder("Spam/2019", "/"),  # in a folder that the server does not list
+        Folder("Work/Trash", "/"),
+        Folder("Trash talk", "/"),
+    ]
+    skip = ImportOptions(spam_and_trash=SpamAndTrash.SKIP)
+    left_out = {"[Gmail]/Spam", "[Gmail]/Bin", "Corbeille", "INBOX/Papierkorb", "Corbeille/Old", "Spam/2019"}
+    assert left_out_folders(folders, Hierarchy(), skip).keys() == left_out
+    assert left_out_folders(folders, Hierarchy(), ImportOptions()) == {}

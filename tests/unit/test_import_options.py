@@ -24,6 +24,7 @@ OTHER_VALUES: dict[str, tuple[str, ...]] = {
     "labels": ("keywords", "each"),
     "sync_flags": ("yes",),
     "folders": ("INBOX, Work/*, !Work/Old", '"a, ""b""", !Spam'),
+    "spam_and_trash": ("skip",),
 }
 """Texts of values that are not the default."""
 

@@ -121,6 +121,21 @@ def shown_name(folder: Folder, hierarchy: Hierarchy) -> str:
     return "/".join((INBOX, *place.parts) if place.in_inbox else place.parts)
 
 
+def special_roles(folders: Iterable[Folder], hierarchy: Hierarchy) -> dict[str, frozenset[FolderRole]]:
+    """The roles of each folder and of the folders above it, which need not be listed, by attribute or by
+    name; by folder name."""
+    placed = [(folder, _place(folder, hierarchy)) for folder in folders]
+    listed = {place: _role(folder, place) for folder, place in placed}
+
+    def role(place: _Place) -> FolderRole | None:
+        return listed[place] if place in listed else _role(Folder("", None), place)
+
+    return {
+        folder.name: frozenset(found for above in _top_down([place]) if (found := role(above)) is not None)
+        for folder, place in placed
+    }
+
+
 def _is_inbox(name: str) -> bool:
     return name.casefold() == INBOX.casefold()
 

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
-from importer.domain.folder_mapping.folder_map import shown_name
-from importer.domain.import_options import ImportOptions
+from importer.domain.folder_mapping.folder_map import shown_name, special_roles
+from importer.domain.import_options import ImportOptions, SpamAndTrash
 from importer.domain.model import Folder, Hierarchy
+from providers.endpoint import FolderRole
 
 NOT_CHOSEN: Final = "in a folder that was not chosen"
+SPAM_OR_TRASH: Final = "in the spam or trash folder, which was left out by choice"
+_SPAM_OR_TRASH_ROLES: Final = frozenset({FolderRole.JUNK, FolderRole.TRASH})
 
 
 def left_out_folders(
-    folders: Iterable[Folder], hierarchy: Hierarchy, options: ImportOptions
+    folders: Collection[Folder], hierarchy: Hierarchy, options: ImportOptions
 ) -> dict[str, str]:
-    """The names of the folders that are left out -> the reason for the report."""
-    return {
+    """The names of the folders that are left out -> the reason for the report. Folders in the spam or trash
+    folder are left out with it."""
+    not_chosen = {
         folder.name: NOT_CHOSEN
         for folder in folders
         if not options.folders.select(names_of(folder, hierarchy))
     }
+    if options.spam_and_trash is not SpamAndTrash.SKIP:
+        return not_chosen
+    roles = special_roles(folders, hierarchy)
+    return {name: SPAM_OR_TRASH for name in roles if roles[name] & _SPAM_OR_TRASH_ROLES} | not_chosen
 
 
 def names_of(folder: Folder, hierarchy: Hierarchy) -> tuple[str, str]:
