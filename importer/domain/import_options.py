@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from importer.domain.csv_import.csv_cells import Refused, yes_or_no
 from importer.domain.folder_mapping.folder_patterns import FolderPatterns, read_patterns
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.messages.since import Since, read_since
 
 Choices = Mapping[str, Any]
 """The options that somebody chose, by name; the others are left open."""
@@ -173,6 +174,18 @@ class ImportOptions:
             Word(SpamAndTrash.COPY, "Copy it", "Into the spam and trash folders of the new mailbox."),
             Word(SpamAndTrash.SKIP, "Leave it out", "It stays in the old mailbox."),
         ),
+    )
+
+    since: Since = _row(
+        Since(),
+        read_since,
+        rule="all, or a date such as 2024-01-31",
+        help="Copy only mail that the old server received (INTERNALDATE) on that day or later, from 00:00 UTC"
+        " on. Messages without a usable date are copied.",
+        setting="The day from which on mail is copied.",
+        title="Mail since",
+        meaning="all, or a date such as 2024-01-31. It is compared with the day on which the old server"
+        " received a message (UTC); mail without a usable date is copied.",
     )
 
     def choose(self, choices: Choices) -> ImportOptions:

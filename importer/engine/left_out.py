@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from importer.compact.uid_set import UidSet
 from importer.domain.folder_mapping.left_out_folders import left_out_folders
 from importer.domain.import_options import ImportOptions
+from importer.domain.messages.since import Since
+from importer.domain.model import FolderRef
 from importer.engine.survey import Survey
+from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderLeftOut, Side
 
 
@@ -18,6 +22,17 @@ class LeftOutMessages:
 
     reason: str = ""
     uids: UidSet = UidSet()
+
+
+def older_messages(
+    session: MailboxReader, folder: FolderRef, uids: UidSet, since: Since, now: datetime
+) -> LeftOutMessages:
+    """Those of the messages that are too old. Raises what the session raises."""
+    if since.day is None or not uids:
+        return LeftOutMessages()
+    outlines = session.outlines(folder, uids)
+    older = UidSet.of(outline.uid for outline in outlines if since.leaves_out(outline.internaldate, now))
+    return LeftOutMessages(since.reason, older)
 
 
 def leave_out_folders(

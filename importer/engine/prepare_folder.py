@@ -25,6 +25,7 @@ from importer.engine.copy_target import Target
 from importer.engine.doubts import SAMPLE
 from importer.engine.existing_mail import ExistingMail
 from importer.engine.folder_copy import FolderCopy, Prepared, Unprepared
+from importer.engine.left_out import older_messages
 from importer.engine.leg_context import Lane
 from importer.engine.settle import settle
 from providers.errors import FolderChanged, FolderUnusable, Side
@@ -95,6 +96,9 @@ class _Preparation:
         folder = self._folder
         if folder.is_left_out:
             folder.left_out = replace(folder.left_out, uids=pending)
+        else:
+            since, now = folder.leg.import_.options.since, folder.leg.clock.now()
+            folder.left_out = older_messages(self._lane.source, folder.source, pending, since, now)
         return pending - folder.left_out.uids
 
     def _start_pass(self) -> None:

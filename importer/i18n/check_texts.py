@@ -21,6 +21,12 @@ def check_warnings(texts: CatalogTranslator, check: Check) -> Iterator[str]:
         yield _too_large(texts, too_large, check.destination.max_message_bytes or 0, exact=exact)
     if beyond_limit := sum(folder.beyond_limit for folder in check.folders):
         yield _beyond_limit(texts, beyond_limit, check.max_message_bytes, exact=exact)
+    if older := sum(folder.older for folder in check.folders):
+        yield texts.ngettext(
+            "%(num)s message is older than the chosen date and will be left out.",
+            "%(num)s messages are older than the chosen date and will be left out.",
+            older,
+        )
     for pattern in check.unmatched:
         yield texts.gettext(
             "No folder matches %(pattern)s. Check how it is spelled.", pattern=f"“{printable(pattern)}”"
@@ -149,6 +155,7 @@ def folder_check_json(folder: FolderCheck) -> dict[str, object]:
         "there": folder.there,
         "known": folder.known,
         "recognised": folder.recognised,
+        "older": folder.older,
         "too_large": folder.too_large,
         "beyond_limit": folder.beyond_limit,
         "elsewhere": folder.elsewhere,

@@ -23,6 +23,7 @@ _OWN_REASONS: Final = (
     ),
     N_("completion mail of an earlier import"),
     N_("in a folder that was not chosen"),
+    N_("dated before %(date)s (UTC)"),
     N_("in the spam or trash folder, which was left out by choice"),
     N_("%(host)s delivered no content for it"),
     N_("%(host)s delivered no content for it, although it states a size of %(size)s"),

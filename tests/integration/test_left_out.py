@@ -50,6 +50,12 @@ CASES = (
         {"Junk": 1, "Trash/2019": 1},
         "in the spam or trash folder, which was left out by choice",
     ),
+    Case(
+        "since",
+        "2019-03-02",
+        {"INBOX": 1, "Work": 1, "Work/Old": 1, "Junk": 1, "Trash/2019": 1},
+        "dated before 2019-03-02 (UTC)",
+    ),
 )
 
 

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from importer.domain.folder_mapping.folder_patterns import read_patterns
 from importer.domain.import_options import ImportOptions, SpamAndTrash
 from importer.domain.messages.message_body import whole
+from importer.domain.messages.since import read_since
 from tests.property.world import World, mail
 
 FOLDERS = ("INBOX", "Work", "Work/Old", "Junk", "Trash/2019")
-MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun")
+NO_DATE = 0
+MONTHS = ("Foo", "Jan", "Feb", "Mar", "Apr", "May", "Jun")
 PATTERNS = ("all", "INBOX", "!Work", "Work*, !Work/Old", "nothing", "*/*")
 
 
@@ -36,11 +38,12 @@ choices = st.builds(
     ImportOptions,
     folders=st.sampled_from(PATTERNS).map(read_patterns),
     spam_and_trash=st.sampled_from(SpamAndTrash),
+    since=st.sampled_from(("all", "2026-03-01", "2026-03-15", "2026-03-16", "2027-01-01")).map(read_since),
 )
 runs = st.lists(
     st.builds(
         Run,
-        st.lists(st.tuples(st.sampled_from(FOLDERS), st.integers(1, 6)), max_size=4).map(tuple),
+        st.lists(st.tuples(st.sampled_from(FOLDERS), st.integers(NO_DATE, 6)), max_size=4).map(tuple),
         choices,
         st.integers(1, 2),
     ),
@@ -60,9 +63,18 @@ def is_chosen(folder: str, month: int, options: ImportOptions) -> bool:
         "*/*": "/" in folder,
     }
     spam_or_trash = folder in ("Junk", "Trash/2019")
-    return by_pattern[str(options.folders)] and not (
-        spam_or_trash and options.spam_and_trash is SpamAndTrash.SKIP
+    in_time = (
+        month == NO_DATE
+        or {
+            "all": True,
+            "2026-03-01": month >= 3,
+            "2026-03-15": month >= 3,
+            "2026-03-16": month > 3,
+            "2027-01-01": False,
+        }[str(options.since)]
     )
+    wanted = not (spam_or_trash and options.spam_and_trash is SpamAndTrash.SKIP)
+    return by_pattern[str(options.folders)] and in_time and wanted
 
 
 @given(runs)

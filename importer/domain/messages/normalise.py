@@ -10,10 +10,12 @@ from email.utils import parsedate_tz
 from functools import lru_cache
 from re import ASCII, IGNORECASE
 from re import compile as regex
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from importer.domain.messages.message_identity import first_field
-from importer.domain.model import KeywordRule
+
+if TYPE_CHECKING:
+    from importer.domain.model import KeywordRule
 
 UNKNOWN_DATE: Final = "01-Jan-1970 00:00:01 +0000"
 """Stands in for a missing date. Cyrus and Courier replace the second before it, the epoch, by the current
@@ -95,6 +97,12 @@ def instant_of(internaldate: str) -> datetime | None:
     """The instant of an INTERNALDATE (RFC 9051: date-time); None if the text is not a valid one."""
     parsed = _parse_internaldate(internaldate)
     return None if parsed is None else parsed[1]
+
+
+def usable_instant(internaldate: str, now: datetime) -> datetime | None:
+    """The instant of an INTERNALDATE, if it is one that `fit_internaldate` keeps; `now` is aware."""
+    instant = instant_of(internaldate)
+    return instant if instant is not None and instant != _EPOCH and _is_plausible(instant, now) else None
 
 
 def _is_plausible(instant: datetime, now: datetime) -> bool:

@@ -53,8 +53,9 @@ class FolderCheck:
     `elsewhere`: messages with this label that will be copied into another label's folder. `there`: messages
     now in the destination folder, None if it does not exist yet. `known`: messages copied by earlier imports,
     which are not copied again. `recognised`: messages that another program seems to have brought there,
-    judged by their headers; of a large folder an estimate. `too_large`: messages that exceed the
-    destination's size limit, among those checked; `beyond_limit`: those that exceed Mailhaul's own.
+    judged by their headers; of a large folder an estimate. `older`: messages before the chosen date, also so.
+    `too_large`: messages that exceed the destination's size limit, among those checked; `beyond_limit`: those
+    that exceed Mailhaul's own.
     """
 
     source_folder: str
@@ -69,11 +70,12 @@ class FolderCheck:
     beyond_limit: int = 0
     elsewhere: int = 0
     recognised: int = 0
+    older: int = 0
 
     @property
     def to_copy(self) -> Amount:
         """An upper limit, except for `recognised` messages: during the copy their bytes decide."""
-        left = max(0, self.messages - self.known - self.recognised)
+        left = max(0, self.messages - self.known - self.recognised - self.older)
         return Amount(left, round((self.size_bytes or 0) * left / self.messages) if self.messages else 0)
 
 

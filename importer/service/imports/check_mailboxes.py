@@ -342,6 +342,10 @@ class _MailboxCheck:
         limit, own_limit = self.result.destination.max_message_bytes, self._deps.max_message_bytes
         sizes = [outline.size_bytes for outline in outlines]
         history = self._history(folder, ref)
+        todo = uids if history is None else history.todo(uids)
+        now, since = self._deps.clock.now(), self._options.since
+        sampled_todo = [outline for outline in outlines if outline.uid in todo]
+        older = UidSet.of(o.uid for o in sampled_todo if since.leaves_out(o.internaldate, now))
         return replace(
             folder,
             messages=len(uids),
@@ -349,8 +353,9 @@ class _MailboxCheck:
             exact=reported_bytes is not None or complete,
             too_large=sum(limit < size_bytes <= own_limit for size_bytes in sizes) if limit else 0,
             beyond_limit=sum(size_bytes > own_limit for size_bytes in sizes),
-            known=0 if history is None else len(uids) - len(history.todo(uids)),
-            recognised=self._count_recognised(session, folder, ref, uids, history),
+            known=len(uids) - len(todo),
+            older=round(len(older) * len(todo) / len(sampled_todo)) if older else 0,
+            recognised=self._count_recognised(session, folder, ref, uids - older, history),
         )
 
     def _history(self, folder: FolderCheck, ref: FolderRef) -> FolderHistory | None:

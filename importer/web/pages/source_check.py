@@ -155,6 +155,7 @@ def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dic
         **check_json(texts, result),
         "folders": [folder_check_json(folder) for folder in folders[:FOLDERS_SHOWN]],
         "folders_more": len(folders[FOLDERS_SHOWN:]),
+        "older": sum(folder.older for folder in folders),
         "too_large": sum(folder.too_large for folder in folders),
         "beyond_limit": sum(folder.beyond_limit for folder in folders),
         "max_message_bytes": result.max_message_bytes,
