@@ -102,6 +102,23 @@ _CELLS: Final = (
         "Remove it; copied text often contains such characters.",
     ),
     TextRow("labels_invalid", "This is not one of the choices.", "Write one, keywords or each."),
+    TextRow("spam_and_trash_invalid", "This is not one of the choices.", "Write copy or skip."),
+    TextRow("since_invalid", "This is not a date.", "Write it as 2024-01-31, or all."),
+    TextRow(
+        "folder_pattern_empty",
+        "Pattern %(pattern)s has no name.",
+        "Write a folder, such as INBOX or !Work/Old.",
+    ),
+    TextRow(
+        "folder_pattern_quotes",
+        "A quote mark of pattern %(pattern)s is not paired.",
+        'Write such a folder as "Smith, John".',
+    ),
+    TextRow(
+        "folder_pattern_slash",
+        "Pattern %(pattern)s begins or ends with /.",
+        "Write Work for a folder, Work/* for those in it.",
+    ),
     TextRow("yes_no_invalid", "This is neither yes nor no.", "Write yes or no."),
 )
 

@@ -145,4 +145,4 @@ def test_a_check_names_patterns_that_match_no_folder(
     assert installation.json(*words)["unmatched"] == ["Wrok/*"]
     assert "No folder matches “Wrok/*”" in " ".join(installation.run(*words).stdout.split())
     refused = installation.run("copy", *words[1:-1], "INBOX, !", ends=2)
-    assert "Pattern 2: There is no name." in " ".join(refused.stderr.split())
+    assert "Pattern 2 has no name." in " ".join(refused.stderr.split())

@@ -104,7 +104,7 @@ def test_folders_are_chosen_on_the_page_and_their_problem_stands_beside_the_fiel
     [destination] = re.findall(r'name="destination" value="([^"]+)"', page)
     refused = ada.post("/new/start", destination=destination, folders="INBOX, !", sync_flags="yes")
     assert refused.status_code == 422
-    assert "A folder has no name. Write one, such as INBOX or !Work/Old." in refused.text
+    assert "Pattern 2 has no name. Write a folder, such as INBOX or !Work/Old." in refused.text
     assert re.search(r'name="folders"[^>]* value="INBOX, !"', refused.text)
     assert office.deps.store.imports() == []
     start(ada, refused.text, folders='INBOX, !"a, b"')

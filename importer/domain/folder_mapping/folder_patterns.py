@@ -93,23 +93,16 @@ def _items(text: str) -> Iterator[tuple[bool, FolderPattern]]:
         number += 1
         match = _ITEM.match(text, position)
         if match is None:
-            raise _refused(
-                "quotes", number, "A quote mark is not paired", 'Write such a name as "Smith, John"'
-            )
+            raise Refused("folder_pattern_quotes", pattern=str(number))
         exclude, quoted, plain = match.groups()
         name = plain if quoted is None else quoted.replace('""', '"')
         if not name or name == HIDDEN:
-            raise _refused("empty", number, "There is no name", "Write a folder, such as INBOX or !Work/Old")
+            raise Refused("folder_pattern_empty", pattern=str(number))
         if quoted is None and (name.startswith("/") or name.endswith("/")):
-            fix = "Write Work for a folder, Work/* for those in it"
-            raise _refused("slash", number, "It begins or ends with /", fix)
+            raise Refused("folder_pattern_slash", pattern=str(number))
         word = name.casefold() == EVERY_FOLDER and quoted is None
         yield bool(exclude), FolderPattern(EVERY_FOLDER if word else name, literal=quoted is not None)
         position = match.end()
-
-
-def _refused(rule: str, number: int, problem: str, fix: str) -> Refused:
-    return Refused(f"folder_pattern_{rule}", f"Pattern {number}: {problem}.", f"{fix}.")
 
 
 def _comparable(name: str) -> str:

@@ -41,7 +41,7 @@ def read_since(text: str) -> Since:
     """The value of a text that is not empty. Raises Refused."""
     if text.casefold() == "all":
         return Since()
-    refused = Refused("since_invalid", "This is not a date.", "Write it as 2024-01-31, or all.")
+    refused = Refused("since_invalid")
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
         raise refused
     try:
