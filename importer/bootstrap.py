@@ -50,6 +50,7 @@ from providers.endpoint import Endpoint
 from providers.errors import Side
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.provider import ProviderLimits as HostLimits
+from providers.text import Text
 
 if TYPE_CHECKING:
     from dramatiq import Broker
@@ -314,7 +315,7 @@ def _people_of(settings: Settings) -> People | None:
     return people(settings)
 
 
-def _login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> str:
+def _login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> Text | None:
     from importer.oauth_setup import login_help
 
     return login_help(catalog, account, words, by_token=by_token)

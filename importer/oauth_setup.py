@@ -17,26 +17,23 @@ from providers.openid_connect import OpenId, Registration
 from providers.organisation_grants import KeyFileUnusable, organisation_access
 from providers.sign_in_provider import OrganisationGrantKind, ProviderConfig, SignInProvider, variable
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
+from providers.text import Text
 
 SIGN_IN_PATH: Final = "/sign-in/{provider}"
 """Path of the redirect URI, below MAILHAUL_PUBLIC_URL. It must be registered exactly like this at the
 provider."""
 
-_SIGN_IN_AGAIN: Final = (
-    "Have the owner sign in again; if that does not help, contact the operator of Mailhaul."
-)
 
-
-def login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> str:
-    """What the owner of the account has to do after its host refused the login with `words`."""
+def login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> Text | None:
+    """What the owner of the account has to do after its host refused the login with `words`, if known."""
     host = catalog.for_host(account.endpoint.host) or catalog.for_address(account.address)
     provider = SIGN_IN_PROVIDERS.get((host and host.sign_in) or "")
-    explanation = provider.explain(words) if provider is not None else ""
-    if explanation or by_token:
-        return explanation or _SIGN_IN_AGAIN
+    explanation = provider.explain(words) if provider is not None else None
+    if explanation is not None or by_token:
+        return explanation or Text("sign_in_again")
     if provider is not None:
-        return provider.texts[provider.refused_login_code]
-    return host.login_help if host is not None else ""
+        return Text(provider.refused_login_code)
+    return Text("host_steps", provider=host.id) if host is not None and host.login_help else None
 
 
 def redirect_uri(settings: Settings, provider: str) -> str:

@@ -24,7 +24,7 @@ Two attributes alone decide what happens next: `scope` (what is affected) and `r
     | + FolderLeftOut                                 contains no mail, or belongs to others
     + FolderChanged           folder     replan       UIDVALIDITY differs
 
-The text of an error is for the reader of the report: what happened and what to do next. It never contains a
+`text` says what happened, as a code below that of the class; front ends render it. It never contains a
 password or a token. The server's literal response is in `server_text`. A message that cannot be read or
 stored is not an error of this tree but a value, and a line in the report.
 """
@@ -34,6 +34,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
+
+from providers.text import Text
 
 
 class ErrorScope(StrEnum):
@@ -62,16 +64,20 @@ class Side(StrEnum):
 
 
 class MailError(Exception):
-    """Base class. `str(error)` is a sentence for the reader; `code` is stable, for programs."""
+    """Base class. `code` is stable; that of `text`, which has no parameters by default, is equal or below."""
 
     code: ClassVar[str] = "mail_error"
     scope: ClassVar[ErrorScope] = ErrorScope.SESSION
     remedy: ClassVar[Remedy] = Remedy.RECONNECT
 
-    def __init__(self, message: str, *, side: Side | None = None, server_text: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, text: Text | None = None, *, side: Side | None = None, server_text: str = "") -> None:
+        super().__init__()
+        self.text = text or Text(self.code)
         self.side = side
         self.server_text = server_text
+
+    def __str__(self) -> str:
+        return str(self.text)
 
 
 class ConnectionLost(MailError):
@@ -83,9 +89,14 @@ class ConnectionLost(MailError):
     code = "connection_lost"
 
     def __init__(
-        self, message: str, *, announced: bool = False, side: Side | None = None, server_text: str = ""
+        self,
+        text: Text | None = None,
+        *,
+        announced: bool = False,
+        side: Side | None = None,
+        server_text: str = "",
     ) -> None:
-        super().__init__(message, side=side, server_text=server_text)
+        super().__init__(text, side=side, server_text=server_text)
         self.announced = announced
 
 
@@ -124,7 +135,7 @@ class Throttled(MailError):
 
     def __init__(
         self,
-        message: str,
+        text: Text | None = None,
         *,
         until: datetime | None = None,
         whole_host: bool = False,
@@ -132,7 +143,7 @@ class Throttled(MailError):
         side: Side | None = None,
         server_text: str = "",
     ) -> None:
-        super().__init__(message, side=side, server_text=server_text)
+        super().__init__(text, side=side, server_text=server_text)
         self.until = until
         self.whole_host = whole_host
         self.connecting = connecting
@@ -177,7 +188,7 @@ class EncryptionUnavailable(EndpointWrong):
 
 
 class LoginRejected(MailError):
-    """The host rejects the credential; the text says what to do at this provider."""
+    """The host rejects the credential; the steps of the text say what to do at this provider."""
 
     code = "login_rejected"
     scope = ErrorScope.ACCOUNT
@@ -241,8 +252,8 @@ class FolderLeftOut(FolderUnusable):
 
     code = "folder_left_out"
 
-    def __init__(self, message: str, *, messages: int, side: Side | None = None) -> None:
-        super().__init__(message, side=side)
+    def __init__(self, text: Text | None = None, *, messages: int, side: Side | None = None) -> None:
+        super().__init__(text, side=side)
         self.messages = messages
 
 

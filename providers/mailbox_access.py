@@ -14,6 +14,7 @@ from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.sign_in_providers import name_of
+from providers.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +146,12 @@ class PasswordsOnly:
         return False
 
     def begin_sign_in(self, provider: str, _mailbox: str) -> Question:
-        raise LoginRejected(not_set_up(provider))
+        raise LoginRejected(not_set_up(LoginRejected.code, provider))
 
     def complete_sign_in(
         self, provider: str, _question: Question, _answer: Mapping[str, str], _mailbox: str
     ) -> Consent:
-        raise LoginRejected(not_set_up(provider))
+        raise LoginRejected(not_set_up(LoginRejected.code, provider))
 
     def organisation_grant(self, _provider: str | None, _mailbox: str) -> OrganisationGrant | None:
         return None
@@ -165,15 +166,12 @@ class PasswordsOnly:
     ) -> OwnerCredential:
         if isinstance(grant, PasswordGrant):
             return grant.password
-        raise GrantExpired(not_set_up(grant.provider))
+        raise GrantExpired(not_set_up(GrantExpired.code, grant.provider))
 
     def revoke_consent(self, _grant: Grant) -> bool:
         return False
 
 
-def not_set_up(provider: str) -> str:
-    """The error text for a sign-in or grant of a provider that is not set up."""
-    return (
-        f"Mailhaul is not set up for signing in with {name_of(provider)}: its operator has to set that"
-        " up, or the owner has to use a password."
-    )
+def not_set_up(code: str, provider: str) -> Text:
+    """The text, below the code of an error, for a sign-in or grant of a provider that is not set up."""
+    return Text(f"{code}.not_set_up", provider=name_of(provider))

@@ -18,6 +18,7 @@ from typing import Final
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MasterRefused, Side
 from providers.grants import MasterGrant, MasterLogin
+from providers.text import Text
 
 SEPARATORS: Final = "*!/|#~^&=?$%"
 """Allowed separators: characters that cannot occur in an address that a master user opens."""
@@ -73,17 +74,13 @@ class MasterUser:
         `login` is not its address.
         """
         if server != self.server:
-            raise _refused(f"{server.host} is not the host that Mailhaul has a master user for.")
+            raise _refused(Text("master_refused.other_server", host=server.host))
         if plain_domain(address) != grant.domain:
-            raise _refused(f"{address} is not in the domain that was allowed.")
+            raise _refused(Text("master_refused.other_domain", address=address))
         if not login_is_address(address, login):
-            raise _refused(
-                f"{address} is to be opened as {login}, but a master user opens mailboxes by their address."
-            )
+            raise _refused(Text("master_refused.other_login", address=address, login=login))
         return MasterLogin(self.name, self.password, self.separator)
 
 
-def _refused(why: str) -> MasterRefused:
-    return MasterRefused(
-        f"{why} Submit the import again with the password of the new mailbox.", side=Side.DESTINATION
-    )
+def _refused(text: Text) -> MasterRefused:
+    return MasterRefused(text, side=Side.DESTINATION)

@@ -30,6 +30,7 @@ from providers.oauth_http import (
     run_request,
 )
 from providers.sign_in_provider import Endpoints, SignInProvider
+from providers.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,9 @@ def complete_authorization(
     """
     provider, endpoints = application.provider, application.endpoints()
     if not secrets.compare_digest(answer.get("state", "").encode(), question.state.encode()):
-        raise LoginRejected("This response belongs to another sign-in. Open the link again.")
+        raise LoginRejected(Text("login_rejected.other_sign_in"))
     if answer.get("iss") and not _may_be_issuer(application, answer["iss"]):
-        raise LoginRejected("This response comes from another issuer. Open the link again.")
+        raise LoginRejected(Text("login_rejected.other_issuer"))
     if "error" in answer or not answer.get("code"):
         words = error_words(answer.get("error", "no code"), answer.get("error_description"))
         raise refusal_error(words, provider.name, provider.explain)
@@ -106,10 +107,7 @@ def complete_authorization(
     _check_mailbox(provider, addresses, mailbox)
     _check_scope(provider, tokens)
     if not tokens.get("refresh_token"):
-        raise LoginRejected(
-            f"{provider.name} granted a permission that ends within the hour. Remove Mailhaul from the"
-            f" connected applications of this account at {provider.name}, then open the link again."
-        )
+        raise LoginRejected(Text("login_rejected.short_permission", provider=provider.name))
     grant = OAuthGrant(provider.id, Secret(str(tokens["refresh_token"])), provider.tenant_in(claims))
     return Consent(grant, parse_access_token(tokens), addresses)
 
@@ -173,19 +171,23 @@ def _claims(application: Application, id_token: str, keys: object, nonce: str) -
             issuers_of=lambda claims: provider.issuers_at(application.authority, provider.tenant_in(claims)),
         )
     except InvalidIdToken as error:
-        raise LoginRejected(
-            "The identity of the signed-in account could not be verified. Open the link again.",
-            server_text=str(error),
-        ) from None
+        raise LoginRejected(Text("login_rejected.unverified"), server_text=str(error)) from None
 
 
 def _check_mailbox(provider: SignInProvider, addresses: tuple[str, ...], mailbox: str) -> None:
     spelling = provider.canonical_address
     if not any(spelling(address) == spelling(mailbox) for address in addresses):
-        signed_in = addresses[0] if addresses else "another account"
+        if not addresses:
+            raise LoginRejected(
+                Text("login_rejected.unknown_account", provider=provider.name, mailbox=mailbox)
+            )
         raise LoginRejected(
-            f"You signed in to {provider.name} as {signed_in}, but the mailbox is {mailbox}. Open the link"
-            f" again and sign in as {mailbox}."
+            Text(
+                "login_rejected.other_account",
+                provider=provider.name,
+                signed_in=addresses[0],
+                mailbox=mailbox,
+            )
         )
 
 
@@ -193,7 +195,4 @@ def _check_scope(provider: SignInProvider, tokens: Mapping[str, Any]) -> None:
     granted = tokens.get("scope")  # omitted if identical to the requested scope (RFC 6749 section 5.1)
     required = provider.mail_scope.casefold()
     if isinstance(granted, str) and not any(scope.endswith(required) for scope in granted.casefold().split()):
-        raise LoginRejected(
-            f"The permission to read mail was not granted. Open the link again and select it when"
-            f" {provider.name} asks."
-        )
+        raise LoginRejected(Text("login_rejected.no_mail_permission", provider=provider.name))

@@ -66,12 +66,12 @@ class OAuthAccess:
             case OAuthGrant(provider):
                 application = self.applications.get(provider)
                 if application is None:
-                    raise GrantExpired(not_set_up(provider))
+                    raise GrantExpired(not_set_up(GrantExpired.code, provider))
                 return consent_tokens(self.web, application, grant, save_grant, initial_token=initial_token)
             case OrganisationGrant(provider):
                 organisation = self.organisations.get(provider)
                 if organisation is None or not organisation.covers(mailbox):
-                    raise GrantExpired(not_set_up(provider))
+                    raise GrantExpired(not_set_up(GrantExpired.code, provider))
                 return organisation.tokens_for(mailbox)
             case _:
                 assert_never(grant)
@@ -85,5 +85,5 @@ class OAuthAccess:
     def _application(self, provider: str) -> Application:
         application = self.applications.get(provider)
         if application is None:
-            raise LoginRejected(not_set_up(provider))
+            raise LoginRejected(not_set_up(LoginRejected.code, provider))
         return application

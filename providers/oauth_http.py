@@ -24,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
 from providers.mailbox_access import AccessToken
+from providers.text import Explain, Text
 
 _DEFAULT_LIFE_S: Final = 300.0
 """The assumed lifetime of a token without `expires_in`, which RFC 6749 section 5.1 only recommends."""
@@ -85,7 +86,7 @@ class OAuthHttp:
 def run_request(
     request: Callable[[], Any],
     name: str,
-    explain: Callable[[str], str],
+    explain: Explain,
     *,
     consent_errors: frozenset[str] = frozenset(),
 ) -> Mapping[str, Any]:
@@ -100,9 +101,7 @@ def run_request(
     return result
 
 
-def get_json(
-    web: OAuthHttp, url: str, name: str, explain: Callable[[str], str], token: str = ""
-) -> Mapping[str, Any]:
+def get_json(web: OAuthHttp, url: str, name: str, explain: Explain, token: str = "") -> Mapping[str, Any]:
     """Fetch a JSON object, with a bearer token if there is one. Raises as `run_request`."""
 
     def fetch() -> Any:
@@ -118,31 +117,24 @@ def get_json(
 
 
 def refusal_error(
-    words: str, name: str, explain: Callable[[str], str], consent_errors: frozenset[str] = frozenset()
+    words: str, name: str, explain: Explain, consent_errors: frozenset[str] = frozenset()
 ) -> MailError:
     """Convert an error of the provider; `words` begin with its code (RFC 6749 section 5.2)."""
     code, server_text = words.partition(":")[0], words[:_SERVER_TEXT_CHARS]
     if code in _TEMPORARY:
-        return ServerUnavailable(
-            f"{name} cannot grant access at the moment. Mailhaul tries again later.", server_text=server_text
-        )
-    advice = explain(words)
+        return ServerUnavailable(Text("server_unavailable.sign_in", host=name), server_text=server_text)
+    steps = explain(words)
     if code in consent_errors:
-        sentence = f"The permission at {name} was withdrawn or has expired."
-        return GrantExpired(f"{sentence} {advice or 'Sign in there again.'}", server_text=server_text)
-    sentence = f"{name} denies access."
-    return LoginRejected(
-        f"{sentence} {advice or 'Try again, or contact the operator of Mailhaul.'}", server_text=server_text
-    )
+        text = Text("grant_expired.withdrawn", steps=steps, provider=name)
+        return GrantExpired(text, server_text=server_text)
+    return LoginRejected(Text("login_rejected.denied", steps=steps, provider=name), server_text=server_text)
 
 
 def parse_access_token(tokens: Mapping[str, Any]) -> AccessToken:
     """The access token of a token response. Raises ServerUnavailable if there is none."""
     value = tokens.get("access_token")
     if not isinstance(value, str) or not value:
-        raise ServerUnavailable(
-            "The response to our sign-in contains no access token. Mailhaul tries again later."
-        )
+        raise ServerUnavailable(Text("server_unavailable.no_token"))
     try:
         life_s = float(tokens.get("expires_in") or _DEFAULT_LIFE_S)
     except (TypeError, ValueError):
@@ -151,7 +143,7 @@ def parse_access_token(tokens: Mapping[str, Any]) -> AccessToken:
 
 
 def _result_or_error(
-    request: Callable[[], Any], name: str, explain: Callable[[str], str], consent_errors: frozenset[str]
+    request: Callable[[], Any], name: str, explain: Explain, consent_errors: frozenset[str]
 ) -> Mapping[str, Any] | MailError:
     try:
         return dict(request())
@@ -161,15 +153,11 @@ def _result_or_error(
         words = error_words(error.error, error.description)
         return refusal_error(words, name, explain, consent_errors)
     except requests.exceptions.SSLError:
-        return ServerUnavailable(
-            f"The certificate of {name} is not trusted here. Contact the operator of Mailhaul."
-        )
+        return ServerUnavailable(Text("server_unavailable.sign_in_certificate", host=name))
     except (requests.RequestException, OSError):
-        return ServerUnavailable(
-            f"{name} cannot be reached to renew the permission. Mailhaul tries again later."
-        )
+        return ServerUnavailable(Text("server_unavailable.sign_in_unreachable", host=name))
     except (ValueError, TypeError):
-        return ServerUnavailable(f"{name} sent an invalid response. Mailhaul tries again later.")
+        return ServerUnavailable(Text("server_unavailable.sign_in_invalid", host=name))
 
 
 def error_words(error: object, description: object) -> str:
@@ -199,13 +187,11 @@ def _busy(name: str, busy: _Busy) -> MailError:
     if busy.status == 429 and busy.pause_s is not None:
         until = datetime.now(UTC) + timedelta(seconds=busy.pause_s)
         return Throttled(
-            f"{name} requests a pause. Mailhaul resumes automatically afterwards.",
+            Text("throttled", host=name),
             until=until,
             server_text=server_text,
         )
-    return ServerUnavailable(
-        f"{name} cannot grant access at the moment. Mailhaul tries again later.", server_text=server_text
-    )
+    return ServerUnavailable(Text("server_unavailable.sign_in", host=name), server_text=server_text)
 
 
 class _TlsContextAdapter(HTTPAdapter):

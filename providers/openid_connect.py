@@ -26,6 +26,7 @@ from providers.id_token import InvalidIdToken, verified_claims
 from providers.mailbox_access import Person, Question
 from providers.oauth_http import OAuthClient, OAuthHttp, get_json, refusal_error, run_request
 from providers.sign_in_provider import Endpoints
+from providers.text import Text
 
 SCOPE: Final = "openid email"
 CLAIM: Final = "email"
@@ -33,7 +34,7 @@ CLAIM: Final = "email"
 _NAME: Final = "The sign-in service"
 _CACHED_FOR_S: Final = 600.0
 
-_WRONG_RESPONSE: Final = "The response of the sign-in service does not belong to this sign-in. Sign in again."
+_WRONG_RESPONSE: Final = Text("login_rejected.wrong_response")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,7 @@ class OpenId:
             return cached[1]
         document = self._get(f"{self.registration.issuer.rstrip('/')}/.well-known/openid-configuration")
         if document.get("issuer") != self.registration.issuer:
-            raise ServerUnavailable(
-                f"{_NAME} names another issuer than MAILHAUL_OPENID_ISSUER. Contact the operator of Mailhaul."
-            )
+            raise ServerUnavailable(Text("server_unavailable.sign_in_issuer"))
         methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         service = _Service(
             Endpoints(
@@ -209,10 +208,10 @@ def _https_url(document: Mapping[str, Any], name: str, *, required: bool = True)
     if isinstance(url, str) and urlsplit(url).scheme == "https":
         return url
     if required:
-        raise ServerUnavailable(f"{_NAME} publishes no {name}. Contact the operator of Mailhaul.")
+        raise ServerUnavailable(Text("server_unavailable.sign_in_incomplete", name=name))
     return ""
 
 
-def _explain(_words: str) -> str:
+def _explain(_words: str) -> None:
     """The error texts of custom issuers are unknown."""
-    return ""
+    return

@@ -273,23 +273,17 @@ def suggested_pause(words: str) -> timedelta | None:
     return timedelta(milliseconds=int(match[1])) if match[2] else timedelta(seconds=int(match[1]))
 
 
-LOGIN_SENTENCES: Final = {
-    Meaning.APP_PASSWORD: "{host} requires an app password instead of the usual one. Create one in the"
-    " security settings of the account and use it here.",
-    Meaning.BROWSER: "{host} blocks this login until its owner confirms it. Log in there once in a web"
-    " browser, confirm that it was you, and try again.",
-    Meaning.IMAP_OFF: "IMAP is switched off for this account at {host}. Switch it on in the settings there"
-    " and try again.",
-    Meaning.IMAP_FORBIDDEN: "IMAP is switched off for the whole organisation at {host}. Only its"
-    " administrator can switch it on.",
-    Meaning.NO_PASSWORDS: "{host} accepts no password over this kind of connection. Use imaps:// if"
-    " that is not in use yet; otherwise the owner has to use another login method.",
-    Meaning.NO_MAILBOX: "{host} accepts the login, but has no mailbox for it, or IMAP is switched off for the"
-    " mailbox. Check that the address is that of the mailbox itself, and whether IMAP is on. If it worked"
-    " before, wait some minutes and try again: Exchange says the same after many connections.",
-    Meaning.MAYBE_OFF: "{host} did not accept the login: the user name or the password is wrong, or IMAP is"
-    " switched off for this account. Check all three and try again.",
-    Meaning.TOO_MANY_TRIES: "{host} has refused too many logins to this account and blocks it for a"
-    " while. Check the user name and the password, and try again later.",
+LOGIN_CODES: Final = {
+    meaning: f"login_rejected.{meaning}"
+    for meaning in (
+        Meaning.APP_PASSWORD,
+        Meaning.BROWSER,
+        Meaning.IMAP_OFF,
+        Meaning.IMAP_FORBIDDEN,
+        Meaning.NO_PASSWORDS,
+        Meaning.NO_MAILBOX,
+        Meaning.MAYBE_OFF,
+        Meaning.TOO_MANY_TRIES,
+    )
 }
-"""Error texts for refused logins, with {host}; the provider's own steps follow them."""
+"""The code of the error for a refused login, with the parameter `host`."""

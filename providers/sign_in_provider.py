@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from providers.endpoint import Secret
+from providers.text import Text
 
 TENANT: Final = "{tenant}"
 """Stands in URLs and issuers for the directory of an application or of a signed-in account."""
@@ -156,9 +157,10 @@ class SignInProvider:
         matches = (code for pattern, code in self.meanings if re.search(pattern, words, re.IGNORECASE))
         return next(matches, "")
 
-    def explain(self, words: str) -> str:
-        """What an error text of this provider means and what to do; "" if it is unknown."""
-        return self.texts.get(self.code_of(words), "")
+    def explain(self, words: str) -> Text | None:
+        """What an error text of this provider means and what to do; None if it is unknown."""
+        code = self.code_of(words)
+        return Text(code) if code else None
 
     def endpoints_at(self, authority: str, tenant: str = "") -> Endpoints:
         """The endpoints for a directory, with `authority` in place of scheme and host unless it is ""."""

@@ -6,9 +6,9 @@ Nothing below the front ends composes a sentence. A server's words are quoted ap
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
 
@@ -19,9 +19,9 @@ class ByteSize:
     size_bytes: int
 
 
-Param: TypeAlias = "str | int | datetime | timedelta | ByteSize | Text"
+Param: TypeAlias = "str | int | date | datetime | timedelta | ByteSize | Text"
 """What a sentence may contain: foreign words and identifiers such as ports (`str`), quantities (`int`),
-instants, time spans, sizes, and other texts. A `Secret` is none of these."""
+days, instants, time spans, sizes, and other texts. A `Secret` is none of these."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -29,8 +29,8 @@ class Text:
     """`Text("login_rejected.expired", host="imap.old.example")`.
 
     The part of `code` before its first dot is public and stable: the code of the error, problem or refusal.
-    `items` are the parameters by name. `steps` says what to do at this provider and replaces the advice of
-    the code.
+    `items` are the parameters by name; `words` are those of a server, which are quoted after the sentence
+    of a refusal. `steps` says what to do at this provider and replaces the advice of the code.
     """
 
     code: str
@@ -40,11 +40,19 @@ class Text:
     def __init__(self, code: str, /, *, steps: Text | None = None, **params: Param) -> None:
         """Raises TypeError for a value that is no Param."""
         for name, value in params.items():
-            if not isinstance(value, str | int | datetime | timedelta | ByteSize | Text):
+            if not isinstance(value, str | int | date | timedelta | ByteSize | Text):
                 raise TypeError(f"{code}: {name} is a {type(value).__name__}, which no text can contain")
         object.__setattr__(self, "code", code)
         object.__setattr__(self, "items", tuple(sorted(params.items())))
         object.__setattr__(self, "steps", steps)
+
+    def with_steps(self, steps: Text | None) -> Text:
+        """The same text with other steps; None: with its own."""
+        return self if steps is None else Text(self.code, steps=steps, **self.params)
+
+    def quoting(self, words: str) -> Text:
+        """The same text with the words of the server, if it said anything."""
+        return Text(self.code, steps=self.steps, **{**self.params, "words": words}) if words else self
 
     @property
     def public_code(self) -> str:
@@ -61,7 +69,7 @@ class Text:
 
     def as_json(self) -> dict[str, Any]:
         """`{code, params}`, with `steps` if there are any. Strings and numbers are themselves; others are
-        `{"at": ISO 8601}`, `{"seconds": n}`, `{"bytes": n}` or `{"text": {code, params}}`."""
+        `{"at": ISO 8601}`, `{"day": ISO 8601}`, `{"seconds": n}`, `{"bytes": n}` or `{"text": a text}`."""
         steps = {} if self.steps is None else {"steps": self.steps.as_json()}
         return {
             "code": self.code,
@@ -80,6 +88,8 @@ def _param_json(value: Param) -> Any:
     match value:
         case datetime():
             return {"at": value.isoformat()}
+        case date():
+            return {"day": value.isoformat()}
         case timedelta():
             return {"seconds": value.total_seconds()}
         case ByteSize(size_bytes):
@@ -93,6 +103,8 @@ def _param(value: Any) -> Param:
     match value:
         case {"at": instant}:
             return datetime.fromisoformat(instant)
+        case {"day": day}:
+            return date.fromisoformat(day)
         case {"seconds": seconds}:
             return timedelta(seconds=seconds)
         case {"bytes": size_bytes}:
@@ -102,6 +114,10 @@ def _param(value: Any) -> Param:
         case str() | int():
             return value
     raise ValueError(f"no parameter of a text: {value!r}")
+
+
+Explain: TypeAlias = Callable[[str], Text | None]
+"""Maps the words of a server to what its user has to do; None if they are unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +140,4 @@ class TextRow:
     exit_code: int = 5  # of the console
     cause: str = ""  # for operators, in docs/errors.md
     operator_advice: str = ""  # as `cause`
+    as_refusal: str = ""  # what it means for a message or a folder that was not copied, in docs/errors.md

@@ -50,7 +50,7 @@ class FreshTokens:
     def _get(self, refused: AccessToken | None) -> AccessToken:
         with self._lock:
             if self._expired is not None:
-                raise GrantExpired(str(self._expired), server_text=self._expired.server_text)
+                raise GrantExpired(self._expired.text, server_text=self._expired.server_text)
             if self._token is not None and self._token is not refused and self._is_fresh(self._token):
                 return self._token
             pending = self._pending

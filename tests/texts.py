@@ -14,7 +14,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from importer.codes.code_table import ROWS
+from importer.codes.code_table import all_rows
 from importer.domain.import_options import OPTIONS
 
 IMPORTER: Final = Path(__file__).parents[1] / "importer"
@@ -33,7 +33,7 @@ def template() -> Catalog:
     keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
     for _, _, message, _, _ in extract_from_dir(str(IMPORTER), _EXTRACTION_METHODS, keywords=keywords):
         catalog.add(message)
-    for row in ROWS.values():
+    for row in all_rows():
         for text in (
             row.sentence,
             row.advice,

@@ -59,7 +59,7 @@ def print_check(texts: CatalogTranslator, check: Check, *, as_json: bool = False
 def _print_side(texts: CatalogTranslator, name: str, of: Side, side: SideCheck) -> None:
     mailbox = f"[bold]{name}[/]  {plain(side.account.address)} at {plain(side.account.endpoint.host)}"
     if side.look is CheckPhase.FAILED:
-        problem = problem_text(texts, side.problem, side.account, of) if side.problem else ""
+        problem = problem_text(texts, side.problem) if side.problem else ""
         stdout.print(f"[red]✗[/] {mailbox}: {plain(problem, 600)}", soft_wrap=True)
         return
     facts = [counted(side.messages, "message"), f"in {counted(side.folders, 'folder')}"]

@@ -19,6 +19,7 @@ from importer.domain.people.batch_right import right_of_console
 from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.domain.reporting.formatting import counted
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.code_texts import render_with_advice
 from importer.i18n.translations import CatalogTranslator, texts
 from importer.i18n.undo_report_texts import kept_text, undo_json, undo_text
 from importer.service.access.batch_rights import destination_credential
@@ -29,7 +30,7 @@ from importer.service.imports.undo_import import undo as undo_import
 from importer.service.queries import find_import
 from importer.settings import Settings
 from providers.catalog import Catalog
-from providers.errors import GrantExpired, LoginRejected, MailError
+from providers.errors import GrantExpired, LoginRejected, MailError, Side
 from providers.grants import Credential
 
 
@@ -70,9 +71,9 @@ def undo(
         record_operator(deps, AuditAction.IMPORT_UNDO, [import_.id])
         try:
             credential = _credential(deps, import_, destination_password)
-            report = _undo_with_status(deps, import_, credential)
+            report = _undo_with_status(words, deps, import_, credential)
         except (UndoRefused, LoginRejected) as refused:
-            raise Usage(str(refused)) from None
+            raise Usage(render_with_advice(refused.text, words, Side.DESTINATION)) from None
     if as_json:
         text_views.print_json(undo_json(words, report))
     else:
@@ -103,7 +104,9 @@ def _credential(deps: Deps, import_: Import, source: PasswordSource) -> Credenti
     return destination_credential(deps, right, destination, password)
 
 
-def _undo_with_status(deps: Deps, import_: Import, credential: Credential) -> UndoReport:
+def _undo_with_status(
+    words: CatalogTranslator, deps: Deps, import_: Import, credential: Credential
+) -> UndoReport:
     """Raises UndoRefused; any other failure ends the command."""
     with stderr.status("reading folders") as status:
 
@@ -114,7 +117,9 @@ def _undo_with_status(deps: Deps, import_: Import, credential: Credential) -> Un
         try:
             return undo_import(deps, import_, credential, on_folder=show_progress)
         except MailError as error:
-            stderr.print(f"[red]✗[/] {text_views.plain(str(error), 600)}")
+            stderr.print(
+                f"[red]✗[/] {text_views.plain(render_with_advice(error.text, words, Side.DESTINATION), 600)}"
+            )
             stderr.print("The removals so far are recorded; run the command again to continue.")
             rejected = isinstance(error, LoginRejected | GrantExpired)
             raise exit_with(ExitCode.LOGIN if rejected else ExitCode.WAITING) from None

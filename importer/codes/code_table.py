@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from importer.codes import connection_texts, folder_texts, import_texts, login_texts, row_texts, undo_texts
+from importer.codes import (
+    connection_texts,
+    folder_texts,
+    import_texts,
+    login_texts,
+    message_texts,
+    row_texts,
+    undo_texts,
+)
+from providers.sign_in_providers import SIGN_IN_PROVIDERS
 from providers.text import TextRow
 
 ROWS: Final[dict[str, TextRow]] = {
@@ -15,12 +24,23 @@ ROWS: Final[dict[str, TextRow]] = {
         connection_texts.ROWS,
         login_texts.ROWS,
         folder_texts.ROWS,
+        message_texts.ROWS,
         import_texts.ROWS,
         row_texts.ROWS,
         undo_texts.ROWS,
     )
 }
+"""The rows of Mailhaul's own codes; those of a provider with a sign-in are in its module."""
+
 UNKNOWN: Final = "mail_error"
+
+
+def all_rows() -> Iterator[TextRow]:
+    """The own rows, and what each provider says to do."""
+    yield from ROWS.values()
+    for provider in SIGN_IN_PROVIDERS.values():
+        for code, sentence in provider.texts.items():
+            yield TextRow(code, sentence=sentence)
 
 
 def lineage(code: str) -> Iterator[TextRow]:
@@ -28,14 +48,26 @@ def lineage(code: str) -> Iterator[TextRow]:
     stored, has that of `mail_error`."""
     found = False
     while code:
-        if code in ROWS:
+        if (row := _row(code)) is not None:
             found = True
-            yield ROWS[code]
+            yield row
         code = code.rpartition(".")[0]
     if not found:
         yield ROWS[UNKNOWN]
 
 
+def is_known(code: str) -> bool:
+    """Whether the code, or one above it, has a row."""
+    return next(lineage(code)).code != UNKNOWN or code.partition(".")[0] == UNKNOWN
+
+
 def public_row(code: str) -> TextRow:
     """The row of the public part of `code`: it says how the program treats the code."""
     return ROWS.get(code.partition(".")[0], ROWS[UNKNOWN])
+
+
+def _row(code: str) -> TextRow | None:
+    if code in ROWS:
+        return ROWS[code]
+    sentences = (provider.texts[code] for provider in SIGN_IN_PROVIDERS.values() if code in provider.texts)
+    return next((TextRow(code, sentence=sentence) for sentence in sentences), None)

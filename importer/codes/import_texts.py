@@ -1,4 +1,4 @@
-"""An import that waits or stopped for a reason of its own."""
+"""An import waits or stopped for a reason of Mailhaul's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ ROWS: Final = (
     ),
     TextRow(
         "pause_forgotten",
-        sentence="The import was paused for two weeks, so its passwords were deleted. Start it again to continue.",
+        sentence="The import was paused for two weeks, so its passwords were deleted.",
+        advice="Start it again with both passwords to continue.",
         cause="It was paused for two weeks. The import ended as cancelled, so that its passwords are not kept indefinitely.",
         operator_advice="Submit it again; it continues where it was paused.",
     ),
@@ -36,7 +37,13 @@ ROWS: Final = (
     TextRow(
         "internal",
         sentence="Something went wrong on our side. Nothing is lost: start it again.",
+        advice="If it fails again, give the import's id to the operator of this service.",
         cause="An internal error. It waits a minute and tries again (exit code 5), and fails after four in a row (exit code 6); earlier errors of servers do not count.",
         operator_advice="Find `leg.failed` with the import's id: the traceback is for a bug report. A lost database shows here too.",
+    ),
+    # --- Steps, which take the place of an advice ---
+    TextRow(
+        "run_copy_again",
+        sentence="`copy` does not wait that long: run it again later to resume.",
     ),
 )

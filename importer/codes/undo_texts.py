@@ -21,7 +21,8 @@ ROWS: Final = (
     ),
     TextRow(
         "undo_held_back",
-        sentence="%(host)s cannot be contacted right now. Try again later.",
+        sentence="%(host)s cannot be contacted right now. %(reason)s",
+        advice="Try again later.",
     ),
     TextRow(
         "undo_inexact",

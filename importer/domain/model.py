@@ -14,7 +14,8 @@ from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import Body
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, FolderRole
-from providers.errors import Side
+from providers.errors import MailError, Side
+from providers.text import Text
 
 ImportId = NewType("ImportId", str)
 BatchId = NewType("BatchId", str)
@@ -96,13 +97,21 @@ class ControlRequest(StrEnum):
 class Problem:
     """Why an import is waiting or has stopped: a MailError in a form that can be stored.
 
-    `code` is the error's code, `message` its text for people, `server_text` the server's response verbatim.
+    `text` says why; `server_text` is the server's response verbatim.
     """
 
-    code: str
-    message: str
+    text: Text
     side: Side | None = None
     server_text: str = ""
+
+    @property
+    def code(self) -> str:
+        """The public code, which is stable."""
+        return self.text.public_code
+
+    @classmethod
+    def of(cls, error: MailError) -> Problem:
+        return cls(error.text, error.side, error.server_text)
 
 
 class Alert(NamedTuple):
@@ -255,7 +264,7 @@ class NotHandedOut(NamedTuple):
     installation accepts no message of that size."""
 
     uid: Uid
-    reason: str
+    reason: Text
     broke_connection: bool = False
     too_large: bool = False
 
@@ -287,7 +296,7 @@ class Rejected:
     """The destination rejected this message. `reason` is for the report. `certain`: another try cannot change
     it. `passing`: the server may be at fault, and not the message."""
 
-    reason: str
+    reason: Text
     certain: bool = False
     passing: bool = False
 
@@ -446,7 +455,7 @@ class Refusal:
     folder: str
     uidvalidity: UidValidity
     uid: Uid | None
-    reason: str
+    reason: Text
     date: str = ""
     subject: str = ""
     size_bytes: int = 0

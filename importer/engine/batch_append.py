@@ -53,8 +53,7 @@ from importer.engine.new_receipts import copied_receipt, settled_receipts
 from importer.engine.new_refusals import message_refusal
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost
 from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
-
-ENDED_CONNECTION: Final = "the new mailbox ended the connection each time it was to be stored"
+from providers.text import Text
 
 _DUPLICATE: Final = Settle(Outcome.DUPLICATE)
 
@@ -158,8 +157,8 @@ class InFlightBatch:
 
     def refuse(self, key: MessageKey, lost: ConnectionLost) -> Refusal:
         """The refusal of a message at which the connection ends."""
-        words = f" ({lost.server_text})" if lost.server_text else ""
-        return self._refusal(key, Refuse(RefusalCode.BREAKS_CONNECTION, ENDED_CONNECTION + words))
+        reason = Text("breaks_connection").quoting(lost.server_text)
+        return self._refusal(key, Refuse(RefusalCode.BREAKS_CONNECTION, reason))
 
     @property
     def sent(self) -> bool:

@@ -12,10 +12,10 @@ from importer.domain.messages.message_key import MessageKey, identified
 from importer.domain.model import Message, NotHandedOut, RefusalCode
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.planning.server_limits import MAX_UNSTATED_BYTES
-from importer.domain.reporting.formatting import spoken_bytes
 from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane
 from providers.errors import MailError, Side
+from providers.text import ByteSize, Text
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class _BatchReader:
     def run(self) -> FetchedBatch:
         batch, result, limit = self._batch, self._result, self._state.target.limit_bytes
         if limit is not None and len(batch.uids) == 1 and batch.total_bytes > limit:
-            reason = f"larger than the new mailbox accepts ({spoken_bytes(limit)})"
+            reason = Text("too_large", size=ByteSize(limit))
             self._decide(dict.fromkeys(batch.uids, Refuse(RefusalCode.TOO_LARGE, reason)))
             return result
         wanted = self._read()

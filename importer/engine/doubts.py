@@ -14,6 +14,7 @@ from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import Refusal
+from providers.text import Text
 
 ALONE_FROM: Final = 2
 """Lost appends from which on a message is sent alone."""
@@ -39,7 +40,7 @@ class Doubts:
 
     def __init__(self) -> None:
         self._doubts: dict[Uid, Doubt] = {}
-        self._confirmed: set[str] = set()  # reasons that a second try confirmed
+        self._confirmed: set[Text] = set()  # reasons that a second try confirmed
         self._refuted = False  # a second try stored the message
 
     def __bool__(self) -> bool:

@@ -34,6 +34,7 @@ from importer.domain.model import FolderRef, HeaderLines, Message, NotHandedOut
 from importer.domain.planning.retry_limits import BODY_READ_ATTEMPTS
 from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderUnusable
+from providers.text import Text
 
 UNLIKELY_CANDIDATES: Final = 200
 """Bodies that are read from one folder although their headers say that they are other messages, until one of
@@ -183,8 +184,7 @@ class ExistingMail:
         number = len(unknown & session.uids(self._folder)) if unknown else 0  # the rest has vanished
         if number:
             raise FolderUnusable(
-                f"{number} messages in “{self._folder.name}” of the new mailbox cannot be read: they may be"
-                " the ones to copy.",
+                Text("folder_unusable.unreadable_mail", folder=self._folder.name, number=number),
                 side=session.side,
             )
 

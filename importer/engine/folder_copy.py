@@ -36,6 +36,7 @@ from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_refusals import folder_refusal
 from importer.engine.owned_folder_state import OwnedFolderState
 from providers.errors import MailError
+from providers.text import Text
 
 REFUSED_AT_ONCE: Final = 1000
 """Refusals of an unusable folder that are held in memory and written in one transaction."""
@@ -103,7 +104,7 @@ class FolderCopy:
         the connection."""
         return max(1, self.leg.limits.batch_messages >> min(self.leg.import_.attempts, 20))
 
-    def refuse(self, lane: Lane, refused: UidSet, reason: str, code: RefusalCode) -> None:
+    def refuse(self, lane: Lane, refused: UidSet, reason: Text, code: RefusalCode) -> None:
         """Refuse messages, with date, subject and size from the source as far as it can be read."""
         import_id, source = self.leg.import_.id, self.source
         is_readable = True
@@ -123,7 +124,7 @@ class FolderCopy:
                 is_readable = False
             self.state.record([], list(refusals.values()))
 
-    def refuse_rest(self, lane: Lane, reason: str) -> None:
+    def refuse_rest(self, lane: Lane, reason: Text) -> None:
         """Refuse every message that has no outcome: the folder is unusable on one of the sides."""
         code = RefusalCode.FOLDER_UNUSABLE
         self.refuse(lane, self.history.todo(self.listed) - self.left_out.uids, reason, code)

@@ -12,6 +12,7 @@ from importer.engine.leg_context import Leg
 from importer.engine.replaced_mailbox import is_replaced
 from importer.engine.survey import Survey
 from providers.errors import FolderUnusable, ServerUnavailable, Side
+from providers.text import Text
 
 
 def plan_folders(
@@ -181,6 +182,7 @@ def _epoch(destination: Survey) -> UidValidity | None:
     for name, error in destination.unusable.items():
         if name.upper() == "INBOX":
             raise ServerUnavailable(
-                f"The INBOX of the new mailbox cannot be opened: {error}", side=Side.DESTINATION
+                Text("server_unavailable.inbox", reason=error.text.quoting(error.server_text)),
+                side=Side.DESTINATION,
             ) from error
     return None

@@ -11,34 +11,24 @@ from typing import Final
 
 from importer.domain.planning.retry_limits import PATIENCE_WITH_FOLDER
 from providers.errors import FolderChanged, FolderUnusable, MailError, Side
+from providers.text import Text
 
 MAX_CHANGES: Final = 3
 """Changes of UIDVALIDITY in a leg after which a folder is given up. Some servers assign another one each time
 the folder is opened."""
 
-_ENDS_CONNECTION: Final = {
-    Side.SOURCE: "The connection to the old mailbox ended each time the folder “{}” was opened.",
-    Side.DESTINATION: "The connection to the new mailbox ended each time the folder for “{}” was opened.",
-}
 
-_NUMBERS_ANEW: Final = {
-    Side.SOURCE: "The old server numbered the messages of the folder “{}” anew each time it was opened.",
-    Side.DESTINATION: "The new server numbered the messages of the folder for “{}” anew each time it was"
-    " opened.",
-}
-
-
-def folder_reason(error: MailError, folder: str) -> str:
+def folder_reason(error: MailError, folder: str) -> Text:
     """Why nothing (more) of `folder` could be copied, with the server's own words."""
-    side = error.side or Side.SOURCE
+    there = "_there" if error.side is Side.DESTINATION else ""
     match error:
         case FolderUnusable():
-            reason = str(error)
+            text = error.text
         case FolderChanged():
-            reason = _NUMBERS_ANEW[side].format(folder)
+            text = Text(f"folder_unusable.numbered_anew{there}", folder=folder)
         case _:
-            reason = _ENDS_CONNECTION[side].format(folder)
-    return f"{reason} ({error.server_text})" if error.server_text not in reason else reason
+            text = Text(f"folder_unusable.ends_connection{there}", folder=folder)
+    return text.quoting(error.server_text)
 
 
 class FolderTrouble:
@@ -50,7 +40,7 @@ class FolderTrouble:
         self._ended = 0  # passes, for another reason than a change
         self._changes = 0  # passes that ended because a UIDVALIDITY changed
         self.pass_over = False
-        self.unusable: str | None = None  # why the folder was given up
+        self.unusable: Text | None = None  # why the folder was given up
         self.changed: Side | None = None  # of which folder the next pass has to read the status again
         self.renew: Side | None = None  # which connection the next pass has to replace
 

@@ -19,10 +19,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
 
 from importer.domain.model import FolderTally
-from importer.domain.reporting.formatting import counted
 from importer.engine.finish_folder import finish
 from importer.engine.folder_copy import Counted, Finished, Phase, Prepared, Unprepared
 from importer.engine.folder_state import FolderState
@@ -31,16 +29,7 @@ from importer.engine.pipeline import ByteBudget, Pipeline
 from importer.engine.prepare_folder import prepare
 from importer.engine.recount_folder import recount_folder
 from providers.errors import ConnectionLost, ErrorScope, MailError, ProtocolViolation, Side
-
-_BROKE: Final = (
-    "Everything that could be read is copied, but the connection to the old mailbox ended each time {} had to"
-    " be read. Mailhaul tries again."
-)
-
-_UNDONE: Final = (
-    "Everything else is copied, but the connection to the new mailbox ended while {} had to be stored."
-    " Mailhaul tries again."
-)
+from providers.text import Text
 
 TallyListener = Callable[[FolderTally, int], None]
 """Gets the tally of a folder, and the number of its messages that have no outcome yet."""
@@ -129,9 +118,9 @@ class Lanes:
         if self._budget_spent:
             return False
         if undone := sum(job.state.left_undone for job in self._jobs):
-            raise ConnectionLost(_UNDONE.format(counted(undone, "message")), side=Side.DESTINATION)
+            raise ConnectionLost(Text("connection_lost.undone", number=undone), side=Side.DESTINATION)
         if unfetched := sum(len(job.state.unfetched) for job in self._jobs):
-            raise ConnectionLost(_BROKE.format(counted(unfetched, "message")), side=Side.SOURCE)
+            raise ConnectionLost(Text("connection_lost.unread", number=unfetched), side=Side.SOURCE)
         return True
 
     # --- One lane ------------------------------------------------------------------------------------

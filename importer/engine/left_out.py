@@ -14,6 +14,7 @@ from importer.domain.model import FolderRef
 from importer.engine.survey import Survey
 from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderLeftOut, Side
+from providers.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def leave_out_folders(
     listed = source.statuses.keys() | source.unusable.keys()
     left_out = {
         name: FolderLeftOut(
-            reason,
+            Text(reason),
             messages=source.statuses[name].messages if name in source.statuses else 0,
             side=Side.SOURCE,
         )

@@ -6,6 +6,7 @@ from importer.domain.messages.date_and_subject import date_and_subject
 from importer.domain.messages.message_decision import Refuse
 from importer.domain.messages.message_key import MessageKey
 from importer.domain.model import FolderRef, ImportId, Refusal, RefusalCode
+from providers.text import Text
 
 
 def message_refusal(import_id: ImportId, folder: FolderRef, key: MessageKey, refuse: Refuse) -> Refusal:
@@ -25,7 +26,7 @@ def message_refusal(import_id: ImportId, folder: FolderRef, key: MessageKey, ref
 
 
 def folder_refusal(
-    import_id: ImportId, folder: FolderRef, reason: str, *, count: int, code: RefusalCode = RefusalCode.OTHER
+    import_id: ImportId, folder: FolderRef, reason: Text, *, count: int, code: RefusalCode = RefusalCode.OTHER
 ) -> Refusal:
     """The refusal of a source folder, or of `count` messages of it that cannot be named; 0 if unknown."""
     return Refusal(

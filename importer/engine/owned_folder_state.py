@@ -15,6 +15,7 @@ from importer.engine.copy_target import Target
 from importer.engine.folder_state import FolderState
 from importer.engine.folder_trouble import folder_reason
 from providers.errors import FolderChanged, Side
+from providers.text import Text
 
 
 class OwnedFolderState(FolderState):
@@ -89,7 +90,7 @@ class OwnedFolderState(FolderState):
         if last:
             self.give_up(folder_reason(error, self._history.source.name))
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: Text) -> None:
         """Mark the folder as unusable."""
         with self._lock:
             self._trouble.unusable = reason
@@ -106,7 +107,7 @@ class OwnedFolderState(FolderState):
             self._cleared.clear()
 
     @property
-    def unusable(self) -> str | None:
+    def unusable(self) -> Text | None:
         """Why the folder was given up."""
         return self._trouble.unusable
 

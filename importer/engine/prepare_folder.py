@@ -29,6 +29,7 @@ from importer.engine.left_out import older_messages
 from importer.engine.leg_context import Lane
 from importer.engine.settle import settle
 from providers.errors import FolderChanged, FolderUnusable, Side
+from providers.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class _Preparation:
         self._load_history(created, folder.receipts())
         if created is None:
             raise FolderUnusable(
-                f"The folder “{folder.destination}” could not be created in the new mailbox.",
+                Text("folder_unusable.not_created", folder=folder.destination),
                 side=self._lane.destination.side,
             )
         return created
@@ -195,7 +196,7 @@ class _Preparation:
         status, ref = destination.status, destination.status.ref(folder.destination)
         if destination.rule is None:
             raise FolderUnusable(
-                f"The folder “{folder.destination}” in the new mailbox is read-only.", side=session.side
+                Text("folder_unusable.read_only", folder=folder.destination), side=session.side
             )
         folder.was_empty = ref if status.uidnext <= 1 else None
         existing = session.uids(ref) if status.messages else UidSet()
@@ -203,8 +204,7 @@ class _Preparation:
         ours = folder.history.destination_uids
         if unlisted > len(ours - existing):  # not only our own copies
             raise FolderUnusable(
-                f"The new mailbox does not list {unlisted} of the messages that it counts in"
-                f" “{folder.destination}”: they may be the ones to copy.",
+                Text("folder_unusable.unlisted", folder=folder.destination, number=unlisted),
                 side=session.side,
             )
         mail = ExistingMail(session, ref, existing - ours)

@@ -19,18 +19,10 @@ from importer.engine.leg_context import Lane
 from importer.engine.new_refusals import folder_refusal
 from importer.engine.recount import Recount, recount
 from providers.errors import FolderChanged, FolderUnusable
+from providers.text import Text
 
 MAX_RECOUNTS: Final = 3
 """Mail that arrives during a copy is fetched in a further pass; after this many, by the next import."""
-
-SURPLUS_REASON: Final = "more copies in the new mailbox than were made: {number}"
-
-NEVER_SEEN: Final = (
-    "copied by an earlier import, but the new mailbox has not shown it since: look for it there, or undo that"
-    " import and start again"
-)
-
-UNLISTED: Final = "messages that the old server counts and does not list, however it is asked: {number}"
 
 
 def recount_folder(phase: Finished, lane: Lane) -> tuple[FolderTally, Unprepared | Counted]:
@@ -112,10 +104,10 @@ def _note_unseen(folder: FolderCopy, lane: Lane) -> None:
         leg.ledger.note_unseen(route, destination, source, seen, False, leg.lease)
     unseen = (there.never_seen & folder.listed) - history.refused
     if unseen:
-        folder.refuse(lane, unseen, NEVER_SEEN, RefusalCode.NEVER_SEEN)
+        folder.refuse(lane, unseen, Text("never_seen"), RefusalCode.NEVER_SEEN)
 
 
-def _note_uncounted(folder: FolderCopy, reason: str) -> None:
+def _note_uncounted(folder: FolderCopy, reason: Text) -> None:
     """Note why the folder could not be counted again. What was copied stays in the tally."""
     leg, source, listed = folder.leg, folder.source, len(folder.listed)
     known = {(refusal.folder, refusal.reason) for refusal in leg.ledger.refusals(leg.import_.id)}
@@ -127,7 +119,7 @@ def _note_uncounted(folder: FolderCopy, reason: str) -> None:
 def _report_surplus(folder: FolderCopy, surplus: int) -> None:
     """Record that the destination holds more copies than were made, once per import and folder."""
     leg, source, code = folder.leg, folder.source, RefusalCode.SURPLUS
-    reason = SURPLUS_REASON.format(number=surplus)
+    reason = Text("surplus", number=surplus)
     known = (
         refusal.reason
         for refusal in leg.ledger.refusals(leg.import_.id)
@@ -141,7 +133,7 @@ def _report_surplus(folder: FolderCopy, surplus: int) -> None:
 
 def _refuse_unlisted(folder: FolderCopy, number: int) -> None:
     """Note that the source counts messages that could not be found in any way."""
-    leg, reason = folder.leg, UNLISTED.format(number=number)
+    leg, reason = folder.leg, Text("unlisted", number=number)
     refusal = folder_refusal(leg.import_.id, folder.source, reason, count=number, code=RefusalCode.UNLISTED)
     leg.ledger.record(leg.import_.route, folder.destination, [], [refusal], leg.lease)
     folder.history.refuse([refusal])

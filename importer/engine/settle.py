@@ -49,6 +49,7 @@ from importer.domain.planning.retry_limits import MAX_SOLO_ATTEMPTS
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_receipts import copied_receipt
 from providers.errors import FolderChanged, FolderUnusable
+from providers.text import Text
 
 CHECK_INTERVAL_S: Final = 1.0
 
@@ -189,7 +190,7 @@ def _refuse(leg: Leg, lane: Lane, intent: Intent) -> None:
         intent.source.name,
         intent.source.uidvalidity,
         uid,
-        "the new mailbox ended the connection each time it was to be stored",
+        Text("breaks_connection"),
         date,
         subject,
         intent.sizes_bytes[0],

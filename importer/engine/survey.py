@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importer.domain.model import Folder, FolderStatus, Hierarchy
 from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderUnusable
+from providers.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Survey:
     folders: tuple[Folder, ...]
     statuses: Mapping[str, FolderStatus]
     unusable: Mapping[str, FolderUnusable]
-    partial: Mapping[str, str]
+    partial: Mapping[str, Text]
 
     @property
     def messages(self) -> int:

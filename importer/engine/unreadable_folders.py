@@ -35,7 +35,7 @@ def tally_unreadable(leg: Leg, source: Survey, remembered: Mapping[str, str]) ->
                 name,
                 ANY_UIDVALIDITY,
                 uid=None,
-                reason=str(error),
+                reason=error.text.quoting(error.server_text),
                 count=0,
                 code=RefusalCode.FOLDER_UNUSABLE,
             )
@@ -69,7 +69,7 @@ def record_partial_folders(leg: Leg, source: Survey) -> None:
 
 
 def _tally_of_left_out(name: str, error: FolderLeftOut) -> FolderTally:
-    skipped = {str(error): error.messages} if error.messages else {}
+    skipped = {error.text.code: error.messages} if error.messages else {}
     return FolderTally(
         name, "", found=error.messages, skipped=skipped, confirmed=0, source_recount=error.messages
     )

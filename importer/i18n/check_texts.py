@@ -9,6 +9,7 @@ from importer.domain.reporting.mailbox_check import Check, FolderCheck, SideChec
 from importer.i18n.alert_texts import alert_texts, alerts_json
 from importer.i18n.option_texts import word_sentences
 from importer.i18n.reason_texts import reason
+from importer.i18n.report_json import problem_json
 from importer.i18n.translations import CatalogTranslator
 
 
@@ -119,11 +120,14 @@ def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
         if check.labels is None
         else {"rule": check.labels.value, "sentence": word_sentences(texts, "labels", check.labels)},
         "options": check.options.as_json(),
-        "source": _side_json(check.source),
-        "destination": _side_json(check.destination),
+        "source": _side_json(texts, check.source),
+        "destination": _side_json(texts, check.destination),
         "folders": [folder_check_json(folder) for folder in check.folders],
-        "closed": [{"folder": name, "reason": why} for name, why in check.closed],
-        "left_out": [left_out._asdict() for left_out in check.left_out],
+        "closed": [{"folder": name, "reason": reason(texts, why)} for name, why in check.closed],
+        "left_out": [
+            {"folder": name, "reason": reason(texts, why), "messages": messages}
+            for name, why, messages in check.left_out
+        ],
         "unmatched": list(check.unmatched),
         "may_be_renamed": list(check.may_be_renamed),
         "alerts": alerts_json(check.alerts, check.source.account, check.destination.account),
@@ -162,19 +166,13 @@ def folder_check_json(folder: FolderCheck) -> dict[str, object]:
     }
 
 
-def _side_json(side: SideCheck) -> dict[str, object]:
+def _side_json(texts: CatalogTranslator, side: SideCheck) -> dict[str, object]:
     quota = side.quota
     return {
         "address": side.account.address,
         "server": str(side.account.endpoint),
         "look": side.look.value,
-        "problem": None
-        if side.problem is None
-        else {
-            "code": side.problem.code,
-            "message": side.problem.message,
-            "server_text": side.problem.server_text,
-        },
+        "problem": problem_json(texts, side.problem),
         "folders": side.folders,
         "messages": side.messages,
         "size_bytes": side.size_bytes,

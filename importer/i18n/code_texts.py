@@ -7,20 +7,24 @@ its links (`formatting.unlinked`).
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from importer.codes.code_table import lineage
 from importer.domain.reporting.formatting import Translator, printable
+from providers.catalog import Catalog
 from providers.errors import Side
 from providers.text import ByteSize, Param, Text, TextRow
 
 MAX_PARAM_CHARS: Final = 400
+HOST_STEPS: Final = "host_steps"
 _PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 
 
 def render(text: Text, say: Translator, side: Side | None = None) -> str:
     """What happened, in one or more sentences. `side` is the mailbox that it concerns."""
+    if text.code == HOST_STEPS:
+        return _host_steps(text, say)
     for row in lineage(text.code):
         if sentence := _sentence(row, side):
             return _filled(sentence, text, say)
@@ -30,7 +34,7 @@ def render(text: Text, say: Translator, side: Side | None = None) -> str:
 def advice(text: Text, say: Translator, side: Side | None = None) -> str:
     """What the reader can do about it; "" for nothing."""
     if text.steps is not None:
-        return " ".join(filter(None, (render(text.steps, say, side), advice(text.steps, say, side))))
+        return render(text.steps, say, side)
     template = next(filter(None, (_advice(row, side) for row in lineage(text.code))), "")
     return _filled(template, text, say)
 
@@ -38,6 +42,12 @@ def advice(text: Text, say: Translator, side: Side | None = None) -> str:
 def render_with_advice(text: Text, say: Translator, side: Side | None = None) -> str:
     """Both, one after the other."""
     return " ".join(filter(None, (render(text, say, side), advice(text, say, side))))
+
+
+def _host_steps(text: Text, say: Translator) -> str:
+    """What the catalog of mail hosts tells the owner of a mailbox to do before a login."""
+    hosts = (host for host in Catalog.load() if host.id == text.params.get("provider"))
+    return next((host.login_help_in(say.language) for host in hosts), "")
 
 
 def _sentence(row: TextRow, side: Side | None) -> str | tuple[str, str]:
@@ -63,7 +73,7 @@ def _filled(template: str | tuple[str, str], text: Text, say: Translator) -> str
     )
 
 
-def _spoken(value: Param, say: Translator) -> str:
+def _spoken(value: Param, say: Translator) -> str:  # noqa: PLR0911 - one for each type
     match value:
         case str():
             return printable(value, MAX_PARAM_CHARS)
@@ -71,9 +81,10 @@ def _spoken(value: Param, say: Translator) -> str:
             return say.number(value)
         case datetime():
             return say.instant(value)
+        case date():
+            return say.day(value)
         case timedelta():
             return say.span(value)
         case ByteSize(size_bytes):
             return say.size(size_bytes)
-        case Text():
-            return render(value, say)
+    return render(value, say)

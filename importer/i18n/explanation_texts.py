@@ -13,10 +13,9 @@ from typing import Final
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, Refusal, State
 from importer.domain.reporting.explanation import Advice, Explanation, Upcoming, max_attempts
-from importer.i18n.advice_texts import problem_advice
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import outcome_text
-from importer.i18n.problem_texts import import_problem
+from importer.i18n.problem_texts import problem_advice, problem_sentence
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.i18n.undo_report_texts import undo_text
@@ -121,7 +120,7 @@ def _sentence(  # noqa: PLR0911, PLR0912 - one for each state
 ) -> str:
     report, context = explanation.report, explanation.context
     import_ = report.import_
-    problem = import_problem(texts, import_)
+    problem = problem_sentence(texts, import_)
     match import_.state:
         case State.QUEUED:
             submitted = texts.moment(import_.created_at)

@@ -11,8 +11,10 @@ from importer.domain.model import Account, Problem, Refusal
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alerts_json
+from importer.i18n.code_texts import advice, render_with_advice
 from importer.i18n.option_texts import word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
+from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
 
 
@@ -28,14 +30,15 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         labels: null if no labels were seen at the source, else {rule, sentence}
         sync_flags, options: {name: its text, or a boolean}
         alerts: [{side, server, text}], what the servers want their users to read
-        problem: null or {code, message, side, server_text}
+        problem: null or {code, message, advice, detail, params, side, server_text}: `detail` is `code`, or
+                 more exact; the message contains the advice
         totals: {found, copied, already_there, gone, duplicate, skipped,
-                 skipped_reasons: {reason: n}, failed, copied_bytes, keywords_dropped,
-                 flags_updated, recognised, changes: {kind: n}, confirmed, unchecked, still_to_do,
-                 adds_up}
+                 skipped_reasons: {reason: n}, skipped_codes: {code: n}, failed, copied_bytes,
+                 keywords_dropped, flags_updated, recognised, changes: {kind: n}, confirmed,
+                 unchecked, still_to_do, adds_up}
         folders: [{source_folder, destination_folder, source_recount, elsewhere,
                    ... as totals}]
-        refusals: [{folder, uid, date, subject, size_bytes, code, reason, messages}]
+        refusals: [{folder, uid, date, subject, size_bytes, code, reason, detail, params, messages}]
     """
     import_, options = report.import_, report.import_.options
     return {
@@ -59,19 +62,19 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         "sync_flags": options.sync_flags,
         "options": options.as_json(),
         "alerts": alerts_json(import_.alerts, import_.source, import_.destination),
-        "problem": _problem_json(import_.problem),
-        "totals": {**report.totals.as_json(), "adds_up": report.adds_up},
+        "problem": problem_json(texts, import_.problem),
+        "totals": {**_totals_json(texts, report.totals), "adds_up": report.adds_up},
         "folders": [
             {
                 "source_folder": tally.source_folder,
                 "destination_folder": tally.destination_folder,
                 "source_recount": tally.source_recount,
                 "elsewhere": tally.elsewhere,
-                **Totals.of([tally]).as_json(),
+                **_totals_json(texts, Totals.of([tally])),
             }
             for tally in report.tallies
         ],
-        "refusals": [_refusal_json(refusal) for refusal in report.refusals],
+        "refusals": [_refusal_json(texts, refusal) for refusal in report.refusals],
     }
 
 
@@ -86,9 +89,14 @@ def batch_json(texts: CatalogTranslator, report: BatchReport) -> dict[str, objec
         "exit_code": int(report.exit_code),
         "verdict": batch_text(texts, report),
         "states": {state.value: number for state, number in report.states.items()},
-        "totals": {**report.totals.as_json(), "adds_up": report.adds_up},
+        "totals": {**_totals_json(texts, report.totals), "adds_up": report.adds_up},
         "imports": [report_json(texts, import_report) for import_report in report.reports],
     }
+
+
+def _totals_json(texts: CatalogTranslator, totals: Totals) -> dict[str, object]:
+    reasons = {reason(texts, code): number for code, number in totals.skipped.items()}
+    return {**totals.as_json(), "skipped_reasons": reasons}
 
 
 def _iso(instant: datetime | None) -> str | None:
@@ -99,18 +107,21 @@ def _account_json(account: Account) -> dict[str, object]:
     return {"address": account.address, "server": str(account.endpoint)}
 
 
-def _problem_json(problem: Problem | None) -> dict[str, object] | None:
+def problem_json(texts: CatalogTranslator, problem: Problem | None) -> dict[str, object] | None:
     if problem is None:
         return None
     return {
         "code": problem.code,
-        "message": problem.message,
+        "message": render_with_advice(problem.text, texts, problem.side),
+        "advice": advice(problem.text, texts, problem.side),
+        "detail": problem.text.code,
+        "params": problem.text.as_json()["params"],
         "side": problem.side.value if problem.side else None,
         "server_text": problem.server_text,
     }
 
 
-def _refusal_json(refusal: Refusal) -> dict[str, object]:
+def _refusal_json(texts: CatalogTranslator, refusal: Refusal) -> dict[str, object]:
     return {
         "folder": refusal.folder,
         "uid": refusal.uid,
@@ -118,6 +129,8 @@ def _refusal_json(refusal: Refusal) -> dict[str, object]:
         "subject": refusal.subject,
         "size_bytes": refusal.size_bytes,
         "code": refusal.code.value,
-        "reason": refusal.reason,
+        "reason": reason(texts, refusal.reason),
+        "detail": refusal.reason.code,
+        "params": refusal.reason.as_json()["params"],
         "messages": refusal.count,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib import resources
@@ -104,8 +104,10 @@ class CatalogTranslator:
     def iso_day(self, instant: str) -> str:
         return self.day(datetime.fromisoformat(instant))
 
-    def day(self, instant: datetime) -> str:
-        return format_date(instant.astimezone(UTC), "medium", locale=self._locale)
+    def day(self, day: date) -> str:
+        """That of an instant is its day in UTC."""
+        day = day.astimezone(UTC) if isinstance(day, datetime) else day
+        return format_date(day, "medium", locale=self._locale)
 
     def instant(self, instant: datetime) -> str:
         """Day and time, labelled as UTC; the script of the page converts it to the reader's time zone."""

@@ -26,18 +26,19 @@ from importer.domain.model import (
 from importer.ports.work_limit import WorkLimit
 from providers.errors import FolderUnusable, Side
 from providers.grants import Credential
+from providers.text import Text
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxListing:
     """Every folder of the personal namespace, unselectable ones included, in the server's order, and the
     status of each selectable one, or the error of one that cannot be opened. `partial` maps each folder of
-    which the server is known to list only a part to a sentence for the report."""
+    which the server is known to list only a part to the reason."""
 
     hierarchy: Hierarchy
     folders: Sequence[Folder]
     statuses: Mapping[str, FolderStatus | FolderUnusable]
-    partial: Mapping[str, str] = field(default_factory=dict)
+    partial: Mapping[str, Text] = field(default_factory=dict)
 
 
 class MailboxReader(Protocol):

@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from importer.i18n.code_texts import render_with_advice
-from importer.i18n.problem_texts import by_code
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.rate_limits import LookupsLimited, RateLimited
 from providers.errors import MailError
 from providers.text import Text
 
 
-def mail_problem(texts: CatalogTranslator, error: MailError, host: str) -> str:
+def mail_problem(texts: CatalogTranslator, error: MailError) -> str:
     """Why the login at a mail host failed."""
-    return by_code(texts, error.code, str(error), host)
+    return render_with_advice(error.text, texts, error.side)
 
 
 def rate_limited(texts: CatalogTranslator, error: RateLimited) -> str:

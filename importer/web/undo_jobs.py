@@ -17,13 +17,14 @@ import structlog
 
 from importer.domain.model import Import, ImportId
 from importer.domain.receipts.undo_report import UndoReport
-from importer.i18n.problem_texts import by_code
+from importer.i18n.code_texts import render_with_advice
 from importer.i18n.translations import CatalogTranslator
 from importer.ports.leases import LeaseLost
 from importer.service.deps import Deps
 from importer.service.imports.undo_import import UndoRefused, undo
 from providers.errors import MailError, Side
 from providers.grants import Credential
+from providers.text import Text
 
 MAX_JOBS: Final = 6
 MAX_JOBS_PER_PERSON: Final = 2
@@ -41,7 +42,7 @@ class UndoJobs:
         self._waiting: defaultdict[str, deque[Callable[[], None]]] = defaultdict(deque)
         self._lock = RLock()  # the callback of a job that is already done runs immediately
         self._running: dict[ImportId, Future[UndoReport]] = {}
-        self._failures: dict[ImportId, tuple[str, str]] = {}  # code, English message
+        self._failures: dict[ImportId, Text] = {}
 
     def start(self, deps: Deps, import_: Import, credential: Credential, person: str) -> Future[UndoReport]:
         """Start the undo for that person or API client, unless it is running already; return its future,
@@ -84,26 +85,26 @@ class UndoJobs:
         """Record that the undo cannot be started, unless it is running."""
         with self._lock:
             if import_.id not in self._running:
-                self._failures[import_.id] = (refused.code, str(refused))
+                self._failures[import_.id] = refused.text
 
     def running(self, import_id: ImportId) -> bool:
         return import_id in self._running
 
     def failure_text(self, texts: CatalogTranslator, import_: Import) -> str:
         """Why the last undo failed; "" if it succeeded or there was none."""
-        code, message = self._failures.get(import_.id, ("", ""))
-        return by_code(texts, code, message, import_.destination.endpoint.host, Side.DESTINATION)
+        failure = self._failures.get(import_.id)
+        return "" if failure is None else render_with_advice(failure, texts, Side.DESTINATION)
 
     def _finish(self, import_id: ImportId, job: Future[UndoReport]) -> None:
-        failure, error = ("", ""), job.exception()
+        failure, error = None, job.exception()
         if isinstance(error, UndoRefused | MailError):
-            failure = (error.code, str(error))
+            failure = error.text
         elif isinstance(error, LeaseLost):
-            failure = ("undo_interrupted", "")
+            failure = Text("undo_interrupted")
         elif error is not None:
             log.error("undo.failed", import_id=import_id, exc_info=error)
-            failure = ("undo_failed", "")
+            failure = Text("undo_failed")
         with self._lock:
             self._running.pop(import_id, None)
-            if any(failure):
+            if failure is not None:
                 self._failures[import_id] = failure

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from importer.codes.code_table import public_row
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
 from importer.domain.reporting.explanation import next_step
@@ -26,10 +27,6 @@ _TONES_AND_WORDS: Final = {
     State.CANCELLED: ("calm", N_("Cancelled")),
     State.FAILED: ("bad", N_("Failed")),
 }
-
-_NO_EARLY_RETRY: Final = frozenset({"throttled", "daily_limit", "connections_in_use", "consent_needed"})
-"""Problems that an immediate retry cannot solve: host limits are respected in any case
-(`service/legs/host_limits.py`), and a missing consent depends on the owner."""
 
 _PASSWORD_NEEDED: Final = frozenset(
     {"login_rejected", "master_refused", "passwords_missing", "pause_forgotten"}
@@ -77,7 +74,7 @@ class ImportView:
         if self.import_.requested is ControlRequest.CANCEL:
             return False
         problem = self.import_.problem
-        early_retry = problem is None or problem.code not in _NO_EARLY_RETRY
+        early_retry = problem is None or public_row(problem.code).retry_now
         return self.import_.state is State.PAUSED or (self.import_.state is State.WAITING and early_retry)
 
     @property

@@ -9,6 +9,7 @@ from functools import partial
 
 from importer.domain.planning.host_allowance import Backoff, HourlyBytes
 from importer.ports.store import Store
+from providers.text import Text
 from tests.contract.conftest import OpenStore
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
@@ -120,7 +121,7 @@ def test_bytes_counted_concurrently_are_all_counted(open_store: OpenStore) -> No
 
 
 def test_a_backoff_is_returned_unchanged_until_it_ends(open_store: OpenStore) -> None:
-    backoff = Backoff("ada", NOW + TTL, "throttled", "The server asks for a pause.", "Backoff 60000 \x00")
+    backoff = Backoff("ada", NOW + TTL, Text("throttled", host="old.example"), "Backoff 60000 \x00")
     open_store().back_off(backoff)
     store = open_store()
     assert store.backoff(["grace", "ada"], NOW + TTL - SECOND) == backoff
@@ -130,13 +131,16 @@ def test_a_backoff_is_returned_unchanged_until_it_ends(open_store: OpenStore) ->
 
 
 def test_the_longer_backoff_applies_regardless_of_order(store: Store) -> None:
-    long, short = Backoff("ada", NOW + HOUR, "throttled", "long"), Backoff("ada", NOW + TTL, "x", "short")
+    long, short = (
+        Backoff("ada", NOW + HOUR, Text("throttled", host="long")),
+        Backoff("ada", NOW + TTL, Text("x")),
+    )
     store.back_off(long)
     store.back_off(short)
     assert store.backoff(["ada"], NOW) == long
-    longer = Backoff("ada", NOW + 2 * HOUR, "throttled", "longer")
+    longer = Backoff("ada", NOW + 2 * HOUR, Text("throttled", host="longer"))
     store.back_off(longer)
     assert store.backoff(["ada"], NOW) == longer
-    host = Backoff("host", NOW + 3 * HOUR, "throttled", "host")
+    host = Backoff("host", NOW + 3 * HOUR, Text("throttled", host="host"))
     store.back_off(host)
     assert store.backoff(["ada", "host"], NOW) == host

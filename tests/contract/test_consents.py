@@ -12,11 +12,12 @@ from importer.ports.consents import ConsentRequest
 from importer.ports.leases import LeaseLost
 from importer.ports.store import SealedGrants, Store
 from providers.errors import Side
+from providers.text import Text
 from tests.contract.conftest import OpenStore
 from tests.contract.test_store import NOW, SEALED, add, an_import, concurrently, hold
 
 ONE = ImportId("one")
-WAITS = Problem("consent_needed", "The owner has to sign in.")
+WAITS = Problem(Text("consent_needed"))
 
 
 SIDE = Side.SOURCE

@@ -67,6 +67,7 @@ from importer.ports.schema import SchemaAhead, SchemaState
 from importer.ports.store import RouteUnderWay, SealedGrants, Store
 from providers.endpoint import Endpoint, Security
 from providers.errors import Side
+from providers.text import Text
 from tests.contract.conftest import OpenStore
 from tests.rehearsal.proxy import cutting_proxy
 
@@ -166,7 +167,12 @@ def an_intent(first_uid: int = 1, folder: str = "Archive", slot: int = 0) -> Int
 
 def a_refusal(uid: int | None = 4, reason: str = "too large") -> Refusal:
     return Refusal(
-        ImportId("one"), "Archiv", UidValidity(3), None if uid is None else Uid(uid), reason, size_bytes=2**34
+        ImportId("one"),
+        "Archiv",
+        UidValidity(3),
+        None if uid is None else Uid(uid),
+        Text("not_taken", words=reason),
+        size_bytes=2**34,
     )
 
 
@@ -822,7 +828,7 @@ FULL = an_import(
     submitter="grace@old.example",
     state=State.WAITING,
     problem=Problem(
-        "throttled", "The server asks for a pause.", Side.SOURCE, "NO [LIMIT] \x00 später \udcff"
+        Text("throttled", host="\x00 \udcff", number=3), Side.SOURCE, "NO [LIMIT] \x00 später \udcff"
     ),
     not_before=NOW + TTL,
     attempts=3,

@@ -30,7 +30,7 @@ from importer.domain.model import Outcome, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.i18n.explanation_texts import explanation_json
 from importer.i18n.report_json import report_json
-from importer.i18n.translations import texts
+from importer.i18n.translations import LANGUAGES, texts
 from importer.ports.schema import SchemaState
 from importer.service.access.api_clients import authenticate
 from importer.service.access.sealed_grants import open_grants
@@ -154,6 +154,17 @@ def test_there_is_an_import_in_every_state_and_each_result_adds_up(upgraded: Dep
     assert summary is not None
     assert summary.totals.copied == 5 * (len(State) - 1)
     assert (batch.name, batch.submitter, batch.language) == ("people.csv", "ada@new.example", "de")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_its_problems_read_well_in_every_language(upgraded: Deps, language: str) -> None:
+    say = texts(language)
+    for state, import_ in by_state(upgraded).items():
+        problem = report_json(say, report_of(upgraded, import_))["problem"]
+        if import_.problem is not None:
+            assert isinstance(problem, dict), state
+            assert "imap.old.example" in problem["message"] or import_.problem.code == "internal"
+            assert "…" not in problem["message"]
 
 
 def test_passwords_open_while_an_import_is_under_way_and_are_erased_after_it(upgraded: Deps) -> None:

@@ -47,6 +47,7 @@ from providers.errors import (
     Side,
 )
 from providers.grants import Credential, MasterLogin, OwnerCredential
+from providers.text import Text
 
 
 class Fault(StrEnum):
@@ -172,12 +173,12 @@ class MemorySessions:
         """Check a login and return the mailbox; called once for each session."""
         mailbox = self.mailboxes.get(account.key)
         if mailbox is None:
-            raise HostUnknown(f"No host is called {account.endpoint.host}.", side=side)
+            raise HostUnknown(side=side)
         if isinstance(credential, MasterLogin):
             if credential != mailbox.master:
-                raise MasterRefused("The master user does not open it.", side=side)
+                raise MasterRefused(side=side)
         elif not _lets_in(mailbox, credential):
-            raise LoginRejected("The password is not the right one.", side=side)
+            raise LoginRejected(side=side)
         return mailbox
 
     def open_source(
@@ -266,7 +267,11 @@ class MemoryReader:
         for message in self._fetch("messages", folder, uids):
             reason = self._mailbox.unreadable(whole(message.body))
             lost = self._mailbox.breaks(whole(message.body))
-            yield NotHandedOut(message.uid, reason or "lost", lost) if reason or lost else message
+            yield (
+                NotHandedOut(message.uid, Text("not_handed_out").quoting(reason or ""), lost)
+                if reason or lost
+                else message
+            )
 
     def read_beginning(self, folder: FolderRef, uid: Uid, max_bytes: int) -> int:
         return sum(min(len(m.body), max_bytes) for m in self._fetch("messages", folder, UidSet.of((uid,))))
@@ -327,19 +332,19 @@ class MemoryReader:
 
     def _lose(self, fault: Fault | None) -> None:
         if fault is not None:
-            raise ConnectionLost("The connection was lost.", side=self.side)
+            raise ConnectionLost(side=self.side)
 
     def _folder(self, name: str) -> MemoryFolder:
         key = "INBOX" if name.upper() == "INBOX" else name
         target = self._mailbox.folders.get(key)
         if target is None or not target.selectable or key in self._mailbox.closed:
-            raise FolderUnusable(f"There is no folder “{name}”.", side=self.side)
+            raise FolderUnusable(side=self.side)
         return target
 
     def _open(self, ref: FolderRef) -> MemoryFolder:
         target = self._folder(ref.name)
         if target.uidvalidity != ref.uidvalidity:
-            raise FolderChanged(f"The folder “{ref.name}” is not the one it was.", side=self.side)
+            raise FolderChanged(side=self.side)
         return target
 
 
@@ -362,7 +367,7 @@ class MemoryWriter(MemoryReader):
     def create(self, folder: str) -> None:
         lost = self._reach("create")
         if self._mailbox.refuses(folder.encode()):
-            raise FolderUnusable(f"The folder “{folder}” could not be created.", side=self.side)
+            raise FolderUnusable(side=self.side)
         self._mailbox.create(folder)
         self._lose(lost)
 
@@ -435,10 +440,10 @@ class MemoryWriter(MemoryReader):
     def _stored(self, target: MemoryFolder, message: Outgoing) -> AppendResult:
         reason = self._mailbox.refuses(whole(message.body))
         if reason:
-            return Rejected(reason)
+            return Rejected(Text("not_taken", words=reason))
         capacity = self._mailbox.capacity_messages
         if capacity is not None and self._mailbox.message_count >= capacity:
-            raise QuotaExceeded("The new mailbox is full.", side=self.side)
+            raise QuotaExceeded(side=self.side)
         uid = target.add(
             message.flags,
             self._mailbox.keeps_date(message.internaldate),
@@ -468,7 +473,7 @@ class MemoryWriter(MemoryReader):
         lost = self._reach("remove")
         target = self._open(folder)
         if not self._mailbox.gives_uids:
-            raise FolderUnusable(f"Nothing can be removed from “{folder.name}”.", side=self.side)
+            raise FolderUnusable(side=self.side)
         modseqs = target.modseqs() if unchanged_since and self._mailbox.keeps_modseqs else {}
         stays = UidSet.of(uid for uid in uids if modseqs.get(uid, 0) > unchanged_since)
         wanted = [uid for uid in uids - stays if uid in target.messages]
@@ -481,7 +486,7 @@ class MemoryWriter(MemoryReader):
         lost = self._reach("remove_folder")
         inside = folder.name + (self._mailbox.hierarchy.delimiter or "\0")
         if self._open(folder).messages or any(name.startswith(inside) for name in self._mailbox.folders):
-            raise FolderUnusable(f"The folder “{folder.name}” is not empty.", side=self.side)
+            raise FolderUnusable(side=self.side)
         if lost is not Fault.DURING:
             del self._mailbox.folders[folder.name]
         self._lose(lost)

@@ -11,6 +11,7 @@ from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.mailbox_access import AccessToken, Consent, Question, not_set_up
+from providers.text import Text
 
 
 class MemoryAccess:
@@ -59,18 +60,18 @@ class MemoryAccess:
                 return password
             case OAuthGrant(provider):
                 if provider not in self.open_at:
-                    raise GrantExpired(not_set_up(provider))
+                    raise GrantExpired(not_set_up(GrantExpired.code, provider))
                 return _Tokens(self, grant, keep)
             case OrganisationGrant(provider):
                 if self.organisation_grant(provider, mailbox) is None:
-                    raise GrantExpired(not_set_up(provider))
+                    raise GrantExpired(not_set_up(GrantExpired.code, provider))
                 return _Tokens(self, None, keep)
             case _:
                 assert_never(grant)
 
     def begin_sign_in(self, provider: str, mailbox: str) -> Question:
         if provider not in self.open_at:
-            raise LoginRejected(not_set_up(provider))
+            raise LoginRejected(not_set_up(LoginRejected.code, provider))
         state, nonce = secrets.token_hex(8), secrets.token_hex(8)
         return Question(f"https://{provider}.example/ask?state={state}", state, Secret(nonce[::-1]), nonce)
 
@@ -79,9 +80,10 @@ class MemoryAccess:
     ) -> Consent:
         nonce, who = self._codes.pop(answer.get("code", ""), ("", ""))
         if nonce != asked.nonce or asked.verifier != Secret(nonce[::-1]) or answer["state"] != asked.state:
-            raise LoginRejected("This response belongs to another sign-in. Open the link again.")
+            raise LoginRejected(Text("login_rejected.other_sign_in"))
         if who != mailbox:
-            raise LoginRejected(f"You signed in as {who}, but the mailbox is {mailbox}.")
+            text = Text("login_rejected.other_account", provider="Example", signed_in=who, mailbox=mailbox)
+            raise LoginRejected(text)
         grant = OAuthGrant(provider, Secret(secrets.token_hex(8)))
         return Consent(grant, AccessToken(Secret(self.token), 0.0, 0.0), (who,))
 
@@ -101,7 +103,7 @@ class _Tokens:
     def access_token(self, *, refused: bool = False) -> Secret:
         if self.grant is not None:
             if self.grant.refresh_token.reveal() in self.provider.withdrawn:
-                raise GrantExpired("The permission is withdrawn or has run out. Sign in again.")
+                raise GrantExpired(Text("grant_expired.withdrawn", provider="Example"))
             if self.provider.rotates:
                 self.provider.withdrawn.add(self.grant.refresh_token.reveal())
                 self.grant = replace(self.grant, refresh_token=Secret(secrets.token_hex(8)))

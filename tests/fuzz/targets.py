@@ -73,6 +73,7 @@ from providers.errors import LoginRejected, ServerUnavailable
 from providers.mailbox_access import Question
 from providers.oauth_http import OAuthHttp
 from providers.openid_connect import OpenId, Registration
+from providers.text import Text
 from tests.lookups import UsualNames
 from tests.recorded import Recorded
 from tests.unit.web_office import WebOffice
@@ -446,8 +447,8 @@ def mail(data: bytes) -> None:
     """A mail about a hostile server is a mail with our headers only, and its CSV holds no formula."""
     text = data.decode("utf-8", "surrogatepass") if _is_text(data) else data.decode("latin-1")
     half = text[: len(text) // 2]
-    refusal = Refusal(_IMPORT.id, text, UidValidity(1), Uid(1), text, half, text)
-    import_ = replace(_IMPORT, problem=Problem("x", half, None, text))
+    refusal = Refusal(_IMPORT.id, text, UidValidity(1), Uid(1), Text("not_taken", words=text), half, text)
+    import_ = replace(_IMPORT, problem=Problem(Text("host_unknown", host=half), None, text))
     report = Report(import_, (FolderTally(text, half, 1, skipped={text: 1}),), (refusal,))
     batch = BatchReport(Batch(BatchId("b1"), NOW, text, "it@new.example"), (report,))
     sender, recipient = mailbox("mailhaul@new.example"), mailbox("ada@new.example")

@@ -12,7 +12,7 @@ import pytest
 from importer.bootstrap import standalone
 from importer.domain.model import Account
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
-from importer.i18n.problem_texts import by_code
+from importer.i18n.problem_texts import problem_text
 from importer.i18n.translations import LANGUAGES, texts
 from importer.ports.work_limit import WorkLimit
 from importer.service.deps import Deps
@@ -60,7 +60,7 @@ def test_a_check_names_the_limit_in_each_language(
     problem = last.source.problem
     assert problem is not None
     assert problem.code == code
-    sentences = {by_code(texts(name), code, problem.message, "localhost") for name in LANGUAGES}
+    sentences = {problem_text(texts(name), problem) for name in LANGUAGES}
     assert len(sentences) == len(LANGUAGES)
     assert all("localhost" in sentence and any(c.isdigit() for c in sentence) for sentence in sentences)
 

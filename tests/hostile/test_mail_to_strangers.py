@@ -66,7 +66,7 @@ def test_words_of_a_hostile_server_reach_its_submitter_without_links(
     words = "call +1-900-EVIL https://evil.example/pay now"
 
     def refuse(*_facts: object, **_more: object) -> None:
-        raise LoginRejected("The login was refused.", server_text=words)
+        raise LoginRejected(server_text=words)
 
     submit(browser, ["ceo@third-party.example,x,imaps://any@imap.evil.example,mallory@new.example,right\n"])
     monkeypatch.setattr(office.doors, "admit", refuse)

@@ -60,7 +60,7 @@ def pause_it(office: WebOffice, import_: Import) -> None:
 
 def source_down(office: WebOffice, import_: Import) -> None:
     def down(*_: object) -> MemoryMailbox:
-        raise ServerUnavailable("away", side=Side.SOURCE)
+        raise ServerUnavailable(side=Side.SOURCE)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(office.doors, "admit", down)
@@ -242,7 +242,7 @@ def test_who_has_opened_nothing_does_not_learn_that_the_mailbox_is_written_to() 
     assert writer is not None
     office.store.count_bytes(f"up {DESTINATION.key}", office.clock.now(), 1000)
     office.deps = replace(office.deps, allowance=lambda _account: Allowance(daily_up_bytes=1000))
-    office.sessions.trouble = ConnectionLost("gone", side=Side.SOURCE)
+    office.sessions.trouble = ConnectionLost(side=Side.SOURCE)
     waiting = office.work(squatting.import_.id)
     assert waiting.problem is not None
     assert waiting.problem.code == "connection_lost"

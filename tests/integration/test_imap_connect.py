@@ -33,7 +33,9 @@ from providers.errors import (
     Side,
     Throttled,
 )
+from providers.text import Text
 from tests.conftest import MakeUser
+from tests.english import said
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.hosts import RehearsalHost, new_user
@@ -45,8 +47,8 @@ PASSWORD = "k4n4r13nv0g3l"
 QUICK = Timeouts(connect_s=1.0, io_s=5.0)
 
 
-def app_password(account: Account, _words: str, *, by_token: bool) -> str:
-    return "" if by_token else f"Make an app password for {account.address}."
+def app_password(account: Account, _words: str, *, by_token: bool) -> Text | None:
+    return None if by_token else Text("app_password_google", address=account.address)
 
 
 def sessions(ca_file: Path | None = None) -> ImapSessions:
@@ -75,15 +77,15 @@ def failure(
         sessions(ca_file).open_source(login_account, Secret(password))
     error = caught.value
     assert error.side is Side.SOURCE
-    assert str(error).endswith(".")
-    assert "  " not in str(error)
+    assert said(error).endswith(".")
+    assert "  " not in said(error)
     assert error.__traceback__ is not None
     without_frame = error.with_traceback(
         error.__traceback__.tb_next
     )  # without this frame, which holds the password
     report = "".join(traceback.TracebackException.from_exception(without_frame, capture_locals=True).format())
     assert "open_connection" in report
-    texts = [report, repr(error), str(error), error.server_text, repr(vars(error))]
+    texts = [report, repr(error), said(error), error.server_text, repr(vars(error))]
     chain: BaseException | None = error
     while chain is not None:
         texts += [repr(chain), repr(chain.args), repr(vars(chain))]
@@ -244,12 +246,13 @@ def test_a_wrong_password_is_reported(
     user = make_user(host)
     error = failure(host.imaps, user.ca_file, login=user.account.login, password=password)
     assert isinstance(error, LoginRejected)
-    assert "localhost" in str(error)
-    assert "password" in str(error)
+    assert "localhost" in said(error)
+    assert "password" in said(error)
     if password == PASSWORD:
-        assert str(error) == (
-            "localhost did not accept the user name or the password. Check both and try again."
-            " Make an app password for ada@old.example."
+        assert said(error) == (
+            "localhost did not accept the user name or the password. Google accepts app passwords only:"
+            " create one at https://myaccount.google.com/apppasswords and use it instead of the account's"
+            " password, or sign in with Google."
         )
 
 
@@ -263,7 +266,9 @@ def test_a_user_name_with_a_line_break_is_not_sent() -> None:
 def test_an_unknown_host_is_reported() -> None:
     error = failure(Endpoint("imap.nowhere.invalid"))
     assert isinstance(error, HostUnknown)
-    assert str(error) == "There is no server called imap.nowhere.invalid. Check the server name."
+    assert said(error) == (
+        "There is no server called imap.nowhere.invalid. Check the address or the server name."
+    )
     for odd in ("a..b", ".", "x" * 70 + ".example", "-"):
         assert isinstance(failure(Endpoint(odd)), HostUnknown)
 
@@ -272,7 +277,7 @@ def test_a_closed_port_is_reported_as_unavailable() -> None:
     (port,) = free_ports()
     error = failure(Endpoint("localhost", port))
     assert isinstance(error, ServerUnavailable)
-    assert f"Nothing answers at localhost on port {port}." in str(error)
+    assert f"Nothing answers at localhost on port {port}." in said(error)
 
 
 @pytest.mark.parametrize("said", ["BYE [UNAVAILABLE] starting up", "NO [LIMIT] Too many of you", "BAD no"])
@@ -288,7 +293,9 @@ def test_a_rejecting_greeting_is_throttling_and_not_retried(said: str) -> None:
 def test_an_untrusted_authority_is_refused(new_host: Dovecot) -> None:
     error = failure(new_host.imaps)
     assert isinstance(error, CertificateRefused)
-    assert str(error).startswith("The certificate of localhost does not prove that it is localhost (")
+    assert said(error).startswith(
+        "The certificate of localhost does not prove that the server is localhost ("
+    )
 
 
 @pytest.mark.parametrize(("names", "expired"), [(("wrong.example",), False), ((), True)])
@@ -300,7 +307,7 @@ def test_a_certificate_for_another_host_or_an_expired_one_is_refused(
         error = failure(server.endpoint, ca.ca_file)
     assert isinstance(error, CertificateRefused)
     assert server.commands == []
-    assert ("mismatch" if names else "expired") in str(error)
+    assert ("mismatch" if names else "expired") in said(error)
 
 
 @pytest.mark.parametrize(
@@ -318,20 +325,20 @@ def test_a_server_that_does_not_speak_imap_is_reported(greeting: bytes, security
     with scripted_server(greeting=greeting, security=security) as server:
         error = failure(server.endpoint)
     assert isinstance(error, NotAnImapServer)
-    assert f"port {server.endpoint.port}" in str(error)
+    assert f"port {server.endpoint.port}" in said(error)
     assert server.connections == 1
 
 
 def test_plaintext_to_a_tls_port_suggests_imaps(new_host: Dovecot) -> None:
     error = failure(replace(new_host.imaps, security=Security.PLAINTEXT))
     assert isinstance(error, NotAnImapServer)
-    assert "imaps://" in str(error)
+    assert "imaps://" in said(error)
 
 
 def test_tls_to_a_port_without_tls_suggests_starttls(new_host: Dovecot) -> None:
     error = failure(replace(new_host.starttls, security=Security.TLS), new_host.ca_file)
     assert isinstance(error, NotAnImapServer)
-    assert "imap://" in str(error)
+    assert "imap://" in said(error)
 
 
 def test_no_password_is_sent_when_starttls_is_not_offered() -> None:
@@ -409,7 +416,11 @@ def test_a_preauth_greeting_is_refused(security: Security, kind: type[MailError]
         ),
         (b"TAG NO [INUSE] being moved", ServerUnavailable, "busy"),
         (b"* BYE [UNAVAILABLE] going down", ServerUnavailable, "busy"),
-        (b"TAG NO [OVERQUOTA] Account exceeded command or bandwidth limits.", Throttled, "daily limit"),
+        (
+            b"TAG NO [OVERQUOTA] Account exceeded command or bandwidth limits.",
+            Throttled,
+            "daily transfer limit",
+        ),
         (b"* BYE Autologout", ConnectionLost, "was lost"),
     ],
 )
@@ -419,11 +430,11 @@ def test_a_refused_login_is_distinguished_from_a_busy_server(
     with scripted_server(lambda command: answer + b"\r\n" if command == "CREDENTIALS" else None) as server:
         error = failure(server.endpoint)
     assert type(error) is kind
-    assert words in str(error)
+    assert words in said(error)
     assert error.server_text
     assert server.connections == 1  # never twice: hosts lock accounts
     if kind is LoginRejected:
-        assert str(error).endswith("Make an app password for ada@old.example.")
+        assert said(error).endswith("or sign in with Google.")
 
 
 def test_the_backoff_time_of_exchange_is_applied() -> None:

@@ -27,7 +27,7 @@ def test_a_loopback_server_is_reached_only_where_the_operator_allows_it(
     user = make_user(new_host)
     untrusted = replace(user.account, public_only=True)
     closed = ImapSessions(ca_file=user.ca_file, timeouts=QUICK)
-    with pytest.raises(HostForbidden, match="not a mail server on the public internet") as caught:
+    with pytest.raises(HostForbidden, match="host_forbidden") as caught:
         closed.open_source(untrusted, Secret(user.password))
     assert "127.0.0.1" not in str(caught.value) + caught.value.server_text
     closed.open_source(
@@ -77,7 +77,7 @@ def test_the_certificate_must_match_the_name_and_not_the_address(
     sessions = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
     for endpoint in (new_host.imaps, replace(new_host.starttls, security=Security.STARTTLS)):
         other = replace(endpoint, host="imap.old.example")
-        with pytest.raises(CertificateRefused, match="does not prove that it is imap"):
+        with pytest.raises(CertificateRefused, match=r"certificate_refused\.verify .*host=imap"):
             sessions.open_source(
                 replace(user.account, endpoint=other, public_only=True), Secret(user.password)
             )

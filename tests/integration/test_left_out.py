@@ -42,19 +42,19 @@ CASES = (
         "folders",
         "INBOX, Work/*",
         {"Work": 2, "Junk": 1, "Trash/2019": 1},
-        "in a folder that was not chosen",
+        "folder_left_out.not_chosen",
     ),
     Case(
         "spam_and_trash",
         "skip",
         {"Junk": 1, "Trash/2019": 1},
-        "in the spam or trash folder, which was left out by choice",
+        "folder_left_out.spam_or_trash",
     ),
     Case(
         "since",
         "2019-03-02",
         {"INBOX": 1, "Work": 1, "Work/Old": 1, "Junk": 1, "Trash/2019": 1},
-        "dated before 2019-03-02 (UTC)",
+        "before_date:2019-03-02",
     ),
 )
 

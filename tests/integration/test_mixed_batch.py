@@ -262,7 +262,7 @@ def test_rows_of_every_kind_end_as_expected_and_nothing_is_lost(
             assert all(links[address].endswith(token) for address, token in tokens.items())
 
             first, *_ = sorted(owners)
-            with pytest.raises(LoginRejected, match=f"the mailbox is {first}"):
+            with pytest.raises(LoginRejected, match=f"mailbox={first}"):
                 answered(deps, running_authority, tokens[first], account="grace@team.example")
             for token in tokens.values():
                 answered(deps, running_authority, token)

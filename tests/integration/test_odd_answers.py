@@ -28,6 +28,7 @@ from importer.domain.model import (
 from importer.ports.mailbox import LabelView
 from providers.endpoint import Secret
 from providers.errors import ConnectionLost
+from tests.english import reason_said
 from tests.rehearsal.scripted import ScriptedServer, scripted_server
 
 _WAIT = LoginLimiter.wait
@@ -113,7 +114,9 @@ def read(box: Box, uids: UidSet = ALL) -> tuple[dict[Uid, Message], dict[Uid, st
     with session_on(box) as (session, server):
         came = list(session.messages(INBOX, uids))
     messages = {message.uid: message for message in came if isinstance(message, Message)}
-    refused = {message.uid: message.reason for message in came if isinstance(message, NotHandedOut)}
+    refused = {
+        message.uid: reason_said(message.reason) for message in came if isinstance(message, NotHandedOut)
+    }
     assert len(messages) + len(refused) == len(came)
     return messages, refused, server
 
@@ -169,7 +172,7 @@ def test_an_append_whose_form_is_refused_is_sent_in_the_old_form_over_a_new_conn
         message = Outgoing(Uid(1), (), "", b"bytes")
         first = sessions.open_destination(account, Secret("secret"))
         assert first.has_capability("LITERAL+")
-        with pytest.raises(ConnectionLost, match="was lost"):
+        with pytest.raises(ConnectionLost, match="connection_lost"):
             first.append(INBOX, [message])
         assert not first.has_capability("LITERAL+")
         results = first.append(INBOX, [message])

@@ -17,6 +17,7 @@ from providers.endpoint import Endpoint, Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.mailbox_access import MailboxAccess
 from providers.yahoo import PROVIDER
+from tests.english import said
 from tests.rehearsal.applications import application, overlay
 from tests.rehearsal.authority import Authority
 
@@ -78,7 +79,7 @@ def test_its_own_codes_end_a_consent(host: Authority, access: MailboxAccess, cod
     ],
 )
 def test_its_errors_have_advice(words: str, help_: str) -> None:
-    assert help_ in PROVIDER.explain(words)
+    assert help_ in said(PROVIDER.explain(words))
 
 
 def test_its_mailboxes_are_opened_with_app_passwords_too() -> None:
@@ -86,8 +87,8 @@ def test_its_mailboxes_are_opened_with_app_passwords_too() -> None:
     assert host is not None
     assert (host.sign_in, host.passwords_unavailable) == ("yahoo", "")
     account = Account(ADA, ADA, Endpoint("export.imap.mail.yahoo.com"))
-    assert "app passwords only" in login_help(Catalog.load(), account, "no", by_token=False)
-    assert "sign in again" in login_help(Catalog.load(), account, "no", by_token=True)
+    assert "app passwords only" in said(login_help(Catalog.load(), account, "no", by_token=False))
+    assert "sign in again" in said(login_help(Catalog.load(), account, "no", by_token=True))
 
 
 def test_the_token_is_sent_as_yahoo_documents_it() -> None:

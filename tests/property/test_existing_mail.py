@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef, HeaderLines, ImportId, Message, NotHandedOut, RefusalCode
 from importer.engine import existing_mail
+from providers.text import Text
 from tests.fakes.mailbox import MemoryReader
 from tests.property.world import World, mail
 
@@ -95,7 +96,7 @@ class Odd:
                 continue
             self.reads.append(message.uid)
             if self.withheld(bytes(message.body)):  # type: ignore[arg-type]
-                yield NotHandedOut(message.uid, "NIL")
+                yield NotHandedOut(message.uid, Text("not_handed_out"))
             elif self.emptied(bytes(message.body)):  # type: ignore[arg-type]
                 yield message._replace(body=b"")
             else:

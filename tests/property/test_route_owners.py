@@ -109,7 +109,7 @@ class Street:
                 few = replace(office.deps.transfer_limits, lanes=1, batch_messages=1)
                 office.work(id_, transfer_limits=few, stopping=lambda: office.new.message_count > before)
             case "work while away":
-                office.sessions.trouble = ConnectionLost("gone", side=Side.SOURCE)
+                office.sessions.trouble = ConnectionLost(side=Side.SOURCE)
                 office.work(id_)
                 office.sessions.trouble = None
             case "undo" if office.import_(id_).state in ENDED:

@@ -184,7 +184,7 @@ class World:
 
     def _lane(self, number: int) -> Lane:
         if number > self.refuse_lanes_above:
-            raise ServerUnavailable("too many connections")
+            raise ServerUnavailable()
         source = MemoryReader(self.source)
         return Lane(number, source, MemoryWriter(self.destination))
 

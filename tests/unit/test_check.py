@@ -19,6 +19,8 @@ from importer.service.imports import check_mailboxes as checking
 from importer.service.imports.check_mailboxes import check
 from providers.endpoint import Secret
 from providers.errors import ServerUnavailable, Side
+from providers.text import Text
+from tests.english import said
 from tests.fakes.mailbox import MemoryReader
 from tests.unit.test_service import DATE, DESTINATION, SOURCE, Office
 
@@ -92,12 +94,15 @@ def test_a_rejected_login_does_not_hide_the_other_side(office: Office, source: s
 def test_an_error_while_counting_is_reported(office: Office) -> None:
     def fault(operation: str) -> None:
         if operation == "uids":
-            raise ServerUnavailable("It is busy.")
+            raise ServerUnavailable()
 
     office.old.fault = fault
     check_ = run_check(office)[-1]
     assert check_.source.problem is not None
-    assert (check_.source.look, check_.source.problem.message) == (CheckPhase.FAILED, "It is busy.")
+    assert (check_.source.look, said(check_.source.problem)) == (
+        CheckPhase.FAILED,
+        said(Text("server_unavailable")),
+    )
 
 
 def test_already_imported_messages_are_not_counted_again(office: Office) -> None:
@@ -134,7 +139,7 @@ def test_messages_of_one_header_are_forecast_as_often_as_they_are_there(office: 
 def test_a_destination_that_cannot_be_examined_does_not_stop_the_check(office: Office) -> None:
     def fault(operation: str) -> None:
         if operation == "headers":
-            raise ServerUnavailable("It is busy.", side=Side.DESTINATION)
+            raise ServerUnavailable(side=Side.DESTINATION)
 
     office.new.folders["INBOX"].add((), DATE, b"Subject: 0\r\n\r\ntext\r\n")
     office.new.fault = fault

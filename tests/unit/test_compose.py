@@ -32,6 +32,7 @@ from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.notices import Invitation, Notice
 from providers.endpoint import Endpoint
 from providers.errors import Side
+from providers.text import Text
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 KEY = b"k" * 32
@@ -55,9 +56,18 @@ DRAWN = re.compile(
 )
 
 
+TOO_LARGE = Text("too_large", size="25 MB")
+
+
 def refusal(number: int = 1, **changes: Any) -> Refusal:
     refusal_ = Refusal(
-        IMPORT.id, "INBOX", UidValidity(1), Uid(number), "too large", "2019-03-01", f"Pictures {number}"
+        IMPORT.id,
+        "INBOX",
+        UidValidity(1),
+        Uid(number),
+        Text("too_large", size="25 MB"),
+        "2019-03-01",
+        f"Pictures {number}",
     )
     return replace(refusal_, **changes)
 
@@ -139,9 +149,7 @@ def test_the_numbers_add_up_in_text_and_html_and_in_every_folder() -> None:
 
 
 def test_an_unfinished_import_shows_the_remaining_messages() -> None:
-    full = Problem(
-        "destination_full", "The new mailbox is full. Free some space there.", None, "NO [OVERQUOTA]"
-    )
+    full = Problem(Text("destination_full"), None, "NO [OVERQUOTA]")
     notice = completion_notice(
         report(FolderTally("INBOX", "INBOX", found=9, copied=4), state=State.STOPPED, problem=full)
     )
@@ -150,7 +158,7 @@ def test_an_unfinished_import_shows_the_remaining_messages() -> None:
     assert sum(parts) == total == 9
     for body in (notice.text, notice.html):
         assert "The new mailbox is full." in body
-        assert "Free some space there." in " ".join(body.split())
+        assert "Free up space or get more" in " ".join(body.split())
         assert "NO [OVERQUOTA]" in body
         assert "start the copy again" in " ".join(body.split())
 
@@ -264,7 +272,7 @@ def test_a_failed_folder_counts_with_all_of_its_messages() -> None:
 
 # --- Languages --------------------------------------------------------------------------------------
 
-FULL = Problem("destination_full", "The new mailbox is full.", None, "NO [OVERQUOTA]")
+FULL = Problem(Text("destination_full"), None, "NO [OVERQUOTA]")
 SPOKEN = {
     "en": ("Your mail has been copied, except 3 messages", "What to do next", "4,211"),
     "de": ("Ihre Mails sind kopiert, bis auf 3 Nachrichten", "Was jetzt zu tun ist", "4.211"),
@@ -330,10 +338,10 @@ def test_external_text_cannot_inject_markup_headers_or_direction() -> None:
             IMPORT,
             state=State.STOPPED,
             source=replace(IMPORT.source, address="a@b.example\r\nBcc: x@evil.example"),
-            problem=Problem("x", NASTY, None, NASTY),
+            problem=Problem(Text("host_unknown", host=NASTY), None, NASTY),
         ),
         (FolderTally(NASTY, NASTY + "2", 1, skipped={NASTY: 1}),),
-        (refusal(subject=NASTY, reason=NASTY, folder=NASTY, date=NASTY),),
+        (refusal(subject=NASTY, reason=Text("not_taken", words=NASTY), folder=NASTY, date=NASTY),),
     )
     rows = BatchReport(Batch(BatchId("b1"), T, NASTY, "it@new.example"), (it,))
     for notice in (completion_notice(it), *COMPOSER.batch_summary(rows, T)):
@@ -443,10 +451,10 @@ def test_each_recipient_gets_one_mail() -> None:
     ],
 )
 def test_words_of_others_hold_no_link_in_a_mail(words: str) -> None:
-    problem = Problem("server_refused", "It was refused.", Side.SOURCE, words)
+    problem = Problem(Text("host_unknown", host=words), Side.SOURCE, words)
     it = report(
         FolderTally(words, words, 2, failed=2),
-        refusals=(refusal(subject=words, reason=words, folder=words),),
+        refusals=(refusal(subject=words, reason=Text("not_taken", words=words), folder=words),),
         state=State.STOPPED,
         problem=problem,
     )
@@ -461,8 +469,11 @@ def test_words_of_others_hold_no_link_in_a_mail(words: str) -> None:
     "words", ["http://192.0.2.1/pay", "https://[2001:db8::1]/pay", "https://3221225985/pay"]
 )
 def test_words_of_others_hold_no_link_to_a_number(words: str) -> None:
-    problem = Problem("server_refused", "It was refused.", Side.SOURCE, words)
-    it = report(refusals=(refusal(subject=words, reason=words, folder=words),), problem=problem)
+    problem = Problem(Text("host_unknown", host=words), Side.SOURCE, words)
+    it = report(
+        refusals=(refusal(subject=words, reason=Text("not_taken", words=words), folder=words),),
+        problem=problem,
+    )
     notice = completion_notice(it)
     assert "://" not in notice.text
     assert words not in unescape(notice.html)
@@ -493,9 +504,7 @@ def test_a_batch_whose_rows_ended_again_gets_another_summary() -> None:
 
 
 def test_a_batch_summary_goes_to_its_submitter_only() -> None:
-    stopped = report(
-        state=State.STOPPED, problem=Problem("host_unknown", "There is no server x.", None), row=3
-    )
+    stopped = report(state=State.STOPPED, problem=Problem(Text("host_unknown", host="x")), row=3)
     rows = BatchReport(
         Batch(BatchId("b1"), T, "move.csv", "It@new.example"), (report(*ACCOUNTS, row=2), stopped)
     )
@@ -504,7 +513,7 @@ def test_a_batch_summary_goes_to_its_submitter_only() -> None:
     assert notice.recipient == "It@new.example"
     assert notice.subject == "Your batch: 1 of 2 mailboxes complete"
     for body in (notice.text, unescape(notice.html)):
-        assert "There is no server x." in body
+        assert "There is no server called x." in body
         assert "4,190" in body
         assert "ine 3" in body
     nobody = replace(rows, batch=replace(rows.batch, submitter=""))

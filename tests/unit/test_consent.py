@@ -27,6 +27,7 @@ from importer.service.tick import Tick
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, Side
 from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
+from tests.english import said
 from tests.fakes.mailbox_access import MemoryAccess
 from tests.fakes.store import MemoryStore
 from tests.unit.test_service import DESTINATION, SOURCE, Mailer, Office, a_row
@@ -217,7 +218,7 @@ def test_a_consent_starts_the_import_and_its_link_works_once(office: Office) -> 
 
 def test_another_mailbox_is_rejected_and_the_link_still_works(office: Office) -> None:
     _, import_ = submit_row(office)
-    with pytest.raises(LoginRejected, match=r"signed in as grace@old\.example"):
+    with pytest.raises(LoginRejected, match=r"signed_in=grace@old\.example"):
         sign_in(office, import_.id, "grace@old.example")
     assert office.import_(import_.id).state is State.WAITING
     sign_in(office, import_.id)
@@ -275,7 +276,7 @@ def test_the_destination_owner_is_invited_and_consents(office: Office) -> None:
     _, import_ = submit_row(office, row_with_destination_consent())
     assert import_.problem is not None
     assert (import_.problem.code, import_.problem.side) == ("consent_needed", Side.DESTINATION)
-    assert DESTINATION.address in import_.problem.message
+    assert DESTINATION.address in said(import_.problem)
     [mail] = invitations(office)
     assert mail.recipient == DESTINATION.address
     assert f"into your mailbox {DESTINATION.address}" in mail.text.replace("\n", " ")
@@ -287,7 +288,7 @@ def test_the_destination_owner_is_invited_and_consents(office: Office) -> None:
     sent = owner_consent.with_consent_link(office.deps, mail)
     assert sent is not None
     assert token in sent.text
-    with pytest.raises(LoginRejected, match=r"signed in as ada@old\.example"):
+    with pytest.raises(LoginRejected, match=r"signed_in=ada@old\.example"):
         sign_in(office, import_.id, SOURCE.address, Side.DESTINATION)
     sign_in(office, import_.id, side=Side.DESTINATION)
     assert owner_consent.with_consent_link(office.deps, mail) is None
@@ -303,7 +304,7 @@ def test_both_owners_are_invited_and_the_import_starts_when_both_consent(office:
     assert all("The owner of the other mailbox is asked as well" in mail.html for mail in invitations(office))
     assert import_.problem is not None
     assert import_.problem.side is Side.SOURCE
-    assert "The owner of the other mailbox has to sign in too" in import_.problem.message
+    assert "The owner of the other mailbox has to sign in too" in said(import_.problem)
     office.queue.take()
     second = next(side for side in Side if side is not first)
     sign_in(office, import_.id, side=first)
@@ -317,7 +318,7 @@ def test_both_owners_are_invited_and_the_import_starts_when_both_consent(office:
         "consent_needed",
         second,
     )
-    assert "other mailbox" not in waiting.problem.message
+    assert "other mailbox" not in said(waiting.problem)
     assert waiting.not_before is not None
     assert awaited_sides(office, import_.id) == [second]
     office.sessions.trouble = None
@@ -426,7 +427,7 @@ def test_reminders_are_sent_after_two_and_five_days_and_the_link_expires_after_f
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.STOPPED, "consent_expired")
     assert exit_code(ended) is ExitCode.LOGIN
-    assert "Nobody signed in with Google for ada@old.example" in ended.problem.message
+    assert "There was no sign-in with Google for ada@old.example" in said(ended.problem)
     assert not office.store.notices(f"import:{import_.id}")  # no login succeeded, and there is no submitter
     assert office.store.grants(import_.id) is None
 
@@ -474,7 +475,7 @@ def test_the_import_stops_if_sign_in_is_no_longer_set_up(office: Office) -> None
     ended = office.work(import_.id)
     assert ended.problem is not None
     assert (ended.state, ended.problem.code) == (State.STOPPED, "grant_expired")
-    assert "not set up for signing in with Google" in ended.problem.message
+    assert "not set up for signing in with Google" in said(ended.problem)
 
 
 # --- Organisations and passwords ----------------------------------------------------------------------
@@ -629,7 +630,7 @@ def test_a_token_opens_only_the_requested_mailbox(organisation: bool) -> None:
     assert stopped.state is State.STOPPED
     assert stopped.problem is not None
     assert (stopped.problem.code, stopped.problem.side) == ("login_rejected", Side.SOURCE)
-    assert "board@old.example" in stopped.problem.message
+    assert "board@old.example" in said(stopped.problem)
 
 
 def test_a_late_consent_does_not_revoke_those_of_other_imports(office: Office) -> None:

@@ -51,7 +51,7 @@ def in_a_leg(office: Office, request: Callable[[ImportId], object]) -> Import:
 # --- Pausing --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trouble", [None, ServerUnavailable("away"), Throttled("later")])
+@pytest.mark.parametrize("trouble", [None, ServerUnavailable(), Throttled()])
 def test_an_idle_import_pauses_immediately_and_resumes(office: Office, trouble: Exception | None) -> None:
     _, import_id = office.submit()
     if trouble is not None:
@@ -152,7 +152,7 @@ def test_cancelling_erases_the_passwords_and_notifies_once(office: Office, befor
     [submitted] = submit(office.deps, Actor(notify="it@new.example"), [a_row()]).rows
     import_id = submitted.import_.id
     if before == "waiting":
-        office.sessions.trouble = ServerUnavailable("away")
+        office.sessions.trouble = ServerUnavailable()
         handle_ring(office.deps, import_id)
     if before == "paused":
         pause(office.deps, import_id)

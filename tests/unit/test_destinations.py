@@ -24,6 +24,7 @@ from providers.endpoint import Endpoint, Secret
 from providers.errors import Side
 from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
 from providers.mailbox_access import People, Person, Question
+from tests.english import said
 from tests.fakes.mailbox_access import MemoryAccess
 from tests.unit.test_api import Panel, problem
 from tests.unit.test_rows import GOOD, HEADER, NEW, row
@@ -168,7 +169,7 @@ def test_organisation_access_is_for_administrators(tmp_path: Path) -> None:
     assert again.status_code == 201
     assert state_after_legs(office, again.json()["import"]["id"]) is State.COMPLETE
     refusal = problem(owner(office, admin).post(f"/imports/{started}/undo", {}), 409, "not_possible")
-    assert "accepts no passwords" in refusal["detail"]
+    assert "does not accept passwords" in refusal["detail"]
     undone = admin.post(f"/imports/{started}/undo", {})
     assert (undone.status_code, undone.json()["totals"]["removed"]) == (200, 6)
 
@@ -201,7 +202,7 @@ def test_the_destination_owner_is_invited_and_the_api_returns_the_link(tmp_path:
     assert isinstance(grants_of(office, started["id"]).destination, OAuthGrant)
     assert state_after_legs(office, started["id"]) is State.COMPLETE
     refusal = problem(panel.post(f"/imports/{started['id']}/undo", {}), 409, "not_possible")
-    assert "the owner's consent ended with the import" in refusal["detail"]
+    assert "the permission given by the owner ended with the import" in refusal["detail"]
 
 
 # --- The pages ----------------------------------------------------------------------------------------
@@ -271,7 +272,7 @@ def test_rows_of_a_file_without_a_password_wait_for_their_owners(tmp_path: Path)
     assert "/consent/" in browser.get(batch).text
     [import_] = office.deps.store.imports(limit=5)
     assert import_.problem is not None
-    assert "grace@new.example" in import_.problem.message
+    assert "grace@new.example" in said(import_.problem)
 
 
 def test_the_page_says_that_undo_needs_access_to_the_mailbox(tmp_path: Path) -> None:

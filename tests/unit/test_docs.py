@@ -15,6 +15,7 @@ import pytest
 from docs.generate import errors, events, mail_hosts
 from docs.generate.pages import PAGES
 from importer.cli.command_table import COMMAND_NAMES, load_command
+from importer.codes.code_table import ROWS
 from importer.doctor import PARTS
 from importer.domain.csv_import.csv_reader import KNOWN_COLUMNS
 from importer.domain.import_options import OPTIONS
@@ -84,8 +85,9 @@ def test_every_log_event_is_explained_and_emitted_in_one_place() -> None:
 
 
 def test_every_code_is_explained() -> None:
-    assert set(errors.REASONS) == set(errors.errors()) | errors.own_codes()
-    assert list(errors.REFUSALS) == list(RefusalCode)
+    assert set(errors.errors()) <= set(errors.reasons())
+    assert all(row.operator_advice for row in errors.reasons().values())
+    assert all(ROWS[code].as_refusal for code in RefusalCode)
 
 
 def test_the_page_of_mail_hosts_matches_the_catalog() -> None:

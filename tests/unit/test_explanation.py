@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from docs.generate.errors import REASONS
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.import_state import ENDED
 from importer.domain.model import (
@@ -27,7 +26,6 @@ from importer.domain.model import (
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.explanation import Action, ExplanationContext, explain
 from importer.domain.reporting.report import Report
-from importer.i18n.advice_texts import _ADVICE
 from importer.i18n.explanation_texts import ExplanationTexts, explanation_json, explanation_texts
 from importer.i18n.report_csv import COLUMNS, refusals_csv
 from importer.i18n.translations import texts
@@ -37,11 +35,12 @@ from importer.service.legs.run_leg import handle_ring
 from importer.service.queries import explain as explain_now
 from providers.endpoint import Endpoint, Secret
 from providers.errors import Side, Throttled
+from providers.text import Text
 from tests.unit.test_service import Office, a_row
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-BUSY = Problem("throttled", "The server asks for a pause.", Side.SOURCE, "NO [LIMIT] later")
+BUSY = Problem(Text("throttled", host="imap.old.example"), Side.SOURCE, "NO [LIMIT] later")
 CONTEXT = ExplanationContext(T, has_passwords=True)
 
 
@@ -61,7 +60,7 @@ def refusal(reason: str = "it is too large", subject: str = "Holiday", uid: int 
         "INBOX",
         UidValidity(1),
         None if uid is None else Uid(uid),
-        reason,
+        Text("other.words", words=reason),
         "2020-01-01",
         subject,
         9,
@@ -79,7 +78,9 @@ def test_a_wait_is_explained_with_its_end_start_and_reason() -> None:
     )  # fmt: skip
     explanation = explain(Report(waits), CONTEXT)
     shown = words(Report(waits))
-    assert shown.sentence == "Waiting until Mar 1, 2026, 15:30 UTC. The server asks for a pause."
+    assert (
+        shown.sentence == "Waiting until Mar 1, 2026, 15:30 UTC. imap.old.example has asked us to slow down."
+    )
     assert "28 more attempts" in shown.next
     assert (explanation.since, explanation.until) == (T - HOUR, T + HOUR)
     assert explanation.actions == (Action.RETRY, Action.PAUSE, Action.CANCEL)
@@ -126,12 +127,8 @@ def test_every_state_has_a_sentence_a_next_step_and_advice(
     assert bool(set(explanation.actions) & {Action.RUN_AGAIN, Action.UNDO}) == (state in ENDED)
 
 
-def test_every_reason_to_wait_or_stop_has_advice() -> None:
-    assert set(_ADVICE) == set(REASONS)
-
-
 def test_a_regular_wait_is_not_a_failed_attempt() -> None:
-    waits = an_import(State.WAITING, problem=replace(BUSY, code="daily_limit"), not_before=T + HOUR)
+    waits = an_import(State.WAITING, problem=Problem(Text("daily_limit")), not_before=T + HOUR)
     assert "does not count as a failed attempt" in words(Report(waits)).next
 
 
@@ -139,7 +136,7 @@ def test_the_query_adds_the_worker_and_the_start_of_the_wait() -> None:
     office = Office()
     _, import_id = office.submit()
     began = office.clock.now()
-    office.sessions.trouble = Throttled("Later.")
+    office.sessions.trouble = Throttled()
     office.work(import_id, legs=3)
     waiting = office.import_(import_id)
     explanation = explain_now(office.deps, waiting)

@@ -27,6 +27,7 @@ from importer.domain.messages.message_decision import (
 )
 from importer.domain.model import CHANGED_ELSEWHERE, NotHandedOut, Outcome, RefusalCode, Rejected
 from importer.domain.planning.retry_limits import LEGS_WITH_SECOND_ATTEMPTS, MAX_UNREAD_ATTEMPTS
+from providers.text import Text
 
 SEVEN: Final = Uid(7)
 SAME: Final = Match(SEVEN, changed=False)
@@ -138,35 +139,35 @@ def test_a_content_that_is_claimed_is_never_copied_at_the_same_time() -> None:
 UNREAD: Final[dict[str, tuple[NotHandedOut | None, bool, int, MessageDecision]]] = {
     "gone": (None, False, 0, Settle(Outcome.SKIPPED, VANISHED)),
     "gone, says a session that still showed it": (
-        NotHandedOut(SEVEN, "no content"),
+        NotHandedOut(SEVEN, Text("other.words", words="no content")),
         False,
         0,
         Settle(Outcome.SKIPPED, VANISHED),
     ),
     "not mentioned": (None, True, 0, Refuse(RefusalCode.NOT_HANDED_OUT, NOT_HANDED_OUT)),
     "refused": (
-        NotHandedOut(SEVEN, "no content"),
+        NotHandedOut(SEVEN, Text("other.words", words="no content")),
         True,
         0,
-        Refuse(RefusalCode.NOT_HANDED_OUT, "no content"),
+        Refuse(RefusalCode.NOT_HANDED_OUT, Text("other.words", words="no content")),
     ),
     "too large for us": (
-        NotHandedOut(SEVEN, "300 MB", too_large=True),
+        NotHandedOut(SEVEN, Text("other.words", words="300 MB"), too_large=True),
         True,
         0,
-        Refuse(RefusalCode.BEYOND_LIMIT, "300 MB"),
+        Refuse(RefusalCode.BEYOND_LIMIT, Text("other.words", words="300 MB")),
     ),
     "broke the connection": (
-        NotHandedOut(SEVEN, "broken", broke_connection=True),
+        NotHandedOut(SEVEN, Text("other.words", words="broken"), broke_connection=True),
         True,
         MAX_UNREAD_ATTEMPTS - 1,
         NextStep.LEAVE,
     ),
     "broke it leg after leg": (
-        NotHandedOut(SEVEN, "broken", broke_connection=True),
+        NotHandedOut(SEVEN, Text("other.words", words="broken"), broke_connection=True),
         True,
         MAX_UNREAD_ATTEMPTS,
-        Refuse(RefusalCode.NOT_HANDED_OUT, "broken"),
+        Refuse(RefusalCode.NOT_HANDED_OUT, Text("other.words", words="broken")),
     ),
 }
 
@@ -177,19 +178,20 @@ def test_a_message_that_was_not_delivered(case: str) -> None:
     assert decide_unread(answer, listed=listed, attempts=attempts) == expected
 
 
-REFUSED: Final = Refuse(RefusalCode.NOT_TAKEN, "no")
+NO: Final = Text("not_taken", words="no")
+REFUSED: Final = Refuse(RefusalCode.NOT_TAKEN, NO)
 REJECTED: Final[dict[str, tuple[Rejected, bool, int, Refuse | NextStep]]] = {
-    "for the first time": (Rejected("no"), False, 0, NextStep.TRY_AGAIN),
-    "for the first time, in the last legs": (Rejected("no"), False, LEGS_WITH_SECOND_ATTEMPTS, REFUSED),
+    "for the first time": (Rejected(NO), False, 0, NextStep.TRY_AGAIN),
+    "for the first time, in the last legs": (Rejected(NO), False, LEGS_WITH_SECOND_ATTEMPTS, REFUSED),
     "passing, in the last legs": (
-        Rejected("no", passing=True),
+        Rejected(NO, passing=True),
         False,
         LEGS_WITH_SECOND_ATTEMPTS,
         NextStep.TRY_AGAIN,
     ),
-    "for certain": (Rejected("no", certain=True), False, 0, REFUSED),
-    "sent apart": (Rejected("no"), True, 0, REFUSED),
-    "passing, sent apart": (Rejected("no", passing=True), True, 0, REFUSED),
+    "for certain": (Rejected(NO, certain=True), False, 0, REFUSED),
+    "sent apart": (Rejected(NO), True, 0, REFUSED),
+    "passing, sent apart": (Rejected(NO, passing=True), True, 0, REFUSED),
 }
 
 

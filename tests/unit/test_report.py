@@ -35,6 +35,7 @@ from importer.i18n.report_json import batch_json, report_json
 from importer.i18n.translations import LANGUAGES, texts
 from providers.endpoint import Endpoint
 from providers.errors import Side
+from providers.text import Text
 
 T = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 IMPORT = Import(
@@ -46,11 +47,12 @@ IMPORT = Import(
     started_at=T,
     finished_at=T + timedelta(minutes=3, seconds=12),
 )
-FULL = Problem(
-    "destination_full", "The new mailbox is full. Free some space", Side.DESTINATION, "NO [OVERQUOTA]"
-)
-LOGIN = Problem("login_rejected", "old.example does not accept this password.", Side.SOURCE)
-WRONG_HOST = Problem("host_unknown", "There is no server imap.old.example.", Side.SOURCE)
+FULL = Problem(Text("destination_full"), Side.DESTINATION, "NO [OVERQUOTA]")
+LOGIN = Problem(Text("login_rejected", host="old.example"), Side.SOURCE)
+WRONG_HOST = Problem(Text("host_unknown", host="imap.old.example"), Side.SOURCE)
+
+READ_ONLY = Text("folder_unusable.read_only", folder="A")
+TOO_LARGE = Text("too_large", size="60 MB")
 
 
 def report(*tallies: FolderTally, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
@@ -125,9 +127,9 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
             " there was nothing new to copy.",
         ),
         (
-            report(folder(found=30, present=28, skipped={"our own notice": 2})),
+            report(folder(found=30, present=28, skipped={"own_notice": 2})),
             "All messages listed by the old mailbox are in the new one (28),"
-            " except for 2 left out (our own notice: 2).",
+            " except for 2 left out (completion mail of an earlier import: 2).",
         ),
         (
             report(folder(found=10, present=7, gone=3)),
@@ -136,10 +138,11 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
             " stay away, because their owner deleted or moved them.",
         ),
         (
-            report(folder(found=5, copied=1, gone=3, skipped={"our own notice": 1})),
+            report(folder(found=5, copied=1, gone=3, skipped={"own_notice": 1})),
             "1 of the 5 messages listed by the old mailbox are in the new one, 1 of them new."
             " 3 messages were copied before and are no longer in their folders of the new mailbox: they stay"
-            " away, because their owner deleted or moved them. 1 left out (our own notice: 1).",
+            " away, because their owner deleted or moved them. 1 left out"
+            " (completion mail of an earlier import: 1).",
         ),
         (
             report(folder(found=10, present=9, gone=1, unchecked=9), state=State.INCOMPLETE),
@@ -159,16 +162,19 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
         ),
         (
             report(folder(found=9, copied=4), state=State.STOPPED, problem=FULL),
-            "Stopped. The new mailbox is full. Free some space. The server said: “NO [OVERQUOTA]”."
+            "Stopped. The new mailbox is full. Free up space or get more, then start the import again:"
+            " it resumes where it stopped. The server said: “NO [OVERQUOTA]”."
             " So far, 4 of 9 messages are in the new mailbox.",
         ),
         (
             report(state=State.STOPPED, problem=LOGIN),
-            "Stopped. old.example does not accept this password. Nothing has been copied yet.",
+            "Stopped. old.example does not accept this password. Check it; many providers require an app"
+            " password. Nothing has been copied yet.",
         ),
         (
             report(state=State.WAITING, problem=WRONG_HOST, not_before=T),
-            "Waiting until Mar 1, 2026, 14:30 UTC. There is no server imap.old.example."
+            "Waiting until Mar 1, 2026, 14:30 UTC. There is no server called imap.old.example."
+            " Check the address or the server name."
             " It continues automatically. Nothing has been copied yet.",
         ),
         (report(state=State.QUEUED), "Not started yet."),
@@ -186,9 +192,7 @@ def test_the_verdict_describes_the_outcome(it: Report, words: str) -> None:
     ],
 )
 def test_closed_folders_are_not_the_whole_verdict(copied: int, words: str) -> None:
-    closed = [
-        Refusal(IMPORT.id, name, UidValidity(1), None, "permission denied", count=0) for name in ("A", "B")
-    ]
+    closed = [Refusal(IMPORT.id, name, UidValidity(1), None, READ_ONLY, count=0) for name in ("A", "B")]
     it = report(
         folder(found=copied, copied=copied, confirmed=copied), refusals=tuple(closed), state=State.INCOMPLETE
     )
@@ -219,7 +223,7 @@ def test_previously_copied_mail_does_not_read_like_an_error() -> None:
 
 
 def test_an_unconfirmed_copy_and_an_unreadable_folder_are_mentioned() -> None:
-    closed = Refusal(IMPORT.id, "Shared", UidValidity(1), None, "permission denied", count=0)
+    closed = Refusal(IMPORT.id, "Shared", UidValidity(1), None, READ_ONLY, count=0)
     words = verdict(
         report(folder(found=9, copied=9, confirmed=7), refusals=(closed,), state=State.INCOMPLETE)
     )
@@ -298,10 +302,17 @@ def test_what_servers_want_to_be_read_is_told_once_and_within_bounds() -> None:
 
 def test_json_has_all_fields() -> None:
     refusal = Refusal(
-        IMPORT.id, "INBOX", UidValidity(7), Uid(9), "too large", "2019-03-01", "Pictures", 61_400_000
+        IMPORT.id,
+        "INBOX",
+        UidValidity(7),
+        Uid(9),
+        TOO_LARGE,
+        "2019-03-01",
+        "Pictures",
+        61_400_000,
     )
     it = report(
-        folder(found=3, copied=1, skipped={"our own notice": 1}, failed=1, copied_bytes=10, source_recount=4),
+        folder(found=3, copied=1, skipped={"own_notice": 1}, failed=1, copied_bytes=10, source_recount=4),
         refusals=(refusal,),
         state=State.INCOMPLETE,
     )
@@ -318,7 +329,8 @@ def test_json_has_all_fields() -> None:
         "gone": 0,
         "duplicate": 0,
         "skipped": 1,
-        "skipped_reasons": {"our own notice": 1},
+        "skipped_codes": {"own_notice": 1},
+        "skipped_reasons": {"completion mail of an earlier import": 1},
         "failed": 1,
         "copied_bytes": 10,
         "keywords_dropped": 0,
@@ -341,7 +353,9 @@ def test_json_has_all_fields() -> None:
             "subject": "Pictures",
             "size_bytes": 61_400_000,
             "code": "other",
-            "reason": "too large",
+            "reason": "larger than the new mailbox accepts (60 MB)",
+            "detail": "too_large",
+            "params": {"size": "60 MB"},
             "messages": 1,
         }
     ]

@@ -20,11 +20,11 @@ from providers.errors import (
 )
 
 RANKED = (
-    (LoginRejected("a"), GrantExpired("b"), CertificateRefused("c")),
+    (LoginRejected(), GrantExpired(), CertificateRefused()),
     (OSError("our own"),),
-    (Throttled("d"),),
-    (ServerUnavailable("e"), ServerTooSlow("f")),
-    (ConnectionLost("g"), FolderUnusable("h")),
+    (Throttled(),),
+    (ServerUnavailable(), ServerTooSlow()),
+    (ConnectionLost(), FolderUnusable()),
 )
 
 

@@ -22,13 +22,15 @@ from providers.errors import (
     Throttled,
 )
 from providers.server_messages import (
-    LOGIN_SENTENCES,
+    LOGIN_CODES,
     PATTERNS,
     ServerMessage,
     affects_whole_host,
     classify,
     suggested_pause,
 )
+from providers.text import Text
+from tests.english import said
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 PEER = Peer(Endpoint("imap.old.example"), Side.SOURCE, lambda: NOW)
@@ -63,15 +65,13 @@ def test_other_messages_are_not_classified(words: str) -> None:
     assert classify(words) is None
 
 
-@pytest.mark.parametrize(
-    "message", [s for s in PATTERNS if s.meaning in LOGIN_SENTENCES], ids=lambda s: s.host
-)
+@pytest.mark.parametrize("message", [s for s in PATTERNS if s.meaning in LOGIN_CODES], ids=lambda s: s.host)
 def test_a_login_rejected_with_a_known_message_has_a_fix(message: ServerMessage) -> None:
     error = login_error(
-        imaplib.IMAP4.error(text_of(message)), "", PEER, explain=lambda _words: "Steps.", secrets=()
+        imaplib.IMAP4.error(text_of(message)), "", PEER, explain=lambda _words: Text("steps"), secrets=()
     )
     assert isinstance(error, LoginRejected)
-    assert str(error) == f"{LOGIN_SENTENCES[message.meaning].format(host='imap.old.example')} Steps."
+    assert error.text == Text(LOGIN_CODES[message.meaning], steps=Text("steps"), host="imap.old.example")
     assert error.server_text == text_of(message)
 
 
@@ -87,9 +87,9 @@ def test_a_login_rejected_with_a_known_message_has_a_fix(message: ServerMessage)
     ],
 )
 def test_a_rejected_login_names_the_rejected_part(words: str, sentence: str) -> None:
-    error = login_error(imaplib.IMAP4.error(words), "", PEER, explain=lambda _words: "", secrets=())
+    error = login_error(imaplib.IMAP4.error(words), "", PEER, explain=lambda _words: None, secrets=())
     assert isinstance(error, LoginRejected)
-    assert str(error).startswith(f"imap.old.example {sentence}")
+    assert said(error).startswith(f"imap.old.example {sentence}")
 
 
 @pytest.mark.parametrize("provider", [p for p in Catalog.load() if p.endpoint], ids=lambda p: p.id)
@@ -98,11 +98,11 @@ def test_a_wrong_password_at_a_known_host_has_the_hosts_help(provider) -> None: 
         imaplib.IMAP4.error("[AUTHENTICATIONFAILED] Authentication failed."),
         "",
         Peer(provider.endpoint, Side.SOURCE, lambda: NOW),
-        explain=lambda _words: provider.login_help,
+        explain=lambda _words: Text("host_steps", provider=provider.id),
         secrets=(),
     )
     assert provider.login_help
-    assert str(error).endswith(provider.login_help)
+    assert said(error).endswith(provider.login_help)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_refused_login_determines_the_scope_of_the_pause(
     status, _, rest = response.partition(" ")
     cut_off = imaplib.IMAP4.abort("socket error: EOF") if status == "BYE" else imaplib.IMAP4.error(rest)
     last_words = rest if status == "BYE" else ""
-    error = login_error(cut_off, last_words, PEER, explain=lambda _words: "", secrets=())
+    error = login_error(cut_off, last_words, PEER, explain=lambda _words: None, secrets=())
     assert isinstance(error, Throttled)
     assert (error.whole_host, error.connecting) == (whole_host, connecting)
     assert error.server_text == rest
@@ -176,7 +176,7 @@ def test_a_rejecting_greeting_postpones_all_connections_to_the_host(greeting: st
     error = opening_error(imaplib.IMAP4.error(greeting.encode()), PEER)
     assert isinstance(error, Throttled)
     assert (error.whole_host, error.connecting) == (True, True)
-    assert str(error) == f"imap.old.example {why}. Mailhaul resumes automatically afterwards."
+    assert said(error) == f"imap.old.example {why}."
     assert error.server_text in greeting
     assert error.until == (NOW + timedelta(seconds=90) if "90 seconds" in greeting else None)
 
@@ -208,6 +208,6 @@ def test_gmails_daily_cap_is_not_a_full_mailbox() -> None:
     cap = parse_reply(b"NO", b"[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)")
     error = append_error(cap, PEER, "Box")
     assert isinstance(error, Throttled)
-    assert str(error).startswith("imap.old.example has reached its daily limit.")
+    assert said(error).startswith("imap.old.example has reached its daily transfer limit.")
     full = parse_reply(b"NO", b"[OVERQUOTA] Quota exceeded (mailbox for user is full)")
     assert isinstance(append_error(full, PEER, "Box"), QuotaExceeded)

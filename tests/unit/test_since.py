@@ -46,4 +46,4 @@ def test_what_is_no_date_is_refused_with_the_form_to_write(text: str) -> None:
 def test_a_date_is_written_as_it_is_read() -> None:
     assert str(read_since("2024-02-29")) == "2024-02-29"
     assert (str(read_since("ALL")), read_since("all")) == ("all", Since())
-    assert read_since("2024-02-29").reason == "dated before 2024-02-29 (UTC)"
+    assert read_since("2024-02-29").reason == "before_date:2024-02-29"

@@ -8,16 +8,6 @@ from itertools import combinations
 
 import pytest
 
-from importer.adapters.imap.exchange_folders import NO_MAIL_REASON
-from importer.domain.messages.message_decision import (
-    INDISTINGUISHABLE,
-    NOT_COMPARED,
-    NOT_HANDED_OUT,
-    OWN_NOTICE,
-    VANISHED,
-)
-from importer.engine.recount_folder import UNLISTED
-from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES as SPOKEN
 from importer.i18n.translations import chosen, texts
 from tests.texts import LANGUAGES, catalog_of, template
@@ -90,39 +80,3 @@ def test_the_language_is_the_requested_one_or_the_best_accepted_by_the_browser(
     asked: str, accepted: str, spoken: str
 ) -> None:
     assert chosen(asked, accepted) == spoken
-
-
-OURS = (
-    VANISHED,
-    OWN_NOTICE,
-    NOT_HANDED_OUT,
-    NO_MAIL_REASON,
-    "larger than the new mailbox accepts (25.0 MB)",
-    NOT_COMPARED,
-    INDISTINGUISHABLE,
-    "The old server numbered the messages of the folder “A (b) %” anew each time it was opened.",
-    "The new server numbered the messages of the folder for “A” anew each time it was opened.",
-    UNLISTED.format(number=3),
-    "imap.old.example delivered no content for it",
-    "imap.old.example delivered no content for it, although it states a size of 5 bytes",
-    "imap.old.example delivered only 5 bytes of it, although it states 50 bytes",
-    "larger than Mailhaul copies (270 MB; the limit is 268 MB)",
-    "The new mailbox does not list 3 of the messages that it counts in “Work”: they may be the ones to copy.",
-    "3 messages in “Work” of the new mailbox cannot be read: they may be the ones to copy.",
-    "The folder “A (b) %” cannot be opened on imap.old.example.",
-)
-
-
-@pytest.mark.parametrize("text", OURS)
-def test_mailhauls_own_reasons_are_translated_into_every_language(text: str) -> None:
-    assert reason(texts("en"), text) == text
-    translations = {reason(texts(language), text) for language in LANGUAGES}
-    assert len(translations) == len(LANGUAGES)
-    assert text not in translations
-    assert reason(texts("de"), "NO [LIMIT] try later") == "NO [LIMIT] try later"
-
-
-@pytest.mark.parametrize("language", [*LANGUAGES, "en"])
-def test_reasons_of_earlier_versions_are_translated_too(language: str) -> None:
-    former = "larger than the new mailbox takes (25.0 MB)"
-    assert reason(texts(language), former) == reason(texts(language), former.replace("takes", "accepts"))

@@ -15,6 +15,7 @@ from importer.web.live_progress import Snapshot
 from importer.web.view_models import import_view
 from providers.endpoint import Endpoint
 from providers.errors import Side
+from providers.text import Text
 
 NOW = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 
@@ -34,7 +35,7 @@ def test_a_page_says_what_happens_next_as_console_and_api_do(state: State, code:
         new,
         NOW,
         state=state,
-        problem=Problem(code, "A sentence.", Side.SOURCE),
+        problem=Problem(Text(code), Side.SOURCE),
         not_before=NOW + timedelta(hours=1),
         attempts=2,
     )

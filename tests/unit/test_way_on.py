@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from importer.domain.model import Problem, State
+from providers.text import Text
 from tests.unit.web_office import Browser, WebOffice
 
 
@@ -43,7 +44,7 @@ def test_the_way_on_after_the_end(
     [import_] = office.deps.store.imports()
     lease = office.deps.store.acquire("test", "test", timedelta(minutes=1))
     assert lease is not None
-    problem = Problem(code, "no") if code else None
+    problem = Problem(Text(code)) if code else None
     office.deps.store.update_import(replace(import_, state=state, problem=problem), lease)
     page = ada.get(f"/imports/{import_.id}").text
     assert f">{name}</button>" in page

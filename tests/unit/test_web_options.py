@@ -19,6 +19,7 @@ from importer.service.access.web_sessions import VerifiedMailbox
 from importer.web.pages.source_check import _facts
 from importer.web.rendering import fragment
 from providers.endpoint import Endpoint
+from providers.text import Text
 from tests.fakes.mailbox import MemoryMailbox
 from tests.unit.web_office import RIGHT, Browser, WebOffice
 
@@ -196,8 +197,8 @@ RESULT = Check(
         FolderCheck("INBOX", "INBOX", "INBOX", 7, 0, size_bytes=5_000_000_000, too_large=2, elsewhere=3),
         FolderCheck("Work", "Work", "same name", 0, None, size_bytes=0),
     ),
-    closed=(("Secret", "no"),),
-    left_out=(LeftOut("Calendar", exchange_folders.NO_MAIL_REASON),),
+    closed=(("Secret", Text("folder_unusable")),),
+    left_out=(LeftOut("Calendar", exchange_folders.NO_MAIL),),
     done=True,
     labels=LabelRule.ONE,
 )
@@ -245,7 +246,6 @@ def test_the_page_shows_free_space_as_far_as_it_is_known(quota: Quota | None, se
 
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
 def test_problems_are_shown_in_the_readers_language(language: str) -> None:
-    trouble = Problem("host_unknown", "in English")
+    trouble = Problem(Text("host_unknown", host="imap.old.example"))
     result = replace(RESULT, source=SideCheck(OLD, CheckPhase.FAILED, trouble), folders=())
-    assert "in English" not in check_text(result, language)
     assert "imap.old.example" in check_text(result, language)

@@ -36,6 +36,7 @@ from importer.service.notify.webhooks import send_due_calls
 from importer.service.tick import Tick
 from providers.endpoint import Secret
 from providers.errors import Side
+from providers.text import Text
 from tests.fakes.mailbox_access import MemoryAccess
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.unit.test_service import Office, a_row
@@ -118,7 +119,7 @@ def test_an_import_that_needs_attention_is_reported_once(office: Office, receive
     id_ = start(office)
     lease = office.store.acquire(f"import:{id_}", "w", timedelta(minutes=5))
     assert lease is not None
-    problem = Problem("login_rejected", "no", Side.SOURCE, "no")
+    problem = Problem(Text("login_rejected"), Side.SOURCE, "no")
     finish(office.deps, office.import_(id_), State.STOPPED, lease, problem)
     send_due_calls(office.deps)
     [(_, event)] = receiver.received

@@ -43,7 +43,7 @@ class Doors(MemorySessions):
         self.knocks.append((account, side))
         secret = credential if isinstance(credential, Secret | MasterLogin) else credential.access_token()
         if secret not in (Secret(RIGHT), self.master):
-            raise LoginRejected("no", server_text="no")
+            raise LoginRejected(server_text="no")
         return self.mailboxes.setdefault(account.key, MemoryMailbox())
 
 

@@ -26,6 +26,7 @@ from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, S
 from importer.domain.planning.retry_limits import MAX_CONSECUTIVE_FAILURES
 from importer.domain.planning.server_limits import MAX_RESPONSES
 from providers.errors import MailError, QuotaExceeded, ServerUnavailable
+from providers.text import Text
 
 MAX_PIPELINED = 8
 """APPENDs sent ahead of their replies. That many replies are far smaller than any socket buffer, so neither
@@ -229,9 +230,7 @@ class AppendCommand:
 
     def _in_message_order(self, results: Sequence[AppendResult]) -> list[AppendResult]:
         """Insert the results of the messages that could not be sent."""
-        unsendable = Rejected(
-            "The message's flags or its date contain characters that no IMAP command can carry.", certain=True
-        )
+        unsendable = Rejected(Text("not_taken.unsendable"), certain=True)
         sent = iter(results)
         in_order = [next(sent) if can_be_sent else unsendable for can_be_sent in self._can_be_sent]
         return [
@@ -334,9 +333,8 @@ class AppendCommand:
             too_many = len(self._consecutive_errors) >= MAX_CONSECUTIVE_FAILURES
             if too_many or not _may_concern_one_message(reply, error):
                 raise error
-        words = response_errors.server_words(reply) or "no reason given"
         return Rejected(
-            f"{self._connection.peer.sentence_start} refused the message: {words}",
+            Text("not_taken").quoting(response_errors.server_words(reply)),
             certain=response_errors.too_large(reply),
             passing=error is not None,
         )

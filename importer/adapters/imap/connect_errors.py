@@ -6,7 +6,7 @@ import imaplib
 import re
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from importer.adapters.egress_guard import AddressForbidden
@@ -33,75 +33,49 @@ from providers.errors import (
     NotAnImapServer,
     ServerUnavailable,
 )
-from providers.server_messages import LOGIN_SENTENCES, Meaning, classify
+from providers.server_messages import LOGIN_CODES, Meaning, classify
+from providers.text import Explain, Text
 
 
 def opening_error(error: Exception, peer: Peer) -> MailError:
     """Translate an error raised between the name look-up and the end of STARTTLS."""
-    host, port = peer.endpoint.host, peer.endpoint.port
-    kind: type[MailError] = ServerUnavailable
+    host, port = peer.host, str(peer.endpoint.port)
+    kind: type[MailError]
     server_text = str(error)
     match error:
         case imaplib.IMAP4.error():
             return _greeting_error(error, peer)
         case socket.gaierror() if error.errno == socket.EAI_AGAIN:
-            sentence = f"The name {host} cannot be resolved at the moment. Mailhaul tries again later."
+            kind, code = ServerUnavailable, "server_unavailable.name"
         case AddressForbidden() | socket.gaierror() if isinstance(error, AddressForbidden) or peer.is_guarded:
             # One answer for both: whether a name exists inside is nothing for the user who guesses it.
-            kind = HostForbidden
-            sentence = (
-                f"{host} is not a mail server on the public internet. Check the server name; a server inside"
-                " a private network can be reached only where the operator of Mailhaul allows it."
-            )
-            server_text = ""
+            kind, code, server_text = HostForbidden, "host_forbidden", ""
         case socket.gaierror():
-            kind = HostUnknown
-            sentence = f"There is no server called {host}. Check the server name."
+            kind, code = HostUnknown, "host_unknown"
         case ssl.SSLCertVerificationError():
-            kind = CertificateRefused
-            sentence = (
-                f"The certificate of {host} does not prove that it is {host} ({error.verify_message})."
-                " Check the server name; if it is right, its operator has to fix the certificate. To trust a"
-                " private certificate authority, set MAILHAUL_CA_FILE, or --ca-file where a command has it."
-            )
+            text = Text("certificate_refused.verify", host=host, error=error.verify_message)
+            return CertificateRefused(text, side=peer.side, server_text=printable(server_text))
         case ssl.SSLError() if "EOF" not in server_text:
-            kind = NotAnImapServer
-            sentence = (
-                f"{host} does not speak TLS on port {port} in a way that Mailhaul can use. Check the port,"
-                " and whether the server requires STARTTLS (imap://) instead of TLS (imaps://)."
-            )
+            kind, code = NotAnImapServer, "not_an_imap_server.tls"
         case EarlyBytes():
-            kind = EncryptionUnavailable
-            sentence = (
-                f"The connection to {host} may have been tampered with: data arrived before encryption began."
-                " Use imaps:// with port 993 instead."
-            )
+            kind, code = EncryptionUnavailable, "encryption_unavailable.early_bytes"
         case SilentServer() if peer.endpoint.security is not Security.TLS:
-            kind = NotAnImapServer
-            sentence = (
-                f"{host} accepts connections on port {port} but sends no IMAP greeting. Check the port; if it"
-                " is a TLS port, use imaps://."
-            )
+            kind, code = NotAnImapServer, "not_an_imap_server.silent"
         case SilentServer() | TimeoutError():  # after a TLS handshake: the server is up but slow
-            sentence = f"{host} does not answer on port {port}. Mailhaul tries again later."
+            kind, code = ServerUnavailable, "server_unavailable.no_answer"
         case ConnectionRefusedError():
-            sentence = (
-                f"Nothing answers at {host} on port {port}. Check the server name and the port; if they are"
-                " right, the server is down."
-            )
+            kind, code = ServerUnavailable, "server_unavailable.refused"
         case ValueError():  # not a host name, such as "a..b"
-            kind = HostUnknown
-            sentence = f"“{printable(host)}” is no server name. Check it."
+            kind, code = HostUnknown, "host_unknown.not_a_name"
         case _:
-            sentence = f"{host} cannot be reached on port {port}. Mailhaul tries again later."
-    return kind(sentence, side=peer.side, server_text=printable(server_text))
+            kind, code = ServerUnavailable, "server_unavailable.unreachable"
+    return kind(Text(code, host=host, port=port), side=peer.side, server_text=printable(server_text))
 
 
 def no_encryption(peer: Peer, server_text: str = "") -> EncryptionUnavailable:
     """The endpoint requires STARTTLS and the server does not offer it, or refuses it."""
     return EncryptionUnavailable(
-        f"{peer.endpoint.host} offers no encryption on port {peer.endpoint.port}, and without it the password"
-        " could be intercepted. Use imaps:// with port 993 instead.",
+        Text("encryption_unavailable.port", host=peer.host, port=str(peer.endpoint.port)),
         side=peer.side,
         server_text=server_text,
     )
@@ -111,11 +85,7 @@ def preauthenticated(peer: Peer) -> MailError:
     """The greeting was PREAUTH (RFC 9051 section 7.1.4)."""
     if peer.endpoint.security is Security.STARTTLS:
         return no_encryption(peer)
-    return NotAnImapServer(
-        f"{peer.endpoint.host} grants access without a password, so it is unknown whose mailbox it shows."
-        " Check the server name and the port.",
-        side=peer.side,
-    )
+    return NotAnImapServer(Text("not_an_imap_server.no_password", host=peer.host), side=peer.side)
 
 
 _REFUSED_GREETING = re.compile(r"\* (BYE|NO|BAD)\b ?(.*)", re.I | re.S)
@@ -126,18 +96,16 @@ def _greeting_error(error: imaplib.IMAP4.error, peer: Peer) -> MailError:
         return login_too_large(peer)
     greeting = error.args[0] if error.args else ""
     text = greeting.decode("utf-8", "replace") if isinstance(greeting, bytes) else str(greeting)
-    host, port, side = peer.endpoint.host, peer.endpoint.port, peer.side
+    host, port, side = peer.host, str(peer.endpoint.port), peer.side
     if refusal := _REFUSED_GREETING.match(text):  # before the login: it concerns every client
         reply = parse_reply(refusal[1].upper().encode(), refusal[2].encode())
         return throttled(reply, peer, before_login=True)
     if "establish TLS session" in text or "STARTTLS" in text:  # NO or BAD to STARTTLS
         return no_encryption(peer)
     if "socket error" in text:
-        return ServerUnavailable(
-            f"{host} closed the connection on port {port} immediately. Mailhaul tries again later.", side=side
-        )
+        return ServerUnavailable(Text("server_unavailable.closed", host=host, port=port), side=side)
     return NotAnImapServer(
-        f"The server at {host} on port {port} is not an IMAP server. Check the server name and the port.",
+        Text("not_an_imap_server.greeting", host=host, port=port),
         side=side,
         server_text=printable(text),
     )
@@ -154,7 +122,7 @@ def login_error(
     bye_text: str,
     peer: Peer,
     *,
-    explain: Callable[[str], str],
+    explain: Explain,
     secrets: tuple[str, ...],
     alerts: Sequence[str] = (),
 ) -> MailError:
@@ -173,7 +141,7 @@ def token_error(
     bye_text: str,
     peer: Peer,
     *,
-    explain: Callable[[str], str],
+    explain: Explain,
     secrets: tuple[str, ...],
     challenge: str,
     alerts: Sequence[str] = (),
@@ -185,14 +153,9 @@ def token_error(
         return refusal
     words = server_words(refusal)
     details = _redacted(challenge, secrets)
-    sentence = f"{peer.endpoint.host} rejects the access that it granted."
-    if classify(words) in _NO_IMAP_ACCESS:
-        sentence = (
-            f"IMAP is switched off for this account at {peer.endpoint.host}, or the access is for another"
-            " mailbox."
-        )
+    code = "token_without_imap" if classify(words) in _NO_IMAP_ACCESS else "token"
     return LoginRejected(
-        f"{sentence} {explain(words)}".strip(),
+        Text(f"login_rejected.{code}", steps=explain(words), host=peer.host),
         side=peer.side,
         server_text=printable(f"{words} {details}".strip()),
     )
@@ -273,38 +236,35 @@ def _login_reply(text: str) -> Reply:
 _WRONG_PASSWORD = re.compile(r"invalid (?:credentials|password|user)", re.I)
 
 
-def _login_rejected(reply: Reply, peer: Peer, explain: Callable[[str], str]) -> LoginRejected:
-    host, words = peer.endpoint.host, server_words(reply)
+def _login_rejected(reply: Reply, peer: Peer, explain: Explain) -> LoginRejected:
+    words = server_words(reply)
     meaning = Meaning.NO_PASSWORDS if reply.code == "PRIVACYREQUIRED" else classify(words)
-    if meaning in LOGIN_SENTENCES:
-        sentence = LOGIN_SENTENCES[meaning].format(host=host)
+    if meaning in LOGIN_CODES:
+        code = LOGIN_CODES[meaning]
     elif reply.code == "EXPIRED":
-        sentence = f"The password for {host} has expired. Set a new one there and try again."
+        code = "login_rejected.expired"
     elif reply.code in ("AUTHORIZATIONFAILED", "CONTACTADMIN", "NOPERM") and not _WRONG_PASSWORD.search(
         reply.text
     ):
-        sentence = f"{host} accepts the password but does not let this user in. Ask its operator."
+        code = "login_rejected.not_allowed"
     else:
-        sentence = f"{host} did not accept the user name or the password. Check both and try again."
-    return LoginRejected(f"{sentence} {explain(words)}".strip(), side=peer.side, server_text=words)
+        code = "login_rejected.wrong_password"
+    text = Text(code, steps=explain(words), host=peer.host)
+    return LoginRejected(text, side=peer.side, server_text=words)
 
 
-def logins_disabled(peer: Peer, help_text: str) -> LoginRejected:
+def logins_disabled(peer: Peer, steps: Text | None) -> LoginRejected:
     """The server offers no way to log in with a password (LOGINDISABLED)."""
-    sentence = LOGIN_SENTENCES[Meaning.NO_PASSWORDS].format(host=peer.endpoint.host)
-    return LoginRejected(f"{sentence} {help_text}".strip(), side=peer.side)
+    text = Text(LOGIN_CODES[Meaning.NO_PASSWORDS], steps=steps, host=peer.host)
+    return LoginRejected(text, side=peer.side)
 
 
-def no_token_logins(peer: Peer, help_text: str) -> LoginRejected:
+def no_token_logins(peer: Peer, steps: Text | None) -> LoginRejected:
     """The server announces neither XOAUTH2 nor OAUTHBEARER."""
-    sentence = f"{peer.endpoint.host} accepts passwords only, and no password is set: enter one."
-    return LoginRejected(f"{sentence} {help_text}".strip(), side=peer.side)
+    text = Text("login_rejected.no_token_logins", steps=steps, host=peer.host)
+    return LoginRejected(text, side=peer.side)
 
 
 def unusable_login(peer: Peer) -> LoginRejected:
     """The user name or the password contains characters that no IMAP command can carry."""
-    return LoginRejected(
-        f"The user name or the password for {peer.endpoint.host} contains a line break or another character"
-        " that is not allowed there. Enter both again.",
-        side=peer.side,
-    )
+    return LoginRejected(Text("login_rejected.unsendable", host=peer.host), side=peer.side)

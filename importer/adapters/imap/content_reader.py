@@ -19,8 +19,8 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_completeness import lacks_its_end, sent_bytes
 from importer.domain.messages.message_identity import header_block
 from importer.domain.model import FolderRef, Message, NotHandedOut
-from importer.domain.reporting.formatting import spoken_bytes
 from providers.errors import ConnectionLost, ProtocolViolation, ServerUnavailable
+from providers.text import ByteSize, Text
 
 _Result = TypeVar("_Result")
 
@@ -231,16 +231,14 @@ class ContentReader:
     def _as_partial(self, size_bytes: int) -> Query:
         return Query(b"(%s BODY.PEEK[]<0.%d>)" % (self._items, size_bytes), self._has_all, 1, _has_answer)
 
-    def _only_a_part(self, length: int, size_bytes: int) -> str:
-        host = self._link.peer.endpoint.host
-        stated = spoken_bytes(size_bytes)
-        return f"{host} delivered only {spoken_bytes(length)} of it, although it states {stated}"
+    def _only_a_part(self, length: int, size_bytes: int) -> Text:
+        part, size = ByteSize(length), ByteSize(size_bytes)
+        return Text("not_handed_out.part", host=self._link.peer.host, part=part, size=size)
 
-    def _no_content(self, size_bytes: int) -> str:
-        host = self._link.peer.endpoint.host
+    def _no_content(self, size_bytes: int) -> Text:
         if not size_bytes:
-            return f"{host} delivered no content for it"
-        return f"{host} delivered no content for it, although it states a size of {spoken_bytes(size_bytes)}"
+            return Text("not_handed_out.no_content", host=self._link.peer.host)
+        return Text("not_handed_out.empty", host=self._link.peer.host, size=ByteSize(size_bytes))
 
     def _fetch(self, folder: FolderRef, uids: UidSet, query: Query) -> Iterator[Fetched]:
         """Yield what the server sends; nothing if it does not understand the query."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-NO_MAIL_REASON: Final = "calendars, contacts, notes and similar items are not mail"
+from providers.text import Text
+
+NO_MAIL: Final = Text("folder_left_out.no_mail")
 
 # Calendar and contacts first; then tasks, notes, journal, outbox, feeds, chats, sync problems. The outbox
 # holds unsent messages. Sources: imapsync#276 for French, Outlook's display names for the other languages.

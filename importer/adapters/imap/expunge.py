@@ -38,7 +38,7 @@ def remove(
     if not supports_uid_expunge(connection):
         raise response_errors.folder_unusable(cursor.peer, folder.name, "cleared", "no UIDPLUS")
     if cursor.select_to_change(connection, folder, reopen=True).read_only:
-        raise response_errors.folder_unusable(cursor.peer, folder.name, "written to", "[READ-ONLY]")
+        raise response_errors.folder_unusable(cursor.peer, folder.name, "written", "[READ-ONLY]")
     kept = UidSet()
     try:
         for piece in uid_pieces(uids, _MAX_UIDS):

@@ -36,6 +36,7 @@ from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret
 from providers.errors import MailError, Side
 from providers.grants import Credential, MasterLogin
 from providers.provider import Provider
+from providers.text import Text
 
 PUBLIC_PORTS: Final = (IMAP_PORT, IMAPS_PORT)
 """The ports allowed for servers that untrusted users name: Mailhaul must not serve as a port scanner."""
@@ -44,11 +45,11 @@ PUBLIC_PORTS: Final = (IMAP_PORT, IMAPS_PORT)
 class LoginHelp(Protocol):
     """Returns the steps for the owner of an account whose provider refused the login with these words."""
 
-    def __call__(self, account: Account, words: str, /, *, by_token: bool) -> str: ...
+    def __call__(self, account: Account, words: str, /, *, by_token: bool) -> Text | None: ...
 
 
-def no_help(_account: Account, _words: str, *, by_token: bool) -> str:
-    return ""
+def no_help(_account: Account, _words: str, *, by_token: bool) -> None:
+    return None
 
 
 def utc_now() -> datetime:

@@ -33,7 +33,6 @@ from importer.domain.planning.retry_limits import (
     MAX_VIOLATIONS,
 )
 from importer.domain.planning.server_limits import MAX_UNSTATED_BYTES
-from importer.domain.reporting.formatting import spoken_bytes
 from providers.errors import (
     BeyondLimit,
     ConnectionLost,
@@ -42,6 +41,7 @@ from providers.errors import (
     ServerTooSlow,
     ServerUnavailable,
 )
+from providers.text import ByteSize, Text
 
 _SPARE_BYTES: Final = 2 << 20
 """What the answer to a query without contents may bring beyond `Query.bytes_each`."""
@@ -67,7 +67,7 @@ class Unreadable:
     than this installation accepts."""
 
     uid: Uid
-    reason: str
+    reason: Text
     broke_connection: bool = False
     too_large: bool = False
 
@@ -185,7 +185,6 @@ class _Fetch:
                 pause(times_lost)
                 self._todo.appendleft(remaining)
                 return
-            words = "the connection ends each time it is requested"
         if len(remaining) > 1:
             self._todo.extendleft(reversed(list(remaining.chunks(-(-len(remaining) // 2)))))
         elif remaining:
@@ -208,7 +207,9 @@ class _Fetch:
     def _unreadable(
         self, uids: UidSet, words: str, *, broke_connection: bool = False
     ) -> Iterator[Unreadable]:
-        reason = _reason(self._link, words)
+        reason = Text("not_handed_out").quoting(words)
+        if broke_connection:
+            reason = Text("not_handed_out.ends_connection")
         return (Unreadable(uid, reason, broke_connection) for uid in uids)
 
 
@@ -298,7 +299,7 @@ def _responses(
                 yield uid, message
         raise
     for uid, message in incomplete.items():
-        missing = Unreadable(uid, _reason(link, "its content is missing in the response"))
+        missing = Unreadable(uid, Text("not_handed_out.no_content", host=link.peer.host))
         yield uid, message if query.usable(message) else missing
 
 
@@ -324,12 +325,7 @@ def _merge(old: Fetched, new: Fetched) -> Fetched:
     )
 
 
-def _reason(link: ReconnectingConnection, words: str) -> str:
-    return f"{link.peer.sentence_start} does not hand out this message: {words or 'no reason given'}"
-
-
-def _too_large_reason(literal: LiteralTooLarge) -> str:
-    return (
-        f"larger than Mailhaul copies ({spoken_bytes(literal.size_bytes)}; the limit is"
-        f" {spoken_bytes(literal.limit_bytes)})"
+def _too_large_reason(literal: LiteralTooLarge) -> Text:
+    return Text(
+        "beyond_limit.message", size=ByteSize(literal.size_bytes), limit=ByteSize(literal.limit_bytes)
     )

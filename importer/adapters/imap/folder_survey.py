@@ -27,8 +27,9 @@ from providers.errors import (
     ServerTooSlow,
     Side,
 )
+from providers.text import Text
 
-SHARED_REASON: Final = "shared and public folders do not belong to this mailbox"
+_SHARED: Final = Text("folder_left_out.shared")
 """Why folders outside the user's own namespaces (RFC 2342) are left out."""
 
 _MISSING = re.compile(
@@ -55,7 +56,7 @@ def _folders_without_mail(
         for name in exchange_folders.without_mail(statuses)
     }
     return {
-        name: FolderLeftOut(exchange_folders.NO_MAIL_REASON, messages=count, side=Side.SOURCE)
+        name: FolderLeftOut(exchange_folders.NO_MAIL, messages=count, side=Side.SOURCE)
         for name, count in counts.items()
     }
 
@@ -95,15 +96,12 @@ class FolderSurvey:
             statuses |= self._shared_folders(listed) | self._unreadable_lines(listed)
         return MailboxListing(listed.hierarchy, listed.folders, statuses, self._partial(statuses))
 
-    def _partial(self, statuses: Mapping[str, FolderStatus | FolderUnusable]) -> dict[str, str]:
+    def _partial(self, statuses: Mapping[str, FolderStatus | FolderUnusable]) -> dict[str, Text]:
         """Return the folders that hold exactly as many messages as the server shows at most."""
-        limit, host = self._visible_messages, self._link.peer.endpoint.host
-        sentence = (
-            f"{host} shows at most {limit or 0:,} messages per folder, and exactly that many of this one:"
-            " older messages may be missing."
-        )
+        limit = self._visible_messages
+        text = Text("partly_shown", host=self._link.peer.host, number=limit or 0)
         return {
-            name: sentence
+            name: text
             for name, status in statuses.items()
             if isinstance(status, FolderStatus) and status.messages == limit
         }
@@ -152,7 +150,7 @@ class FolderSurvey:
             known |= {name: status for name, status in answers.items() if isinstance(status, FolderStatus)}
         return {
             name: FolderLeftOut(
-                SHARED_REASON,
+                _SHARED,
                 messages=known[name].messages if name in known else 0,
                 side=self._link.peer.side,
             )

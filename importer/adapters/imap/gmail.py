@@ -47,6 +47,7 @@ from importer.domain.model import (
 from importer.ports.mailbox import LabelView, MailboxListing
 from providers.endpoint import FolderRole
 from providers.errors import FolderUnusable, MailHidden, Side
+from providers.text import Text
 
 FOLDER_LIMITS: Final = (1000, 2000, 5000, 10000)
 """The choices of "Limit IMAP folders to contain no more than this many messages" (gaubert/gmvault#297)."""
@@ -68,7 +69,7 @@ class GmailLabels:
         self._copies = view.copies
         self._lock = threading.Lock()
         self._index: LabelIndex | None = None
-        self.warnings: dict[str, str] = {}  # folder -> why its content may be incomplete
+        self.warnings: dict[str, Text] = {}  # folder -> why its content may be incomplete
 
     def index(self, session: ImapReader) -> LabelIndex:
         """Return the index. Raises MailHidden, and what reading raises."""
@@ -126,15 +127,9 @@ class GmailLabels:
         if at_limit and incomplete:
             raise _folder_size_limited(session, index.messages)
         if at_limit:
-            self.warnings[index.all_mail.name] = (
-                f"Gmail shows exactly {index.messages:,} messages, which may be a limit in its settings:"
-                f" {_SET_NO_LIMIT}"
-            )
+            self.warnings[index.all_mail.name] = Text("partly_shown.gmail_limit", number=index.messages)
         for name in incomplete:
-            self.warnings[name] = (
-                f"“{name}” holds messages that “{index.all_mail.name}” does not show; they were not copied."
-                " Start the import again later; if this warning remains, look for them in Gmail."
-            )
+            self.warnings[name] = Text("partly_shown.gmail_label", folder=name, all_mail=index.all_mail.name)
 
 
 class GmailSource:
@@ -314,24 +309,10 @@ def _holds_more(status: FolderStatus | FolderUnusable, known: int) -> bool:
     return isinstance(status, FolderStatus) and status.messages > known
 
 
-_SET_NO_LIMIT: Final = (
-    "in Gmail, under Settings, “Forwarding and POP/IMAP”, “Folder size limits”, choose “Do not limit the"
-    " number of messages in an IMAP folder”, and start the import again."
-)
-
-
 def _all_mail_hidden(session: ImapReader) -> MailHidden:
-    return MailHidden(
-        f"{session.peer.endpoint.host} does not show the folder “All Mail”: archived mail would be left"
-        " behind. In Gmail, under Settings, “Labels”, tick “Show in IMAP” beside “All Mail”, and start the"
-        " import again.",
-        side=session.side,
-    )
+    return MailHidden(Text("mail_hidden.all_mail", host=session.peer.host), side=session.side)
 
 
 def _folder_size_limited(session: ImapReader, limit: int) -> MailHidden:
-    return MailHidden(
-        f"{session.peer.endpoint.host} shows only {limit:,} messages of a folder over IMAP, so that older"
-        f" mail would be left behind: {_SET_NO_LIMIT}",
-        side=session.side,
-    )
+    text = Text("mail_hidden.folder_limit", host=session.peer.host, number=limit)
+    return MailHidden(text, side=session.side)

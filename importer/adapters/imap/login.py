@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import imaplib
 from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from importer.adapters.imap import connect_errors
@@ -21,9 +20,7 @@ from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, TokenExchange, mec
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, MailError, MasterRefused
 from providers.grants import AccessTokens, MasterLogin
-
-Explain = Callable[[str], str]
-"""Maps the host's words in a refusal to their meaning there and the steps that the owner has to take."""
+from providers.text import Explain, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,6 @@ def _log_in_plain(
 
 
 def _master_error(client: Client, peer: Peer, login: Login, master: MasterLogin) -> MailError | None:
-    host = peer.endpoint.host
     if master.separator:
         combined = Login(f"{login.user}{master.separator}{master.name}", _no_advice)
         error = _password_error(client, peer, combined, master.password)
@@ -122,16 +118,11 @@ def _master_error(client: Client, peer: Peer, login: Login, master: MasterLogin)
         master_login = Login(master.name, _no_advice)
         error = _password_error(client, peer, master_login, master.password, on_behalf_of=login.user)
     else:
-        return MasterRefused(
-            f"{host} does not offer AUTHENTICATE PLAIN, with which a master user selects a mailbox. The"
-            " operator of Mailhaul has to set MAILHAUL_DESTINATION_MASTER_SEPARATOR.",
-            side=peer.side,
-        )
+        return MasterRefused(Text("master_refused.no_plain", host=peer.host), side=peer.side)
     if not isinstance(error, LoginRejected):
         return error
     return MasterRefused(
-        f"{host} does not open this mailbox for the master user: there is no such mailbox, or the operator of"
-        " Mailhaul has to check MAILHAUL_DESTINATION_MASTER_USER and its password.",
+        Text("master_refused.not_opened", host=peer.host),
         side=peer.side,
         server_text=error.server_text,
     )
@@ -144,8 +135,8 @@ def plain_answer(user: str, password: Secret, on_behalf_of: str = "") -> bytes:
     return b"\0".join(line_safe(part.encode()) for part in parts)
 
 
-def _no_advice(_words: str) -> str:
-    return ""
+def _no_advice(_words: str) -> None:
+    return None
 
 
 def _token_error(client: Client, peer: Peer, login: Login, token: Secret) -> MailError | None:

@@ -1,6 +1,6 @@
 """Translates server replies into `providers.errors`. Only this module and `connect_errors.py` do so.
 
-The message of an error is written for the user; the server's own words go to `server_text`. The meaning of a
+The server's own words go to `server_text`. The meaning of a
 reply is read from its response code first (RFC 5530, RFC 9051 section 7.1), and from the known wordings of
 hosts second.
 """
@@ -22,7 +22,6 @@ from importer.domain.planning.server_limits import (
     MAX_LOGIN_LINES,
     MAX_NAME_BYTES,
 )
-from importer.domain.reporting.formatting import spoken_bytes
 from providers.endpoint import Endpoint
 from providers.errors import (
     BeyondLimit,
@@ -38,7 +37,8 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from providers.server_messages import LOGIN_SENTENCES, Meaning, affects_whole_host, classify, suggested_pause
+from providers.server_messages import LOGIN_CODES, Meaning, affects_whole_host, classify, suggested_pause
+from providers.text import ByteSize, Text
 
 SERVER_TEXT_CHARS = 300
 
@@ -53,7 +53,7 @@ class CommandRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The server at the other end: how to name it in messages and how to connect to it. `now` returns the
+    """The server at the other end: its name and how to connect to it. `now` returns the
     instant from which a requested pause is counted. With `is_guarded`, `dial` reaches public servers only."""
 
     endpoint: Endpoint
@@ -62,12 +62,9 @@ class Peer:
     dial: Dial = socket.create_connection
     is_guarded: bool = False
 
-    def __str__(self) -> str:
-        return f"the {self.side} server {self.endpoint.host}"
-
     @property
-    def sentence_start(self) -> str:
-        return f"The {self.side} server {self.endpoint.host}"
+    def host(self) -> str:
+        return self.endpoint.host
 
 
 _DOVECOT_TIMING = re.compile(r" ?\([0-9.]+ \+ [0-9.+ ]+secs\)\.?\Z")
@@ -91,7 +88,7 @@ def lost(peer: Peer, cause: str = "", *, announced: bool = False) -> ConnectionL
     """The connection broke; `cause` is the text from the operating system or, if `announced`, of the server's
     BYE."""
     return ConnectionLost(
-        f"The connection to {peer} was lost. Mailhaul connects again.",
+        Text("connection_lost", host=peer.host),
         announced=announced and bool(printable(cause)),
         side=peer.side,
         server_text=printable(cause),
@@ -100,69 +97,51 @@ def lost(peer: Peer, cause: str = "", *, announced: bool = False) -> ConnectionL
 
 def silent(peer: Peer) -> ConnectionLost:
     """The server accepted a command and did not answer it in time."""
-    return ConnectionLost(
-        f"{peer.sentence_start} stopped answering. Mailhaul connects again.", side=peer.side
-    )
+    return ConnectionLost(Text("connection_lost.silent", host=peer.host), side=peer.side)
 
 
 def too_slow(peer: Peer) -> ServerTooSlow:
     """The stall watchdog closed the connection: almost no data arrived for too long."""
-    return ServerTooSlow(
-        f"{peer.endpoint.host} is responding too slowly to continue. Mailhaul tries again later.",
-        side=peer.side,
-    )
+    return ServerTooSlow(Text("server_too_slow", host=peer.host), side=peer.side)
 
 
 def too_much(peer: Peer, limit_bytes: int = MAX_ANSWER_BYTES) -> BeyondLimit:
     """One answer is larger than `limit_bytes`."""
     return BeyondLimit(
-        f"{peer.endpoint.host} sends more in one answer than Mailhaul accepts (the limit is"
-        f" {spoken_bytes(limit_bytes)}).",
-        side=peer.side,
+        Text("beyond_limit.answer", host=peer.host, limit=ByteSize(limit_bytes)), side=peer.side
     )
 
 
 def too_many_responses(peer: Peer, limit: int) -> BeyondLimit:
     """One command brought more responses than its answer can need."""
-    return BeyondLimit(
-        f"{peer.endpoint.host} sends more lines in one answer than Mailhaul accepts (the limit is {limit}).",
-        side=peer.side,
-    )
+    return BeyondLimit(Text("beyond_limit.answer_lines", host=peer.host, limit=limit), side=peer.side)
 
 
 def login_too_large(peer: Peer) -> BeyondLimit:
     return BeyondLimit(
-        f"{peer.endpoint.host} sends more lines before a login than Mailhaul accepts (the limit is"
-        f" {MAX_LOGIN_LINES}).",
-        side=peer.side,
+        Text("beyond_limit.login_lines", host=peer.host, limit=MAX_LOGIN_LINES), side=peer.side
     )
 
 
 def too_many_folders(peer: Peer) -> BeyondLimit:
-    return BeyondLimit(
-        f"{peer.endpoint.host} lists more folders than Mailhaul accepts (the limit is {MAX_FOLDERS}).",
-        side=peer.side,
-    )
+    return BeyondLimit(Text("beyond_limit.folders", host=peer.host, limit=MAX_FOLDERS), side=peer.side)
 
 
 def name_too_large(peer: Peer) -> BeyondLimit:
     """A literal that is no part of a message is larger than MAX_NAME_BYTES."""
     return BeyondLimit(
-        f"{peer.endpoint.host} sends a longer name than Mailhaul accepts (the limit is"
-        f" {spoken_bytes(MAX_NAME_BYTES)}).",
-        side=peer.side,
+        Text("beyond_limit.name", host=peer.host, limit=ByteSize(MAX_NAME_BYTES)), side=peer.side
     )
 
 
 def folder_beyond_limit(error: BeyondLimit) -> FolderUnusable:
     """The answer about one folder is beyond a limit: the others can still be read."""
-    return FolderUnusable(str(error), side=error.side)
+    return FolderUnusable(Text("folder_unusable.beyond_limit", reason=error.text), side=error.side)
 
 
 def too_many_messages(peer: Peer, folder: str) -> FolderUnusable:
     return FolderUnusable(
-        f"The folder “{printable(folder)}” on {peer.endpoint.host} has more messages than Mailhaul accepts"
-        f" (the limit is {MAX_FOLDER_MESSAGES}).",
+        Text("folder_unusable.too_many_messages", folder=folder, host=peer.host, limit=MAX_FOLDER_MESSAGES),
         side=peer.side,
     )
 
@@ -170,10 +149,7 @@ def too_many_messages(peer: Peer, folder: str) -> FolderUnusable:
 def violation(peer: Peer, what: str) -> ProtocolViolation:
     """The server sent `what`, which the protocol does not allow."""
     return ProtocolViolation(
-        f"{peer.sentence_start} sent an invalid response. Mailhaul connects again; if it happens again, tell"
-        " the operator of that server.",
-        side=peer.side,
-        server_text=printable(what),
+        Text("protocol_violation", host=peer.host), side=peer.side, server_text=printable(what)
     )
 
 
@@ -202,16 +178,13 @@ def account_error(reply: Reply, peer: Peer) -> MailError | None:
         return busy(reply, peer)
     if _NO_MAILBOX.search(reply.text):
         return LoginRejected(
-            f"{peer.endpoint.host} accepts the sign-in but opens no mailbox for it: it belongs to another"
-            " mailbox, IMAP is switched off for this one, or the application was given no access to it."
-            " Correct that at the host, then start again. If it worked before, too many connections may be"
-            " the reason: wait some minutes.",
+            Text("login_rejected.opens_nothing", host=peer.host),
             side=peer.side,
             server_text=server_words(reply),
         )
     if reply.code in _LOGIN_ENDED_CODES:
         return LoginRejected(
-            f"{peer.endpoint.host} no longer accepts the login. Check the account there and try again.",
+            Text("login_rejected.no_longer", host=peer.host),
             side=peer.side,
             server_text=server_words(reply),
         )
@@ -221,13 +194,10 @@ def account_error(reply: Reply, peer: Peer) -> MailError | None:
 def nothing_allowed(words: str, peer: Peer) -> MailError:
     """The server accepted the login and refuses the list of folders and INBOX with `words`."""
     meaning = classify(words)
-    if meaning in LOGIN_SENTENCES:
-        sentence = LOGIN_SENTENCES[meaning].format(host=peer.endpoint.host)
-        return LoginRejected(sentence, side=peer.side, server_text=words)
+    if meaning in LOGIN_CODES:
+        return LoginRejected(Text(LOGIN_CODES[meaning], host=peer.host), side=peer.side, server_text=words)
     return ServerUnavailable(
-        f"{peer.endpoint.host} accepts the login and then refuses to show the mailbox.",
-        side=peer.side,
-        server_text=words,
+        Text("server_unavailable.shows_nothing", host=peer.host), side=peer.side, server_text=words
     )
 
 
@@ -243,15 +213,15 @@ def throttled(reply: Reply, peer: Peer, *, before_login: bool = False) -> Thrott
     meaning = classify(reply.text)
     whole_host = before_login or affects_whole_host(reply.text)
     connecting = before_login or meaning in (Meaning.CONNECTIONS, Meaning.TROUBLE)
-    problem = "asks for a pause"
+    code = "throttled"
     if meaning is Meaning.DAILY_CAP:
-        problem = "has reached its daily limit"
+        code = "throttled.daily_cap"
     elif meaning is Meaning.CONNECTIONS:
-        problem = "accepts no more connections" + (" from here" * whole_host) + " at the moment"
+        code = "throttled.connections_from_here" if whole_host else "throttled.connections"
     elif connecting:
-        problem = "accepts no logins at the moment"
+        code = "throttled.logins"
     return Throttled(
-        f"{peer.endpoint.host} {problem}. Mailhaul resumes automatically afterwards.",
+        Text(code, host=peer.host),
         until=None if pause is None else peer.now() + pause,
         whole_host=whole_host,
         connecting=connecting,
@@ -263,7 +233,7 @@ def throttled(reply: Reply, peer: Peer, *, before_login: bool = False) -> Thrott
 def busy(reply: Reply, peer: Peer) -> ServerUnavailable:
     """The server is temporarily unavailable."""
     return ServerUnavailable(
-        f"{peer.endpoint.host} is busy or in maintenance. Mailhaul tries again later.",
+        Text("server_unavailable.busy", host=peer.host),
         side=peer.side,
         server_text=server_words(reply),
     )
@@ -279,36 +249,25 @@ def beyond_a_limit(reply: Reply) -> bool:
 
 
 def folder_error(reply: Reply, peer: Peer, folder: str, what: str) -> MailError:
-    """Return why `folder` could not be `what`, a participle such as "opened" or "created"."""
+    """Return why `folder` could not be `what`: the last part of a code below `folder_unusable`."""
     if beyond_a_limit(reply) and what not in ("opened", "read"):
         return folder_unusable(peer, folder, what, server_words(reply))
     return account_error(reply, peer) or folder_unusable(peer, folder, what, server_words(reply))
 
 
 def folder_unusable(peer: Peer, folder: str, what: str, server_text: str = "") -> FolderUnusable:
-    words = f": {printable(server_text)}" if server_text else "."
-    return FolderUnusable(
-        f"The folder “{printable(folder)}” cannot be {what} on {peer}{words}",
-        side=peer.side,
-        server_text=server_text,
-    )
+    text = Text(f"folder_unusable.{what}", folder=folder, host=peer.host)
+    return FolderUnusable(text, side=peer.side, server_text=server_text)
 
 
 def list_unreadable(peer: Peer, line: str, *, refused: bool) -> FolderUnusable:
     """A line of the folder list names no folder, or the server refuses the list as a whole."""
-    sentence = "does not list its folders" if refused else "lists a folder in a way that cannot be read"
-    return FolderUnusable(
-        f"{peer.sentence_start} {sentence}: {printable(line) or 'no reason given'}",
-        side=peer.side,
-        server_text=printable(line),
-    )
+    text = Text(f"folder_unusable.{'list_refused' if refused else 'list_unreadable'}", host=peer.host)
+    return FolderUnusable(text, side=peer.side, server_text=printable(line))
 
 
 def folder_changed(peer: Peer, folder: str) -> FolderChanged:
-    return FolderChanged(
-        f"The folder “{printable(folder)}” on {peer} was recreated. Mailhaul reads it again.",
-        side=peer.side,
-    )
+    return FolderChanged(Text("folder_changed.recreated", folder=folder, host=peer.host), side=peer.side)
 
 
 _TOO_LARGE = re.compile(
@@ -333,13 +292,10 @@ def append_error(reply: Reply, peer: Peer, folder: str) -> MailError | None:
     this_message = reply.code == "LIMIT" or too_large(reply)
     if reply.code == "OVERQUOTA" or (_FULL.search(reply.text) and not this_message):
         return QuotaExceeded(
-            f"The mailbox at {peer.endpoint.host} is full. Make room or have it enlarged, then start the"
-            " import again: it resumes where it stopped.",
-            side=peer.side,
-            server_text=server_words(reply),
+            Text("destination_full", host=peer.host), side=peer.side, server_text=server_words(reply)
         )
     if this_message:
         return None
     if reply.code in ("TRYCREATE", "NONEXISTENT", "NOPERM"):
-        return folder_unusable(peer, folder, "written to", server_words(reply))
+        return folder_unusable(peer, folder, "written", server_words(reply))
     return account_error(reply, peer)

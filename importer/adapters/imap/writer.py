@@ -84,7 +84,7 @@ class ImapWriter(ImapReader):
     def subscribe(self, folder: str) -> None:
         self._link.ask(
             lambda cursor, connection: folder_commands.folder_command(
-                cursor, connection, b"SUBSCRIBE", folder, what="subscribed to"
+                cursor, connection, b"SUBSCRIBE", folder, what="subscribed"
             )
         )
 

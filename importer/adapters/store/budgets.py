@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select, update
 
 from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.former_texts import stored_problem
 from importer.adapters.store.tables import backoffs, meters, slots
 from importer.domain.planning.host_allowance import DAY, HOUR, Backoff, HourlyBytes, hour_of
 
@@ -61,8 +62,9 @@ class SqlBudgets(Database):
     def back_off(self, backoff: Backoff) -> None:
         values = {
             "until": backoff.until,
-            "code": backoff.code,
-            "message": backoff.message,
+            "code": backoff.text.public_code,
+            "message": "",
+            "text": backoff.text,
             "server_text": backoff.server_text,
         }
         with self.writing() as connection:
@@ -81,7 +83,8 @@ class SqlBudgets(Database):
             row = connection.execute(statement.order_by(backoffs.c.until.desc()).limit(1)).one_or_none()
             if row is None:
                 return None
-            return Backoff(row.name, row.until, row.code, row.message, row.server_text)
+            text = row.text or stored_problem(row.code, row.message, "")
+            return Backoff(row.name, row.until, text, row.server_text)
 
 
 def _take(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import DateTime, Dialect, Text, TypeDecorator
+
+from providers.text import Text as Coded
 
 # PostgreSQL cannot store NUL, and neither database can store a lone surrogate. Both occur in folder names in
 # malformed modified UTF-7 (RFC 3501 section 5.1.3).
@@ -26,6 +29,19 @@ class ExactText(TypeDecorator[str]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else _ESCAPED.sub(_unescape, value)
+
+
+class CodedText(TypeDecorator[Coded]):
+    """A code with its parameters, as ASCII JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Coded | None, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value.as_json())
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Coded | None:
+        return None if value is None else Coded.from_json(json.loads(value))
 
 
 class Instant(TypeDecorator[datetime]):

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from importer.adapters.store.columns import folder_key
+from importer.adapters.store.former_texts import skip_code, skip_codes, stored_problem, stored_reason
 from importer.compact.uid_set import Uid, UidValidity, format_ordered, parse_ordered
 from importer.domain.import_options import ImportOptions
 from importer.domain.model import (
@@ -118,7 +119,8 @@ def changeable_values(import_: Import) -> Values:
     return {
         "state": import_.state,
         "problem_code": None if problem is None else problem.code,
-        "problem_message": None if problem is None else problem.message,
+        "problem_message": None,
+        "problem_text": None if problem is None else problem.text,
         "problem_side": None if problem is None else problem.side,
         "problem_server_text": None if problem is None else problem.server_text,
         "not_before": import_.not_before,
@@ -143,7 +145,7 @@ def tally(row: AnyRow) -> FolderTally:
         copied=row.copied,
         present=row.present,
         duplicate=row.duplicate,
-        skipped=row.skipped,
+        skipped=skip_codes(row.skipped),
         failed=row.failed,
         copied_bytes=row.copied_bytes,
         keywords_dropped=row.keywords_dropped,
@@ -165,7 +167,7 @@ def tally_values(tally: FolderTally) -> Values:
 
 
 def checkpoint(row: AnyRow) -> FolderCheckpoint:
-    counts = dict(row.account)
+    counts = {**row.account, "skipped": skip_codes(row.account["skipped"])}
     tally = FolderTally(row.source_folder, row.destination_folder, **counts)
     there = None
     if row.destination_uidnext is not None:
@@ -235,7 +237,12 @@ def _problem(row: AnyRow) -> Problem | None:
     if row.problem_code is None:
         return None
     side = None if row.problem_side is None else Side(row.problem_side)
-    return Problem(row.problem_code, row.problem_message, side, row.problem_server_text)
+    text = row.problem_text or stored_problem(
+        row.problem_code,
+        row.problem_message or "",
+        row.source_host if side is Side.SOURCE else row.destination_host,
+    )
+    return Problem(text, side, row.problem_server_text)
 
 
 # --- The ledger ---
@@ -251,7 +258,7 @@ def receipt(row: AnyRow) -> Receipt:
         destination_uids=parse_ordered(row.destination_uids),
         digests=row.digests,
         size_bytes=row.size_bytes,
-        reason=row.reason,
+        reason=skip_code(row.reason),
         keywords_dropped=row.keywords_dropped,
         flags=row.flags,
         marks=bytes.fromhex(row.marks),
@@ -317,7 +324,7 @@ def refusal(row: AnyRow) -> Refusal:
         folder=row.folder,
         uidvalidity=UidValidity(row.uidvalidity),
         uid=None if row.uid is None else Uid(row.uid),
-        reason=row.reason,
+        reason=row.text or stored_reason(row.code, row.reason),
         date=row.date,
         subject=row.subject,
         size_bytes=row.size_bytes,
@@ -328,7 +335,8 @@ def refusal(row: AnyRow) -> Refusal:
 
 
 def refusal_values(refusal: Refusal) -> Values:
-    return asdict(refusal)
+    values = {field.name: getattr(refusal, field.name) for field in fields(refusal)}
+    return values | {"reason": "", "text": refusal.reason}
 
 
 def _destination_values(folder: FolderRef) -> Values:

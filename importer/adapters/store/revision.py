@@ -15,7 +15,7 @@ from importer.adapters.store.database import Database
 from importer.adapters.store.sql_engine import open_engine
 from importer.adapters.store.tables import metadata
 
-HEAD: Final = "0010"
+HEAD: Final = "0011"
 """The newest file in migrations/versions."""
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from importer.adapters.store.append_only import AUDIT_TRIGGERS
-from importer.adapters.store.columns import ExactText, Instant
+from importer.adapters.store.columns import CodedText, ExactText, Instant
 
 # SQLite numbers rows automatically only in INTEGER columns, which hold 64 bits there.
 _SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
@@ -91,7 +91,8 @@ imports: Final = Table(
     Column("language", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("problem_code", Text),  # NULL: no problem
-    Column("problem_message", ExactText),
+    Column("problem_message", ExactText),  # of 0.1.0, as is `reason` of refusals and `message` of backoffs
+    Column("problem_text", CodedText),
     Column("problem_side", Text),
     Column("problem_server_text", ExactText),
     Column("not_before", Instant),
@@ -270,6 +271,7 @@ refusals: Final = Table(
     Column("uidvalidity", BigInteger, nullable=False),
     Column("uid", BigInteger),
     Column("reason", ExactText, nullable=False),
+    Column("text", CodedText),
     Column("date", ExactText, nullable=False),
     Column("subject", ExactText, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
@@ -322,6 +324,7 @@ backoffs: Final = Table(
     Column("code", Text, nullable=False),
     Column("message", ExactText, nullable=False),
     Column("server_text", ExactText, nullable=False),
+    Column("text", CodedText),
 )
 
 visits: Final = Table(

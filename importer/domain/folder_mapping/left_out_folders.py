@@ -10,8 +10,8 @@ from importer.domain.import_options import ImportOptions, SpamAndTrash
 from importer.domain.model import Folder, Hierarchy
 from providers.endpoint import FolderRole
 
-NOT_CHOSEN: Final = "in a folder that was not chosen"
-SPAM_OR_TRASH: Final = "in the spam or trash folder, which was left out by choice"
+NOT_CHOSEN: Final = "folder_left_out.not_chosen"
+SPAM_OR_TRASH: Final = "folder_left_out.spam_or_trash"
 _SPAM_OR_TRASH_ROLES: Final = frozenset({FolderRole.JUNK, FolderRole.TRASH})
 
 

@@ -16,17 +16,15 @@ from typing import Final, NamedTuple, TypeAlias
 from importer.compact.uid_set import Uid
 from importer.domain.model import CHANGED_ELSEWHERE, NotHandedOut, Outcome, RefusalCode, Rejected
 from importer.domain.planning.retry_limits import LEGS_WITH_SECOND_ATTEMPTS, MAX_UNREAD_ATTEMPTS
+from providers.text import Text
 
-OWN_NOTICE: Final = "completion mail of an earlier import"
-VANISHED: Final = "removed from the old mailbox while it was being copied"
-NOT_COMPARED: Final = (
-    "it may be in the new mailbox already: the new server lists such a message but does not deliver it"
-)
-INDISTINGUISHABLE: Final = (
-    "it may be in the new mailbox already: it was copied before the new server numbered the folder anew, and"
-    " cannot be told from a message there"
-)
-NOT_HANDED_OUT: Final = "the old server lists it but does not deliver it"
+OWN_NOTICE: Final = "own_notice"
+VANISHED: Final = "vanished"
+"""Codes of messages that are left out."""
+
+NOT_COMPARED: Final = Text("not_compared")
+INDISTINGUISHABLE: Final = Text("not_compared.numbered_anew")
+NOT_HANDED_OUT: Final = Text("not_handed_out")
 
 
 class Settle(NamedTuple):
@@ -42,7 +40,7 @@ class Refuse(NamedTuple):
     """FAILED, with a reason for the report."""
 
     code: RefusalCode
-    reason: str
+    reason: Text
 
 
 class NextStep(Enum):
@@ -89,10 +87,10 @@ class Claim(Enum):
 class Known(NamedTuple):  # one per message, so a NamedTuple, as Message is
     """What is known of a message before it is appended.
 
-    `left_out`: why it is not to be copied although it could be; "" if it is. `recorded`: the outcome of a
-    further message with its content (`FolderHistory.again`), None if the content has no receipt. `match`: the
-    equal message at the destination. `unreadable`: a message there that may be equal cannot be read.
-    `altered`: it was copied into an earlier folder of that name, and a message there may be that copy,
+    `left_out`: the code for why it is not to be copied although it could be; "" if it is. `recorded`: the
+    outcome of a further message with its content (`FolderHistory.again`), None if the content has no receipt.
+    `match`: the equal message at the destination. `unreadable`: a message there that may be equal cannot be
+    read. `altered`: it was copied into an earlier folder of that name, and a message there may be that copy,
     changed by the server; `indistinguishable`: even now that the others were compared.
     """
 

@@ -31,7 +31,7 @@ class Since:
     @property
     def reason(self) -> str:
         """Why a message is left out."""
-        return f"dated before {self} (UTC)"
+        return f"before_date:{self}"
 
     def __str__(self) -> str:
         return "all" if self.day is None else self.day.isoformat()

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from importer.domain.model import Problem
-from importer.domain.reporting.formatting import spoken_instant
 from providers.errors import Side
+from providers.text import Text
 
 REMIND_AFTER: Final = (timedelta(days=2), timedelta(days=5))
 
@@ -28,20 +28,11 @@ def next_look(asked_at: datetime, now: datetime, expires_at: datetime) -> dateti
 def needed(mailbox: str, provider: str, expires_at: datetime, side: Side, *, both: bool = False) -> Problem:
     """The problem while the import waits. `provider` is a display name; with `both`, the owner of the other
     mailbox has to sign in as well."""
-    too = " The owner of the other mailbox has to sign in too." if both else ""
-    return Problem(
-        "consent_needed",
-        f"The owner of {mailbox} has to sign in with {provider} once, using the link created for this import."
-        f" The link is valid until {spoken_instant(expires_at)}; after that this import ends.{too}",
-        side,
-    )
+    code = "consent_needed.link.both" if both else "consent_needed.link"
+    return Problem(Text(code, mailbox=mailbox, provider=provider, until=expires_at), side)
 
 
 def expired(mailbox: str, provider: str, expires_at: datetime, side: Side) -> Problem:
     """The problem of an import that ended without a sign-in. `provider` is a display name."""
-    return Problem(
-        "consent_expired",
-        f"Nobody signed in with {provider} for {mailbox} before the link expired on"
-        f" {spoken_instant(expires_at)}. Start the import again to get a new link.",
-        side,
-    )
+    text = Text("consent_expired.link", mailbox=mailbox, provider=provider, until=expires_at)
+    return Problem(text, side)

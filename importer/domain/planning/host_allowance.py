@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from importer.domain.reporting.totals import Totals
+from providers.text import Text
 
 DAY: Final = timedelta(hours=24)
 HOUR: Final = timedelta(hours=1)
@@ -37,13 +38,12 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """No requests are sent to `name` (an account, or a whole host) before `until`. `code`, `message` and
+    """No requests are sent to `name` (an account, or a whole host) before `until`. `text` and
     `server_text` are those of the Problem that the waiting imports get."""
 
     name: str
     until: datetime
-    code: str
-    message: str
+    text: Text
     server_text: str = ""
 
 

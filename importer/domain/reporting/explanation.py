@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
+from importer.codes.code_table import public_row
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
 from importer.domain.planning.retry_limits import PATIENCE, PATIENCE_UNPROVEN
@@ -121,8 +121,8 @@ def next_step(import_: Import, *, has_passwords: bool = True) -> Upcoming:  # no
     if not has_passwords:
         return Upcoming.CONTINUES_WITH_COMMAND
     if import_.state is State.WAITING:
-        uncounted = import_.problem is not None and import_.problem.code in _NO_ATTEMPT
-        return Upcoming.CONTINUES_UNCOUNTED if uncounted else Upcoming.TRIES_AGAIN
+        counted = import_.problem is None or public_row(import_.problem.code).counts_as_failure
+        return Upcoming.TRIES_AGAIN if counted else Upcoming.CONTINUES_UNCOUNTED
     return Upcoming.CONTINUES
 
 
@@ -160,9 +160,3 @@ def _advice(report: Report) -> Advice:
             return Advice.RUN_AGAIN
         case _:
             return Advice.NOTHING
-
-
-_NO_ATTEMPT: Final = frozenset(
-    {"destination_busy", "connections_in_use", "daily_limit", "consent_needed", "disk_full"}
-)
-"""Codes of waits that do not count as failed attempts."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
 
 _JOINERS: Final = frozenset("\u200c\u200d")  # ZWNJ and ZWJ: Persian words and family emoji need them
@@ -26,17 +26,22 @@ class Translator(Protocol):
     """A language for texts: an English text is looked up in its catalog, then its placeholders are filled in.
     `%(num)s` is the number."""
 
+    language: str
+
     def gettext(self, message: str, **values: object) -> str: ...
     def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str: ...
     def number(self, number: int) -> str: ...
     def moment(self, instant: datetime) -> str: ...
     def instant(self, instant: datetime) -> str: ...
+    def day(self, day: date) -> str: ...
     def span(self, span: timedelta) -> str: ...
     def size(self, size_bytes: int) -> str: ...
 
 
 class English:
     """The untranslated texts."""
+
+    language = "en"
 
     def gettext(self, message: str, **values: object) -> str:
         return message % values if values else message
@@ -52,6 +57,9 @@ class English:
 
     def instant(self, instant: datetime) -> str:
         return spoken_instant(instant)
+
+    def day(self, day: date) -> str:
+        return day.isoformat()
 
     def span(self, span: timedelta) -> str:
         return spoken_span(span)

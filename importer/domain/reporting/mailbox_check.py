@@ -15,6 +15,7 @@ from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.model import Account, Alert, Problem, Quota
 from importer.domain.planning.time_estimate import Amount, Estimate
+from providers.text import Text
 
 
 class CheckPhase(StrEnum):
@@ -83,7 +84,7 @@ class LeftOut(NamedTuple):
     """A source folder that is not copied; `messages` is 0 if unknown."""
 
     folder: str
-    reason: str
+    reason: Text
     messages: int = 0
 
 
@@ -96,7 +97,7 @@ class Check:
     source: SideCheck
     destination: SideCheck
     folders: tuple[FolderCheck, ...] = ()
-    closed: tuple[tuple[str, str], ...] = ()
+    closed: tuple[tuple[str, Text], ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     estimate: Estimate | None = None
     done: bool = False

@@ -14,11 +14,10 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Final, assert_never
 
+from importer.codes.code_table import public_row
 from importer.domain.model import Batch, FolderTally, Import, Refusal, RefusalCode, State
-from importer.domain.people.consent_schedule import CONSENT_EXPIRED
 from importer.domain.reporting.outcome import ImportOutcome
 from importer.domain.reporting.totals import Totals
-from providers.errors import GrantExpired, LoginRejected, MasterRefused, QuotaExceeded
 
 # --- Exit codes ---------------------------------------------------------------------------------
 
@@ -63,14 +62,7 @@ def exit_code(import_: Import) -> ExitCode:
 
 def exit_code_of(problem_code: str) -> ExitCode:
     """The exit code of an import that waits or stopped with that problem."""
-    codes = {
-        LoginRejected.code: ExitCode.LOGIN,
-        MasterRefused.code: ExitCode.LOGIN,
-        CONSENT_EXPIRED: ExitCode.LOGIN,
-        GrantExpired.code: ExitCode.LOGIN,
-        QuotaExceeded.code: ExitCode.DESTINATION_FULL,
-    }
-    return codes.get(problem_code, ExitCode.WAITING)
+    return ExitCode(public_row(problem_code).exit_code) if problem_code else ExitCode.WAITING
 
 
 # --- One import -----------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class Totals:
             "gone": self.gone,
             "duplicate": self.duplicate,
             "skipped": self.skipped_total,
-            "skipped_reasons": dict(self.skipped),
+            "skipped_codes": dict(self.skipped),
             "failed": self.failed,
             "copied_bytes": self.copied_bytes,
             "keywords_dropped": self.keywords_dropped,

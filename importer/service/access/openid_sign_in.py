@@ -22,6 +22,7 @@ from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret
 from providers.errors import LoginRejected
 from providers.mailbox_access import Question
+from providers.text import Text
 
 SIGN_IN_TIMEOUT: Final = timedelta(minutes=10)
 MAX_ADDRESSES: Final = 100
@@ -43,7 +44,7 @@ def begin(deps: Deps, browser: str, *, client: str) -> tuple[str, bytes]:
     ServerUnavailable, Throttled.
     """
     if deps.identity_provider is None:
-        raise LoginRejected("Sign-in with OpenID Connect is not set up.")
+        raise LoginRejected(Text("login_rejected.openid_not_set_up"))
     consume(deps, {f"openid:client:{client_network(client)}": PER_CLIENT})
     question = deps.identity_provider.begin_sign_in()
     ends_at = deps.clock.now() + SIGN_IN_TIMEOUT

@@ -184,7 +184,7 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
         return _continue(deps, import_, lease)
     for owner in pending:
         if not deps.access.can_sign_in(owner.provider):
-            problem = Problem(GrantExpired.code, not_set_up(owner.provider), owner.side)
+            problem = Problem(not_set_up(GrantExpired.code, owner.provider), owner.side)
             return finish(deps, import_, State.STOPPED, lease, problem)
         if now >= owner.consent.expires_at:
             expired = schedule.expired(owner.mailbox, owner.name, owner.consent.expires_at, owner.side)

@@ -29,6 +29,7 @@ from providers.grants import (
     load,
 )
 from providers.mailbox_access import MailboxAccess
+from providers.text import Text
 
 _ALL: Final = 2**31 - 1
 
@@ -106,9 +107,7 @@ def row_credentials(deps: Deps, actor: Actor, row: Row) -> Credentials:
     """
     opened = grants_of(deps, actor, row)
     for side in opened.pending_sides:
-        raise GrantExpired(
-            "This mailbox can only be opened after its owner signs in. Submit it with `batch`.", side=side
-        )
+        raise GrantExpired(Text("grant_expired.needs_owner"), side=side)
     return Credentials(
         _credential(deps, row.source, opened.source, Side.SOURCE, lambda _renewed: None),
         _credential(deps, row.destination, opened.destination, Side.DESTINATION, lambda _renewed: None),
@@ -132,8 +131,7 @@ def _credential(
         return master_login(deps, account, grant)
     if not isinstance(grant, PasswordGrant) and account.login.lower() != account.address.lower():
         raise LoginRejected(
-            f"{account.address} is to be opened as {account.login}, but consent was given for the address"
-            " itself. Name the mailbox by its own address, without another login.",
+            Text("login_rejected.other_login", address=account.address, login=account.login),
             side=side,
         )
     try:
@@ -146,11 +144,7 @@ def _credential(
 def master_login(deps: Deps, account: Account, grant: MasterGrant) -> MasterLogin:
     """A login as the currently configured master user, for that account alone. Raises MasterRefused."""
     if deps.master_user is None:
-        raise MasterRefused(
-            "Mailhaul no longer has a master user at the new host. Submit the import again with the password"
-            " of the new mailbox.",
-            side=Side.DESTINATION,
-        )
+        raise MasterRefused(Text("master_refused.gone"), side=Side.DESTINATION)
     return deps.master_user.login_for(grant, account.address, account.login, account.endpoint)
 
 

@@ -25,6 +25,7 @@ from importer.service.access.login_attempts import LoginOrigin, count_login, ref
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import ServerTooSlow, Side
+from providers.text import Text
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
 USE_RECORDED_EVERY: Final = timedelta(minutes=1)
@@ -128,9 +129,7 @@ def verify_login(
         with closing(mailbox):
             has_labels = mailbox.has_labels()
     except WorkEnded:
-        raise ServerTooSlow(
-            f"{account.endpoint.host} is responding too slowly to continue. Try again later.", side=side
-        ) from None
+        raise ServerTooSlow(Text("server_too_slow", host=account.endpoint.host), side=side) from None
     refund_login(deps, account, origin, own_host=own_host)
     return VerifiedMailbox(account, password, has_labels=has_labels)
 

@@ -60,6 +60,7 @@ from providers.errors import (
     Throttled,
 )
 from providers.grants import Credential
+from providers.text import Text
 
 MailboxLogin = tuple[Account, Credential]
 
@@ -109,8 +110,8 @@ def timed_out(result: Check) -> Check:
     def settled(checked: SideCheck, side: Side) -> SideCheck:
         if checked.look in (CheckPhase.DONE, CheckPhase.FAILED):
             return checked
-        sentence = f"{checked.account.endpoint.host} is responding too slowly to continue."
-        return replace(checked, look=CheckPhase.FAILED, problem=Problem(ServerTooSlow.code, sentence, side))
+        text = Text(ServerTooSlow.code, host=checked.account.endpoint.host)
+        return replace(checked, look=CheckPhase.FAILED, problem=Problem(text, side))
 
     return replace(
         result,
@@ -286,8 +287,12 @@ class _MailboxCheck:
             self.result,
             folders=tuple(folders),
             may_be_renamed=tuple(f.source_folder for f in folders if f.destination_folder in doubtful),
-            closed=tuple((n, str(why)) for n, why in source.unusable.items() if n not in left_out),
-            left_out=tuple(LeftOut(n, str(why), why.messages) for n, why in left_out.items()),
+            closed=tuple(
+                (n, why.text.quoting(why.server_text))
+                for n, why in source.unusable.items()
+                if n not in left_out
+            ),
+            left_out=tuple(LeftOut(n, why.text, why.messages) for n, why in left_out.items()),
         )
 
     def _measure_folders(self) -> Iterator[Check]:
@@ -488,7 +493,7 @@ class _MailboxCheck:
     def _fail(self, side: Side, error: MailError) -> None:
         if isinstance(error, Throttled):
             self._host_limits.record_throttling(error)
-        problem = Problem(error.code, str(error), side, error.server_text)
+        problem = Problem(error.text, side, error.server_text)
         self._update_side(side, look=CheckPhase.FAILED, problem=problem)
 
 

@@ -17,6 +17,7 @@ from importer.domain.model import ControlRequest, Import, ImportId, Problem, Sta
 from importer.ports.leases import Lease
 from importer.service.deps import Deps
 from importer.service.imports.finish import finish
+from providers.text import Text
 
 MAX_PAUSE: Final = timedelta(days=14)
 """How long the passwords of a paused import are kept; then it is cancelled."""
@@ -153,11 +154,7 @@ def _unknown(import_id: ImportId) -> LookupError:
     return LookupError(f"there is no import {import_id}")
 
 
-_FORGOTTEN: Final = Problem(
-    "pause_forgotten",
-    "The import was paused for two weeks without being resumed, so its passwords were erased. Start it again "
-    "with both passwords to continue.",
-)
+_FORGOTTEN: Final = Problem(Text("pause_forgotten"))
 _IN_THE_FOREGROUND: Final = (
     "It is a `mailhaul copy` in the foreground: stop it there with Ctrl-C; running it again resumes it."
 )

@@ -84,7 +84,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
             AuditOutcome.REFUSED,
             AuditActor("worker"),
             ended.id,
-            detail=problem.message,
+            detail=str(problem.text),
         )
     if ended.batch_id is not None:
         try:

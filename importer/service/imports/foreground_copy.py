@@ -20,6 +20,7 @@ from importer.service.imports.submit import new_id, new_import
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.progress_recorder import ProgressCallback
 from importer.service.legs.run_leg import run_leg
+from providers.text import Text
 
 MAX_WAIT: Final = timedelta(seconds=25)
 """Longer waits without progress end the command: copied messages stay, and running it again resumes."""
@@ -98,7 +99,7 @@ def _run(
 
 
 def _too_long(problem: Problem) -> Problem:
-    return replace(problem, message=f"{problem.message.rstrip()} {_RUN_IT_AGAIN}")
+    return replace(problem, text=problem.text.with_steps(Text("run_copy_again")))
 
 
 def _batch(import_: Import) -> Batch:
@@ -128,7 +129,4 @@ def _end_interrupted(deps: Deps, route: Route) -> None:
                 deps.store.release(lease)
 
 
-_RUN_IT_AGAIN: Final = "`copy` does not wait that long: run it again later to resume."
-_INTERRUPTED: Final = Problem(
-    "interrupted", "The command was interrupted. Nothing is lost: run it again to resume."
-)
+_INTERRUPTED: Final = Problem(Text("interrupted"))

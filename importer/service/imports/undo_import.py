@@ -26,16 +26,17 @@ from importer.service.legs.host_limits import HostLimits, PostponedByHost
 from providers.errors import Side, Throttled
 from providers.grants import Credential
 from providers.provider import PasswordKind, Provider
+from providers.text import Text
 
 log = structlog.get_logger()
 
 
 class UndoRefused(Exception):
-    """The import cannot be undone, or not now. The text says why and what to do; `code` is for programs."""
+    """The import cannot be undone, or not now; `text` says why."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, text: Text) -> None:
         super().__init__(text)
-        self.code = code
+        self.text = text
 
 
 def undo_credential(
@@ -51,11 +52,7 @@ def undo_credential(
         if credential is not None:
             return credential
     if host is not None and host.password is PasswordKind.NONE:
-        raise UndoRefused(
-            "undo_closed",
-            f"{import_.destination.endpoint.host} accepts no passwords, and the owner's consent ended with"
-            " the import. Remove the messages with a mail program; the report says what was copied.",
-        )
+        raise UndoRefused(Text("undo_closed", host=import_.destination.endpoint.host))
     return None
 
 
@@ -72,11 +69,11 @@ def undo(
     grows. Raises UndoRefused, any MailError of scope session or account, and LeaseLost.
     """
     if import_.state not in ENDED:
-        raise UndoRefused("undo_too_early", "The import is still in progress. Cancel it first, then undo it.")
+        raise UndoRefused(Text("undo_too_early"))
     asked_at_s = deps.clock.elapsed_s()
     lease = _acquired(deps, f"import:{import_.id}")
     if lease is None:
-        raise UndoRefused("undo_busy", "This import is being processed right now. Try again in a minute.")
+        raise UndoRefused(Text("undo_busy"))
     host_limits = HostLimits(deps, import_, f"{deps.lease_owner} {lease.name} {lease.fence}")
     with Heartbeat(
         deps.store,
@@ -97,11 +94,11 @@ def undo(
             finally:
                 session.close()
         except PostponedByHost as postponed:
-            raise UndoRefused("undo_held_back", f"Not now: {postponed.problem.message}") from None
-        except WorkEnded:
             raise UndoRefused(
-                "undo_interrupted", "The undo was interrupted. Start it again: it continues from there."
+                Text("undo_held_back", host=import_.destination.endpoint.host, reason=postponed.problem.text)
             ) from None
+        except WorkEnded:
+            raise UndoRefused(Text("undo_interrupted")) from None
         except Throttled as error:
             host_limits.record_throttling(error)
             raise
@@ -128,10 +125,7 @@ def _undo_under_lease(
     asked_at_s = deps.clock.elapsed_s()
     mailbox = _acquired(deps, f"mailbox:{import_.destination.key}")
     if mailbox is None:
-        raise UndoRefused(
-            "undo_mailbox_busy",
-            "Another import is writing to this mailbox. Pause it, or wait until it is done.",
-        )
+        raise UndoRefused(Text("undo_mailbox_busy"))
     with Heartbeat(
         deps.store, [mailbox], deps.clock, deps.deadlines.lease, asked_at_s=asked_at_s
     ) as heartbeat:
@@ -152,12 +146,7 @@ def _undo(
     on_folder: Callable[[FolderUndo], None],
 ) -> UndoReport:
     if not session.supports_uid_expunge():
-        raise UndoRefused(
-            "undo_inexact",
-            f"{import_.destination.endpoint.host} cannot remove single messages (it offers no UIDPLUS, RFC"
-            " 4315): other mail that is marked as deleted would be removed too. Remove the messages with a"
-            " mail program; `report` says what was copied.",
-        )
+        raise UndoRefused(Text("undo_inexact", host=import_.destination.endpoint.host))
     undoing = Undoing(import_, session, deps.store, mailbox, heartbeat.check, deps.clock, on_folder)
     return undo_copies(undoing)
 

@@ -33,6 +33,7 @@ from importer.service.legs.leg_outcome import (
     Unfinished,
 )
 from providers.errors import MailError, ServerTooSlow, Side, Throttled
+from providers.text import Text
 
 log = structlog.get_logger()
 
@@ -79,7 +80,7 @@ def conclude(
 def _after_trouble(
     deps: Deps, import_: Import, error: MailError, lease: Lease, host_limits: HostLimits, *, progressed: bool
 ) -> Import:
-    problem = Problem(error.code, str(error), error.side, error.server_text)
+    problem = Problem.of(error)
     now = deps.clock.now()
     decision = decide(
         error,
@@ -130,11 +131,7 @@ def _why_cut_off(deps: Deps, import_: Import, *, progressed: bool) -> Unfinished
     if progressed or deps.stopping() or called_off:
         return Unfinished()
     host = import_.source.endpoint.host
-    return MailTrouble(
-        ServerTooSlow(
-            f"{host} is responding too slowly to continue. Mailhaul tries again later.", side=Side.SOURCE
-        )
-    )
+    return MailTrouble(ServerTooSlow(Text("server_too_slow", host=host), side=Side.SOURCE))
 
 
 def _again(import_: Import, problem: Problem) -> bool:
@@ -142,12 +139,5 @@ def _again(import_: Import, problem: Problem) -> bool:
     return import_.problem is not None and import_.problem.code == problem.code
 
 
-_BUSY: Final = Problem(
-    "destination_busy",
-    "Another import is writing to this mailbox. This one is waiting for its turn.",
-    Side.DESTINATION,
-)
-_INTERNAL_ERROR: Final = Problem(
-    "internal",
-    "An internal error occurred in Mailhaul. No mail is lost; the log has the details under the import's id.",
-)
+_BUSY: Final = Problem(Text("destination_busy"), Side.DESTINATION)
+_INTERNAL_ERROR: Final = Problem(Text("internal"))

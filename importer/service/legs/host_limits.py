@@ -13,7 +13,6 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
@@ -22,12 +21,12 @@ from importer.domain.model import Account, Import, Problem
 from importer.domain.planning.host_allowance import Allowance, Backoff, expected_end, used_up_until
 from importer.domain.planning.retry_limits import DEFAULT_PAUSE, SLOT_WAIT
 from importer.domain.planning.time_estimate import DailyCap
-from importer.domain.reporting.formatting import spoken_bytes
 from importer.domain.reporting.totals import Totals
 from importer.ports.budgets import Budgets
 from importer.ports.process import Clock
 from importer.service.deps import Deps
 from providers.errors import ServerUnavailable, Side, Throttled
+from providers.text import ByteSize, Text
 
 CHECK_INTERVAL: Final = timedelta(seconds=1)
 """How often the store is checked for a pause or a used-up cap."""
@@ -40,7 +39,7 @@ class PostponedByHost(Exception):
     """
 
     def __init__(self, problem: Problem, until: datetime) -> None:
-        super().__init__(problem.message)
+        super().__init__(problem.text)
         self.problem = problem
         self.until = until
 
@@ -82,7 +81,7 @@ class HostLimits:
         """
         now = self._clock.now()
         if number and self._backoff(now, connecting=True) is not None:
-            raise ServerUnavailable(_NO_MORE)
+            raise ServerUnavailable(self._no_more())
         slots = [
             slot
             for side in self._sides.values()
@@ -90,8 +89,8 @@ class HostLimits:
         ]
         if not self._budgets.acquire_slots(self._holder, slots, now, self._ttl):
             if number:
-                raise ServerUnavailable(_ALL_IN_USE.message)
-            raise PostponedByHost(_ALL_IN_USE, now + SLOT_WAIT)
+                raise ServerUnavailable(self._no_more())
+            raise PostponedByHost(Problem(Text("connections_in_use.all")), now + SLOT_WAIT)
 
     def enter(self, side: Side) -> None:
         """Acquire the slot at the account of `side`, after the first login there. Raises PostponedByHost if
@@ -102,7 +101,8 @@ class HostLimits:
         if not self._budgets.acquire_slots(
             self._holder, self._sides[side].slots(further=False)[:1], now, self._ttl
         ):
-            raise PostponedByHost(replace(_ALL_IN_USE, side=side), now + SLOT_WAIT)
+            problem = Problem(Text("connections_in_use", host=self._sides[side].host), side)
+            raise PostponedByHost(problem, now + SLOT_WAIT)
 
     def renew_slots(self) -> None:
         """Extend the slots by the duration of a lease."""
@@ -126,6 +126,9 @@ class HostLimits:
             for side in self._sides.values()
             if side.cap_bytes is not None
         ]
+
+    def _no_more(self) -> Text:
+        return Text("server_unavailable.no_more_connections", host=self._sides[Side.SOURCE].host)
 
     # --- While connected ----------------------------------------------------------------------------
 
@@ -167,9 +170,7 @@ class HostLimits:
     def _by_backoff(self, backoff: Backoff) -> PostponedByHost:
         name = backoff.name.removeprefix(_CONNECTING)
         [throttled_side, *_] = [key for key, side in self._sides.items() if name in side.names]
-        return PostponedByHost(
-            Problem(backoff.code, backoff.message, throttled_side, backoff.server_text), backoff.until
-        )
+        return PostponedByHost(Problem(backoff.text, throttled_side, backoff.server_text), backoff.until)
 
     def _by_cap(self, side: _Side, now: datetime) -> PostponedByHost | None:
         if side.cap_bytes is None:
@@ -192,8 +193,7 @@ class HostLimits:
             Backoff(
                 _connecting(name) if error.connecting else name,
                 until,
-                error.code,
-                str(error),
+                error.text,
                 error.server_text,
             )
         )
@@ -233,11 +233,6 @@ class _Side:
 
 DAILY_LIMIT: Final = "daily_limit"
 
-_ALL_IN_USE: Final = Problem(
-    "connections_in_use",
-    "All connections that this host allows are in use; imports take turns.",
-)
-_NO_MORE: Final = "This host accepts no more connections at the moment."
 
 _CONNECTING: Final = "connecting "
 
@@ -248,11 +243,8 @@ def _connecting(name: str) -> str:
 
 
 def _cap_used_up(side: _Side, end: datetime | None = None) -> Problem:
-    way = "out of" if side.side is Side.SOURCE else "into"
-    message = (
-        f"Mailhaul moves at most {spoken_bytes(side.cap_bytes or 0)} {way} one mailbox at {side.host} in 24"
-        " hours, because the host locks mailboxes that exceed its own limit. That much has been moved."
-    )
-    if end is not None:
-        message += f" At this pace the import will be complete about {end:%Y-%m-%d}."
-    return Problem("daily_limit", message, side.side)
+    limit = ByteSize(side.cap_bytes or 0)
+    if end is None:
+        return Problem(Text(f"{DAILY_LIMIT}.reached", host=side.host, limit=limit), side.side)
+    text = Text(f"{DAILY_LIMIT}.reached.with_end", host=side.host, limit=limit, end=end.date())
+    return Problem(text, side.side)

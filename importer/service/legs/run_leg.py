@@ -52,6 +52,7 @@ from importer.service.legs.leg_outcome import (
 from importer.service.legs.leg_watch import LegWatch
 from importer.service.legs.progress_recorder import ProgressCallback, ProgressRecorder
 from providers.errors import MailError, Side
+from providers.text import Text
 
 REQUEST_CHECK_INTERVAL: Final = timedelta(seconds=1)
 """How often a running leg checks for a pause or cancel request."""
@@ -142,7 +143,7 @@ def _outcome(run: Callable[[], LegOutcome]) -> LegOutcome:
     except MailError as error:
         return MailTrouble(error)
     except OwnDiskFull as error:
-        return DiskFull(Problem("disk_full", str(error)), error.reason)
+        return DiskFull(Problem(Text("disk_full")), error.reason)
     except Exception as error:
         return Defect(error)
 
@@ -292,11 +293,7 @@ def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) 
     )
 
 
-_NO_PASSWORDS: Final = Problem(
-    "passwords_missing",
-    "The stored passwords of this import cannot be decrypted with the current key. "
-    "Submit it again with both passwords; it resumes where it stopped.",
-)
+_NO_PASSWORDS: Final = Problem(Text("passwords_missing.key"))
 
 
 def _due(import_: Import, now: datetime) -> bool:

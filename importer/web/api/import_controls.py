@@ -81,7 +81,7 @@ def _request(
     caller: ApiCaller, import_id: str, request: Callable[[Deps, ImportId], Changed], response: Response
 ) -> ChangedOut:
     changed = request(caller.deps, caller.import_(import_id).id)
-    import_json = import_out(changed.import_, caller.deps.clock.now())
+    import_json = import_out(caller.texts, changed.import_, caller.deps.clock.now())
     if changed.effect in (Effect.TOO_LATE, Effect.NOT_POSSIBLE):
         raise ProblemAnswer("not_possible", changed.message, state=import_json.state.value)
     response.status_code = 202 if changed.effect is Effect.SOON else 200

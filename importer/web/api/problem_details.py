@@ -18,6 +18,7 @@ from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN
 from importer.domain.reporting.formatting import printable
+from importer.i18n.code_texts import render_with_advice
 from importer.i18n.row_problem_texts import refused_text, row_problem_json
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.rate_limits import RateLimited
@@ -101,9 +102,15 @@ def too_many(retry_after_s: int, detail: str) -> ProblemAnswer:
     return ProblemAnswer("too_many_requests", detail, headers={"Retry-After": str(retry_after_s)})
 
 
-def mailbox_refused(error: MailError) -> ProblemAnswer:
+def mailbox_refused(texts: CatalogTranslator, error: MailError) -> ProblemAnswer:
     """The member `reason` is one of the codes in docs/errors.md."""
-    return ProblemAnswer("mailbox_refused", printable(str(error), 600), reason=error.code)
+    return ProblemAnswer(
+        "mailbox_refused",
+        render_with_advice(error.text, texts, error.side),
+        reason=error.code,
+        reason_detail=error.text.code,
+        params=error.text.as_json()["params"],
+    )
 
 
 def busy() -> ProblemAnswer:

@@ -66,14 +66,14 @@ def list_batches(caller: Reader, limit: Size = 20, after: After = "") -> BatchPa
         deps, owner=owner_filter(caller.token), after=BatchId(after) if after else None, limit=limit + 1
     )
     page, now = batches[:limit], deps.clock.now()
-    items = [batch_out(batch, imports, now) for batch, imports in page]
+    items = [batch_out(caller.texts, batch, imports, now) for batch, imports in page]
     return BatchPage(items=items, next=page[-1][0].id if len(batches) > limit else None)
 
 
 @router.get("/batches/{batch_id}")
 def show_batch(caller: Reader, batch_id: str) -> BatchOut:
     batch, imports = caller.batch(batch_id)
-    return batch_out(batch, imports, caller.deps.clock.now())
+    return batch_out(caller.texts, batch, imports, caller.deps.clock.now())
 
 
 @router.get("/batches/{batch_id}/report")
@@ -108,7 +108,7 @@ def list_imports(
     now = caller.deps.clock.now()
     page = imports[:limit]
     return ImportPage(
-        items=[import_out(import_, now) for import_ in page],
+        items=[import_out(caller.texts, import_, now) for import_ in page],
         next=page[-1].id if len(imports) > limit else None,
     )
 
@@ -116,7 +116,7 @@ def list_imports(
 @router.get("/imports/{import_id}")
 def show_import(caller: Reader, import_id: str) -> ImportOut:
     """The state of an import, with its progress."""
-    return import_out(caller.import_(import_id), caller.deps.clock.now())
+    return import_out(caller.texts, caller.import_(import_id), caller.deps.clock.now())
 
 
 @router.get("/imports/{import_id}/report")

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, mode
 
 from importer.domain.csv_import.import_rows import BATCH_ROWS
 from importer.domain.model import Account, Batch, Import, State
+from importer.i18n.report_json import problem_json
+from importer.i18n.translations import CatalogTranslator
 from importer.service.imports.submit import RowOutcome
 from importer.web.api import option_fields
 from importer.web.bad_requests import require_unicode
@@ -149,10 +151,14 @@ class AccountOut(BaseModel):
 
 
 class ProblemOut(BaseModel):
-    """Why an import waits or stopped; docs/errors.md lists the codes."""
+    """Why an import waits or stopped; docs/errors.md lists the codes. `detail` is the code, or more exact;
+    `params` are what its sentence contains."""
 
     code: str
     message: str
+    advice: str
+    detail: str
+    params: dict[str, Any]
     side: str | None
     server_text: str
 
@@ -255,7 +261,7 @@ class TokenOut(BaseModel):
     webhook_url: str
 
 
-def import_out(import_: Import, now: datetime) -> ImportOut:
+def import_out(texts: CatalogTranslator, import_: Import, now: datetime) -> ImportOut:
     rate, progress, problem = average_rate(import_, now), import_.progress, import_.problem
     return ImportOut(
         id=import_.id,
@@ -268,14 +274,7 @@ def import_out(import_: Import, now: datetime) -> ImportOut:
         started_at=import_.started_at,
         finished_at=import_.finished_at,
         not_before=import_.not_before,
-        problem=None
-        if problem is None
-        else ProblemOut(
-            code=problem.code,
-            message=problem.message,
-            side=problem.side.value if problem.side else None,
-            server_text=problem.server_text,
-        ),
+        problem=None if problem is None else ProblemOut.model_validate(problem_json(texts, problem)),
         wish=import_.requested.value if import_.requested else None,
         has_labels=import_.has_labels,
         **import_.options.as_json(),
@@ -292,8 +291,8 @@ def import_out(import_: Import, now: datetime) -> ImportOut:
     )
 
 
-def batch_out(batch: Batch, imports: Iterable[Import], now: datetime) -> BatchOut:
-    import_jsons = [import_out(import_, now) for import_ in imports]
+def batch_out(texts: CatalogTranslator, batch: Batch, imports: Iterable[Import], now: datetime) -> BatchOut:
+    import_jsons = [import_out(texts, import_, now) for import_ in imports]
     return BatchOut(
         id=batch.id,
         name=batch.name,

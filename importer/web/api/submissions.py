@@ -140,13 +140,13 @@ def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, response:
     else:
         response.status_code = 201
         response.headers["Location"] = f"/api/v1/batches/{submission.batch.id}"
-        batch = batch_out(submission.batch, submission.started, now)
+        batch = batch_out(caller.texts, submission.batch, submission.started, now)
     return SubmissionOut(batch=batch, rows=[submitted_row_out(caller, row) for row in submission.rows])
 
 
 def submitted_row_out(caller: ApiCaller, submitted: SubmittedRow) -> SubmittedRowOut:
     import_ = caller.deps.store.import_(submitted.import_.id) or submitted.import_
-    import_json = import_out(import_, caller.deps.clock.now())
+    import_json = import_out(caller.texts, import_, caller.deps.clock.now())
     return SubmittedRowOut(line=submitted.row.line, fate=submitted.outcome, import_=import_json)
 
 

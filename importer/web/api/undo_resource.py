@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from importer.domain.import_state import ENDED
 from importer.domain.model import Account
 from importer.domain.receipts.undo_report import UndoReport
+from importer.i18n.code_texts import render_with_advice
 from importer.i18n.undo_report_texts import undo_json
 from importer.ports.leases import LeaseLost
 from importer.service.access.rate_limits import RateLimited
@@ -21,7 +22,7 @@ from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.destinations import undo_login
 from importer.web.api.problem_details import ProblemAnswer, mailbox_refused
 from importer.web.api.schemas import ReportOut, UndoIn
-from providers.errors import MailError
+from providers.errors import MailError, Side
 
 WAIT_S: Final = 25.0
 """Proxies time out after a minute, often after half a minute."""
@@ -58,11 +59,13 @@ def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
         accepted: Any = JSONResponse({"id": import_.id, "state": "under way"}, 202, {"Location": location})
         return cast("ReportOut", accepted)
     except UndoRefused as refused:
-        raise ProblemAnswer("not_possible", str(refused)) from None
+        raise ProblemAnswer(
+            "not_possible", render_with_advice(refused.text, caller.texts, Side.DESTINATION)
+        ) from None
     except LeaseLost:
         raise ProblemAnswer("not_possible", "The undo was interrupted. Try again.") from None
     except MailError as error:
-        raise mailbox_refused(error) from None
+        raise mailbox_refused(caller.texts, error) from None
     if tried:
         caller.refund_login(import_.destination)
     return undo_json(caller.texts, report)

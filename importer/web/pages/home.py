@@ -141,7 +141,7 @@ def login_problem(visitor: Visitor, error: MailError | RateLimited, host: str) -
         return rate_limited(visitor.texts, error)
     if isinstance(error, LoginRejected):
         return visitor.texts.gettext("Address and password do not match. Check both and try again.")
-    return mail_problem(visitor.texts, error, host)
+    return mail_problem(visitor.texts, error)
 
 
 def login_origin(request: Request, visitor: Visitor, account: Account) -> LoginOrigin:

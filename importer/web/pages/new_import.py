@@ -467,5 +467,5 @@ def _mailbox_page(
 
 def _source_problem(guest: Guest, error: MailError | RateLimited, account: Account) -> str:
     if isinstance(error, LoginRejected):
-        return mail_problem(guest.visitor.texts, error, account.endpoint.host)
+        return mail_problem(guest.visitor.texts, error)
     return login_problem(guest.visitor, error, account.endpoint.host)

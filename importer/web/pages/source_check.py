@@ -162,7 +162,7 @@ def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dic
         "elsewhere": sum(folder.elsewhere for folder in folders),
         "for": new.account.key,
         "problems": {
-            side.value: problem_text(texts, problem, checked.account, side)
+            side.value: problem_text(texts, problem)
             for side, checked in ((Side.SOURCE, result.source), (Side.DESTINATION, result.destination))
             if (problem := checked.problem) is not None
         },
