@@ -1109,10 +1109,8 @@ def test_reading_fails_when_it_makes_no_progress(
     proxy.cut_after(to_client=20_000, times=100)  # enough to log in, never enough for a message
     with pytest.raises(ConnectionLost) as caught:
         list(session.messages(folder, uids))
-    assert (
-        str(caught.value)
-        == "The connection to the source server localhost was lost. Mailhaul connects again."
-    )
+    assert caught.value.text == Text("connection_lost", host="localhost")
+    assert caught.value.side is Side.SOURCE
     proxy.cut_after()
     assert len(whole(session, folder)) == 6
 

@@ -334,11 +334,14 @@ class MemoryReader:
         if fault is not None:
             raise ConnectionLost(side=self.side)
 
+    def _unusable(self, what: str, folder: str) -> FolderUnusable:
+        return FolderUnusable(Text(f"folder_unusable.{what}", folder=folder, host="memory"), side=self.side)
+
     def _folder(self, name: str) -> MemoryFolder:
         key = "INBOX" if name.upper() == "INBOX" else name
         target = self._mailbox.folders.get(key)
         if target is None or not target.selectable or key in self._mailbox.closed:
-            raise FolderUnusable(side=self.side)
+            raise self._unusable("opened", name)
         return target
 
     def _open(self, ref: FolderRef) -> MemoryFolder:
@@ -367,7 +370,7 @@ class MemoryWriter(MemoryReader):
     def create(self, folder: str) -> None:
         lost = self._reach("create")
         if self._mailbox.refuses(folder.encode()):
-            raise FolderUnusable(side=self.side)
+            raise self._unusable("created", folder)
         self._mailbox.create(folder)
         self._lose(lost)
 
@@ -473,7 +476,7 @@ class MemoryWriter(MemoryReader):
         lost = self._reach("remove")
         target = self._open(folder)
         if not self._mailbox.gives_uids:
-            raise FolderUnusable(side=self.side)
+            raise self._unusable("cleared", folder.name)
         modseqs = target.modseqs() if unchanged_since and self._mailbox.keeps_modseqs else {}
         stays = UidSet.of(uid for uid in uids if modseqs.get(uid, 0) > unchanged_since)
         wanted = [uid for uid in uids - stays if uid in target.messages]

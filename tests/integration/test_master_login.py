@@ -20,6 +20,7 @@ from providers.endpoint import Endpoint, Secret
 from providers.errors import MasterRefused, Side
 from providers.grants import MasterLogin
 from tests.conftest import MakeUser
+from tests.english import said
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.cyrus import Cyrus
@@ -88,8 +89,9 @@ def test_a_wrong_master_name_or_password_opens_nothing(
     host: Dovecot, grace: User, separator: str, name: str, password: str
 ) -> None:
     login = MasterLogin(name, Secret(password), separator)
-    with pytest.raises(MasterRefused, match="MASTER_USER") as refused:
+    with pytest.raises(MasterRefused) as refused:
         opened(host.ca_file, grace.account, login)
+    assert "MASTER_USER" in said(refused.value)
     assert refused.value.side is Side.DESTINATION
 
 
@@ -115,8 +117,9 @@ def test_without_plain_the_error_names_the_separator_setting() -> None:
 
     with scripted_server(answer) as server:
         account = Account(GRACE, GRACE, server.endpoint)
-        with pytest.raises(MasterRefused, match="MASTER_SEPARATOR"):
+        with pytest.raises(MasterRefused) as refused:
             opened(None, account, MasterLogin("overseer", Secret(PASSWORD)))
+        assert "MASTER_SEPARATOR" in said(refused.value)
         opened(None, account, MasterLogin("overseer", Secret(PASSWORD), "*")).close()
     assert f'LOGIN "{GRACE}*overseer" "{PASSWORD}"' in server.commands
 
