@@ -69,7 +69,8 @@ class Copier:
         runs: int = 6,
         leg: timedelta = timedelta(days=1),
     ) -> Import:
-        """Run the copy, and repeat it while it ends as STOPPED, at most `runs` times.
+        """Run the copy, and repeat it while it ends as STOPPED, at most `runs` times, with legs twice as long
+        each time: on a busy machine a short leg may not get as far as its login.
 
         `source` and `destination` are endpoints of proxies. `settle` is called instead of waiting.
         """
@@ -83,7 +84,7 @@ class Copier:
                 now=clock.now,
             ),
             transfer_limits=pace or TransferLimits(),
-            deadlines=Deadlines(leg=leg, lease=timedelta(days=1)),
+            deadlines=Deadlines(lease=timedelta(days=1)),
         )
         row = Row(
             1,
@@ -92,8 +93,9 @@ class Copier:
             replace(new.account, endpoint=destination or new.account.endpoint),
             Secret(new.password),
         )
-        for _ in range(runs):
-            ended = copy(deps, Actor(), row)
+        for run in range(runs):
+            deadlines = replace(deps.deadlines, leg=leg * 2**run)
+            ended = copy(replace(deps, deadlines=deadlines), Actor(), row)
             if ended.state is not State.STOPPED:
                 break
             settle()
