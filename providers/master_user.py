@@ -44,7 +44,7 @@ def plain_domain(address: str) -> str | None:
     Hosts translate characters in logins (Dovecot's `auth_username_translation`), truncate at others and
     normalise Unicode (RFC 4616 requires SASLprep), so `root%other.example@new.example` may open a mailbox of
     other.example. With a password this can only affect its owner. For a master user, only ASCII letters,
-    digits and . _ + ' - are accepted, and domains in their ASCII form (`xn--…`).
+    digits and . _ + ' - are accepted, and domains in their ASCII form (`xn--`).
     """
     local, _, domain = address.rpartition("@")
     return domain_name(domain) if address.isascii() and _LOCAL.fullmatch(local.lower()) else None

@@ -186,7 +186,7 @@ _ROWS: Final = (
     TextRow(
         "master_address",
         "Only plain addresses can be opened without a password: unaccented letters, digits and . _ + ' - before"
-        " the @, and a domain in its ASCII form (xn--…).",
+        " the @, and a domain in its ASCII form (xn--).",
         _WRITE_PASSWORD,
     ),
     TextRow(

@@ -18,6 +18,7 @@ from importer.domain.model import Account, FolderRef, Outgoing
 from importer.engine.survey import survey
 from providers.endpoint import Secret
 from providers.errors import FolderUnusable, MailError
+from tests.english import said
 from tests.rehearsal.hostile import hostile_server
 from tests.rehearsal.memory import MIB, watch_peak
 from tests.rehearsal.scripted import scripted_server, usual_answer
@@ -31,7 +32,7 @@ MOST_S = 90.0
 
 def look(session: ImapReader) -> str:
     found = survey(session)
-    return "; ".join(map(str, found.unusable.values()))
+    return "; ".join(map(said, found.unusable.values())).replace(",", "")
 
 
 def uids(session: ImapReader) -> str:
@@ -106,7 +107,7 @@ def test_an_answer_without_measure_is_refused_with_the_limit_and_in_bounded_memo
                 with closing(sessions.open_source(account, Secret("secret"))) as reader:
                     outcome = use(reader)
         except MailError as error:
-            outcome = f"{error} {error.server_text}"
+            outcome = f"{said(error)} {error.server_text}".replace(",", "")
         assert any(part in outcome for part in words.split("|")), outcome
         assert growth() < MOST_BYTES, f"{growth() / MIB:.0f} MiB"
         assert time.monotonic() - began < MOST_S

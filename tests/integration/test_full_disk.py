@@ -77,7 +77,7 @@ def test_a_large_message_without_spool_space_is_not_blamed_on_the_source_and_cop
     stopped = tight.json(*tight.copy_words(old, new), ends=5)
     assert stopped["problem"]["code"] == "disk_full"
     assert stopped["problem"]["side"] is None
-    assert "own disk is full" in stopped["problem"]["message"]
+    assert "run out of disk space" in stopped["problem"]["message"]
 
     done = roomy.json(*roomy.copy_words(old, new))
     assert (done["state"], done["totals"]["failed"]) == ("complete", 0)

@@ -65,7 +65,7 @@ def test_a_check_predicts_the_copy_and_the_report_names_the_label_rule(
     assert copied["labels"]["sentence"] in " ".join(installation.run("report", copied["id"]).stdout.split())
     assert copied["labels"]["sentence"] in " ".join(installation.run("show", copied["id"]).stdout.split())
     [explained] = installation.json("explain", copied["id"])
-    assert explained["facts"]["labels"].startswith(f"{rule}: ")
+    assert explained["facts"]["labels"] == copied["labels"]["sentence"]
 
 
 def test_a_host_without_labels_reports_no_label_rule(

@@ -57,9 +57,11 @@ def test_only_a_slow_line_is_compressed_in_the_middle_of_a_session(
             account = host.account("ada")
             through = replace(account, endpoint=proxy.endpoint)
 
-            sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
+            def sessions() -> ImapSessions:  # one that knows no line yet
+                return ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
+
             bodies = {Uid(n): letters(n, 30_000) for n in range(1, 91)}
-            destination = sessions.open_destination(through, Secret(user.password))
+            destination = sessions().open_destination(through, Secret(user.password))
             inbox = destination.status("INBOX").ref("INBOX")
             results: list[AppendResult] = []
             waiting: deque[Callable[[], Sequence[AppendResult] | None]] = deque()
@@ -73,7 +75,7 @@ def test_only_a_slow_line_is_compressed_in_the_middle_of_a_session(
             assert compressions == [Side.DESTINATION] * slow
             destination.close()
             compressions.clear()
-            source = sessions.open_source(through, Secret(user.password))
+            source = sessions().open_source(through, Secret(user.password))
             uids = source.uids(inbox)
             read = [message for chunk in uids.chunks(10) for message in source.messages(inbox, chunk)]
             assert {message.body for message in read if isinstance(message, Message)} == set(bodies.values())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import stat
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
+from importer.domain.folder_mapping.folder_patterns import read_patterns
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import SpamAndTrash
+from importer.domain.messages.since import Since
 from importer.settings import Settings, SettingsError
 from providers.endpoint import Endpoint, Secret, Security
 from providers.sign_in_provider import SettingKind
@@ -74,6 +78,9 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "COMPRESS": ("on", "on"),
         "LABELS": ("each", LabelRule.EACH),
         "SYNC_FLAGS": ("true", True),
+        "FOLDERS": ("INBOX, Work/*", read_patterns("INBOX, Work/*")),
+        "SINCE": ("2019-03-02", Since(date(2019, 3, 2))),
+        "SPAM_AND_TRASH": ("skip", SpamAndTrash.SKIP),
         "ACCOUNT_CONNECTIONS": ("4", 4),
         "HOST_CONNECTIONS": ("40", 40),
         "DAILY_LIMITS": ("google=7/0, b=0/9", {"google": (7, None), "b": (None, 9)}),

@@ -200,7 +200,7 @@ def test_a_file_cannot_be_used_to_guess_passwords(office: WebOffice) -> None:
     browser.post("/file", rows=CSV + "".join(guesses))
     answer = browser.post("/file/start")
     assert answer.status_code == 422
-    assert "Too many domains were looked up" in answer.text
+    assert "Too many attempts" in answer.text
     assert not office.deps.store.batches()
 
 
