@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 
@@ -120,14 +121,22 @@ Explain: TypeAlias = Callable[[str], Text | None]
 """Maps the words of a server to what its user has to do; None if they are unknown."""
 
 
+class WayOn(StrEnum):
+    """What its user does first to run an import again that stopped."""
+
+    PASSWORD = "password"  # noqa: S105 - enters a password
+    SIGN_IN = "sign-in"  # signs in at the host
+    CONTINUE = "rest"  # nothing here: what was wrong is mended elsewhere
+
+
 @dataclass(frozen=True, slots=True)
 class TextRow:
     """One row of the catalog: what a code means for people and for the program.
 
     Sentences and advice are English, the keys of the gettext catalogs, with the parameters as `%(name)s`. A
     pair is a singular and a plural, chosen by the parameter `number`, which both show as `%(num)s`. An empty
-    one is that of the row one level up: of `login_rejected` for `login_rejected.expired`. The fields after
-    them belong to public codes only.
+    one is that of the row one level up: of `login_rejected` for `login_rejected.expired`; so is a `way_on` of
+    None, which is CONTINUE at the top. The fields after it belong to public codes only.
     """
 
     code: str
@@ -135,6 +144,7 @@ class TextRow:
     advice: str = ""  # what the reader can do about it
     sentence_at_destination: str = ""  # if it reads differently for the new mailbox
     advice_at_destination: str = ""
+    way_on: WayOn | None = None  # what the button that runs a stopped import again does first
     counts_as_failure: bool = True  # an import that waits for it has used up an attempt
     retry_now: bool = True  # its user may have it retried before the wait is over
     exit_code: int = 5  # of the console

@@ -16,7 +16,7 @@ from importer.codes import (
     undo_texts,
 )
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
-from providers.text import TextRow
+from providers.text import TextRow, WayOn
 
 ROWS: Final[dict[str, TextRow]] = {
     row.code: row
@@ -64,6 +64,11 @@ def is_known(code: str) -> bool:
 def public_row(code: str) -> TextRow:
     """The row of the public part of `code`: it says how the program treats the code."""
     return ROWS.get(code.partition(".")[0], ROWS[UNKNOWN])
+
+
+def way_on(code: str) -> WayOn:
+    """What its user does first to run an import again that stopped for this reason."""
+    return next((row.way_on for row in lineage(code) if row.way_on is not None), WayOn.CONTINUE)
 
 
 def _row(code: str) -> TextRow | None:

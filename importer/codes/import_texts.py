@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers.text import TextRow
+from providers.text import TextRow, WayOn
 
 ROWS: Final = (
     TextRow(
@@ -18,6 +18,7 @@ ROWS: Final = (
         "pause_forgotten",
         sentence="The import was paused for two weeks, so its passwords were deleted.",
         advice="Start it again with both passwords to continue.",
+        way_on=WayOn.PASSWORD,
         cause="It was paused for two weeks. The import ended as cancelled, so that its passwords are not kept indefinitely.",
         operator_advice="Submit it again; it continues where it was paused.",
     ),

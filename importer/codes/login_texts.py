@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from providers.text import TextRow
+from providers.text import TextRow, WayOn
 
 _LOGIN: Final = 3  # the exit code
 _OPEN_AGAIN: Final = "Open the link again."
@@ -16,6 +16,7 @@ ROWS: Final = (
         "login_rejected",
         sentence="%(host)s does not accept this password.",
         advice="Check it; many providers require an app password.",
+        way_on=WayOn.PASSWORD,
         exit_code=_LOGIN,
         cause="The host refused the login. The message says which side, and what that host requires.",
         operator_advice="Correct the password, create an app password, or enable IMAP at the host; submit again. The same CSV file with the new password starts only those rows.",
@@ -35,6 +36,7 @@ ROWS: Final = (
         "login_rejected.not_allowed",
         sentence="%(host)s accepts the password but does not let this user in.",
         advice="Contact the provider's support.",
+        way_on=WayOn.CONTINUE,
     ),
     TextRow(
         "login_rejected.app_password",
@@ -45,16 +47,19 @@ ROWS: Final = (
         "login_rejected.browser",
         sentence="%(host)s blocks this login until its owner confirms it.",
         advice="Log in there once in a web browser, confirm that it was you, and try again.",
+        way_on=WayOn.CONTINUE,
     ),
     TextRow(
         "login_rejected.imap_off",
         sentence="IMAP is switched off for this account at %(host)s.",
         advice="Switch it on in the settings there and try again.",
+        way_on=WayOn.CONTINUE,
     ),
     TextRow(
         "login_rejected.imap_forbidden",
         sentence="IMAP is switched off for the whole organisation at %(host)s.",
         advice="Only its administrator can switch it on.",
+        way_on=WayOn.CONTINUE,
     ),
     TextRow(
         "login_rejected.no_passwords",
@@ -65,6 +70,7 @@ ROWS: Final = (
         "login_rejected.no_mailbox",
         sentence="%(host)s accepts the login, but has no mailbox for it, or IMAP is switched off for the mailbox.",
         advice="Check that the address is that of the mailbox itself, and whether IMAP is on. If it worked before, wait some minutes and try again: Exchange says the same after many connections.",
+        way_on=WayOn.CONTINUE,
     ),
     TextRow(
         "login_rejected.maybe_off",
@@ -96,28 +102,38 @@ ROWS: Final = (
         "login_rejected.token",
         sentence="%(host)s rejects the access that it granted.",
         advice="The owner has to sign in there again.",
+        way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.token_without_imap",
         sentence="IMAP is switched off for this account at %(host)s, or the access is for another mailbox.",
         advice="Check both there.",
+        way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.opens_nothing",
         sentence="%(host)s accepts the sign-in but opens no mailbox for it: it belongs to another mailbox, IMAP is switched off for this one, or the application was given no access to it.",
         advice="Correct that at the host, then start again. If it worked before, too many connections may be the reason: wait some minutes.",
+        way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.other_login",
         sentence="%(address)s is to be opened as %(login)s, but consent was given for the address itself.",
         advice="Name the mailbox by its own address, without another login.",
+        way_on=WayOn.CONTINUE,
     ),
     # --- Signing in with a provider ---
-    TextRow("login_rejected.not_set_up", sentence=_NOT_SET_UP, advice=_SET_UP),
+    TextRow(
+        "login_rejected.not_set_up",
+        sentence=_NOT_SET_UP,
+        advice=_SET_UP,
+        way_on=WayOn.CONTINUE,
+    ),
     TextRow(
         "login_rejected.openid_not_set_up",
         sentence="Sign-in with OpenID Connect is not set up.",
         advice="Contact the operator of this service.",
+        way_on=WayOn.CONTINUE,
     ),
     TextRow(
         "login_rejected.other_sign_in",
@@ -141,32 +157,38 @@ ROWS: Final = (
         "login_rejected.denied",
         sentence="%(provider)s denies access.",
         advice="Try again, or contact the operator of this service.",
+        way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.short_permission",
         sentence="%(provider)s granted a permission that ends within the hour.",
         advice="Remove Mailhaul from the connected applications of this account at %(provider)s, then open the link again.",
+        way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.other_account",
         sentence="You signed in to %(provider)s as %(signed_in)s, but the mailbox is %(mailbox)s.",
         advice="Open the link again and sign in as %(mailbox)s.",
+        way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.unknown_account",
         sentence="You signed in to %(provider)s with another account, but the mailbox is %(mailbox)s.",
         advice="Open the link again and sign in as %(mailbox)s.",
+        way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.no_mail_permission",
         sentence="The permission to read mail was not granted.",
         advice="Open the link again and select it when %(provider)s asks.",
+        way_on=WayOn.SIGN_IN,
     ),
     # --- The master user ---
     TextRow(
         "master_refused",
         sentence="%(host)s does not give access to this mailbox without its password.",
         advice="Check the address, or enter the password.",
+        way_on=WayOn.PASSWORD,
         exit_code=_LOGIN,
         cause="The host refused the master user for the new mailbox: the mailbox does not exist, or the settings are wrong or were removed. The message says which.",
         operator_advice="Does the mailbox exist? Check `MAILHAUL_DESTINATION_MASTER_USER`, its password, and `MAILHAUL_DESTINATION_MASTER_SEPARATOR` if the host expects logins of both names; then submit again.",
@@ -212,6 +234,7 @@ ROWS: Final = (
         sentence="The permission to read this mailbox has expired.",
         sentence_at_destination="The permission to add mail to this mailbox has expired.",
         advice="Please sign in again.",
+        way_on=WayOn.SIGN_IN,
         exit_code=_LOGIN,
         cause="The owner's permission was withdrawn or has expired: at some hosts a new password ends it too.",
         operator_advice="Have the owner sign in again, then submit again: it continues where it stopped. An organisation's permission is renewed by its administrator.",
@@ -221,7 +244,12 @@ ROWS: Final = (
         sentence="The permission at %(provider)s was withdrawn or has expired.",
         advice="Please sign in there again.",
     ),
-    TextRow("grant_expired.not_set_up", sentence=_NOT_SET_UP, advice=_SET_UP),
+    TextRow(
+        "grant_expired.not_set_up",
+        sentence=_NOT_SET_UP,
+        advice=_SET_UP,
+        way_on=WayOn.CONTINUE,
+    ),
     TextRow(
         "grant_expired.needs_owner",
         sentence="This mailbox can only be opened after its owner signs in.",
@@ -231,6 +259,7 @@ ROWS: Final = (
         "consent_needed",
         sentence="The owner of the old mailbox must first sign in at %(host)s.",
         sentence_at_destination="The owner of the new mailbox must first sign in at %(host)s.",
+        way_on=WayOn.SIGN_IN,
         counts_as_failure=False,
         retry_now=False,
         cause="The owner of the old or the new mailbox has to sign in at the provider. A link was mailed there; `mailhaul show` has it too.",
@@ -250,6 +279,7 @@ ROWS: Final = (
         sentence="The owner of the old mailbox did not sign in in time.",
         sentence_at_destination="The owner of the new mailbox did not sign in in time.",
         advice="Start the import again to get a new link.",
+        way_on=WayOn.SIGN_IN,
         exit_code=_LOGIN,
         cause="The owner did not sign in within `MAILHAUL_CONSENT_DAYS`.",
         operator_advice="Submit the row again: its owner gets a new link.",
@@ -262,6 +292,7 @@ ROWS: Final = (
         "passwords_missing",
         sentence="The passwords are no longer stored.",
         advice="Start the import again with both passwords: it resumes where it stopped.",
+        way_on=WayOn.PASSWORD,
         cause="The stored passwords do not open: another key, or another environment at submission.",
         operator_advice="`mailhaul doctor` checks the key. Submit again with both passwords.",
     ),

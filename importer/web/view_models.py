@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from importer.codes.code_table import public_row
+from importer.codes.code_table import public_row, way_on
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
 from importer.domain.reporting.explanation import next_step
@@ -15,6 +15,7 @@ from importer.i18n.explanation_texts import next_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.web.live_progress import Rate, Snapshot
+from providers.text import WayOn
 
 _TONES_AND_WORDS: Final = {
     State.QUEUED: ("calm", N_("Queued")),
@@ -27,11 +28,6 @@ _TONES_AND_WORDS: Final = {
     State.CANCELLED: ("calm", N_("Cancelled")),
     State.FAILED: ("bad", N_("Failed")),
 }
-
-_PASSWORD_NEEDED: Final = frozenset(
-    {"login_rejected", "master_refused", "passwords_missing", "pause_forgotten"}
-)
-_SIGN_IN_NEEDED: Final = frozenset({"grant_expired", "consent_needed", "consent_expired"})
 
 _COPIES_STAY: Final = N_("Messages already copied stay in the new mailbox.")
 _REQUESTED: Final = {
@@ -80,18 +76,15 @@ class ImportView:
     @property
     def way_on(self) -> str:
         """What running an ended import again does first: `password`, `sign-in`, `failed`, `new` or `rest`."""
-        code = self.import_.problem.code if self.import_.problem is not None else ""
         match self.import_.state:
             case State.COMPLETE:
                 return "new"
             case State.INCOMPLETE:
                 return "failed"
-            case State.STOPPED if code in _PASSWORD_NEEDED:
-                return "password"
-            case State.STOPPED if code in _SIGN_IN_NEEDED:
-                return "sign-in"
+            case State.CANCELLED | State.STOPPED if self.import_.problem is not None:
+                return way_on(self.import_.problem.text.code)
             case _:
-                return "rest"
+                return WayOn.CONTINUE
 
     @property
     def can_cancel(self) -> bool:
