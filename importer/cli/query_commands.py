@@ -19,8 +19,8 @@ from importer.i18n.translations import texts
 from importer.service.access import owner_consent
 from importer.service.deps import Deps
 from importer.service.imports.finish import batch_report, report_of
+from importer.service.queries import ImportFilter, find_import, list_imports
 from importer.service.queries import explain as explain_import
-from importer.service.queries import find_import, list_imports
 from importer.settings import Settings
 
 
@@ -56,7 +56,7 @@ def list_(
     settings = Settings.load(data=data, language=language)
     words = texts(settings.language)
     with standalone(settings) as deps:
-        imports = list_imports(deps, states=states, limit=limit)
+        imports = list_imports(deps, ImportFilter(states=states), limit=limit)
         links = owner_consent.links(deps, imports)
     if as_json:
         text_views.print_json(

@@ -69,9 +69,15 @@ class Store(
     def batch(self, batch_id: BatchId) -> Batch | None: ...
 
     def batches(
-        self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
+        self,
+        limit: int = 50,
+        *,
+        owner: str | None = None,
+        beginning: str = "",
+        after: BatchId | None = None,
     ) -> Sequence[Batch]:
-        """Newest first. With `owner`, only that owner's; with `after`, those that follow it in this order."""
+        """Newest first. With `owner`, only that owner's; with `beginning`, those whose id begins so; with
+        `after`, those that follow it in this order."""
         ...
 
     def import_(self, import_id: ImportId) -> Import | None: ...
@@ -83,12 +89,18 @@ class Store(
         ids: Sequence[ImportId] | None = None,
         states: Sequence[State] = (),
         owner: str | None = None,
+        submitted_by: str = "",
+        address: str = "",
+        beginning: str = "",
         after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
-        """Newest first; the imports of one batch in the order of their rows. With `ids`, only those of them
-        that exist; with `owner`, only those in the owner's batches; with `after`, those that follow it in
-        this order."""
+        """Newest first; the imports of one batch in the order of their rows. All of these have to hold: with
+        `ids`, only those of them that exist; with `owner`, only those in the owner's batches; with
+        `submitted_by`, those whose batch has this text in its owner or its submitter; with `address`, those
+        with this text in one of their two addresses; with `beginning`, those whose id begins so; with
+        `after`, those that follow it in this order. The case of ASCII letters makes no difference in
+        `submitted_by` and `address`."""
         ...
 
     def latest_import(self, route: Route, owner: str) -> Import | None:

@@ -5,7 +5,9 @@ There is no access control here; `access.visibility` restricts reads to one pers
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.receipts.undo_report import UndoReport
@@ -28,16 +30,39 @@ def find_imports(deps: Deps, ids: Sequence[ImportId]) -> list[Import]:
     return [by_id[id_] for id_ in ids if id_ in by_id]
 
 
+@dataclass(frozen=True, slots=True)
+class ImportFilter:
+    """Which imports to list; all of it has to hold, and what is empty leaves out nothing. `address` is a part
+    of one of the two addresses, `submitted_by` one of the batch's owner or submitter."""
+
+    states: tuple[State, ...] = ()
+    batch_id: BatchId | None = None
+    address: str = ""
+    submitted_by: str = ""
+
+
+EVERY_IMPORT: Final = ImportFilter()
+
+
 def list_imports(
     deps: Deps,
+    chosen: ImportFilter = EVERY_IMPORT,
     *,
-    states: Collection[State] = (),
     owner: str | None = None,
     after: ImportId | None = None,
     limit: int,
 ) -> Sequence[Import]:
-    """Imports, newest first; of all owners if `owner` is None; only those that follow `after`."""
-    return deps.store.imports(states=tuple(states), owner=owner, after=after, limit=limit)
+    """Imports, newest first, those of one batch by row; of all owners if `owner` is None; only those that
+    follow `after`."""
+    return deps.store.imports(
+        states=chosen.states,
+        batch_id=chosen.batch_id,
+        address=chosen.address,
+        submitted_by=chosen.submitted_by,
+        owner=owner,
+        after=after,
+        limit=limit,
+    )
 
 
 def list_batches(

@@ -11,33 +11,21 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
 
 from importer.domain.import_state import ENDED
-from importer.domain.model import Import, ImportId, State
+from importer.domain.model import Import, ImportId
+from importer.domain.planning.pace import STANDING, Rate, Samples, current_rate
 from importer.service.deps import Deps
 from importer.service.queries import find_imports
 
 POLL_INTERVAL_S: Final = 1.0
 KEEP_ALIVE_S: Final = 15
-WINDOW: Final = timedelta(seconds=15)
-"""The period that the current rate is measured over."""
-
 MAX_QUEUED: Final = 256
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """The speed of an import; `left` is None while the remaining time is unknown."""
-
-    bytes_per_s: float = 0.0
-    messages_per_s: float = 0.0
-    left: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +33,14 @@ class Snapshot:
     """The state and speed of an import at one moment. `rendered` caches its representation by language."""
 
     import_: Import
-    rate: Rate = Rate()
+    rate: Rate = STANDING
     rendered: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(slots=True)
 class _Watched:
     last: Snapshot | None = None
-    samples: deque[tuple[datetime, int, int]] = field(default_factory=deque)  # time, messages, bytes
+    samples: Samples = field(default_factory=deque)
     watchers: set[asyncio.Queue[Snapshot]] = field(default_factory=set)
 
 
@@ -117,38 +105,6 @@ class Feed:
                 queue.put_nowait(snapshot)
 
 
-def current_rate(samples: deque[tuple[datetime, int, int]], import_: Import, now: datetime) -> Rate:
-    """The rate over the last WINDOW. Adds a sample of `import_` to `samples` and drops those that are too
-    old."""
-    progress = import_.progress
-    if import_.state is not State.RUNNING or (samples and progress.messages_done < samples[-1][1]):
-        samples.clear()
-    samples.append((now, progress.messages_done, progress.bytes_done))
-    while len(samples) > 2 and now - samples[0][0] > WINDOW:
-        samples.popleft()
-    first_at, first_messages, first_bytes = samples[0]
-    seconds = (now - first_at).total_seconds()
-    if seconds < 1:
-        return average_rate(import_, now)
-    messages_per_s = (progress.messages_done - first_messages) / seconds
-    return _rate(import_, (progress.bytes_done - first_bytes) / seconds, messages_per_s)
-
-
-def average_rate(import_: Import, now: datetime) -> Rate:
-    """The rate since the start of the import; zero unless it is running."""
-    if import_.state is not State.RUNNING or import_.started_at is None:
-        return Rate()
-    seconds = max(1.0, (now - import_.started_at).total_seconds())
-    return _rate(import_, import_.progress.bytes_done / seconds, import_.progress.messages_done / seconds)
-
-
 def all_ended(imports: Sequence[Import]) -> bool:
     """Whether no import will change any more."""
     return all(import_.state in ENDED for import_ in imports)
-
-
-def _rate(import_: Import, bytes_per_s: float, messages_per_s: float) -> Rate:
-    missing = import_.progress.messages_total - import_.progress.messages_done
-    known = messages_per_s > 0 and import_.progress.messages_total > 0
-    left = timedelta(seconds=missing / messages_per_s) if known else None
-    return Rate(max(0.0, bytes_per_s), max(0.0, messages_per_s), left)

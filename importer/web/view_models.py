@@ -9,12 +9,13 @@ from typing import Final
 from importer.codes.code_table import public_row, way_on
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
+from importer.domain.planning.pace import Rate
 from importer.domain.reporting.explanation import next_step
 from importer.domain.reporting.totals import Totals
 from importer.i18n.explanation_texts import next_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.translations import N_, CatalogTranslator
-from importer.web.live_progress import Rate, Snapshot
+from importer.web.live_progress import Snapshot
 from providers.text import WayOn
 
 _TONES_AND_WORDS: Final = {

@@ -1505,3 +1505,37 @@ def test_batches_are_found_by_their_owner_and_imports_by_their_ids(store: Store)
     ids = [ImportId(name) for name in ("one", "four", "none")]
     assert {i.id for i in store.imports(ids=ids)} == {"one", "four"}
     assert store.imports(ids=[]) == []
+
+
+def test_imports_are_chosen_by_address_submitter_and_beginning(store: Store) -> None:
+    for name, owner, submitter in (
+        ("kea1", "mailbox:ada@new.example imap.new.example", ""),
+        ("kea2", "", "Admin@new.example"),
+        ("owl1", "client:panel_1", ""),
+    ):
+        import_ = an_import(
+            name,
+            batch_id=BatchId(f"b{name}"),
+            source=mailbox(f"{name}_x@Old.example"),
+            destination=mailbox(f"{name}@new.example", "imap.new.example"),
+        )
+        batch = Batch(BatchId(f"b{name}"), NOW, "", submitter, (import_.id,), owner)
+        store.add_batch(batch, [(import_, None)])
+
+    def found(**chosen: Any) -> set[str]:
+        return {import_.id for import_ in store.imports(**chosen)}
+
+    assert found(address="@OLD.") == {"kea1", "kea2", "owl1"}
+    assert found(address="kea1@new") == {"kea1"}
+    assert found(address="1_X") == {"kea1", "owl1"}
+    assert found(address="1%x") == set(), "no pattern"
+    assert found(submitted_by="ADA@new") == {"kea1"}
+    assert found(submitted_by="admin@") == {"kea2"}
+    assert found(submitted_by="panel_1") == {"owl1"}
+    assert found(submitted_by="panel%1") == set()
+    assert found(beginning="kea") == {"kea1", "kea2"}
+    assert found(beginning="kea_") == set()
+    assert found(beginning="kea", address="kea2", submitted_by="admin", owner="") == {"kea2"}
+    assert found(batch_id=BatchId("bkea1"), submitted_by="admin") == set()
+    assert {batch.id for batch in store.batches(beginning="bk")} == {"bkea1", "bkea2"}
+    assert {batch.id for batch in store.batches(beginning="bk", owner="")} == {"bkea2"}

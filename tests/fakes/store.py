@@ -122,13 +122,18 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             return self._batches.get(batch_id)
 
     def batches(
-        self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
+        self,
+        limit: int = 50,
+        *,
+        owner: str | None = None,
+        beginning: str = "",
+        after: BatchId | None = None,
     ) -> Sequence[Batch]:
         with self._lock:
             latest_first = [*reversed(self._batches.values())]
             latest_first.sort(key=lambda b: b.created_at, reverse=True)
             found = latest_first[_index_after([b.id for b in latest_first], after) :]
-            return [b for b in found if owner in (None, b.owner)][:limit]
+            return [b for b in found if owner in (None, b.owner) and b.id.startswith(beginning)][:limit]
 
     def import_(self, import_id: ImportId) -> Import | None:
         with self._lock:
@@ -141,9 +146,15 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
         ids: Sequence[ImportId] | None = None,
         states: Sequence[State] = (),
         owner: str | None = None,
+        submitted_by: str = "",
+        address: str = "",
+        beginning: str = "",
         after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
+        def has(part: str, *texts: str) -> bool:
+            return any(part.lower() in text.lower() for text in texts)
+
         with self._lock:
             found = [*self._imports.values()]
             found.sort(key=lambda i: i.row)
@@ -156,6 +167,9 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
                 and (ids is None or i.id in ids)
                 and (not states or i.state in states)
                 and (owner is None or self._owner(i) == owner)
+                and (not submitted_by or has(submitted_by, *self._submitter_of(i)))
+                and has(address, i.source.address, i.destination.address)
+                and i.id.startswith(beginning)
             ]
             return found[:limit]
 
@@ -312,6 +326,10 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
     def _owner(self, import_: Import) -> str | None:
         batch = self._batches.get(import_.batch_id) if import_.batch_id is not None else None
         return batch.owner if batch is not None else None
+
+    def _submitter_of(self, import_: Import) -> tuple[str, ...]:
+        batch = self._batches.get(import_.batch_id) if import_.batch_id is not None else None
+        return (batch.owner, batch.submitter) if batch is not None else ()
 
     def _known(self, import_id: ImportId) -> Import:
         try:

@@ -91,7 +91,12 @@ class SqlImports(Database):
             return None if row is None else mapping.batch(row)
 
     def batches(
-        self, limit: int = 50, *, owner: str | None = None, after: BatchId | None = None
+        self,
+        limit: int = 50,
+        *,
+        owner: str | None = None,
+        beginning: str = "",
+        after: BatchId | None = None,
     ) -> Sequence[Batch]:
         newest_first = (batches.c.created_at.desc(), batches.c.seq.desc())
         statement = select(batches).order_by(*newest_first).limit(limit)
@@ -100,6 +105,8 @@ class SqlImports(Database):
             statement = statement.where(_after(batches, last, descending=("created_at", "seq")))
         if owner is not None:
             statement = statement.where(batches.c.owner == owner)
+        if beginning:
+            statement = statement.where(_begins(batches.c.id, beginning))
         with self.reading() as connection:
             return [mapping.batch(row) for row in connection.execute(statement)]
 
@@ -115,14 +122,17 @@ class SqlImports(Database):
         ids: Sequence[ImportId] | None = None,
         states: Sequence[State] = (),
         owner: str | None = None,
+        submitted_by: str = "",
+        address: str = "",
+        beginning: str = "",
         after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
-        statement = select(imports)
-        if owner is not None:
-            statement = statement.where(
-                imports.c.batch_id.in_(select(batches.c.id).where(batches.c.owner == owner))
-            )
+        statement = select(imports).where(
+            *_in_batches(owner, submitted_by),
+            *_has_address(address),
+            *([_begins(imports.c.id, beginning)] if beginning else []),
+        )
         if after is not None:
             order = (imports.c.created_at, imports.c.submission, imports.c.row, imports.c.seq)
             last = select(*order).where(imports.c.id == after).subquery()
@@ -276,6 +286,31 @@ class SqlImports(Database):
         )
         with self.reading() as connection:
             return [mapping.tally(row) for row in connection.execute(statement)]
+
+
+def _in_batches(owner: str | None, submitted_by: str) -> list[ColumnElement[bool]]:
+    wanted = []
+    if owner is not None:
+        wanted.append(batches.c.owner == owner)
+    if submitted_by:
+        wanted.append(
+            or_(_has_text(batches.c.owner, submitted_by), _has_text(batches.c.submitter, submitted_by))
+        )
+    return [imports.c.batch_id.in_(select(batches.c.id).where(*wanted))] if wanted else []
+
+
+def _has_address(part: str) -> list[ColumnElement[bool]]:
+    columns = (imports.c.source_address, imports.c.destination_address)
+    return [or_(*(_has_text(column, part) for column in columns))] if part else []
+
+
+def _has_text(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Whether `part` is in the column. SQLite knows the case of ASCII letters only."""
+    return func.lower(column).contains(part.lower(), autoescape=True)
+
+
+def _begins(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
+    return column.startswith(beginning, autoescape=True)
 
 
 def _with_owner(*columns: ColumnElement[Any]) -> Select[Any]:

@@ -103,7 +103,11 @@ def list_imports(
     """Newest first."""
     last = caller.import_(after).id if after else None
     imports = queries.list_imports(
-        caller.deps, states=state or (), owner=owner_filter(caller.token), after=last, limit=limit + 1
+        caller.deps,
+        queries.ImportFilter(states=tuple(state or ())),
+        owner=owner_filter(caller.token),
+        after=last,
+        limit=limit + 1,
     )
     now = caller.deps.clock.now()
     page = imports[:limit]

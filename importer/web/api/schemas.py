@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, mode
 
 from importer.domain.csv_import.import_rows import BATCH_ROWS
 from importer.domain.model import Account, Batch, Import, State
+from importer.domain.planning.pace import average_rate
 from importer.i18n.report_json import problem_json
 from importer.i18n.translations import CatalogTranslator
 from importer.service.imports.submit import RowOutcome
 from importer.web.api import option_fields
 from importer.web.bad_requests import require_unicode
-from importer.web.live_progress import average_rate
 from providers.sign_in_providers import names
 
 ReportOut = dict[str, Any]

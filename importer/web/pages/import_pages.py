@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from importer.domain.model import Batch, BatchId, Import, ImportId
+from importer.domain.planning.pace import average_rate
 from importer.domain.reporting.report import Report
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.report_csv import refusals_csv
@@ -28,7 +29,7 @@ from importer.service.imports.finish import report_of
 from importer.service.imports.undo_import import UndoRefused, undo_credential
 from importer.service.queries import undo_report
 from importer.web.event_streams import event_stream
-from importer.web.live_progress import Snapshot, all_ended, average_rate
+from importer.web.live_progress import Snapshot, all_ended
 from importer.web.rendering import fragment, page, redirect, rendered
 from importer.web.request_context import Fields, Guest, SignedIn, guest_batch_right
 from importer.web.view_models import ImportView, import_view, report_columns

@@ -1,0 +1,60 @@
+"""How fast an import is, and how long it still takes: from what was copied in the last seconds."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from importer.domain.model import Import, State
+
+WINDOW: Final = timedelta(seconds=15)
+"""The period that the current rate is measured over."""
+
+Samples = deque[tuple[datetime, int, int]]
+"""What was done when: time, messages, bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The speed of an import; `left` is None while the remaining time is unknown."""
+
+    bytes_per_s: float = 0.0
+    messages_per_s: float = 0.0
+    left: timedelta | None = None
+
+
+STANDING: Final = Rate()
+
+
+def current_rate(samples: Samples, import_: Import, now: datetime) -> Rate:
+    """The rate over the last WINDOW. Adds a sample of `import_` to `samples` and drops those that are too
+    old."""
+    progress = import_.progress
+    if import_.state is not State.RUNNING or (samples and progress.messages_done < samples[-1][1]):
+        samples.clear()
+    samples.append((now, progress.messages_done, progress.bytes_done))
+    while len(samples) > 2 and now - samples[0][0] > WINDOW:
+        samples.popleft()
+    first_at, first_messages, first_bytes = samples[0]
+    seconds = (now - first_at).total_seconds()
+    if seconds < 1:
+        return average_rate(import_, now)
+    messages_per_s = (progress.messages_done - first_messages) / seconds
+    return _rate(import_, (progress.bytes_done - first_bytes) / seconds, messages_per_s)
+
+
+def average_rate(import_: Import, now: datetime) -> Rate:
+    """The rate since the start of the import; zero unless it is running."""
+    if import_.state is not State.RUNNING or import_.started_at is None:
+        return STANDING
+    seconds = max(1.0, (now - import_.started_at).total_seconds())
+    return _rate(import_, import_.progress.bytes_done / seconds, import_.progress.messages_done / seconds)
+
+
+def _rate(import_: Import, bytes_per_s: float, messages_per_s: float) -> Rate:
+    missing = import_.progress.messages_total - import_.progress.messages_done
+    known = messages_per_s > 0 and import_.progress.messages_total > 0
+    left = timedelta(seconds=missing / messages_per_s) if known else None
+    return Rate(max(0.0, bytes_per_s), max(0.0, messages_per_s), left)
