@@ -584,9 +584,10 @@ def test_message_bytes_round_trip(bench: Bench, body: bytes) -> None:
 def test_the_beginning_of_a_message_is_read(bench: Bench) -> None:
     session = bench.open()
     folder = new_folder(session)
-    short, long = stored(session, folder, mail(1), mail(2, b"x" * 100_000))
+    long_mail = mail(2, (b"x" * 68 + b"\r\n") * 1500)
+    short, long = stored(session, folder, mail(1), long_mail)
     # Some servers send the whole message instead.
-    assert session.read_beginning(folder, long, 5000) in (5000, len(mail(2, b"x" * 100_000)))
+    assert session.read_beginning(folder, long, 5000) in (5000, len(long_mail))
     assert session.read_beginning(folder, short, 5000) == len(mail(1))
     assert session.read_beginning(folder, Uid(long + 1), 5000) == 0
     assert list(whole(session, folder)) == [short, long]

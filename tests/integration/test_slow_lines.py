@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +13,16 @@ import pytest
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.deflate import SLOW_BYTES_PER_S
 from importer.adapters.imap.factory import ImapSessions
+from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.compact.uid_set import Uid
-from importer.domain.model import AppendResult, Message, Outgoing, Stored
+from importer.adapters.imap.wire import Reply
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.model import Account, AppendResult, Message, Outgoing, Stored
 from providers.endpoint import Secret
 from providers.errors import Side
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import DovecotOptions, dovecot
-from tests.rehearsal.hosts import new_user
+from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.proxy import cutting_proxy
 
 DATE = "02-Feb-2003 04:05:06 +0000"
@@ -56,12 +58,9 @@ def test_only_a_slow_line_is_compressed_in_the_middle_of_a_session(
                 proxy.narrow(SLOW_BYTES_PER_S // 2)
             account = host.account("ada")
             through = replace(account, endpoint=proxy.endpoint)
-
-            def sessions() -> ImapSessions:  # one that knows no line yet
-                return ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
-
+            sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
             bodies = {Uid(n): letters(n, 30_000) for n in range(1, 91)}
-            destination = sessions().open_destination(through, Secret(user.password))
+            destination = sessions.open_destination(through, Secret(user.password))
             inbox = destination.status("INBOX").ref("INBOX")
             results: list[AppendResult] = []
             waiting: deque[Callable[[], Sequence[AppendResult] | None]] = deque()
@@ -75,9 +74,66 @@ def test_only_a_slow_line_is_compressed_in_the_middle_of_a_session(
             assert compressions == [Side.DESTINATION] * slow
             destination.close()
             compressions.clear()
-            source = sessions().open_source(through, Secret(user.password))
+            source = sessions.open_source(through, Secret(user.password))
             uids = source.uids(inbox)
             read = [message for chunk in uids.chunks(10) for message in source.messages(inbox, chunk)]
             assert {message.body for message in read if isinstance(message, Message)} == set(bodies.values())
             assert compressions == [Side.SOURCE] * slow
             source.close()
+
+
+@pytest.fixture
+def slow_host(tmp_path: Path, ca: CertificateAuthority) -> Iterator[tuple[Account, User]]:
+    """A mailbox at a host that compresses, behind a slow line."""
+    with dovecot(tmp_path, DovecotOptions(compress=True), ca=ca) as host:
+        user = new_user(host, "ada")
+        with cutting_proxy(host.imaps) as proxy:
+            proxy.narrow(SLOW_BYTES_PER_S // 2)
+            yield replace(host.account("ada"), endpoint=proxy.endpoint), user
+
+
+def test_a_connection_that_is_compressed_from_the_start_works(
+    slow_host: tuple[Account, User], compressions: list[Side]
+) -> None:
+    account, user = slow_host
+    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20), compression="on")
+    destination = sessions.open_destination(account, Secret(user.password))
+    inbox = destination.status("INBOX").ref("INBOX")
+    (stored,) = destination.append(inbox, [Outgoing(Uid(1), (), DATE, letters(1, 1000))])
+    assert isinstance(stored, Stored)
+    source = sessions.open_source(account, Secret(user.password))
+    (message,) = source.messages(inbox, source.uids(inbox))
+    assert isinstance(message, Message)
+    assert message.body == letters(1, 1000)
+    assert compressions == [Side.DESTINATION, Side.SOURCE]
+    source.close()
+    destination.close()
+
+
+def test_compression_starts_once(slow_host: tuple[Account, User]) -> None:
+    account, user = slow_host
+    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20), compression="on")
+    source = sessions.open_source(account, Secret(user.password))
+    source.link.ask(lambda _cursor, connection: connection.compress())
+    assert source.uids(source.status("INBOX").ref("INBOX")) == UidSet()
+    source.close()
+
+
+@pytest.mark.parametrize("commands", [0, 1, 3])
+def test_compression_waits_for_the_replies_that_are_outstanding(
+    slow_host: tuple[Account, User], commands: int
+) -> None:
+    account, user = slow_host
+    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
+    source = sessions.open_source(account, Secret(user.password))
+
+    def compress(_cursor: FolderCursor, connection: Connection) -> Reply:
+        for _ in range(commands):
+            connection.send_with_next(b"NOOP")
+        connection.compress()
+        assert connection.has("COMPRESS=DEFLATE")  # otherwise it was refused
+        return connection.call(b"EXAMINE INBOX").reply
+
+    assert source.link.ask(compress).status == "OK"
+    assert source.uids(source.status("INBOX").ref("INBOX")) == UidSet()
+    source.close()

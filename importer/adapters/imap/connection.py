@@ -402,6 +402,12 @@ class Connection:
 
     def next_event(self) -> WireEvent:
         """Wait for the next event. Raises ConnectionLost (also on BYE) and ProtocolViolation."""
+        while (event := self._next_event()) is None:
+            pass
+        return event
+
+    def _next_event(self) -> WireEvent | None:
+        """Wait for the next event, as `next_event` does; None for a reply that nobody waits for."""
         while not self._events:
             self._receive()
         event = self._events.popleft()
@@ -415,7 +421,7 @@ class Connection:
             if event.tag in self._unawaited_tags:
                 self._unawaited_tags.discard(event.tag)
                 self.fallbacks.note_answer_to_id()
-                return self.next_event()
+                return None
             self._unanswered -= 1
         elif isinstance(event, Untagged):
             self._note_alert(event.reply)
@@ -438,9 +444,16 @@ class Connection:
             self.fallbacks.note_loss_otherwise()
 
     def compress(self) -> None:
-        """Compress both directions from here on (COMPRESS, RFC 4978) if the server agrees. No command may be
-        outstanding. Raises ConnectionLost and ProtocolViolation."""
+        """Compress both directions from here on (COMPRESS, RFC 4978) if the server agrees. The caller
+        awaits no reply. Raises ConnectionLost and ProtocolViolation.
+
+        Commands of `send_with_next` are answered first. Does nothing if the connection is compressed
+        already: a second COMPRESS would travel uncompressed, and Dovecot hangs up.
+        """
+        if self._stream.compressed:
+            return
         self._stream.use_plain()
+        self._await_unawaited()
         tag = self.start(b"COMPRESS DEFLATE")
         self._stream.read_by_line()
         try:
@@ -450,6 +463,15 @@ class Connection:
             self.disable(deflate.CAPABILITY)
         else:
             self._stream.compress()
+
+    def _await_unawaited(self) -> None:
+        """Send the queued commands and read until all whose replies are discarded have one."""
+        if self._queued:
+            self.send(())
+        bounded = _Answers(self)
+        while self._unawaited_tags:
+            self._next_event()
+            bounded.count()
 
     def _receive(self) -> None:
         self.waiting = True
@@ -578,13 +600,13 @@ def open_connection(
             fallbacks,
             limit,
         )
+        if connection.has(deflate.CAPABILITY) and known_lines.compress_from_start(peer.endpoint):
+            connection.compress()  # before ID, whose reply it would wait for
         if connection.has("ID"):  # RFC 2971: some hosts require it
             if connection.fallbacks.one_at_a_time:
                 connection.call_id()
             else:
                 connection.send_with_next(_ID)
-        if connection.has(deflate.CAPABILITY) and known_lines.compress_from_start(peer.endpoint):
-            connection.compress()
         return connection
 
     if isinstance(credential, Secret):

@@ -115,6 +115,10 @@ class LinkSpeed:
         return self._meter is not None and self._meter.slow
 
     @property
+    def compressed(self) -> bool:
+        return self._deflated is not None
+
+    @property
     def broken(self) -> bool:
         """True if the server's data was not compressed as agreed."""
         return self._deflated is not None and self._deflated.broken
