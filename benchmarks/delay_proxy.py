@@ -5,6 +5,9 @@ loses data. It runs as a separate process:
 
     python -m benchmarks.delay_proxy --listen 10143 --to 143 --round-trip-ms 40 --bandwidth-mbit 10
 
+With `--counts FILE` it writes the number of closed connections and of turns into a file: how often a client
+sent something after the server had.
+
 Connections are accepted immediately: the one and a half round trips of a TCP handshake are not simulated.
 """
 
@@ -18,6 +21,7 @@ import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _HOST = "127.0.0.1"
 _READ_BYTES = 1 << 18
@@ -67,6 +71,9 @@ class _Stream:
     ended: bool = False  # the source has sent everything
     blocked: bool = False  # the target accepts no more data at present
     done: bool = False
+    turns: int = 0
+    back: _Stream | None = None  # the other direction, on that of the client
+    heard: bool = True  # something came from this side since the other side last spoke
 
     def read(self, now: float) -> None:
         try:
@@ -74,6 +81,10 @@ class _Stream:
         except BlockingIOError:  # select may report spurious readiness
             return
         self.ended = not data
+        if self.back is not None and data and self.back.heard:
+            self.turns += 1
+            self.back.heard = False
+        self.heard = True
         self.held_bytes += len(data)
         self.pieces.append((self.line.due(now, len(data)), memoryview(data)))
 
@@ -106,10 +117,15 @@ class _Stream:
 
 
 def serve(
-    listener: socket.socket, server_port: int, one_way_s: float, bytes_per_s: float | None = None
+    listener: socket.socket,
+    server_port: int,
+    one_way_s: float,
+    bytes_per_s: float | None = None,
+    counts: Path | None = None,
 ) -> None:
     """Forwards connections until the parent process has ended."""
     parent = os.getppid()
+    closed = turns = 0
     lines = _Line(one_way_s, bytes_per_s), _Line(one_way_s, bytes_per_s)  # one per direction
     if bytes_per_s is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_BYTES)
@@ -136,7 +152,12 @@ def serve(
             except OSError:
                 broken |= {stream.source, stream.target}
         if broken or any(stream.done for stream in streams):
-            streams = _without_closed(streams, broken)
+            remaining = _without_closed(streams, broken)
+            gone = [s for s in streams if s.back is not None and not any(s is other for other in remaining)]
+            closed, turns = closed + len(gone), turns + sum(stream.turns for stream in gone)
+            streams = remaining
+            if counts is not None and gone:
+                counts.write_text(f"{closed} {turns}\n", encoding="ascii")
 
 
 def _accept(listener: socket.socket, server_port: int, lines: tuple[_Line, _Line]) -> list[_Stream]:
@@ -154,7 +175,8 @@ def _accept(listener: socket.socket, server_port: int, lines: tuple[_Line, _Line
     for end in (client, server):
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         end.setblocking(False)
-    return [_Stream(client, server, lines[0]), _Stream(server, client, lines[1])]
+    back = _Stream(server, client, lines[1])
+    return [_Stream(client, server, lines[0], back=back), back]
 
 
 def _without_closed(streams: list[_Stream], broken: set[socket.socket]) -> list[_Stream]:
@@ -181,10 +203,11 @@ def main() -> None:
     parser.add_argument("--to", type=int, required=True, help="the server's port on 127.0.0.1")
     parser.add_argument("--round-trip-ms", type=float, required=True)
     parser.add_argument("--bandwidth-mbit", type=float, help="Mbit/s in each direction (no limit)")
+    parser.add_argument("--counts", type=Path, help="file for the number of connections and turns (none)")
     arguments = parser.parse_args()
     bytes_per_s = arguments.bandwidth_mbit * 1e6 / 8 if arguments.bandwidth_mbit else None
     with socket.create_server((_HOST, arguments.listen), backlog=128) as listener:
-        serve(listener, arguments.to, arguments.round_trip_ms / 2_000, bytes_per_s)
+        serve(listener, arguments.to, arguments.round_trip_ms / 2_000, bytes_per_s, arguments.counts)
 
 
 if __name__ == "__main__":

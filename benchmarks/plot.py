@@ -14,18 +14,18 @@ _COLUMNS = 2
 _BAR, _STEP = 18, 26
 _LABELS, _ROOM = 120, 90  # space left of the bars for labels, and right of them for values
 _HEAD, _GAP = 40, 24
-_COLOURS = {OURS: "#0b6e4f"}
+_OURS = "#0b6e4f"
 _OTHERS, _LIMIT = "#8d99ae", "#d9c5a0"
 
 
-def svg(results: Sequence[Result]) -> str:
-    """The whole chart: messages per second, with a separate scale per panel."""
+def svg(results: Sequence[Result], ours: str = OURS) -> str:
+    """The whole chart: messages per second, with a separate scale per panel; the copier `ours` in colour."""
     rows = [results[at : at + _COLUMNS] for at in range(0, len(results), _COLUMNS)]
     parts = []
     top = _GAP
     for row in rows:
         for column, result in enumerate(row):
-            parts.append(_panel(result, _GAP + column * (_PANEL_WIDTH + _GAP), top))
+            parts.append(_panel(result, _GAP + column * (_PANEL_WIDTH + _GAP), top, ours))
         top += max(_height(result) for result in row) + _GAP
     width = _GAP + _COLUMNS * (_PANEL_WIDTH + _GAP)
     return (
@@ -49,7 +49,7 @@ def _bars(result: Result) -> list[tuple[str, Copied]]:
     ]
 
 
-def _panel(result: Result, left: int, top: int) -> str:
+def _panel(result: Result, left: int, top: int, ours: str) -> str:
     case = result.case
     bars = [(name, copied, speed) for name, copied in _bars(result) if (speed := rate(copied))]
     scale = (_PANEL_WIDTH - _LABELS - _ROOM) / max((speed.most for _, _, speed in bars), default=1)
@@ -57,7 +57,7 @@ def _panel(result: Result, left: int, top: int) -> str:
     for number, (name, copied, speed) in enumerate(bars):
         y = top + _HEAD - 12 + number * _STEP
         start, middle = left + _LABELS, y + _BAR / 2
-        colour = _LIMIT if name.startswith(RAW) else _COLOURS.get(name, _OTHERS)
+        colour = _LIMIT if name.startswith(RAW) else _OURS if name == ours else _OTHERS
         least, most = (start + value * scale for value in (speed.least, speed.most))
         label = "raw limit" if name.startswith(RAW) else name
         wrong = " *" if max(copied.differences, default=0) else ""

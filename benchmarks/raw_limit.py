@@ -150,7 +150,7 @@ def _opened(login: Login) -> imaplib.IMAP4:
     return client
 
 
-class _Probe:
+class Probe:
     """Prepares and runs one measurement, and closes its connections."""
 
     def __init__(self, work: Work, count: int, lanes: int) -> None:
@@ -202,10 +202,15 @@ class _Probe:
             for future in running:
                 future.result()
             wall_s, cpu_s = time.monotonic() - started, time.process_time() - cpu
-        for client in self._clients:
-            client.logout()
+        self.close()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_bytes": peak}
+
+    def close(self) -> None:
+        """Log out."""
+        for client in self._clients:
+            client.logout()
+        self._clients.clear()
 
     def _stretches(self) -> Iterator[tuple[int, Iterator[tuple[int, int, Stored]]]]:
         return groupby(cut(self._messages(), self._total_bytes, self._lanes), key=itemgetter(0))
@@ -223,7 +228,7 @@ def main() -> None:
     )
     parser.add_argument("order", type=Path, help="JSON file")
     order = json.loads(parser.parse_args().order.read_text(encoding="utf-8"))
-    probe = _Probe(WORKS[order["work"]], order["messages"], order["lanes"])
+    probe = Probe(WORKS[order["work"]], order["messages"], order["lanes"])
     if order["destination"]:
         probe.prepare_upload(Login(**order["destination"]))
     if order["source"]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import memory_results, watchers_results
+from benchmarks.batches import results as batch_results
 from benchmarks.corpora import WORKS
 from benchmarks.plot import svg
 from benchmarks.results import Case, Result, load
@@ -43,6 +44,14 @@ _WATCHERS = """\
 and with open progress pages; medians. “web” is the share of one core that the web process used during the
 copy.
 """
+_BATCHES = """\
+## Batches
+
+`python -m benchmarks.batches`: many mailboxes of 13 folders each, copied by `mailhaul up` with its defaults,
+by workers with PostgreSQL and Valkey, and by other copiers of which several run in parallel.
+
+![Messages copied per second in batches](benchmarks-batches.svg)
+"""
 
 
 def write(
@@ -50,8 +59,9 @@ def write(
     folder: Path,
     copied: Sequence[memory_results.Copied] = (),
     watched: Sequence[watchers_results.Watched] = (),
+    batches: Sequence[batch_results.BatchResult] = (),
 ) -> None:
-    """Writes both files into `folder`."""
+    """Writes the page and its charts into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     ordered = sorted(results, key=lambda result: _order(result.case))
     parts = [_HEAD]
@@ -63,7 +73,14 @@ def write(
         parts.append(f"{_MEMORY}\n{memory_results.table(copied)}")
     if watched:
         parts.append(f"{_WATCHERS}\n{watchers_results.table(watched)}")
-    machines = [result.machine for result in ordered]
+    if batches:
+        parts.append(_BATCHES)
+        parts += [f"### {batch.title}\n\n{batch_results.table(batch)}" for batch in batches]
+        if counted := [batch for batch in batches if batch.counts]:
+            parts.append(f"### What one worker needs\n\n{batch_results.counts_table(counted)}")
+        chart = svg([batch.as_result() for batch in batches if batch.copiers], ours=batch_results.OURS)
+        (folder / "benchmarks-batches.svg").write_text(chart, encoding="utf-8")
+    machines = [result.machine for result in ordered] + [batch.machine for batch in batches]
     machines += [result.machine for result in copied] + [result.machine for result in watched]
     parts.append(f"## Machine\n\n{facts_table(machines)}")
     (folder / "benchmarks.md").write_text("\n".join(parts), encoding="utf-8")
@@ -107,6 +124,7 @@ def main() -> None:
         arguments.docs,
         memory_results.kept(arguments.results / "memory"),
         watchers_results.kept(arguments.results / "watchers"),
+        batch_results.kept(arguments.results / "batches"),
     )
     print(f"{arguments.docs / 'benchmarks.md'} and benchmarks.svg: {len(results)} cases")  # noqa: T201
 

@@ -49,6 +49,10 @@ class Stage:
         fill(_endpoint(login.port), login.user, login.password, messages)
         return login
 
+    def new_source(self, name: str) -> Login:
+        """Creates an empty mailbox at the source. Returns the near login."""
+        return self._new_user(self.source, name)
+
     def new_destination(self, name: str) -> Login:
         """Creates an empty mailbox. Returns the near login. The mailbox is kept until the stage ends: a copy
         that reuses freed disk blocks is slower, and the shorter the copy, the larger the effect."""
@@ -58,6 +62,10 @@ class Stage:
         """The login for the same mailbox over the simulated line."""
         source = login.port == self.source.starttls.port
         return replace(login, port=self.far_source_port if source else self.far_destination_port)
+
+    def near_destination(self, login: Login) -> Login:
+        """The login for the same destination mailbox without the line."""
+        return replace(login, port=self.destination.starttls.port)
 
     def forget_index(self, login: Login) -> None:
         """Deletes the index files of a source mailbox and lists its folders once: the state of a mailbox that
@@ -70,6 +78,16 @@ class Stage:
             if isinstance(line, bytes) and (match := re.search(rb'"."\s+(.*)$', line)):
                 client.select(match[1].decode("ascii"), readonly=True)
         client.logout()
+
+    def turns(self) -> dict[str, tuple[int, int]]:
+        """Side -> connections so far, and how often a client spoke on them after the server did. Connections
+        that are open are not included."""
+        found = {}
+        for side in ("source", "destination"):
+            path = self.home / f"{side}.turns"
+            connections, turns = path.read_text(encoding="ascii").split() if path.exists() else ("0", "0")
+            found[side] = int(connections), int(turns)
+        return found
 
     def read(self, login: Login) -> Mailbox:
         """The mailbox as the independent checker reads it, in a separate process to bound memory."""
@@ -85,16 +103,20 @@ class Stage:
 
 
 @contextmanager
-def stage(home: Path, *, store: str, delay_ms: int, bandwidth_mbit: float = 0) -> Iterator[Stage]:
+def stage(
+    home: Path, *, store: str, delay_ms: int, bandwidth_mbit: float = 0, counts: bool = False
+) -> Iterator[Stage]:
     """Runs both servers until the block ends, then deletes everything. `store` is the destination's format,
     "maildir" or "mdbox". Both lines have the same delay and bandwidth; 0 means none and no limit. The servers
-    offer COMPRESS."""
+    offer COMPRESS. With `counts`, both lines count their turns (`Stage.turns`)."""
     plain = DovecotOptions(special_use=False, compress=True)
     with (
         _server(home / "source", plain) as source,
         _server(home / "destination", replace(plain, mail_driver=store, fsync=True)) as destination,
-        _line(home, source.starttls.port, delay_ms, bandwidth_mbit) as far_source,
-        _line(home, destination.starttls.port, delay_ms, bandwidth_mbit) as far_destination,
+        _line(home, "source", source.starttls.port, delay_ms, bandwidth_mbit, counts) as far_source,
+        _line(
+            home, "destination", destination.starttls.port, delay_ms, bandwidth_mbit, counts
+        ) as far_destination,
     ):
         yield Stage(home, source, destination, far_source, far_destination)
 
@@ -110,14 +132,17 @@ def _server(root: Path, options: DovecotOptions) -> Iterator[Dovecot]:
 
 
 @contextmanager
-def _line(home: Path, server_port: int, delay_ms: int, bandwidth_mbit: float) -> Iterator[int]:
+def _line(
+    home: Path, side: str, server_port: int, delay_ms: int, bandwidth_mbit: float, counts: bool
+) -> Iterator[int]:
     """The port of a proxy that adds `delay_ms` of round-trip time and limits the bandwidth."""
-    if not delay_ms and not bandwidth_mbit:
+    if not delay_ms and not bandwidth_mbit and not counts:
         yield server_port
         return
     port = free_ports()[0]
     options = ["--listen", str(port), "--to", str(server_port), "--round-trip-ms", str(delay_ms)]
     options += ["--bandwidth-mbit", str(bandwidth_mbit)] if bandwidth_mbit else []
+    options += ["--counts", str(home / f"{side}.turns")] if counts else []
     command = [sys.executable, "-m", "benchmarks.delay_proxy", *options]
     process = start_group(command, home / "delay_proxy.log", folder=ROOT)
     try:

@@ -114,6 +114,11 @@ class Dovecot(Restartable):
             raise RehearsalError(f"Dovecot did not start:\n{self.log()}")
         return process
 
+    @property
+    def pid(self) -> int:
+        """The process id of the master process."""
+        return self._process.pid
+
     def add_user(self, name: str, password: str) -> None:
         """Add the user with an empty mailbox, or change the password. Takes effect immediately."""
         if not name or any(c in name for c in ":/\0\r\n") or name != name.lower():

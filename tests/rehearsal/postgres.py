@@ -56,6 +56,11 @@ class Postgres:
         self._log = log
         self._keeper = keeper
 
+    @property
+    def pid(self) -> int:
+        """The process id of the keeper, whose child is the server."""
+        return self._keeper.pid
+
     def restart(self) -> None:
         """End the server as `pg_ctl stop -m immediate` does, start it again and wait until logins succeed."""
         assert self._keeper.stdin

@@ -1,0 +1,278 @@
+"""The copiers of a batch: Mailhaul's `up` and its workers, other copiers of which several run at a time, and
+the raw limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from benchmarks.batches import raw
+from benchmarks.batches.processes import Machine, cpu_s, peak_bytes
+from benchmarks.batches.results import Run
+from benchmarks.batches.works import BatchWork
+from benchmarks.copiers import COPIERS, Check, Login, Route
+from benchmarks.stage import ROOT, Stage, settle_disk
+from tests.rehearsal.installation import CONSOLE, Installation
+from tests.rehearsal.ports import RehearsalError, wait_until
+from tests.rehearsal.postgres import fresh_database, postgres_server
+from tests.rehearsal.processes import start_group, stop_group
+from tests.rehearsal.valkey import valkey
+
+_START_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A batch to copy: far logins of both sides, row by row; `home` is empty."""
+
+    work: BatchWork
+    stage: Stage
+    sources: Sequence[Login]
+    destinations: Sequence[Login]
+    home: Path
+    settings: Mapping[str, str]
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCopier:
+    """A copier. `copy` raises RehearsalError; `check` says what counts as a right copy."""
+
+    name: str
+    check: Check
+    copy: Callable[[Order], Run]
+    program: str = sys.executable
+
+    def installed(self) -> bool:
+        return shutil.which(self.program) is not None
+
+
+# --- Mailhaul --------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Service:
+    """A running installation: process ids of what is ours and of the database."""
+
+    installation: Installation
+    ours: list[int] = field(default_factory=list)
+    database: list[int] = field(default_factory=list)
+
+
+def _up(order: Order) -> Run:
+    return _submitted(order, lambda one: _running(one, (*CONSOLE, "up")))
+
+
+def _workers(number: int) -> Callable[[Order], Run]:
+    return lambda order: _submitted(order, lambda one: _running_workers(one, number))
+
+
+def _submitted(order: Order, start: Callable[[Order], AbstractContextManager[_Service]]) -> Run:
+    """Submits the batch to a service that runs already, and waits for its end."""
+    with start(order) as service:
+        file = _csv(order)
+        command = [*CONSOLE, "batch", str(file), "--split", "--wait", "--json", "--allow-plaintext"]
+        servers = order.stage.source.pid, order.stage.destination.pid
+        settle_disk()
+        before = [cpu_s([pid]) for pid in servers], cpu_s(service.ours), cpu_s(service.database)
+        machine, began, own = Machine.now(), time.monotonic(), os.times()
+        result = subprocess.run(  # noqa: S603 - fixed command
+            command,
+            env=service.installation.environment(),
+            capture_output=True,
+            text=True,
+            timeout=order.limit_s,
+            check=False,
+            cwd=ROOT,
+        )
+        wall_s, idle, after = time.monotonic() - began, Machine.now().idle_since(machine), os.times()
+        if result.returncode != 0:
+            raise RehearsalError(
+                f"the batch ended with {result.returncode}: {result.stderr[-600:]}"
+                f"\n{result.stdout[-600:]}\n{service.installation.log()[-1500:]}"
+            )
+        console_s = after.children_user + after.children_system - own.children_user - own.children_system
+        split = {
+            "ours": cpu_s(service.ours) - before[1] + console_s,
+            "source": cpu_s([servers[0]]) - before[0][0],
+            "destination": cpu_s([servers[1]]) - before[0][1],
+            "database": cpu_s(service.database) - before[2] if service.database else 0.0,
+        }
+        return Run(wall_s, split, peak_bytes(service.ours), idle)
+
+
+@contextmanager
+def _running(order: Order, command: Sequence[str]) -> Iterator[_Service]:
+    """A service on SQLite with the embedded queue."""
+    installation = Installation(order.home, _settings(order))
+    process = start_group(command, installation.log_file, folder=ROOT, environment=installation.environment())
+    try:
+        _await_workers(installation, 1)
+        yield _Service(installation, [process.pid])
+    finally:
+        stop_group(process, patience_s=30)
+
+
+@contextmanager
+def _running_workers(
+    order: Order, number: int, command: Sequence[str] = (*CONSOLE, "worker")
+) -> Iterator[_Service]:
+    """Workers that share PostgreSQL and Valkey."""
+    order.home.joinpath("queue").mkdir()
+    with ExitStack() as running:
+        server = running.enter_context(postgres_server(order.home))
+        queue = running.enter_context(valkey(order.home / "queue"))
+        url = fresh_database(server.url)
+        installation = Installation(
+            order.home, {**_settings(order), "DATABASE_URL": url, "REDIS_URL": queue.url}
+        )
+        installation.run("migrate")
+        processes = []
+        for _ in range(number):
+            process = start_group(
+                command, installation.log_file, folder=ROOT, environment=installation.environment()
+            )
+            running.callback(stop_group, process, patience_s=30)
+            processes.append(process.pid)
+        _await_workers(installation, number)
+        yield _Service(installation, processes, [server.pid])
+
+
+def _await_workers(installation: Installation, number: int) -> None:
+    if not wait_until(lambda: installation.log().count("worker.started") >= number, timeout_s=_START_S):
+        raise RehearsalError(f"the workers did not start:\n{installation.log()[-2000:]}")
+
+
+def _settings(order: Order) -> dict[str, str]:
+    return {"ALLOW_PLAINTEXT": "true", "ALLOWED_NETWORKS": "127.0.0.0/8", **order.settings}
+
+
+def _csv(order: Order) -> Path:
+    path = order.home / "people.csv"
+    path.touch(mode=0o600)
+    heads = ",".join(
+        f"{side}_{cell}" for side in ("source", "destination") for cell in ("address", "password", "server")
+    )
+    rows = [
+        ",".join(
+            cell
+            for login in (old, new)
+            for cell in (
+                f"{login.user}@example.org",
+                login.password,
+                f"imap://{login.user}@127.0.0.1:{login.port}",
+            )
+        )
+        for old, new in zip(order.sources, order.destinations, strict=True)
+    ]
+    path.write_text("\n".join([heads, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def count(order: Order, kind: str) -> dict[str, dict[str, int]]:
+    """What one worker needs for the batch, "sqlite" or "postgresql", over lines that count."""
+    before = order.stage.turns()
+    counts = order.home / "counts.json"
+    command = (sys.executable, "-m", "benchmarks.batches.counted_worker", str(counts))
+    running = _running(order, command) if kind == "sqlite" else _running_workers(order, 1, command)
+    with running as service:
+        service.installation.run(
+            "batch",
+            str(_csv(order)),
+            *("--split", "--wait", "--json", "--allow-plaintext"),
+            timeout_s=order.limit_s,
+        )
+    found = json.loads(counts.read_text(encoding="utf-8"))
+    found.pop("statements_by")
+    after = order.stage.turns()
+    lines = {
+        side: {
+            "connections": after[side][0] - before[side][0],
+            "turns": after[side][1] - before[side][1],
+        }
+        for side in after
+    }
+    return {kind: found, **lines}
+
+
+# --- Others ----------------------------------------------------------------------------------------------
+
+
+def _several(name: str, at_a_time: int) -> Callable[[Order], Run]:
+    """The command of `benchmarks.copiers` for each mailbox, so many at a time."""
+
+    def copy(order: Order) -> Run:
+        commands = []
+        for row, (old, new) in enumerate(zip(order.sources, order.destinations, strict=True)):
+            home = order.home / str(row)
+            home.mkdir()
+            config = order.stage.destination.home / "dovecot.conf"
+            commands.append((COPIERS[name].command(Route(old, new, home, config)), home))
+
+        def run(one: tuple[Sequence[str], Path]) -> None:
+            command, home = one
+            result = subprocess.run(  # noqa: S603 - fixed commands
+                command,
+                env={**os.environ, "HOME": str(home)},
+                cwd=home,
+                capture_output=True,
+                timeout=order.limit_s,
+                check=False,
+            )
+            if result.returncode != 0:
+                raise RehearsalError(f"{name} ended with {result.returncode}: {result.stderr[-300:]!r}")
+
+        return _timed(order, lambda pool: list(pool.map(run, commands)), at_a_time)
+
+    return copy
+
+
+def _timed(order: Order, work: Callable[[ThreadPoolExecutor], object], at_a_time: int) -> Run:
+    servers = order.stage.source.pid, order.stage.destination.pid
+    settle_disk()
+    before, machine, own = [cpu_s([pid]) for pid in servers], Machine.now(), os.times()
+    began = time.monotonic()
+    with ThreadPoolExecutor(at_a_time) as pool:
+        work(pool)
+    wall_s, idle, after = time.monotonic() - began, Machine.now().idle_since(machine), os.times()
+    ours = sum(after[:4]) - sum(own[:4])
+    split = {
+        "ours": ours,
+        "source": cpu_s([servers[0]]) - before[0],
+        "destination": cpu_s([servers[1]]) - before[1],
+    }
+    return Run(wall_s, split, 0, idle)
+
+
+def _raw(at_a_time: int) -> Callable[[Order], Run]:
+    def copy(order: Order) -> Run:
+        with raw.prepared(order.work, order.sources, order.destinations) as pairs:
+            return _timed(order, lambda pool: list(pool.map(raw.run, pairs)), at_a_time)
+
+    return copy
+
+
+def batch_copiers() -> dict[str, BatchCopier]:
+    """All copiers by name."""
+    several = [
+        BatchCopier(f"{name}-{number}", COPIERS[name].check, _several(name, number), COPIERS[name].program)
+        for name in ("mbsync", "doveadm", "imapsync")
+        for number in (4, 8)
+    ]
+    found = (
+        BatchCopier("up", Check.ONCE, _up),
+        *(BatchCopier(f"workers-{number}", Check.ONCE, _workers(number)) for number in (1, 2, 4)),
+        *several,
+        BatchCopier("raw-8", Check.UNSUBSCRIBED, _raw(8)),
+    )
+    return {copier.name: copier for copier in found}
