@@ -12,6 +12,7 @@ from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import exit_with, stderr
 from importer.cli.options import MailboxPair
 from importer.domain.import_options import Choices
+from importer.i18n.phase_texts import check_phase_text
 from importer.i18n.translations import texts
 from importer.service.access.sealed_grants import row_credentials
 from importer.service.imports.check_mailboxes import check as check_mailboxes
@@ -53,8 +54,7 @@ def check(
         source = (row.source, credentials.source)
         destination = (row.destination, credentials.destination)
         for snapshot in check_mailboxes(deps, source, destination, settings.import_options.choose(choices)):
-            measured = sum(folder.size_bytes is not None for folder in snapshot.folders)
-            if snapshot.ready and snapshot.folders:
-                status.update(f"reading folders: {measured} of {len(snapshot.folders)}")
+            if snapshot.phase is not None:
+                status.update(check_phase_text(texts(settings.language), snapshot))
     check_view.print_check(texts(settings.language), snapshot, as_json=as_json)
     raise exit_with(check_view.exit_code(snapshot))

@@ -67,7 +67,7 @@ def copy(
                 reason = text_views.wait_reason(words, import_, deps.clock.now())
                 stderr.print(f"[yellow]…[/] {text_views.plain(reason)}")
 
-        with progress_bar(quiet=as_json) as watch:
+        with progress_bar(words, quiet=as_json) as watch:
             import_ = copy_mailbox(
                 deps,
                 console_actor(settings, notify=mails.notify, language=mails.language),

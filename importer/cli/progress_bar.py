@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 from importer.cli import text_views
 from importer.cli.exit_codes import stderr
-from importer.domain.model import Progress
+from importer.domain.model import Phase, Progress
+from importer.i18n.phase_texts import counted
+from importer.i18n.translations import CatalogTranslator
 from importer.service.legs.progress_recorder import ProgressCallback
 
 
@@ -16,7 +18,7 @@ def _ignore(_progress: Progress) -> None:
 
 
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[ProgressCallback]:
+def progress_bar(texts: CatalogTranslator, *, quiet: bool) -> Iterator[ProgressCallback]:
     """The callback for progress. The bar disappears when the block ends."""
     if quiet or not stderr.is_terminal:
         yield _ignore
@@ -34,11 +36,12 @@ def progress_bar(*, quiet: bool) -> Iterator[ProgressCallback]:
         task = bar.add_task("connecting", total=None)
 
         def update(progress: Progress) -> None:
-            bar.update(
-                task,
-                description=text_views.plain(progress.folder) or "…",
-                completed=progress.messages_done,
-                total=max(progress.messages_total, progress.messages_done),
-            )
+            if progress.phase is Phase.COPYING:
+                name = text_views.plain(progress.folder) or "…"
+                done, total = progress.messages_done, progress.messages_total
+            else:
+                name = counted(texts, progress.phase, 0, 0)
+                done, total = progress.phase_done, progress.phase_total
+            bar.update(task, description=name, completed=done, total=max(total, done) or None)
 
         yield update

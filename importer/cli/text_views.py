@@ -17,7 +17,7 @@ from importer.cli.exit_codes import stderr, stdout
 from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Row
 from importer.domain.import_options import ImportOptions
-from importer.domain.model import FolderTally, Import, State
+from importer.domain.model import FolderTally, Import, Phase, State
 from importer.domain.reporting.explanation import Action, Explanation
 from importer.domain.reporting.formatting import (
     counted,
@@ -32,6 +32,7 @@ from importer.i18n.change_texts import change_texts
 from importer.i18n.explanation_texts import explanation_texts
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
+from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.reason_texts import reason
 from importer.i18n.report_json import batch_json, report_json
@@ -98,6 +99,12 @@ def wait_reason(texts: CatalogTranslator, import_: Import, now: datetime) -> str
     return problem
 
 
+def running_note(texts: CatalogTranslator, import_: Import) -> str:
+    """What a running import does: its folder while it copies, its phase otherwise; "" for one that is not."""
+    copying = import_.state is State.RUNNING and import_.progress.phase is Phase.COPYING
+    return (copying and import_.progress.folder) or phase_text(texts, import_)
+
+
 def imports_table(texts: CatalogTranslator, imports: Sequence[Import], now: datetime) -> Table:
     """One row for each import; in 80 columns, only the addresses and the note wrap."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -108,7 +115,7 @@ def imports_table(texts: CatalogTranslator, imports: Sequence[Import], now: date
     table.add_column("from → to", overflow="fold")
     for import_ in imports:
         progress = import_.progress
-        note = wait_reason(texts, import_, now) or (progress.folder if import_.state is State.RUNNING else "")
+        note = wait_reason(texts, import_, now) or running_note(texts, import_)
         table.add_row(
             import_.id,
             Text(import_.state.value, style=_STYLES[import_.state]),

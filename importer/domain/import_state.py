@@ -21,7 +21,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from importer.domain.model import ControlRequest, Import, Problem, State
+from importer.domain.model import ControlRequest, Import, Phase, Problem, State
 
 ENDED: Final = frozenset({State.COMPLETE, State.INCOMPLETE, State.STOPPED, State.CANCELLED, State.FAILED})
 ALIVE: Final = frozenset(State) - ENDED
@@ -37,7 +37,14 @@ def is_request_pending(import_: Import) -> bool:
 
 def started(import_: Import, now: datetime) -> Import:
     """A leg has started."""
-    return replace(import_, state=State.RUNNING, not_before=None, started_at=import_.started_at or now)
+    progress = replace(import_.progress, phase=Phase.CONNECTING, phase_done=0, phase_total=0)
+    return replace(
+        import_,
+        state=State.RUNNING,
+        not_before=None,
+        started_at=import_.started_at or now,
+        progress=progress,
+    )
 
 
 def continued(import_: Import, *, progressed: bool) -> Import:

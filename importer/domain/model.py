@@ -121,9 +121,23 @@ class Alert(NamedTuple):
     text: str
 
 
+class Phase(StrEnum):
+    """What a leg does at the moment."""
+
+    CONNECTING = "connecting"
+    READING_FOLDERS = "reading_folders"
+    MEASURING_FOLDERS = "measuring_folders"  # of a check
+    MAKING_FOLDERS = "making_folders"
+    COPYING = "copying"
+    RECOUNTING = "recounting"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress as shown to users. Message and byte counts are those of the source in this import's survey."""
+    """Progress as shown to users. Message and byte counts are those of the source in this import's survey.
+
+    `phase_done` of `phase_total` folders are done in the phase; `phase_total` is 0 while it is unknown.
+    """
 
     folder: str = ""
     folders_done: int = 0
@@ -131,6 +145,9 @@ class Progress:
     messages_done: int = 0
     messages_total: int = 0
     bytes_done: int = 0
+    phase: Phase = Phase.CONNECTING
+    phase_done: int = 0
+    phase_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,21 @@ from importer.domain.folder_mapping.last_resorts import Created, Resort, created
 from importer.engine.leg_context import Leg
 from importer.engine.replaced_mailbox import is_replaced
 from importer.engine.survey import Survey
+from importer.ports.mailbox import FolderCount, uncounted
 from providers.errors import FolderUnusable, ServerUnavailable, Side
 from providers.text import Text
 
 
 def plan_folders(
-    leg: Leg, source: Survey, destination: Survey, remembered: Mapping[str, str]
+    leg: Leg,
+    source: Survey,
+    destination: Survey,
+    remembered: Mapping[str, str],
+    count: FolderCount = uncounted,
 ) -> tuple[list[FolderPair], bool]:
     """Return the folder pairs of this leg, and whether the destination is another mailbox than last time.
 
-    Creates and subscribes the folders that are new to the route.
+    Creates and subscribes the folders that are new to the route; `count` hears how many.
     """
     route = leg.import_.route
     pairs = _mapped(source, destination, remembered)
@@ -34,7 +39,7 @@ def plan_folders(
     # A remembered folder that is missing was removed by its owner and is not created again, unless the
     # whole mailbox is new.
     new = [pair for pair in pairs if new_mailbox or pair.source.name not in remembered]
-    pairs = _create_folders(leg, source, destination, pairs, new, remembered)
+    pairs = _create_folders(leg, source, destination, pairs, new, remembered, count)
     # Written once the folders exist: after a crash in between, the next leg must see the same changes.
     if epoch != known_epoch:
         leg.ledger.set_mailbox_epoch(route, epoch, leg.lease, replaced=new_mailbox)
@@ -71,6 +76,7 @@ def _create_folders(
     pairs: list[FolderPair],
     new: Sequence[FolderPair],
     remembered: Mapping[str, str],
+    count: FolderCount,
 ) -> list[FolderPair]:
     """Create and subscribe the destinations of `new` and return `pairs` with the names that the folders have
     now. A refused name is replaced as far as necessary (`Resort`); if all are refused, the first one stays,
@@ -81,7 +87,7 @@ def _create_folders(
     refused: set[str] = set()
     by_source = {pair.source.name: pair for pair in pairs}
     while new:
-        result = _created(leg, source, destination, new, by_source)
+        result = _created(leg, source, destination, new, by_source, count)
         refused |= result.missing
         fixed = dict(remembered)
         for name, pair in by_source.items():
@@ -130,6 +136,7 @@ def _created(
     destination: Survey,
     new: Sequence[FolderPair],
     by_source: Mapping[str, FolderPair],
+    count: FolderCount,
 ) -> Created:
     """Create and subscribe the destinations of `new`; the names that they are listed under then.
 
@@ -144,7 +151,7 @@ def _created(
         leg.ledger.note_created(leg.import_.id, missing, leg.lease)
     session = leg.lane.destination
     subscribed = [pair.destination for pair in new if pair.source.subscribed or no_subscriptions]
-    refused = session.create_and_subscribe(missing, subscribed)
+    refused = session.create_and_subscribe(missing, subscribed, count if missing else uncounted)
     if not missing:
         return Created({}, frozenset())
     now = {folder.name for folder in session.folders() if folder.selectable}

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 
 from importer.concurrency import run_both
 from importer.domain.folder_mapping.folder_map import FolderPair
-from importer.domain.model import FolderTally, Progress
+from importer.domain.model import FolderTally
 from importer.domain.planning.retry_policy import decisive
 from importer.engine.folder_copy import Unprepared
 from importer.engine.folder_plan import plan_folders
@@ -23,6 +24,7 @@ from importer.engine.leg_progress import LegProgress
 from importer.engine.survey import Survey, survey
 from importer.engine.unchanged_folders import changed_folders
 from importer.engine.unreadable_folders import record_partial_folders, tally_unreadable
+from providers.errors import Side
 
 
 class LegEnd(StrEnum):
@@ -34,9 +36,14 @@ class LegEnd(StrEnum):
 
 def run_leg(leg: Leg) -> LegEnd:
     """Run one leg. DONE means that every message the source listed is in the tally and recounted."""
+    progress = LegProgress(leg)
     source, destination = run_both(
-        lambda: survey(leg.lane.source, modseqs=leg.import_.options.sync_flags),
-        lambda: survey(leg.lane.destination),
+        lambda: survey(
+            leg.lane.source,
+            modseqs=leg.import_.options.sync_flags,
+            count=partial(progress.reading_folders, Side.SOURCE),
+        ),
+        lambda: survey(leg.lane.destination, count=partial(progress.reading_folders, Side.DESTINATION)),
         decisive,
     )
     remembered = leg.ledger.folder_map(leg.import_.route)
@@ -44,7 +51,7 @@ def run_leg(leg: Leg) -> LegEnd:
     with Lanes(leg) as lanes:
         if not remembered:
             lanes.expect(source.messages, len(source.statuses))
-        return _copy_folders(leg, lanes, source, destination, remembered, left_out)
+        return _copy_folders(leg, lanes, source, destination, remembered, left_out, progress)
 
 
 def _copy_folders(
@@ -54,14 +61,16 @@ def _copy_folders(
     destination: Survey,
     remembered: Mapping[str, str],
     left_out: Mapping[str, str],
+    progress: LegProgress,
 ) -> LegEnd:
     """`left_out`: folders of which nothing more is copied -> the reason."""
-    pairs, new_mailbox = plan_folders(leg, source, destination, remembered)
+    pairs, new_mailbox = plan_folders(leg, source, destination, remembered, progress.making_folders)
     tally_unreadable(leg, source, remembered)
     record_partial_folders(leg, source)
     checkpoints = leg.ledger.checkpoints(leg.import_.route)
-    progress = LegProgress(leg, Progress(folders_total=len(pairs), messages_total=source.messages))
+    progress.copying(folders=len(pairs), messages=source.messages)
     _announce(leg, pairs, source, progress)
+    progress.announce()
     if not new_mailbox:
         pairs = changed_folders(leg, checkpoints, pairs, source, destination, progress)
     # Largest first: small pairs keep lanes busy that find no pair to join.

@@ -1,22 +1,54 @@
-"""Sums up the progress of a leg over its folders."""
+"""Sums up the progress of a leg over its phases and folders."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
 
-from importer.domain.model import FolderTally, Progress
+from importer.domain.model import FolderTally, Phase
 from importer.engine.leg_context import Leg
+from providers.errors import Side
 
 
 class LegProgress:
-    """Sums the tallies of all pairs and passes them to the observer. Safe for threads."""
+    """Counts folders and sums the tallies of all pairs, and passes both to the observer. Safe for threads.
 
-    def __init__(self, leg: Leg, progress: Progress) -> None:
+    Until the copy begins, the numbers of earlier legs stay.
+    """
+
+    def __init__(self, leg: Leg) -> None:
         self._leg = leg
-        self._progress = progress
+        self._progress = leg.import_.progress
         self._lock = threading.Lock()
+        self._reading: dict[Side, tuple[int, int]] = {}  # folders read, and of how many
         self._done: dict[str, tuple[int, int]] = {}  # source folder -> messages, bytes copied
+
+    def reading_folders(self, side: Side, done: int, total: int) -> None:
+        """Count the folders of one side. Shown is the side with more of them left."""
+        with self._lock:
+            self._reading[side] = (done, total)
+            shown = max(self._reading.values(), key=lambda count: (count[1] - count[0], count[1]))
+            self._enter(Phase.READING_FOLDERS, *shown)
+
+    def making_folders(self, done: int, total: int) -> None:
+        """Count the folders that are created."""
+        with self._lock:
+            self._enter(Phase.MAKING_FOLDERS, done, total)
+
+    def copying(self, *, folders: int, messages: int) -> None:
+        """Begin to count messages."""
+        with self._lock:
+            self._progress = replace(
+                self._progress,
+                folders_done=0,
+                folders_total=folders,
+                messages_done=0,
+                messages_total=messages,
+                bytes_done=0,
+                phase=Phase.COPYING,
+                phase_done=0,
+                phase_total=0,
+            )
 
     def add_unchanged(self, tally: FolderTally) -> None:
         """Count a folder that needs no work."""
@@ -31,6 +63,12 @@ class LegProgress:
         """Count a folder after a batch, and after its recount. `remaining` messages have no outcome yet."""
         self._report(tally, tally.found - remaining)
 
+    def announce(self) -> None:
+        """Report the totals before the first batch."""
+        with self._lock:
+            self._sum_up()
+            self._leg.observer.progressed(self._progress)
+
     def _report(self, tally: FolderTally, done: int) -> None:
         with self._lock:
             self._done[tally.source_folder] = (done, tally.copied_bytes)
@@ -38,8 +76,29 @@ class LegProgress:
                 self._progress,
                 folder=tally.source_folder,
                 folders_done=self._progress.folders_done + (tally.source_recount is not None),
-                messages_done=sum(messages for messages, _ in self._done.values()),
-                bytes_done=sum(copied for _, copied in self._done.values()),
             )
+            self._sum_up()
             self._leg.observer.tally_changed(tally)
             self._leg.observer.progressed(self._progress)
+
+    def _sum_up(self) -> None:
+        """Sum the folders. Once every message has its outcome, folders are only recounted."""
+        progress = replace(
+            self._progress,
+            messages_done=sum(messages for messages, _ in self._done.values()),
+            bytes_done=sum(copied for _, copied in self._done.values()),
+        )
+        left = progress.messages_total - progress.messages_done
+        if left > 0 or not progress.messages_total:
+            self._progress = replace(progress, phase=Phase.COPYING, phase_done=0, phase_total=0)
+        else:
+            self._progress = replace(
+                progress,
+                phase=Phase.RECOUNTING,
+                phase_done=min(progress.folders_done, progress.folders_total),
+                phase_total=progress.folders_total,
+            )
+
+    def _enter(self, phase: Phase, done: int, total: int) -> None:
+        self._progress = replace(self._progress, phase=phase, phase_done=done, phase_total=total)
+        self._leg.observer.progressed(self._progress)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from importer.domain.model import Folder, FolderStatus, Hierarchy
-from importer.ports.mailbox import MailboxReader
+from importer.ports.mailbox import FolderCount, MailboxReader, uncounted
 from providers.errors import FolderUnusable
 from providers.text import Text
 
@@ -29,10 +29,11 @@ class Survey:
         return sum(status.messages for status in self.statuses.values())
 
 
-def survey(session: MailboxReader, *, modseqs: bool = False) -> Survey:
+def survey(session: MailboxReader, *, modseqs: bool = False, count: FolderCount = uncounted) -> Survey:
     """List the mailbox and read the status of each folder. With `modseqs` the statuses have modification
-    sequences, which reveal changed flags. Raises what the session raises."""
-    listing = session.listing(modseqs=modseqs)
+    sequences, which reveal changed flags. `count` hears how many folders were read. Raises what the session
+    raises."""
+    listing = session.listing(modseqs=modseqs, count=count)
     results = listing.statuses
     return Survey(
         listing.hierarchy,

@@ -8,6 +8,7 @@ from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.mailbox_check import Check, FolderCheck, SideCheck
 from importer.i18n.alert_texts import alert_texts, alerts_json
 from importer.i18n.option_texts import word_sentences
+from importer.i18n.phase_texts import check_phase_text
 from importer.i18n.reason_texts import reason
 from importer.i18n.report_json import problem_json
 from importer.i18n.translations import CatalogTranslator
@@ -116,6 +117,14 @@ def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
     return {
         "done": check.done,
         "ready": check.ready,
+        "phase": None
+        if check.phase is None
+        else {
+            "name": check.phase[0].value,
+            "done": check.phase[1],
+            "total": check.phase[2],
+            "sentence": check_phase_text(texts, check),
+        },
         "labels": None
         if check.labels is None
         else {"rule": check.labels.value, "sentence": word_sentences(texts, "labels", check.labels)},

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from importer.domain.import_state import ENDED
-from importer.domain.model import Import, Refusal, State
+from importer.domain.model import Import, Phase, Refusal, State
 from importer.domain.reporting.explanation import Advice, Explanation, Upcoming, max_attempts
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import outcome_text
+from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import problem_advice, problem_sentence
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
@@ -169,8 +170,8 @@ def _undone(texts: CatalogTranslator, explanation: Explanation) -> str:
 
 def _where(texts: CatalogTranslator, import_: Import) -> str:
     progress = import_.progress
-    if not progress.folders_total:
-        return ""
+    if progress.phase is not Phase.COPYING or not progress.folders_total:
+        return phase_text(texts, import_)
     return texts.ngettext(
         "%(done)s of %(num)s message done, now in “%(folder)s”.",
         "%(done)s of %(num)s messages done, now in “%(folder)s”.",
@@ -218,6 +219,8 @@ def _facts(texts: CatalogTranslator, explanation: Explanation) -> Iterator[tuple
         (texts.gettext("ended"), import_.finished_at),
     )
     yield from ((label, texts.moment(at)) for label, at in instants if at is not None)
+    if phase := phase_text(texts, import_):
+        yield texts.gettext("phase"), phase
     if import_.progress.folders_total:
         done = texts.number(import_.progress.messages_done)
         total = texts.number(import_.progress.messages_total)

@@ -28,6 +28,13 @@ from providers.errors import FolderUnusable, Side
 from providers.grants import Credential
 from providers.text import Text
 
+FolderCount = Callable[[int, int], None]
+"""Gets how many folders are done, and of how many: 0 while that is unknown."""
+
+
+def uncounted(_done: int, _total: int) -> None:
+    """For callers that do not follow the count."""
+
 
 @dataclass(frozen=True, slots=True)
 class MailboxListing:
@@ -68,9 +75,9 @@ class MailboxReader(Protocol):
         """The status of many folders in few round trips; the error of a folder that cannot be opened."""
         ...
 
-    def listing(self, *, modseqs: bool = False) -> MailboxListing:
+    def listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> MailboxListing:
         """The folders with their statuses, in as few round trips as possible. With `modseqs`, statuses have
-        the highest modification sequence if the server keeps one."""
+        the highest modification sequence if the server keeps one. `count` hears of each folder."""
         ...
 
     def has_labels(self) -> bool:
@@ -154,9 +161,12 @@ class MailboxWriter(MailboxReader, Protocol):
 
     def subscribe(self, folder: str) -> None: ...
 
-    def create_and_subscribe(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+    def create_and_subscribe(
+        self, create: Sequence[str], subscribe: Sequence[str], count: FolderCount = uncounted
+    ) -> Collection[str]:
         """Create folders, then subscribe folders, in few round trips. Return the names that the server
-        refused; a later method that needs such a folder raises the reason."""
+        refused; a later method that needs such a folder raises the reason. `count` hears of each folder; both
+        steps together count as one."""
         ...
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:

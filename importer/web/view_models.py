@@ -8,11 +8,12 @@ from typing import Final
 
 from importer.codes.code_table import public_row, way_on
 from importer.domain.import_state import ENDED
-from importer.domain.model import ControlRequest, Import, State
+from importer.domain.model import ControlRequest, Import, Phase, State
 from importer.domain.planning.pace import Rate
 from importer.domain.reporting.explanation import next_step
 from importer.domain.reporting.totals import Totals
 from importer.i18n.explanation_texts import next_text
+from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.web.live_progress import Snapshot
@@ -150,7 +151,7 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
             explained = quoting(texts, import_problem(texts, import_), import_.problem)
             return explained or (texts.gettext(_COPIES_STAY) if cancelled else "")
         case _:
-            return ""
+            return "" if import_.progress.phase is Phase.COPYING else phase_text(texts, import_)
 
 
 def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str, str], ...]:

@@ -330,7 +330,12 @@ def test_folders_of_any_name_are_created_listed_and_opened(bench: Bench) -> None
     for name in names:
         session.create(name)
         assert session.status(name).messages == 0
-    listed = {folder.name: folder for folder in bench.open_source().folders()}
+    counts: list[tuple[int, int]] = []
+    source = bench.open_source()
+    source.listing(count=lambda done, total: counts.append((done, total)))
+    assert counts[-1][0] >= len(names)
+    assert counts[-1][1] in (0, counts[-1][0])
+    listed = {folder.name: folder for folder in source.folders()}
     assert set(names) <= set(listed)
     assert all(listed[name].selectable and listed[name].delimiter == delimiter for name in names)
 
@@ -362,9 +367,14 @@ def test_folders_are_created_in_bulk_and_a_refused_one_stops_no_other(bench: Ben
     prefix, delimiter = session.hierarchy().prefix, session.hierarchy().delimiter
     parent, child = f"{prefix}Größe", f"{prefix}Größe{delimiter}unter & über"
     too_long = prefix + "x" * 400  # longer than a file name may be
+    counts: list[tuple[int, int]] = []
     refused = session.create_and_subscribe(
-        [existing.name, too_long, parent, child], [child, too_long, existing.name]
+        [existing.name, too_long, parent, child],
+        [child, too_long, existing.name],
+        lambda done, total: counts.append((done, total)),
     )
+    assert counts[-1] == (4, 4)
+    assert counts == sorted(counts)
     listed = {folder.name: folder for folder in session.folders()}
     assert {existing.name, parent, child} <= set(listed)
     assert list(refused) == [too_long] * (too_long not in listed)

@@ -32,7 +32,7 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
-from importer.ports.mailbox import LabelView, MailboxListing
+from importer.ports.mailbox import FolderCount, LabelView, MailboxListing, uncounted
 from importer.ports.work_limit import WorkLimit
 from providers.endpoint import FolderRole, Secret
 from providers.errors import (
@@ -235,9 +235,13 @@ class MemoryReader:
                 statuses[folder] = unusable
         return statuses
 
-    def listing(self, *, modseqs: bool = False) -> MailboxListing:
+    def listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> MailboxListing:
         folders = self.folders()
-        statuses = self.statuses([folder.name for folder in folders if folder.selectable])
+        selectable = [folder.name for folder in folders if folder.selectable]
+        statuses: dict[str, FolderStatus | FolderUnusable] = {}
+        for done, name in enumerate(selectable, start=1):
+            statuses |= self.statuses([name])
+            count(done, len(selectable))
         if modseqs and self._mailbox.keeps_modseqs:
             highest = {name: self._mailbox.folders[name].highest_modseq for name in self._mailbox.folders}
             statuses = {
@@ -377,9 +381,12 @@ class MemoryWriter(MemoryReader):
     def subscribe(self, folder: str) -> None:
         self._folder(folder).subscribed = True
 
-    def create_and_subscribe(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+    def create_and_subscribe(
+        self, create: Sequence[str], subscribe: Sequence[str], count: FolderCount = uncounted
+    ) -> Collection[str]:
         refused = []
-        for folder in create:
+        for done, folder in enumerate(create, start=1):
+            count(done, len(create))
             try:
                 self.create(folder)
             except FolderUnusable:

@@ -86,6 +86,10 @@ class Answer:
     reply: Reply
 
 
+def _ignore(_event: WireEvent) -> None:
+    """For callers that do not follow the events."""
+
+
 class _Answers:
     """Bounds the answers that a caller collects before it reads them, over one or several commands."""
 
@@ -275,17 +279,21 @@ class Connection:
             if isinstance(event, Tagged):
                 self._stored_replies[event.tag] = event
 
-    def call_all(self, commands: Sequence[bytes]) -> list[Answer]:
+    def call_all(
+        self, commands: Sequence[bytes], heard: Callable[[WireEvent], None] | None = None
+    ) -> list[Answer]:
         """Send all commands, then read the response to each, refusals included.
 
         The commands have to be few and short enough that neither side blocks on a write. The events of an
         answer are those since the previous tagged reply; the caller has to attribute them to commands. A
-        command that gets BAD is repeated once, alone. Raises ConnectionLost, ProtocolViolation and Throttled.
+        command that gets BAD is repeated once, alone. `heard` gets each event as it arrives. Raises
+        ConnectionLost, ProtocolViolation and Throttled.
         """
+        heard = heard or _ignore
         if self.fallbacks.one_at_a_time or len(commands) == 1:
             bounded = _Answers(self)
-            return [self._answer(command, bounded) for command in commands]
-        answers = self._call_ahead(commands)
+            return [self._answer(command, bounded, heard) for command in commands]
+        answers = self._call_ahead(commands, heard)
         in_vain = 0
         for index, answer in enumerate(answers):
             if self._may_be_early(answer.reply) and in_vain < _MAX_REPEATED_IN_VAIN:
@@ -296,19 +304,22 @@ class Connection:
                     self.send_one_at_a_time()
         return answers
 
-    def _answer(self, command: bytes, bounded: _Answers) -> Answer:
+    def _answer(
+        self, command: bytes, bounded: _Answers, heard: Callable[[WireEvent], None] = _ignore
+    ) -> Answer:
         events: list[WireEvent] = []
         running = self.run(command)
         try:
             while True:
                 events.append(next(running))
                 bounded.count()
+                heard(events[-1])
         except StopIteration as ended:
             return Answer(tuple(events), ended.value)
         except CommandRefused as refused:
             return Answer(tuple(events), refused.reply)
 
-    def _call_ahead(self, commands: Sequence[bytes]) -> list[Answer]:
+    def _call_ahead(self, commands: Sequence[bytes], heard: Callable[[WireEvent], None]) -> list[Answer]:
         tags = [self.new_tag() for _ in commands]
         self.send(b"%s %s\r\n" % (t.encode(), line_safe(c)) for t, c in zip(tags, commands, strict=True))
         answers: dict[str, Answer] = {}
@@ -321,6 +332,7 @@ class Connection:
             except ConnectionLost:
                 self._raise_throttled(answers.values())
                 raise
+            heard(event)
             if isinstance(event, Tagged):
                 answers[event.tag] = Answer(tuple(events), event.reply)
                 events = []

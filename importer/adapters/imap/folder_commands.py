@@ -8,8 +8,9 @@ what `Connection.call` raises, WireError, and for folders FolderUnusable and Fol
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,10 +29,11 @@ from importer.adapters.imap.list_responses import (
     without_listed_children,
 )
 from importer.adapters.imap.response_errors import CommandRefused
-from importer.adapters.imap.wire import Fetched, LiteralData, Reply, Value, WireError, WireEvent
+from importer.adapters.imap.wire import Fetched, LiteralData, Reply, Tagged, Value, WireError, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import Folder, FolderStatus, Hierarchy, KeywordRule
 from importer.domain.planning.server_limits import MAX_FOLDER_MESSAGES, MAX_FOLDERS
+from importer.ports.mailbox import FolderCount, uncounted
 from providers.errors import FolderUnusable
 
 
@@ -68,7 +70,9 @@ MAX_EXAMINED_ALONE: Final = 5
 """Empty folders to examine where each command has to wait for the previous reply."""
 
 
-def list_folders(cursor: FolderCursor, connection: Connection, *, modseqs: bool = False) -> Listing:
+def list_folders(
+    cursor: FolderCursor, connection: Connection, *, modseqs: bool = False, count: FolderCount = uncounted
+) -> Listing:
     """Return all folders, the hierarchy and, if the server sends them along, the statuses; `modseqs` as for
     `statuses`.
 
@@ -90,7 +94,7 @@ def list_folders(cursor: FolderCursor, connection: Connection, *, modseqs: bool 
     commands[b"LIST"] = b'LIST "" "*"'
     if not extended:
         commands[b"LSUB"] = b'LSUB "" "*"'
-    answers = _call_all(cursor, connection, commands)
+    answers = _call_all(cursor, connection, commands, _status_counter(count))
     events = [event for answer in answers.values() for event in answer.events]
     lines = read_list(events, cursor.names)
     _check_number(cursor, len(lines.listed) + len(lines.unreadable))
@@ -133,10 +137,13 @@ def list_folders(cursor: FolderCursor, connection: Connection, *, modseqs: bool 
 
 
 def _call_all(
-    cursor: FolderCursor, connection: Connection, commands: Mapping[bytes, bytes]
+    cursor: FolderCursor,
+    connection: Connection,
+    commands: Mapping[bytes, bytes],
+    heard: Callable[[WireEvent], None] | None = None,
 ) -> dict[bytes, Answer]:
     """Run the commands, each under its own name. Raises the error of a refusal that concerns the account."""
-    answers = dict(zip(commands, connection.call_all(list(commands.values())), strict=True))
+    answers = dict(zip(commands, connection.call_all(list(commands.values()), heard), strict=True))
     for answer in answers.values():
         error = (
             None if answer.reply.status == "OK" else response_errors.account_error(answer.reply, cursor.peer)
@@ -280,7 +287,12 @@ def _highest_uid(cursor: FolderCursor, connection: Connection, folder: str) -> i
 
 
 def statuses(
-    cursor: FolderCursor, connection: Connection, folders: Sequence[str], *, modseqs: bool = False
+    cursor: FolderCursor,
+    connection: Connection,
+    folders: Sequence[str],
+    *,
+    modseqs: bool = False,
+    count: FolderCount = uncounted,
 ) -> dict[str, FolderStatus | FolderUnusable]:
     """Return the status of many folders in few round trips, with pipelined commands.
 
@@ -292,19 +304,35 @@ def statuses(
     query = _status_query(connection, modseqs)
     pipelined: dict[str, FolderStatus] = {}
     for start in range(0, 0 if connection.fallbacks.by_examine else len(folders), MAX_PIPELINED):
-        pipelined |= _pipelined_statuses(cursor, connection, folders[start : start + MAX_PIPELINED], query)
+        chunk = folders[start : start + MAX_PIPELINED]
+        heard = _status_counter(count, len(folders), start)
+        pipelined |= _pipelined_statuses(cursor, connection, chunk, query, heard)
     if folders and not pipelined and query != _STATUS_QUERY:
         connection.disable("CONDSTORE")  # the server knows no HIGHESTMODSEQ after all
-        return statuses(cursor, connection, folders)
+        return statuses(cursor, connection, folders, count=count)
     result: dict[str, FolderStatus | FolderUnusable] = {}
-    for folder in folders:
+    for done, folder in enumerate(folders, start=1):
         try:
             result[folder] = within_limit(
                 cursor, folder, pipelined.get(folder) or status(cursor, connection, folder)
             )
         except FolderUnusable as unusable:
             result[folder] = unusable
+        if not pipelined:
+            count(done, len(folders))
     return result
+
+
+def _status_counter(count: FolderCount, total: int = 0, done: int = 0) -> Callable[[WireEvent], None]:
+    """Counts the STATUS responses as they arrive, after `done` others."""
+    numbers = itertools.count(done + 1)
+
+    def heard(event: WireEvent) -> None:
+        if isinstance(event, LiteralData) and event.name == "STATUS":
+            number = next(numbers)
+            count(min(number, total) if total else number, total)
+
+    return heard
 
 
 def open_for_appending(
@@ -346,16 +374,27 @@ def folder_command(
 
 
 def run_all(
-    cursor: FolderCursor, connection: Connection, requests: Sequence[tuple[bytes, str]]
+    cursor: FolderCursor,
+    connection: Connection,
+    requests: Sequence[tuple[bytes, str]],
+    done: Callable[[int], None],
 ) -> list[tuple[bytes, str]]:
-    """Run each (command, folder) in order, pipelined. Return those that were refused."""
+    """Run each (command, folder) in order, pipelined. Return those that were refused. `done` gets the number
+    of those that were answered."""
+    answered = itertools.count(1)
+
+    def heard(event: WireEvent) -> None:
+        if isinstance(event, Tagged):
+            done(next(answered))
+
     refused: list[tuple[bytes, str]] = []
     for start in range(0, len(requests), MAX_PIPELINED):
         commands: dict[tuple[bytes, str], bytes] = {}
         for command, folder in requests[start : start + MAX_PIPELINED]:
             with contextlib.suppress(FolderUnusable):
                 commands[command, folder] = b"%s %s" % (command, cursor.quoted(folder))
-        answers = connection.call_all(list(commands.values()))
+        answers = connection.call_all(list(commands.values()), heard)
+        done(min(start + MAX_PIPELINED, len(requests)))
         refused += [
             request for request, answer in zip(commands, answers, strict=True) if answer.reply.status != "OK"
         ]
@@ -363,7 +402,11 @@ def run_all(
 
 
 def pipelined_status(
-    cursor: FolderCursor, connection: Connection, folders: Sequence[str], query: bytes
+    cursor: FolderCursor,
+    connection: Connection,
+    folders: Sequence[str],
+    query: bytes,
+    heard: Callable[[WireEvent], None] | None = None,
 ) -> dict[str, LiteralData]:
     """Return the STATUS responses that are unambiguous, by folder.
 
@@ -374,7 +417,7 @@ def pipelined_status(
     for folder in folders:
         with contextlib.suppress(FolderUnusable):
             names[folder] = cursor.quoted(folder)
-    answers = connection.call_all([b"STATUS %s %s" % (name, query) for name in names.values()])
+    answers = connection.call_all([b"STATUS %s %s" % (name, query) for name in names.values()], heard)
     result: dict[str, LiteralData] = {}
     for folder, answer in zip(names, answers, strict=True):
         data = [event for event in answer.events if isinstance(event, LiteralData) and event.name == "STATUS"]
@@ -400,10 +443,14 @@ def _status_query(connection: Connection, modseqs: bool) -> bytes:
 
 
 def _pipelined_statuses(
-    cursor: FolderCursor, connection: Connection, folders: Sequence[str], query: bytes
+    cursor: FolderCursor,
+    connection: Connection,
+    folders: Sequence[str],
+    query: bytes,
+    heard: Callable[[WireEvent], None],
 ) -> dict[str, FolderStatus]:
     result: dict[str, FolderStatus] = {}
-    for folder, data in pipelined_status(cursor, connection, folders, query).items():
+    for folder, data in pipelined_status(cursor, connection, folders, query, heard).items():
         folder_status = _read_status(data)
         if folder_status is not None:
             result[folder] = folder_status

@@ -18,7 +18,7 @@ from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.reconnecting import ReconnectingConnection, pause
 from importer.domain.model import Folder, FolderStatus, Hierarchy
 from importer.domain.planning.retry_limits import MAX_CONSECUTIVE_FAILURES
-from importer.ports.mailbox import MailboxListing
+from importer.ports.mailbox import FolderCount, MailboxListing, uncounted
 from providers.errors import (
     ConnectionLost,
     FolderLeftOut,
@@ -77,15 +77,15 @@ class FolderSurvey:
     def folders(self) -> Sequence[Folder]:
         return self._listing().folders
 
-    def listing(self, *, modseqs: bool = False) -> MailboxListing:
-        listed = self._listing(modseqs=modseqs)
+    def listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> MailboxListing:
+        listed = self._listing(modseqs=modseqs, count=count)
         selectable = [folder.name for folder in listed.folders if folder.selectable]
         known = {name: listed.statuses[name] for name in selectable if name in listed.statuses}
         self._link.cursor.note_uidvalidities({name: status.uidvalidity for name, status in known.items()})
         rest = [name for name in selectable if name not in known]
         statuses = {
             **{name: self._within_limit(name, status) for name, status in known.items()},
-            **self._statuses(rest, modseqs=modseqs),
+            **self._statuses(rest, modseqs=modseqs, count=count),
         }
         self._settle_inbox(listed, statuses)
         if self._link.peer.side is Side.SOURCE:
@@ -175,25 +175,28 @@ class FolderSurvey:
         return self._statuses(folders)
 
     def _statuses(
-        self, folders: Sequence[str], *, modseqs: bool = False
+        self, folders: Sequence[str], *, modseqs: bool = False, count: FolderCount = uncounted
     ) -> dict[str, FolderStatus | FolderUnusable]:
         """Return the status of each folder. If the connection ends repeatedly, ask for one at a time."""
         try:
             return self._link.ask(
-                partial(folder_commands.statuses, folders=folders, modseqs=modseqs), attempts=2
+                partial(folder_commands.statuses, folders=folders, modseqs=modseqs, count=count), attempts=2
             )
         except ServerTooSlow:
             raise
         except (ConnectionLost, ProtocolViolation):
-            return self._statuses_singly(folders)
+            return self._statuses_singly(folders, count)
 
-    def _statuses_singly(self, folders: Sequence[str]) -> dict[str, FolderStatus | FolderUnusable]:
+    def _statuses_singly(
+        self, folders: Sequence[str], count: FolderCount
+    ) -> dict[str, FolderStatus | FolderUnusable]:
         """Return the status of each folder. One at which the connection ends is left for the end and asked
         for twice more, alone; if the server answers otherwise, it is unusable."""
         result: dict[str, FolderStatus | FolderUnusable] = {}
         suspects: list[str] = []
         consecutive = 0
-        for folder in folders:
+        for done, folder in enumerate(folders, start=1):
+            count(done, len(folders))
             try:
                 result[folder] = self._link.ask(partial(_status_or_error, folder), attempts=1)
                 consecutive = 0
@@ -216,14 +219,14 @@ class FolderSurvey:
                 result[folder] = response_errors.folder_unusable(self._link.peer, folder, "opened", words)
         return {folder: result[folder] for folder in folders}
 
-    def _listing(self, *, modseqs: bool = False) -> folder_commands.Listing:
+    def _listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> folder_commands.Listing:
         """Return all folders. If the connection ends each time, ask without extensions."""
         steps: list[tuple[str, ...]] = [(), ("LIST-EXTENDED", "LIST-STATUS"), ("NAMESPACE",)]
         avoided: list[str] = []
 
         def list_folders(cursor: FolderCursor, connection: Connection) -> folder_commands.Listing:
             connection.capabilities -= set(avoided)
-            return folder_commands.list_folders(cursor, connection, modseqs=modseqs)
+            return folder_commands.list_folders(cursor, connection, modseqs=modseqs, count=count)
 
         for step in steps:
             avoided += step

@@ -44,7 +44,7 @@ from importer.domain.model import (
     Outline,
     Quota,
 )
-from importer.ports.mailbox import LabelView, MailboxListing
+from importer.ports.mailbox import FolderCount, LabelView, MailboxListing, uncounted
 from providers.endpoint import FolderRole
 from providers.errors import FolderUnusable, MailHidden, Side
 from providers.text import Text
@@ -182,7 +182,7 @@ class GmailSource:
             name: passed_through[name] if name in passed_through else index.status(name) for name in folders
         }
 
-    def listing(self, *, modseqs: bool = False) -> MailboxListing:
+    def listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> MailboxListing:
         folders = self.folders()
         statuses = self.statuses([folder.name for folder in folders if folder.selectable])
         return MailboxListing(self.hierarchy(), folders, statuses, self._labels.warnings)

@@ -37,7 +37,7 @@ from importer.domain.model import (
     Quota,
 )
 from importer.domain.planning.server_limits import MAX_HEADER_LINES_BYTES, MAX_ITEM_BYTES
-from importer.ports.mailbox import MailboxListing
+from importer.ports.mailbox import FolderCount, MailboxListing, uncounted
 from importer.ports.work_limit import WorkLimit
 from providers.errors import FolderUnusable, Side
 
@@ -126,8 +126,8 @@ class ImapReader:
     def folders(self) -> Sequence[Folder]:
         return self._folders.folders()
 
-    def listing(self, *, modseqs: bool = False) -> MailboxListing:
-        return self._folders.listing(modseqs=modseqs)
+    def listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> MailboxListing:
+        return self._folders.listing(modseqs=modseqs, count=count)
 
     def status(self, folder: str) -> FolderStatus:
         return self._folders.status(folder)

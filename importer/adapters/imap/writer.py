@@ -20,6 +20,7 @@ from importer.adapters.imap.utf7_names import FolderNames
 from importer.compact.uid_set import UidSet
 from importer.domain.model import AppendResult, FolderRef, FolderStatus, KeywordRule, Outgoing
 from importer.domain.planning.retry_limits import MAX_CREATES_LOST
+from importer.ports.mailbox import FolderCount, uncounted
 from importer.ports.work_limit import WorkLimit
 from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation, ServerTooSlow
 
@@ -88,20 +89,29 @@ class ImapWriter(ImapReader):
             )
         )
 
-    def create_and_subscribe(self, create: Sequence[str], subscribe: Sequence[str]) -> Collection[str]:
+    def create_and_subscribe(
+        self, create: Sequence[str], subscribe: Sequence[str], count: FolderCount = uncounted
+    ) -> Collection[str]:
+        folders = max(len(create), len(subscribe))
         requests = [
             *((b"CREATE", folder) for folder in create),
             *((b"SUBSCRIBE", folder) for folder in subscribe),
         ]
+
+        def done(number: int) -> None:
+            count(number * folders // len(requests), folders)
+
         try:
-            refused = folder_commands.run_all(self._link.cursor, self._link.connection(), requests)
+            refused = folder_commands.run_all(self._link.cursor, self._link.connection(), requests, done)
         except ServerTooSlow:
             raise
         except (ConnectionLost, ProtocolViolation):  # perhaps because of one of them: each on its own
             self._link.drop()
             refused = requests
         failed = []
-        for command, folder in refused:
+        for number, (command, folder) in enumerate(refused, start=1):
+            if refused is requests:
+                done(number)
             if command == b"CREATE":  # it may exist already, which `create` checks
                 try:
                     self.create(folder)

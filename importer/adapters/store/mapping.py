@@ -28,6 +28,7 @@ from importer.domain.model import (
     ImportId,
     Intent,
     Outcome,
+    Phase,
     Problem,
     Progress,
     Receipt,
@@ -80,7 +81,7 @@ def import_(row: AnyRow) -> Import:
         problem=_problem(row),
         not_before=row.not_before,
         attempts=row.attempts,
-        progress=Progress(**row.progress),
+        progress=_progress(row.progress),
         started_at=row.started_at,
         finished_at=row.finished_at,
         options=ImportOptions.from_json(row.options),
@@ -231,6 +232,11 @@ def _mailbox_values(side: str, mailbox: Account) -> Values:
         f"{side}_security": mailbox.endpoint.security,
         f"{side}_guarded": mailbox.public_only,
     }
+
+
+def _progress(stored: dict[str, Any]) -> Progress:
+    """Imports stored by 0.2.0 or earlier have no phase."""
+    return Progress(**{**stored, "phase": Phase(stored.get("phase", Phase.COPYING))})
 
 
 def _problem(row: AnyRow) -> Problem | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import DEFAULTS, ImportOptions
-from importer.domain.model import Account, Alert, Problem, Quota
+from importer.domain.model import Account, Alert, Phase, Problem, Quota
 from importer.domain.planning.time_estimate import Amount, Estimate
 from providers.text import Text
 
@@ -107,6 +107,19 @@ class Check:
     max_message_bytes: int = 0  # the largest message that Mailhaul copies
     alerts: tuple[Alert, ...] = ()  # of the servers, each once
     may_be_renamed: tuple[str, ...] = ()  # source folders for whose names some servers want others
+    read: tuple[int, int] = (0, 0)  # source folders read, and of how many; 0 while that is unknown
+
+    @property
+    def phase(self) -> tuple[Phase, int, int] | None:
+        """What is done at the old mailbox, and for how many of how many folders; None at the end."""
+        if self.done or self.source.look in (CheckPhase.DONE, CheckPhase.FAILED):
+            return None
+        if self.source.look is CheckPhase.CONNECTING:
+            return Phase.CONNECTING, 0, 0
+        if not self.folders:
+            return Phase.READING_FOLDERS, *self.read
+        measured = sum(folder.size_bytes is not None for folder in self.folders)
+        return Phase.MEASURING_FOLDERS, measured, len(self.folders)
 
     @property
     def recognised(self) -> int:

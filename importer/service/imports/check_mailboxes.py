@@ -6,7 +6,7 @@ The check changes nothing on either side and stores nothing. It uses the same ho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderChe
 from importer.domain.reporting.server_alerts import each_once
 from importer.engine.left_out import leave_out_folders
 from importer.engine.survey import Survey, survey
-from importer.ports.mailbox import MailboxReader, MailboxWriter
+from importer.ports.mailbox import MailboxReader, MailboxWriter, uncounted
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.deps import Deps
 from importer.service.imports.existing_forecast import count_existing
@@ -73,6 +73,9 @@ SAMPLE_MESSAGES: Final = 1000
 TRIAL_MESSAGES: Final = 40
 TRIAL_BYTES: Final = 2_000_000
 """What is read once to measure the throughput."""
+
+COUNT_INTERVAL_S: Final = 1.0
+"""How often the count of folders is passed on while they are read."""
 
 LARGE_BYTES: Final = 256_000
 """The first TRIAL_BYTES of one message of that size or more are read, too."""
@@ -139,6 +142,7 @@ class _MailboxCheck:
         self._source: MailboxReader | None = None
         self._destination: MailboxWriter | None = None
         self._surveys: dict[Side, Survey] = {}
+        self._read = (0, 0)  # source folders read, and of how many
         self._trial: ReadTrial | None = None
         self._large: tuple[FolderRef, Outline] | None = None  # the smallest of the large messages
         self.result = Check(
@@ -185,8 +189,8 @@ class _MailboxCheck:
     # --- Steps ------------------------------------------------------------------------------------
 
     def _run_on_both(self, source: _Step, destination: _Step) -> Iterator[Check]:
-        """Run both steps concurrently, each unless its side has failed, and yield the result as each
-        completes."""
+        """Run both steps concurrently, each unless its side has failed. Yield the result as each completes,
+        and every COUNT_INTERVAL_S while folders are counted."""
         steps_of = {Side.SOURCE: source, Side.DESTINATION: destination}
         with ThreadPoolExecutor(max_workers=len(Side), thread_name_prefix="check") as pool:
             steps = {
@@ -194,15 +198,24 @@ class _MailboxCheck:
                 for side, step in steps_of.items()
                 if self._side(side).look is not CheckPhase.FAILED
             }
-            for done in as_completed(steps):
-                side = steps[done]
-                try:
-                    self._update_side(side, **({"look": CheckPhase.COUNTING} | done.result()))
-                except MailError as error:
-                    self._fail(side, error)
-                except PostponedByHost as postponed:
-                    self._update_side(side, look=CheckPhase.FAILED, problem=postponed.problem)
-                yield self.result
+            while steps:
+                finished, _ = wait(steps, COUNT_INTERVAL_S, FIRST_COMPLETED)
+                for done in finished:
+                    self._take(steps.pop(done), done)
+                if finished or self.result.read != self._read:
+                    self.result = replace(self.result, read=self._read)
+                    yield self.result
+
+    def _take(self, side: Side, step: Future[dict[str, Any]]) -> None:
+        try:
+            self._update_side(side, **({"look": CheckPhase.COUNTING} | step.result()))
+        except MailError as error:
+            self._fail(side, error)
+        except PostponedByHost as postponed:
+            self._update_side(side, look=CheckPhase.FAILED, problem=postponed.problem)
+
+    def _count_read(self, done: int, total: int) -> None:
+        self._read = (done, total)
 
     def _open_source(self) -> dict[str, Any]:
         view = label_view(self._deps.store, self._route, self._options)
@@ -239,8 +252,9 @@ class _MailboxCheck:
         return facts | {"look": CheckPhase.DONE}
 
     def _survey(self, session: MailboxReader) -> dict[str, Any]:
-        surveyed = survey(session)
-        if session.side is Side.SOURCE:
+        is_source = session.side is Side.SOURCE
+        surveyed = survey(session, count=self._count_read if is_source else uncounted)
+        if is_source:
             unmatched = unmatched_patterns(surveyed.folders, surveyed.hierarchy, self._options)
             self.result = replace(self.result, unmatched=unmatched)
             surveyed, _ = leave_out_folders(surveyed, self._options)

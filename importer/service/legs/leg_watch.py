@@ -19,10 +19,17 @@ class LegWatch:
     """Context manager. `requested` and `stopping` are called about once a second, from a thread of its own;
     the first time that one is true, `limit` ends after REQUEST_GRACE_S or STOP_GRACE_S."""
 
-    def __init__(self, limit: WorkLimit, requested: Callable[[], bool], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        limit: WorkLimit,
+        requested: Callable[[], bool],
+        stopping: Callable[[], bool],
+        each_second: Callable[[], None] = lambda: None,
+    ) -> None:
         self._limit = limit
         self._requested = requested
         self._stopping = stopping
+        self._each_second = each_second
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="leg-watch", daemon=True)
 
@@ -38,6 +45,8 @@ class LegWatch:
 
     def _watch(self) -> None:
         while not self._closed.wait(CHECK_INTERVAL_S):
+            with suppress(Exception):  # the leg itself notices
+                self._each_second()
             grace_s = self._grace_s()
             if grace_s is not None:
                 if not self._closed.wait(grace_s):

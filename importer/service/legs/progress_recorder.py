@@ -21,7 +21,8 @@ class ProgressRecorder:
     """Implements `Observer`. Thread-safe.
 
     `lease` is the import's lease: once it is lost nothing more is written, and every method raises LeaseLost.
-    Call `flush` at the end of a leg to write what is still unsaved.
+    Call `flush_due` about once a second, for what is reported rarely, and `flush` at the end of a leg, to
+    write what is still unsaved.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ProgressRecorder:
         self._lock = Lock()
         self._unsaved: dict[str, FolderTally] = {}
         self._flushed_at = clock.now()
+        self._saved: Progress | None = None
         self.progress: Progress | None = None
         # Set when the mailboxes are opened:
         self.has_labels = False  # the source has labels
@@ -51,8 +53,7 @@ class ProgressRecorder:
             self.progress = progress
             if self._on_progress is not None:
                 self._on_progress(progress)
-            if self._clock.now() - self._flushed_at >= FLUSH_INTERVAL:
-                self._write()
+            self._write_due()
 
     def tally_changed(self, tally: FolderTally) -> None:
         with self._lock:
@@ -66,8 +67,17 @@ class ProgressRecorder:
                     self._unsaved.setdefault(tally.source_folder, tally)
         return known
 
+    def flush_due(self) -> None:
+        with self._lock:
+            if self.progress != self._saved:
+                self._write_due()
+
     def flush(self) -> None:
         with self._lock:
+            self._write()
+
+    def _write_due(self) -> None:
+        if self._clock.now() - self._flushed_at >= FLUSH_INTERVAL:
             self._write()
 
     def _write(self) -> None:
@@ -75,4 +85,5 @@ class ProgressRecorder:
         self._unsaved.clear()
         if self.progress is not None:
             self._store.set_progress(self._import_id, self.progress, self._lease)
+            self._saved = self.progress
         self._flushed_at = self._clock.now()

@@ -175,6 +175,7 @@ def _run(
         limit,
         lambda: requested(deps, import_.id) is not None or deps.must_yield(import_.id),
         deps.stopping,
+        observer.flush_due,
     )
     with (
         watch,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
 
 from importer.domain.csv_import.import_rows import BATCH_ROWS
-from importer.domain.model import Account, Batch, Import, State
+from importer.domain.model import Account, Batch, Import, Phase, State
 from importer.domain.planning.pace import average_rate
+from importer.i18n.phase_texts import phase_text
 from importer.i18n.report_json import problem_json
 from importer.i18n.translations import CatalogTranslator
 from importer.service.imports.submit import RowOutcome
@@ -174,6 +175,10 @@ class ProgressOut(BaseModel):
     bytes_done: int
     bytes_per_s: float
     seconds_left: int | None
+    phase: Phase = Field(description="What a running import does at the moment.")
+    phase_done: int = Field(description="Folders done in this phase.")
+    phase_total: int = Field(description="Of how many; 0 while that is unknown.")
+    phase_text: str = Field(description="The phase in a sentence; empty unless it is running.")
 
 
 class ImportOut(ImportOptionsOut):
@@ -287,6 +292,10 @@ def import_out(texts: CatalogTranslator, import_: Import, now: datetime) -> Impo
             bytes_done=progress.bytes_done,
             bytes_per_s=round(rate.bytes_per_s, 1),
             seconds_left=None if rate.left is None else round(rate.left.total_seconds()),
+            phase=progress.phase,
+            phase_done=progress.phase_done,
+            phase_total=progress.phase_total,
+            phase_text=phase_text(texts, import_),
         ),
     )
 
