@@ -39,7 +39,7 @@ from importer.domain.model import Account
 from importer.domain.people.mail_recipients import is_host_of_domain
 from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
-from importer.ports.process import Queue
+from importer.ports.process import InstallationFault, Queue
 from importer.ports.schema import SchemaState
 from importer.ports.store import Store
 from importer.service.deps import Deadlines, Deps, OutgoingMail, Webhook
@@ -59,6 +59,9 @@ if TYPE_CHECKING:
 
 LARGEST_MESSAGE_BYTES: Final = MAX_LITERAL_BYTES
 """Size of the largest message that can be copied."""
+
+READINESS_PATIENCE_S: Final = 5.0
+"""How long the database may be silent before a process counts as not ready."""
 
 
 class SystemClock:
@@ -364,6 +367,31 @@ def database_state(settings: Settings) -> SchemaState:
     from importer.adapters.store.schema import schema_state
 
     return schema_state(settings.database_url)
+
+
+def missing_columns(settings: Settings) -> list[str]:
+    """The columns that the database lacks. Raises what the database raises."""
+    from importer.adapters.store.schema import missing_columns as missing
+
+    return missing(settings.database_url)
+
+
+def readiness_faults(settings: Settings) -> dict[str, str]:
+    """A sentence for each of `database`, `schema` and `queue` that fails, by its name."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    faults = {}
+    try:
+        if not is_current(settings.database_url, READINESS_PATIENCE_S):
+            faults["schema"] = "The database schema does not match this version of Mailhaul."
+    except (InstallationFault, SQLAlchemyError) as error:
+        faults["database"] = str(error)
+    try:
+        if not ping_queue(settings):
+            faults["queue"] = "The embedded queue is not running."
+    except (InstallationFault, SettingsError) as error:
+        faults["queue"] = str(error)
+    return faults
 
 
 def ping_queue(settings: Settings) -> bool:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib.metadata import version
 from queue import Empty, SimpleQueue
 from types import FrameType
 
@@ -17,6 +21,7 @@ import structlog
 from importer.bootstrap import working
 from importer.domain.model import ImportId
 from importer.exit_watchdog import ExitWatchdog
+from importer.ports.process import InstallationFault
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 from importer.service.deps import Deps
 from importer.service.legs.fair_legs import FairLegs
@@ -39,12 +44,24 @@ def declare_actors(broker: dramatiq.Broker, deps: Deps) -> None:
 
     @dramatiq.actor(actor_name=RUN_LEG, queue_name=LEGS, broker=broker, priority=10)
     def run_leg(import_id: str) -> None:
-        legs.handle_ring(ImportId(import_id))
+        with _noting_installation_faults():
+            legs.handle_ring(ImportId(import_id))
 
     @dramatiq.actor(actor_name=SEND_MAIL, queue_name=MAIL, broker=broker, priority=0)
     def send_mail() -> None:
-        send_due_mail(deps)
-        send_due_calls(deps)
+        with _noting_installation_faults():
+            send_due_mail(deps)
+            send_due_calls(deps)
+
+
+@contextmanager
+def _noting_installation_faults() -> Iterator[None]:
+    """A ring that fails because the database, the disk or the queue fails costs one log line without a
+    traceback. The tick rings again."""
+    try:
+        yield
+    except InstallationFault as error:
+        log.warning("ring.failed", reason=str(error), kind=type(error).__name__)
 
 
 def run(settings: Settings) -> None:
@@ -69,14 +86,19 @@ def run(settings: Settings) -> None:
         broker.emit_after("process_boot")  # starts the watcher thread of the TimeLimit middleware
         worker.start()
         tick = Tick(deps)
+        report = partial(deps.store.report_worker, deps.lease_owner, version("mailhaul"), deps.clock.now())
+        report(deps.clock.now())
         log.info("worker.started", threads=settings.worker_threads)
         while not _signalled(signals, settings.tick_seconds):
             try:
+                report(deps.clock.now())
                 tick()
             except Exception as error:  # the database or the queue is unavailable; the next tick retries
                 log.warning("tick.failed", reason=str(error), kind=type(error).__name__)
         stopping.set()
         worker.stop(timeout=STOP_TIMEOUT_MS)
+        with suppress(InstallationFault):
+            deps.store.forget_worker(deps.lease_owner)
         log.info("worker.stopped")
 
 

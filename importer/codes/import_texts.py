@@ -30,6 +30,13 @@ ROWS: Final = (
         operator_advice="Make room. `mailhaul doctor` shows the free space.",
     ),
     TextRow(
+        "database_unavailable",
+        sentence="Our database did not respond. Nothing is lost: the import continues as soon as it does.",
+        counts_as_failure=False,
+        cause="The connection to the database was lost or refused. It tries again each minute; nothing is lost.",
+        operator_advice="`mailhaul doctor` says why; see `database.lost` in the log.",
+    ),
+    TextRow(
         "interrupted",
         sentence="The import was interrupted. Nothing is lost: start it again and it continues from there.",
         cause="A `mailhaul copy` was interrupted or killed.",
@@ -40,7 +47,7 @@ ROWS: Final = (
         sentence="Something went wrong on our side. Nothing is lost: start it again.",
         advice="If it fails again, give the import's id to the operator of this service.",
         cause="An internal error. It waits a minute and tries again (exit code 5), and fails after four in a row (exit code 6); earlier errors of servers do not count.",
-        operator_advice="Find `leg.failed` with the import's id: the traceback is for a bug report. A lost database shows here too.",
+        operator_advice="Find `leg.failed` with the import's id: the traceback is for a bug report.",
     ),
     # --- Steps, which take the place of an advice ---
     TextRow(

@@ -44,10 +44,26 @@ class OwnDiskFull(InstallationFault):
     """The disk with Mailhaul's own files or its database is full. Neither a host nor an owner is the cause.
     What was not written is repeated once there is room."""
 
+    code = "disk_full"
+
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"Mailhaul's own disk is full ({reason}). Nothing is lost: the work resumes automatically once"
             " its operator has freed space."
+        )
+        self.reason = reason
+
+
+class DatabaseUnavailable(InstallationFault):
+    """The database cannot be reached, or ended the connection. Whether a transaction that was being committed
+    took effect is unknown; every other one did not."""
+
+    code = "database_unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The database cannot be reached ({reason}). Nothing is lost: the work resumes automatically once"
+            " it responds. Check that it runs and that MAILHAUL_DATABASE_URL is right."
         )
         self.reason = reason
 

@@ -25,6 +25,7 @@ from importer.ports.budgets import Budgets
 from importer.ports.consents import Consents
 from importer.ports.leases import Lease, Leases
 from importer.ports.ledger import Ledger
+from importer.ports.monitoring import Monitoring
 from importer.ports.notices import Notice, Outbox
 from importer.ports.web_sessions import WebSessions
 from importer.ports.webhook_calls import WebhookCall, WebhookCalls
@@ -55,10 +56,20 @@ class RouteUnderWay(Exception):
 
 
 class Store(
-    Leases, Ledger, Outbox, Budgets, Consents, WebSessions, ApiClients, WebhookCalls, AuditTrail, Protocol
+    Leases,
+    Ledger,
+    Outbox,
+    Budgets,
+    Consents,
+    WebSessions,
+    ApiClients,
+    WebhookCalls,
+    AuditTrail,
+    Monitoring,
+    Protocol,
 ):
     """The source of truth: batches, imports, sealed grants and tallies, beside the ledger, leases, outbox,
-    budgets, consents, web sessions, API clients, webhook calls and the audit trail."""
+    budgets, consents, web sessions, API clients, webhook calls, the audit trail and monitoring."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """Add everything or nothing. Raises RouteUnderWay if a new import has grants and the batch's owner

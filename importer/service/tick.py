@@ -13,6 +13,9 @@ TICK_LEASE: Final = timedelta(seconds=10)
 RING_INTERVAL: Final = timedelta(minutes=1)
 """Minimum time between two rings for an import; until then it is probably still in the queue."""
 
+WORKER_REMEMBERED: Final = timedelta(hours=1)
+"""How long `doctor` reports a worker that ended without a word."""
+
 SUMMARY_MAX_AGE: Final = timedelta(days=1)
 """A batch summary is posted only within this time after the end of its last import."""
 
@@ -38,6 +41,7 @@ class Tick:
             _post_missing_summaries(deps, now)
             deps.store.sweep(now)
             deps.store.sweep_audit_events(now - deps.audit_kept)
+            deps.store.forget_workers_silent_since(now - WORKER_REMEMBERED)
             mails = deps.outgoing_mail is not None and deps.store.due_notices(now, limit=1)
             if mails or (deps.webhook_sender is not None and deps.store.due_calls(now, limit=1)):
                 deps.queue.ring_mail()

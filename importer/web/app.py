@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -13,12 +14,15 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
+from importer.bootstrap import readiness_faults
 from importer.domain.audit_event import AuditAction
+from importer.ports.process import InstallationFault
 from importer.service.access.concurrency_limit import PersonShares
 from importer.service.access.web_sessions import SessionEnded
 from importer.service.deps import Deps
 from importer.settings import Settings, SettingsError
-from importer.web.api.application import mounted
+from importer.web.api.application import PREFIX, mounted
+from importer.web.api.problem_details import RETRY_AFTER_S, unavailable
 from importer.web.audit_middleware import AuditMiddleware, audit_note
 from importer.web.bad_requests import BadRequest, not_unicode
 from importer.web.cookies import set_wanted_page
@@ -35,8 +39,17 @@ from importer.web.pages import (
     source_check,
 )
 from importer.web.pages.import_pages import PageNotFound
+from importer.web.readiness import Readiness
 from importer.web.rendering import assets, page, redirect
-from importer.web.request_context import FormExpired, SignInNeeded, Site, current_visitor, wanted_page
+from importer.web.request_context import (
+    FormExpired,
+    SignInNeeded,
+    Site,
+    current_visitor,
+    route_path,
+    unknown_visitor,
+    wanted_page,
+)
 from importer.web.request_shares import RequestShares
 from importer.web.shown_state import PageOutdated
 from importer.web.undo_jobs import UndoJobs
@@ -70,6 +83,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         UndoJobs(),
         PersonShares(),
     )
+    app.state.readiness = Readiness(partial(readiness_faults, settings))
     for router in (
         home.router,
         new_import.router,
@@ -84,7 +98,9 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.router.routes.append(mounted(app.state.site))
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_api_route("/static/{digest}/{name}", _static, include_in_schema=False)
-    app.add_api_route("/health", _health, include_in_schema=False)
+    for path in ("/healthz", "/health"):
+        app.add_api_route(path, _healthz, include_in_schema=False)
+    app.add_api_route("/readyz", _readyz, include_in_schema=False)
     app.add_exception_handler(SignInNeeded, _sign_in_needed)
     app.add_exception_handler(SessionEnded, _sign_in_needed)
     app.add_exception_handler(FormExpired, _form_expired)
@@ -95,6 +111,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.add_exception_handler(ClientDisconnect, _client_left)
     app.add_exception_handler(PageNotFound, _page_not_found)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(InstallationFault, _installation_fault)
     app.add_exception_handler(Exception, _internal_error)
     guard = RequestGuard(
         app,
@@ -118,9 +135,19 @@ async def _static(digest: str, name: str) -> Response:
     return Response(asset.content, media_type=asset.media_type, headers=headers)
 
 
-async def _health() -> Response:
-    """Answered by the event loop, also while every thread is busy."""
+async def _healthz() -> Response:
+    """Whether this process lives: answered by the event loop, also while every thread is busy."""
     return PlainTextResponse("ok")
+
+
+def _readyz(request: Request) -> Response:
+    """Whether this installation can serve requests: 200, or 503 with the parts that fail."""
+    failed = request.app.state.readiness.failed_parts()
+    if not failed:
+        return PlainTextResponse("ok")
+    return PlainTextResponse(
+        f"not ready: {', '.join(failed)}", 503, headers={"Retry-After": str(RETRY_AFTER_S)}
+    )
 
 
 def _sign_in_needed(request: Request, _error: Exception) -> Response:
@@ -165,8 +192,15 @@ def _http_error(request: Request, error: Exception) -> Response:
     )
 
 
+def _installation_fault(request: Request, error: Exception) -> Response:
+    log.warning("request.unavailable", path=route_path(request), reason=str(error))
+    if request.url.path.startswith(f"{PREFIX}/"):
+        return unavailable().response()
+    response = page(unknown_visitor(request), "error.html", 503, kind="away")
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
 def _internal_error(request: Request, error: Exception) -> Response:
-    # The route's pattern, not the URL: a URL may contain the token of a consent link.
-    path = getattr(request.scope.get("route"), "path", "")
-    log.error("request.failed", path=path, exc_info=error)
+    log.error("request.failed", path=route_path(request), exc_info=error)
     return page(current_visitor(request), "error.html", 500, kind="failed")

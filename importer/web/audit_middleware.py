@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
 from importer.domain.model import Account
+from importer.ports.process import InstallationFault
 from importer.service.access.audit import record_event, record_import_event
 from importer.service.deps import Deps
 from providers.errors import HostForbidden, LoginRejected, MailError
@@ -55,6 +57,8 @@ UNAUDITED: Final = frozenset(
         ("POST", "/detect"),  # opens no mailbox
     }
 )
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -112,7 +116,10 @@ class AuditMiddleware:
             path = getattr(scope.get("route"), "path", "")
             action = note.action or AUDITED.get((scope["method"], path))
             if action is not None:
-                await run_in_threadpool(self._record, action, note, scope, status)
+                try:
+                    await run_in_threadpool(self._record, action, note, scope, status)
+                except InstallationFault as error:  # the response says already that the database is away
+                    log.warning("audit.not_recorded", action=action.value, reason=str(error))
 
     def _record(self, action: AuditAction, note: AuditNote, scope: Scope, status: int) -> None:
         client = scope.get("client")

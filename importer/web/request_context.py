@@ -182,16 +182,30 @@ def current_visitor(request: Request) -> Visitor:
     session = find_session(site.deps, token, is_use=not request.url.path.endswith(_WITHOUT_A_PERSON))
     note = audit_note(request)
     note.actor = session.person if session is not None else ""
-    language = request.cookies.get(site.language_cookie, "")
+    return _visitor(request, token or secrets.token_urlsafe(32), session)
+
+
+def unknown_visitor(request: Request) -> Visitor:
+    """A visitor without a session, for pages that must not need the database."""
+    return _visitor(request, secrets.token_urlsafe(32), None)
+
+
+def _visitor(request: Request, token: str, session: WebSession | None) -> Visitor:
+    site: Site = request.app.state.site
     return Visitor(
         site,
-        token or secrets.token_urlsafe(32),
+        token,
         session,
-        accepted_texts(request, language),
+        accepted_texts(request, request.cookies.get(site.language_cookie, "")),
         request.client.host if request.client else "",
         request.url.path,
-        note,
+        audit_note(request),
     )
+
+
+def route_path(request: Request) -> str:
+    """The pattern of the route, not the URL: a URL may contain the token of a consent link."""
+    return getattr(request.scope.get("route"), "path", "")
 
 
 def accepted_texts(request: Request, language: str = "") -> CatalogTranslator:

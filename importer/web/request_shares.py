@@ -24,7 +24,7 @@ MAX_QUEUED_PER_CLIENT: Final = 64
 MAX_QUEUED_S: Final = 15.0
 
 _EXEMPT: Final = ("/health", "/static/")
-"""Served by the event loop itself, without a thread."""
+"""Served by the event loop itself, without a thread. The first stands for /healthz, too."""
 
 
 @dataclass(slots=True)

@@ -452,3 +452,18 @@ def test_an_unreachable_server_is_not_started_twice(tmp_path: Path, monkeypatch:
         (tmp_path / "away.sock").rename(tmp_path / "valkey.sock")
         with EmbeddedValkey(tmp_path) as again:
             assert again == url
+
+
+def test_an_embedded_valkey_that_refuses_commands_is_named_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a full disk under its append-only file, Valkey answers even PING with MISCONF."""
+
+    def refuse(_client: redis.Redis, **_: object) -> bool:
+        raise redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device")
+
+    with EmbeddedValkey(tmp_path):
+        monkeypatch.setattr(redis.Redis, "ping", refuse)
+        with pytest.raises(EmbeddedQueueFailed, match="No space left on device"):
+            running_url(tmp_path)
+        monkeypatch.undo()

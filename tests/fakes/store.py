@@ -25,6 +25,7 @@ from importer.domain.model import (
     State,
 )
 from importer.ports.leases import Lease
+from importer.ports.monitoring import ImportCount, QueueDepth
 from importer.ports.notices import MailState, Notice
 from importer.ports.store import LegQueue, RouteUnderWay, SealedGrants
 from importer.ports.webhook_calls import WebhookCall
@@ -32,10 +33,11 @@ from providers.errors import Side
 from tests.fakes.budgets import MemoryBudgets
 from tests.fakes.consents import MemoryConsents
 from tests.fakes.ledger import MemoryLedger
+from tests.fakes.monitoring import MemoryWorkers
 from tests.fakes.webhook_calls import MemoryCalls
 
 
-class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
+class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, MemoryCalls):
     """`importer.ports.store.Store`, thread-safe."""
 
     def __init__(self) -> None:
@@ -261,6 +263,22 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             ranked.sort(key=lambda entry: entry[:2])
             return [id_ for _, _, id_ in ranked[:limit]]
 
+    def queue_depth(self, now: datetime) -> QueueDepth:
+        with self._lock:
+            since = [
+                max(filter(None, (i.created_at, i.not_before, self._last_leg(i)))) for i in self._due(now)
+            ]
+            return QueueDepth(len(since), min(since, default=None))
+
+    def import_counts(self) -> Sequence[ImportCount]:
+        with self._lock:
+            counts = Counter((i.state, i.problem.code if i.problem else "") for i in self._imports.values())
+            return [ImportCount(state, problem, counts[state, problem]) for state, problem in sorted(counts)]
+
+    def _last_leg(self, import_: Import) -> datetime | None:
+        hold = self._holds.get(f"import:{import_.id}")
+        return hold.expires_at if hold is not None else None
+
     def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
         with self._lock:
             running: dict[str, set[ImportId]] = {}
@@ -274,9 +292,8 @@ class MemoryStore(MemoryLedger, MemoryBudgets, MemoryConsents, MemoryCalls):
             return LegQueue({owner: frozenset(ids) for owner, ids in running.items()}, due)
 
     def _turn(self, import_: Import) -> tuple[bool, datetime, datetime]:
-        hold = self._holds.get(f"import:{import_.id}")
-        ended = hold.expires_at if hold is not None else datetime.min.replace(tzinfo=UTC)
-        return hold is not None, ended, import_.created_at
+        ended = self._last_leg(import_)
+        return ended is not None, ended or datetime.min.replace(tzinfo=UTC), import_.created_at
 
     def _due(self, now: datetime) -> list[Import]:
         return [

@@ -155,7 +155,7 @@ def test_compose_exposes_only_the_proxy(compose: dict[str, Any]) -> None:
     assert services["web"]["environment"]["MAILHAUL_WEB_PROXIES"] == pages["subnet"]
     port = services["web"]["environment"]["MAILHAUL_WEB_LISTEN"].rpartition(":")[2]
     assert services["proxy"]["environment"]["UPSTREAM"] == f"web:{port}"
-    assert f":{port}/health" in services["web"]["healthcheck"]["test"][-1]
+    assert f":{port}/healthz" in services["web"]["healthcheck"]["test"][-1]
 
 
 def test_compose_confines_and_restarts_every_service(compose: dict[str, Any]) -> None:
@@ -315,7 +315,8 @@ def test_the_kubernetes_example_confines_its_pods() -> None:
             assert container["volumeMounts"][0]["mountPath"] == settings["MAILHAUL_SECRETS_DIR"]
             assert container["resources"]["limits"]["memory"]
             commands.append(container["args"])
-            if probe := container.get("readinessProbe"):
+            probe = container.get("readinessProbe", {})
+            if "exec" in probe:
                 commands.append(probe["exec"]["command"][1:])
     assert len(commands) == 4
     for words in commands:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from importer.adapters.fernet_vault import FernetVault
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.schema import migrate
+from importer.adapters.store.tables import workers
 from importer.doctor import PARTS, Finding, Health, examine
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
 from importer.ports.notices import MailState, Notice
@@ -71,12 +72,51 @@ def notice(state: MailState, created_at: datetime) -> Notice:
 @pytest.mark.parametrize(
     ("age", "health"), [(timedelta(seconds=1), Health.OK), (timedelta(minutes=6), Health.ERROR)]
 )
-def test_only_a_long_overdue_import_means_that_no_worker_runs(
+def test_an_import_that_is_due_for_long_means_that_the_workers_do_not_keep_up(
     settings: Settings, store: SqlStore, age: timedelta, health: Health
 ) -> None:
+    store.report_worker("host:1:a", "1.0", NOW, datetime.now(UTC))
     add(store, datetime.now(UTC) - age)
     [finding] = findings(settings, "workers")
     assert finding.health is health
+
+
+def test_a_missing_worker_is_noticed_before_anything_waits(settings: Settings, store: SqlStore) -> None:
+    [finding] = findings(settings, "workers")
+    assert (finding.health, finding.message) == (
+        Health.WARNING,
+        "No worker is running; 0 import(s) are due.",
+    )
+    add(store, datetime.now(UTC))
+    [finding] = findings(settings, "workers")
+    assert finding.health is Health.ERROR
+
+
+def test_a_worker_that_no_longer_reports_is_named(settings: Settings, store: SqlStore) -> None:
+    store.report_worker("host:1:a", "1.0", NOW, datetime.now(UTC))
+    store.report_worker("host:2:b", "1.0", NOW, datetime.now(UTC))
+    silent = update(workers).where(workers.c.name == "host:1:a")
+    with store.writing() as connection:
+        connection.execute(silent.values(last_report_at=datetime.now(UTC) - timedelta(minutes=2)))
+    [finding] = findings(settings, "workers")
+    assert finding.health is Health.WARNING
+    assert finding.message.startswith("Worker host:1:a has not reported for 2 minutes")
+
+
+def test_a_worker_whose_clock_is_wrong_is_named(settings: Settings, store: SqlStore) -> None:
+    store.report_worker("host:1:a", "1.0", NOW, datetime.now(UTC) + timedelta(seconds=180))
+    [finding] = findings(settings, "workers")
+    assert finding.health is Health.WARNING
+    assert "host:1:a" in finding.message
+    assert "ahead of the database's" in finding.message
+
+
+def test_the_columns_count_and_not_the_revision_alone(settings: Settings, store: SqlStore) -> None:
+    with store.writing() as connection:
+        connection.execute(text("ALTER TABLE imports DROP COLUMN alerts"))
+    [finding] = findings(settings, "database")
+    assert finding.health is Health.ERROR
+    assert "imports.alerts" in finding.message
 
 
 @pytest.mark.parametrize("keys", [(OTHER_KEY, KEY), (KEY, OTHER_KEY)])

@@ -16,12 +16,12 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, FolderTally, Import, ImportId, Progress, State
 from importer.domain.people.actor import Actor
-from importer.domain.planning.retry_limits import DISK_FULL_WAIT
+from importer.domain.planning.retry_limits import OWN_FAULT_WAIT
 from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mailbox import LabelView
 from importer.ports.notices import MailOutcome, Notice
-from importer.ports.process import OwnDiskFull
+from importer.ports.process import DatabaseUnavailable, OwnDiskFull
 from importer.ports.store import SealedGrants
 from importer.service.deps import Deps, OutgoingMail
 from importer.service.imports.foreground_copy import copy
@@ -287,8 +287,8 @@ def test_an_import_waits_for_disk_space_without_a_limit(office: Office) -> None:
         )
         assert "run out of disk space" in said(waiting.problem)
         assert waiting.attempts == 0
-        assert waiting.not_before == office.clock.now() + DISK_FULL_WAIT
-        office.clock.sleep(DISK_FULL_WAIT.total_seconds())
+        assert waiting.not_before == office.clock.now() + OWN_FAULT_WAIT
+        office.clock.sleep(OWN_FAULT_WAIT.total_seconds())
     office.sessions.trouble = None
     assert office.work(import_id).state is State.COMPLETE
 
@@ -308,6 +308,37 @@ def test_a_full_database_disk_ends_the_leg_and_not_the_worker(office: Office) ->
     store.room = False
     handle_ring(office.deps, import_id)
     store.room = True
+    assert office.work(import_id).state is State.COMPLETE
+
+
+def test_a_lost_database_is_no_defect_and_counts_as_no_attempt(office: Office) -> None:
+    _, import_id = office.submit()
+    office.sessions.trouble = DatabaseUnavailable("server closed the connection unexpectedly")
+    for _ in range(10):
+        waiting = office.work(import_id)
+        assert waiting.problem is not None
+        assert (waiting.state, waiting.problem.code) == (State.WAITING, "database_unavailable")
+        assert waiting.attempts == 0
+        office.clock.sleep(OWN_FAULT_WAIT.total_seconds())
+    office.sessions.trouble = None
+    assert office.work(import_id).state is State.COMPLETE
+
+
+def test_a_leg_whose_database_stays_away_ends_without_an_error(office: Office) -> None:
+    class Away(MemoryStore):
+        responds = True
+
+        def update_import(self, changed: Import, lease: Lease | None = None) -> None:
+            if not self.responds:
+                raise DatabaseUnavailable("connection refused")
+            super().update_import(changed, lease)
+
+    store = Away()
+    office = Office(store=store)
+    _, import_id = office.submit()
+    store.responds = False
+    handle_ring(office.deps, import_id)
+    store.responds = True
     assert office.work(import_id).state is State.COMPLETE
 
 

@@ -48,6 +48,9 @@ _RESPONSE_TIMEOUT_S: Final = 2.0
 _SILENT: Final = (
     "The embedded Valkey of {} does not respond. End its process (valkey-server) and start again."
 )
+_REFUSES: Final = (
+    "The embedded Valkey of {} refuses commands: {}. Free space on its disk; it recovers by itself."
+)
 
 log = structlog.get_logger()
 
@@ -177,7 +180,7 @@ class EmbeddedValkey:
 def running_url(data_dir: Path) -> str | None:
     """The URL of the Valkey that runs for `data_dir`, or None. For processes that only ring.
 
-    Raises EmbeddedQueueFailed if a server runs but does not respond.
+    Raises EmbeddedQueueFailed if a server runs but does not respond, or refuses commands.
     """
     data_dir = data_dir.resolve()
     socket_path = _socket_path(data_dir)
@@ -189,6 +192,8 @@ def running_url(data_dir: Path) -> str | None:
             return _url(socket_path) if _responds(socket_path) else None
         except (redis.TimeoutError, redis.BusyLoadingError):
             time.sleep(0.05)
+        except redis.ResponseError as error:  # MISCONF: it cannot write its file, so it refuses every command
+            raise EmbeddedQueueFailed(_REFUSES.format(data_dir, str(error).rstrip("."))) from None
     raise EmbeddedQueueFailed(_SILENT.format(data_dir))
 
 

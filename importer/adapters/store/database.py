@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from importer.adapters.store.sql_engine import BEGIN
 from importer.adapters.store.tables import leases
 from importer.ports.leases import Lease, LeaseLost
-from importer.ports.process import OwnDiskFull
+from importer.ports.process import DatabaseUnavailable, OwnDiskFull
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -30,12 +30,12 @@ class Database:
         self.engine = engine
         # SQLite allows one writer at a time, and waiting writers poll with growing delays. A lock wakes the
         # threads of one process immediately.
-        self._write_lock: AbstractContextManager[object] = Lock() if _is_sqlite(engine) else nullcontext()
+        self._write_lock: AbstractContextManager[object] = Lock() if is_sqlite(engine) else nullcontext()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A read-only transaction. Raises OwnDiskFull."""
-        with _RaisingDiskFull(), self.engine.connect() as connection:
+        """A read-only transaction. Raises OwnDiskFull and DatabaseUnavailable."""
+        with _NamingFaults(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -43,9 +43,10 @@ class Database:
         """A transaction that is committed when the block ends and rolled back when it raises.
 
         With a lease: raises LeaseLost before the block unless the lease is still held; no other process can
-        acquire it until the transaction ends. Raises OwnDiskFull if the database has no space left.
+        acquire it until the transaction ends. Raises OwnDiskFull if the database has no space left, and
+        DatabaseUnavailable.
         """
-        with self._write_lock, _RaisingDiskFull(), self.engine.connect() as connection:
+        with self._write_lock, _NamingFaults(), self.engine.connect() as connection:
             connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
             with connection.begin():
                 if lease is not None:
@@ -53,7 +54,7 @@ class Database:
                 yield connection
 
     def ping(self) -> None:
-        """Raises sqlalchemy.exc.SQLAlchemyError if the database does not respond."""
+        """Raises DatabaseUnavailable if the database does not respond."""
         with self.reading() as connection:
             connection.execute(text("SELECT 1"))
 
@@ -62,13 +63,13 @@ class Database:
         self.engine.dispose()
 
 
-def _is_sqlite(bind: Engine | Connection) -> bool:
+def is_sqlite(bind: Engine | Connection) -> bool:
     return bind.dialect.name == "sqlite"
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that supports ON CONFLICT, which both databases have and standard SQL has not."""
-    if _is_sqlite(connection):
+    if is_sqlite(connection):
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # loading takes 20 ms, and a foreground copy does not use it
 
@@ -79,11 +80,12 @@ def database_now(connection: Connection) -> Any:
     """The time by the clock that all processes of this database share, for comparisons and for sums with a
     timedelta: that of the PostgreSQL server, and on SQLite that of the one machine, read after the write lock
     was acquired."""
-    return datetime.now(UTC) if _is_sqlite(connection) else func.clock_timestamp()
+    return datetime.now(UTC) if is_sqlite(connection) else func.clock_timestamp()
 
 
-class _RaisingDiskFull:
-    """A context manager that raises OwnDiskFull in place of the database's errors for a full disk."""
+class _NamingFaults:
+    """A context manager that raises OwnDiskFull and DatabaseUnavailable in place of the database's errors for
+    a full disk and for a lost or refused connection."""
 
     def __enter__(self) -> None: ...
 
@@ -91,8 +93,17 @@ class _RaisingDiskFull:
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if cause is not None and _is_full(cause):
-            raise OwnDiskFull(str(cause).strip().splitlines()[0]) from error
+        if cause is None:
+            return
+        if _is_full(cause):
+            raise OwnDiskFull(_first_line(cause)) from error
+        if isinstance(error, DBAPIError) and (error.connection_invalidated or _is_away(cause)):
+            raise DatabaseUnavailable(_first_line(cause)) from error
+
+
+def _first_line(cause: BaseException) -> str:
+    """The reason, without the rest of a message that repeats the attempt for each address of the host."""
+    return next(iter(str(cause).strip().splitlines()), type(cause).__name__).rstrip(".")
 
 
 _SQLITE_FULL: Final = frozenset(
@@ -110,6 +121,19 @@ def _is_full(cause: BaseException) -> bool:
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", None) in _SQLITE_FULL
     return getattr(cause, "sqlstate", None) == _POSTGRESQL_FULL
+
+
+_POSTGRESQL_AWAY: Final = frozenset({"57P01", "57P02", "57P03", "53300"})
+"""admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections; beside class 08."""
+
+
+def _is_away(cause: BaseException) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN
+    sqlstate = getattr(cause, "sqlstate", None)
+    if sqlstate is None:  # no server has answered; other errors of the driver are no OperationalError
+        return any(base.__name__ == "OperationalError" for base in type(cause).__mro__)
+    return sqlstate in _POSTGRESQL_AWAY or sqlstate.startswith("08")
 
 
 _HELD: Final = (  # built once: it runs before every batch

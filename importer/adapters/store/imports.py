@@ -213,7 +213,7 @@ class SqlImports(Database):
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
         with self.reading() as connection:
             place = _place_in_owner(imports.c.created_at, imports.c.seq)
-            due = _due(connection, now).order_by(place, imports.c.created_at, imports.c.seq)
+            due = select_due(connection, now).order_by(place, imports.c.created_at, imports.c.seq)
             statement = due.with_only_columns(imports.c.id).limit(limit)
             return [ImportId(id_) for id_ in connection.execute(statement).scalars()]
 
@@ -230,7 +230,7 @@ class SqlImports(Database):
             # Rows of leases stay after their release: `expires_at` is about when the last leg ended.
             never, last = case((leases.c.name.is_(None), 0), else_=1), leases.c.expires_at
             place = _place_in_owner(never, last, imports.c.created_at, imports.c.seq)
-            candidates = _due(connection, now).where(imports.c.id.not_in(besides))
+            candidates = select_due(connection, now).where(imports.c.id.not_in(besides))
             ranked = candidates.add_columns(place.label("place")).subquery()
             first = select(ranked.c.id, ranked.c.batch_owner).where(ranked.c.place == 1)
             due = {row.batch_owner: ImportId(row.id) for row in connection.execute(first)}
@@ -327,7 +327,7 @@ def _is_held(now: ColumnElement[datetime]) -> ColumnElement[bool]:
     return and_(leases.c.owner.is_not(None), leases.c.expires_at > now)
 
 
-def _due(connection: Connection, now: datetime) -> Select[Any]:
+def select_due(connection: Connection, now: datetime) -> Select[Any]:
     """The due imports with `batch_owner`."""
     held = func.coalesce(_is_held(database_now(connection)), false())
     return _with_owner(imports.c.id).where(

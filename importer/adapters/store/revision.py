@@ -9,24 +9,25 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import DatabaseError
 
 from importer.adapters.store.database import Database
 from importer.adapters.store.sql_engine import open_engine
 from importer.adapters.store.tables import metadata
 
-HEAD: Final = "0011"
+HEAD: Final = "0012"
 """The newest file in migrations/versions."""
 
+_ANSWER_WITHIN_S: Final = 20.0
 
-def is_current(url: str) -> bool:
-    """Whether the database has revision HEAD. Raises what `open_engine` raises."""
-    database = Database(open_engine(url))
+
+def is_current(url: str, answer_within_s: float = _ANSWER_WITHIN_S) -> bool:
+    """Whether the database has revision HEAD. Raises what `open_engine` raises, and DatabaseUnavailable."""
+    database = Database(open_engine(url, answer_within_s))
     try:
         with database.reading() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return False
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
-    except DatabaseError:  # most likely there is no such table; `schema` reports other errors more precisely
-        return False
     finally:
         database.close()
 

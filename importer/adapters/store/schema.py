@@ -8,10 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, inspect, select
 
 from importer.adapters.store.database import Database
 from importer.adapters.store.sql_engine import open_engine
+from importer.adapters.store.tables import metadata
 from importer.ports.schema import SchemaAhead, SchemaState
 
 _MIGRATION_LOCK: Final = 7_402_116_118_101  # an arbitrary advisory lock key, unique in this database
@@ -44,6 +45,24 @@ def schema_state(url: str) -> SchemaState:
     try:
         with database.reading() as connection:
             return _state(connection, _config(connection))
+    finally:
+        database.close()
+
+
+def missing_columns(url: str) -> list[str]:
+    """The columns, TABLE.COLUMN, that this version needs and the database does not have: a revision number
+    alone proves nothing. Raises what `open_engine` raises."""
+    database = Database(open_engine(url))
+    try:
+        with database.reading() as connection:
+            inspector = inspect(connection)
+            present = {
+                (table, column["name"])
+                for (_, table), columns in inspector.get_multi_columns().items()
+                for column in columns
+            }
+        needed = [(table.name, column.name) for table in metadata.sorted_tables for column in table.columns]
+        return [f"{table}.{column}" for table, column in needed if (table, column) not in present]
     finally:
         database.close()
 

@@ -10,6 +10,7 @@ from importer.adapters.store.consents import SqlConsents
 from importer.adapters.store.imports import SqlImports
 from importer.adapters.store.leases import SqlLeases
 from importer.adapters.store.ledger import SqlLedger
+from importer.adapters.store.monitoring import SqlMonitoring
 from importer.adapters.store.outbox import SqlOutbox
 from importer.adapters.store.sql_engine import open_engine
 from importer.adapters.store.undo_records import SqlUndoRecords
@@ -29,13 +30,14 @@ class SqlStore(
     SqlApiClients,
     SqlWebhookCalls,
     SqlAuditTrail,
+    SqlMonitoring,
     SqlImports,
 ):
     """Implements `importer.ports.store.Store` in SQLite or PostgreSQL, for concurrent threads and processes.
 
     The schema must exist (`schema.migrate`). Failures of the database, such as a lost connection, raise
-    sqlalchemy.exc.SQLAlchemyError or OwnDiskFull. The transaction is then not committed; only if the
-    connection broke during the commit itself is the outcome unknown.
+    DatabaseUnavailable, OwnDiskFull or sqlalchemy.exc.SQLAlchemyError. The transaction is then not committed;
+    only if the connection broke during the commit itself is the outcome unknown.
     """
 
     @classmethod

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -389,6 +390,16 @@ calls: Final = Table(
     Column("not_before", Instant),
     Column("error", ExactText, nullable=False),
     Index(None, "state", "not_before"),
+)
+
+workers: Final = Table(
+    "workers",
+    metadata,
+    Column("name", ExactText, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("last_report_at", Instant, nullable=False),
+    Column("clock_ahead_s", Float, nullable=False),
 )
 
 audit_events: Final = Table(

@@ -35,8 +35,8 @@ SLOT_WAIT: Final = timedelta(seconds=10)
 DEFAULT_PAUSE: Final = timedelta(seconds=AWAY_WAITS_S[0])
 """Length of a pause that a host requests without naming a duration, if nothing has backed off from it yet."""
 
-DISK_FULL_WAIT: Final = timedelta(seconds=60)
-"""How long to wait before writing to our own full disk is tried again."""
+OWN_FAULT_WAIT: Final = timedelta(seconds=60)
+"""How long to wait before our own full disk or lost database is tried again."""
 
 INTERNAL_ERROR_ATTEMPTS: Final = 3
 INTERNAL_ERROR_WAIT: Final = timedelta(seconds=60)

@@ -10,10 +10,10 @@ import structlog
 from importer.domain import import_state
 from importer.domain.model import ControlRequest, Import, ImportId, Problem, Progress, State
 from importer.domain.planning.retry_limits import (
-    DISK_FULL_WAIT,
     INTERNAL_ERROR_ATTEMPTS,
     INTERNAL_ERROR_WAIT,
     MAILBOX_BUSY_WAIT,
+    OWN_FAULT_WAIT,
 )
 from importer.domain.planning.retry_policy import GiveUp, Stop, decide
 from importer.ports.leases import Lease
@@ -25,10 +25,10 @@ from importer.service.legs.leg_outcome import (
     Completed,
     CutOff,
     Defect,
-    DiskFull,
     LegOutcome,
     MailboxBusy,
     MailTrouble,
+    OwnFault,
     Postponed,
     Unfinished,
 )
@@ -66,9 +66,9 @@ def conclude(
             after = import_state.queued_behind(import_, problem, now, until, progressed=progressed)
         case MailTrouble(error):
             return _after_trouble(deps, import_, error, lease, host_limits, progressed=progressed)
-        case DiskFull(problem, reason):
-            note_full_disk(import_.id, reason)
-            until = now + DISK_FULL_WAIT
+        case OwnFault(problem, reason):
+            note_own_fault(import_.id, problem.code, reason)
+            until = now + OWN_FAULT_WAIT
             after = import_state.queued_behind(import_, problem, now, until, progressed=progressed)
         case Defect(error):
             return _after_defect(deps, import_, error, lease, progressed=progressed)
@@ -120,9 +120,12 @@ def requested(deps: Deps, import_id: ImportId) -> ControlRequest | None:
     return None if import_ is None else import_.requested
 
 
-def note_full_disk(import_id: ImportId, reason: str) -> None:
+def note_own_fault(import_id: ImportId, code: str, reason: str) -> None:
     """Log it for the operator."""
-    log.error("disk.found_full", import_id=import_id, reason=reason)
+    if code == "disk_full":
+        log.error("disk.found_full", import_id=import_id, reason=reason)
+    else:
+        log.error("database.lost", import_id=import_id, reason=reason)
 
 
 def _why_cut_off(deps: Deps, import_: Import, *, progressed: bool) -> Unfinished | MailTrouble:

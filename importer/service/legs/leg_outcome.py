@@ -45,8 +45,8 @@ class MailTrouble:
 
 
 @dataclass(frozen=True, slots=True)
-class DiskFull:
-    """Our own disk is full; `reason` is for the operator."""
+class OwnFault:
+    """Our own disk is full, or our database was lost; `reason` is for the operator."""
 
     problem: Problem
     reason: str
@@ -59,4 +59,4 @@ class Defect:
     error: Exception
 
 
-LegOutcome = Completed | Unfinished | CutOff | MailboxBusy | Postponed | MailTrouble | DiskFull | Defect
+LegOutcome = Completed | Unfinished | CutOff | MailboxBusy | Postponed | MailTrouble | OwnFault | Defect

@@ -26,7 +26,7 @@ from importer.engine.leg import LegEnd
 from importer.engine.leg import run_leg as run_engine_leg
 from importer.engine.leg_context import Lane, Leg
 from importer.ports.leases import Lease, LeaseLost
-from importer.ports.process import OwnDiskFull
+from importer.ports.process import DatabaseUnavailable, OwnDiskFull
 from importer.ports.vault import VaultError
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.owner_consent import process_pending_consents
@@ -34,7 +34,7 @@ from importer.service.access.sealed_grants import Credentials, credentials, open
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish
-from importer.service.legs.conclude_leg import conclude, note_full_disk, requested
+from importer.service.legs.conclude_leg import conclude, note_own_fault, requested
 from importer.service.legs.connections import ConnectionPairs, label_view
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
@@ -42,10 +42,10 @@ from importer.service.legs.leg_outcome import (
     Completed,
     CutOff,
     Defect,
-    DiskFull,
     LegOutcome,
     MailboxBusy,
     MailTrouble,
+    OwnFault,
     Postponed,
     Unfinished,
 )
@@ -92,8 +92,9 @@ def handle_ring(deps: Deps, import_id: ImportId, *, leg: bool = True) -> bool:
     except LeaseLost:
         log.warning("leg.lost_lease", import_id=import_id)
         return True
-    except OwnDiskFull as error:  # the state cannot be saved either: the tick rings after the leases expire
-        note_full_disk(import_id, error.reason)
+    except (OwnDiskFull, DatabaseUnavailable) as error:
+        # The state cannot be saved either: the tick rings after the leases have expired.
+        note_own_fault(import_id, error.code, error.reason)
         return True
     if after is not None and after.state in import_state.GOING and not deps.stopping():
         deps.queue.ring(
@@ -142,8 +143,8 @@ def _outcome(run: Callable[[], LegOutcome]) -> LegOutcome:
         return Postponed(postponed.problem, postponed.until)
     except MailError as error:
         return MailTrouble(error)
-    except OwnDiskFull as error:
-        return DiskFull(Problem(Text("disk_full")), error.reason)
+    except (OwnDiskFull, DatabaseUnavailable) as error:
+        return OwnFault(Problem(Text(error.code)), error.reason)
     except Exception as error:
         return Defect(error)
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
+from importer.ports.process import InstallationFault
 from importer.service.access.rate_limits import RateLimited
 from importer.web.api import checks, import_controls, read_resources, submissions, undo_resource
 from importer.web.api.idempotent_requests import IdempotentRequests
@@ -22,6 +23,7 @@ from importer.web.api.problem_details import (
     ProblemAnswer,
     on_bad_request,
     on_http_error,
+    on_installation_fault,
     on_internal_error,
     on_invalid_request,
     on_problem,
@@ -104,6 +106,7 @@ def create_api(site: Site) -> ASGIApp:
         app.add_exception_handler(unreadable, on_bad_request)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(InstallationFault, on_installation_fault)
     app.add_exception_handler(Exception, on_internal_error)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return IdempotentRequests(app, site.deps)

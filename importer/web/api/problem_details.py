@@ -24,7 +24,7 @@ from importer.i18n.translations import CatalogTranslator
 from importer.service.access.rate_limits import RateLimited
 from importer.web.bad_requests import BadRequest, not_unicode
 from importer.web.error_texts import rate_limited
-from importer.web.request_context import accepted_texts
+from importer.web.request_context import accepted_texts, route_path
 from providers.errors import MailError
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ TITLES: Final[Mapping[str, tuple[int, str]]] = {
     "media_type_refused": (415, "The media type of the body is not supported"),
     "too_many_requests": (429, "Too many requests"),
     "busy": (503, "Too many requests of this kind are in progress"),
+    "unavailable": (503, "A part of the installation does not respond"),
     "refused": (400, "The request was refused"),
     "internal": (500, "Something went wrong inside Mailhaul"),
 }
@@ -59,6 +60,9 @@ _BY_STATUS: Final = {
     413: "body_too_large",
     415: "media_type_refused",
 }
+
+RETRY_AFTER_S: Final = 30
+"""When to try again while a part of the installation does not respond."""
 
 _SEE_ERRORS: Final = "Each error names its place."
 
@@ -117,6 +121,14 @@ def busy() -> ProblemAnswer:
     return ProblemAnswer("busy", "Try again in a few seconds.", headers={"Retry-After": "5"})
 
 
+def unavailable() -> ProblemAnswer:
+    return ProblemAnswer(
+        "unavailable",
+        "Nothing is lost. Send the request again, with the same Idempotency-Key.",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
 def checked(texts: CatalogTranslator, name: str, check: Callable[[], T]) -> T:
     """The result of `check`, which validates the field `name`. Raises ProblemAnswer if it raises Refused."""
     try:
@@ -164,9 +176,13 @@ def on_http_error(_request: Request, error: Exception) -> Response:
     return _response(status, code, TITLES[code][1], "", headers, {})
 
 
+def on_installation_fault(request: Request, error: Exception) -> Response:
+    log.warning("call.unavailable", path=route_path(request), reason=str(error))
+    return unavailable().response()
+
+
 def on_internal_error(request: Request, error: Exception) -> Response:
-    path = getattr(request.scope.get("route"), "path", "")
-    log.error("call.failed", path=path, exc_info=error)
+    log.error("call.failed", path=route_path(request), exc_info=error)
     return ProblemAnswer("internal", "The error was logged. Nothing is lost; try again.").response()
 
 

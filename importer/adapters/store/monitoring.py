@@ -1,0 +1,84 @@
+"""The workers that run, and counts of the imports that wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, func, select
+
+from importer.adapters.store.database import Database, database_now, insert_into, is_sqlite
+from importer.adapters.store.imports import select_due
+from importer.adapters.store.tables import imports, leases, workers
+from importer.domain.model import State
+from importer.ports.monitoring import ImportCount, QueueDepth, WorkerProcess
+
+
+class SqlMonitoring(Database):
+    """Implements `importer.ports.monitoring.Monitoring`."""
+
+    def report_worker(self, name: str, version: str, started_at: datetime, now: datetime) -> None:
+        with self.writing() as connection:
+            by_database = _clock(connection)
+            values = {
+                "version": version,
+                "started_at": started_at,
+                "last_report_at": by_database,
+                "clock_ahead_s": (now - by_database).total_seconds(),
+            }
+            insertion = insert_into(connection, workers).values(name=name, **values)
+            connection.execute(insertion.on_conflict_do_update(index_elements=[workers.c.name], set_=values))
+
+    def forget_worker(self, name: str) -> None:
+        with self.writing() as connection:
+            connection.execute(delete(workers).where(workers.c.name == name))
+
+    def forget_workers_silent_since(self, before: datetime) -> None:
+        with self.writing() as connection:
+            connection.execute(delete(workers).where(workers.c.last_report_at < before))
+
+    def workers(self) -> Sequence[WorkerProcess]:
+        with self.reading() as connection:
+            return [
+                WorkerProcess(row.name, row.version, row.started_at, row.last_report_at, row.clock_ahead_s)
+                for row in connection.execute(select(workers).order_by(workers.c.name))
+            ]
+
+    def queue_depth(self, now: datetime) -> QueueDepth:
+        with self.reading() as connection:
+            since = _later(
+                connection,
+                imports.c.created_at,
+                imports.c.not_before,
+                leases.c.expires_at,  # of the last leg: the row stays after the release
+            )
+            due = select_due(connection, now).add_columns(since.label("since")).subquery()
+            row = connection.execute(select(func.count(), func.min(due.c.since)).select_from(due)).one()
+            return QueueDepth(row[0], row[1])
+
+    def import_counts(self) -> Sequence[ImportCount]:
+        problem = func.coalesce(imports.c.problem_code, "")
+        counted = (
+            select(imports.c.state, problem, func.count())
+            .group_by(imports.c.state, problem)
+            .order_by(imports.c.state, problem)
+        )
+        with self.reading() as connection:
+            return [ImportCount(State(row[0]), row[1], row[2]) for row in connection.execute(counted)]
+
+
+def _clock(connection: Connection) -> datetime:
+    """The time by the clock of the database, as a value."""
+    now = database_now(connection)
+    if isinstance(now, datetime):
+        return now
+    value: datetime = connection.execute(select(now)).scalar_one()
+    return value.astimezone(UTC)
+
+
+def _later(
+    connection: Connection, first: ColumnElement[datetime], *others: ColumnElement[datetime]
+) -> ColumnElement[datetime]:
+    """The latest of these times; only the first is never NULL."""
+    greatest = func.max if is_sqlite(connection) else func.greatest
+    return greatest(first, *(func.coalesce(other, first) for other in others), type_=first.type)

@@ -1,0 +1,79 @@
+"""Checks of the workers: that some run, that none is frozen, that their clocks agree, that no work waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from importer import bootstrap
+from importer.doctor.finding import Finding, Health
+from importer.domain.reporting.formatting import spoken_span
+from importer.ports.monitoring import WorkerProcess
+from importer.ports.process import InstallationFault
+from importer.settings import Settings
+
+OVERDUE: Final = timedelta(minutes=5)
+MOST_CLOCK_SKEW_S: Final = 5.0
+_MISSED_REPORTS: Final = 3
+_SHORTEST_SILENCE: Final = timedelta(minutes=1)
+_START: Final = "Start `mailhaul up`, or more workers (`mailhaul worker`)."
+
+
+def silence_allowed(settings: Settings) -> timedelta:
+    """How long a worker may go without a report; it reports at each tick."""
+    return max(_SHORTEST_SILENCE, _MISSED_REPORTS * timedelta(seconds=settings.tick_seconds))
+
+
+def check_workers(settings: Settings) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    try:
+        with bootstrap.open_store(settings) as store:
+            workers = store.workers()
+            depth = store.queue_depth(now)
+    except (SQLAlchemyError, InstallationFault):
+        return  # already reported by the database check
+    findings = [*_silent(workers, now, silence_allowed(settings)), *_skewed(workers)]
+    alive = sum(now - worker.last_report_at < silence_allowed(settings) for worker in workers)
+    overdue = depth.oldest_since is not None and now - depth.oldest_since > OVERDUE
+    if overdue and depth.oldest_since is not None:
+        age = spoken_span(now - depth.oldest_since)
+        why = f"{alive} worker(s) do not keep up" if alive else "no worker runs them"
+        message = f"{depth.due} import(s) are due, the oldest for {age}; {why}."
+        findings.append(Finding("workers", Health.ERROR, message, _START))
+    elif not alive:
+        health = Health.ERROR if depth.due else Health.WARNING
+        findings.append(
+            Finding("workers", health, f"No worker is running; {depth.due} import(s) are due.", _START)
+        )
+    if not findings:
+        message = f"{alive} worker(s) running; {depth.due} import(s) are due, none for long."
+        findings.append(Finding("workers", Health.OK, message))
+    yield from findings
+
+
+def _silent(workers: Sequence[WorkerProcess], now: datetime, allowed: timedelta) -> Iterator[Finding]:
+    for worker in workers:
+        silence = now - worker.last_report_at
+        if silence >= allowed:
+            message = (
+                f"Worker {worker.name} has not reported for {spoken_span(silence)}: it was killed, is frozen,"
+                " or is cut off from the database."
+            )
+            fix = (
+                "Look at that process and its machine, and restart it. Its imports are taken over. A worker"
+                " that does not come back disappears here after an hour."
+            )
+            yield Finding("workers", Health.WARNING, message, fix)
+
+
+def _skewed(workers: Sequence[WorkerProcess]) -> Iterator[Finding]:
+    for worker in workers:
+        if abs(worker.clock_ahead_s) > MOST_CLOCK_SKEW_S:
+            direction = "ahead of" if worker.clock_ahead_s > 0 else "behind"
+            skew = spoken_span(timedelta(seconds=abs(worker.clock_ahead_s)))
+            message = f"The clock of worker {worker.name} is {skew} {direction} the database's."
+            fix = "Let a time service (chrony, systemd-timesyncd) set the clocks of both machines."
+            yield Finding("workers", Health.WARNING, message, fix)

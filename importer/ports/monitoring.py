@@ -1,0 +1,61 @@
+"""What an operator watches: the workers that run, and how much work waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from importer.domain.model import State
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """A worker as it last reported. `name` is the owner of its leases, HOST:PID:TOKEN."""
+
+    name: str
+    version: str
+    started_at: datetime  # by the worker's own clock
+    last_report_at: datetime  # by the clock of the database
+    clock_ahead_s: float
+    """How far the worker's clock is ahead of the database's; negative if it is behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """The imports that are due and that no worker holds. `oldest_since` is None if there are none."""
+
+    due: int
+    oldest_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCount:
+    """A number of imports in one state with one problem ("" without a problem)."""
+
+    state: State
+    problem: str
+    imports: int
+
+
+class Monitoring(Protocol):
+    """Workers and amounts of work. Times are compared by the database's clock, which all workers share."""
+
+    def report_worker(self, name: str, version: str, started_at: datetime, now: datetime) -> None:
+        """Note that the worker runs; `now` is the time by its own clock."""
+        ...
+
+    def forget_worker(self, name: str) -> None:
+        """The worker ends as it should."""
+        ...
+
+    def forget_workers_silent_since(self, before: datetime) -> None: ...
+
+    def workers(self) -> Sequence[WorkerProcess]:
+        """Every worker that did not end as it should, and those that run; by name."""
+        ...
+
+    def queue_depth(self, now: datetime) -> QueueDepth: ...
+
+    def import_counts(self) -> Sequence[ImportCount]: ...
