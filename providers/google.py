@@ -45,7 +45,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "internal_application_google": (
         "This application is restricted to the organisation that created it: sign in with an account there."
     ),
-    "consent_denied_google": "The permission was not granted: open the link again and choose Allow.",
+    "consent_denied_google": "The permission was not granted: try again and choose Allow.",
     "redirect_uri_google": (
         "The operator of Mailhaul has to add its exact redirect address to the OAuth client in the Google"
         " Cloud console."

@@ -76,7 +76,7 @@ TEXTS: Final[Mapping[str, str]] = {
     ),
     "account_disabled_microsoft": "The account is locked or disabled: its administrator can say why.",
     "sign_in_again_microsoft": _AGAIN,
-    "consent_denied_microsoft": "The permission was not granted: open the link again and choose Accept.",
+    "consent_denied_microsoft": "The permission was not granted: try again and choose Accept.",
     "not_connected_microsoft": f"The sign-in works, but the mailbox does not. {_MAILBOX}",
     "no_passwords_microsoft": (
         "Microsoft accepts no passwords for IMAP: the owner has to sign in with Microsoft."

@@ -28,7 +28,7 @@ _MAIL_SCOPE: Final = "mail-w"
 """Reads and writes; `mail-r` reads only."""
 
 TEXTS: Final[Mapping[str, str]] = {
-    "consent_denied_yahoo": "The permission was not granted: open the link again and choose Agree.",
+    "consent_denied_yahoo": "The permission was not granted: try again and choose Agree.",
     "sign_in_again_yahoo": "Its owner has to sign in to Yahoo again and allow Mailhaul to use the mail.",
     "scope_not_approved_yahoo": (
         "The operator of Mailhaul has to apply for access to mail at"

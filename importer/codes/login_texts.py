@@ -7,7 +7,7 @@ from typing import Final
 from providers.text import TextRow, WayOn
 
 _LOGIN: Final = 3  # the exit code
-_OPEN_AGAIN: Final = "Open the link again."
+_TRY_AGAIN: Final = "Please try again."
 _NOT_SET_UP: Final = "Mailhaul is not set up for signing in with %(provider)s."
 _SET_UP: Final = "The operator of this service has to set that up, or the owner has to use a password."
 
@@ -138,15 +138,15 @@ ROWS: Final = (
     TextRow(
         "login_rejected.other_sign_in",
         sentence="This response belongs to another sign-in.",
-        advice=_OPEN_AGAIN,
+        advice=_TRY_AGAIN,
     ),
     TextRow(
-        "login_rejected.other_issuer", sentence="This response comes from another issuer.", advice=_OPEN_AGAIN
+        "login_rejected.other_issuer", sentence="This response comes from another issuer.", advice=_TRY_AGAIN
     ),
     TextRow(
         "login_rejected.unverified",
         sentence="The identity of the signed-in account could not be verified.",
-        advice=_OPEN_AGAIN,
+        advice=_TRY_AGAIN,
     ),
     TextRow(
         "login_rejected.wrong_response",
@@ -162,25 +162,25 @@ ROWS: Final = (
     TextRow(
         "login_rejected.short_permission",
         sentence="%(provider)s granted a permission that ends within the hour.",
-        advice="Remove Mailhaul from the connected applications of this account at %(provider)s, then open the link again.",
+        advice="Remove Mailhaul from the connected applications of this account at %(provider)s, then try again.",
         way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.other_account",
         sentence="You signed in to %(provider)s as %(signed_in)s, but the mailbox is %(mailbox)s.",
-        advice="Open the link again and sign in as %(mailbox)s.",
+        advice="Try again and sign in as %(mailbox)s.",
         way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.unknown_account",
         sentence="You signed in to %(provider)s with another account, but the mailbox is %(mailbox)s.",
-        advice="Open the link again and sign in as %(mailbox)s.",
+        advice="Try again and sign in as %(mailbox)s.",
         way_on=WayOn.SIGN_IN,
     ),
     TextRow(
         "login_rejected.no_mail_permission",
         sentence="The permission to read mail was not granted.",
-        advice="Open the link again and select it when %(provider)s asks.",
+        advice="Try again and select it when %(provider)s asks.",
         way_on=WayOn.SIGN_IN,
     ),
     # --- The master user ---

@@ -35,7 +35,9 @@ from importer.web.pages import (
     home,
     import_pages,
     new_import,
+    old_mailbox,
     openid_pages,
+    provider_callback,
     source_check,
 )
 from importer.web.pages.import_pages import PageNotFound
@@ -86,9 +88,11 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     app.state.readiness = Readiness(partial(readiness_faults, settings))
     for router in (
         home.router,
+        old_mailbox.router,
         new_import.router,
         source_check.router,
-        openid_pages.router,  # before consent_page: its path also matches /sign-in/{provider}
+        openid_pages.router,  # before provider_callback: its path also matches /sign-in/{provider}
+        provider_callback.router,
         consent_page.router,
         import_pages.router,
         csv_upload.router,

@@ -52,6 +52,7 @@ UNAUDITED: Final = frozenset(
         ("POST", "/new"),  # the draft of a submission, which is recorded when it starts
         ("POST", "/new/remove"),
         ("POST", "/new/consent"),
+        ("POST", "/new/sign-in"),  # forwards to the provider; the callback is recorded
         ("POST", "/file"),
         ("POST", "/imports/{import_id}/again"),
         ("POST", "/detect"),  # opens no mailbox

@@ -63,6 +63,12 @@ class ImportView:
         return not (self.ended or paused or self.import_.requested is not None or self.sign_ins)
 
     @property
+    def needs_somebody(self) -> bool:
+        """Whether it does not go on before somebody acts: signs in, resumes it or starts it anew."""
+        over = self.import_.state in (State.STOPPED, State.FAILED)
+        return over or self.import_.state is State.PAUSED or bool(self.sign_ins)
+
+    @property
     def can_pause(self) -> bool:
         return not self.ended and self.import_.requested is None and self.import_.state is not State.PAUSED
 

@@ -78,6 +78,8 @@ class MemoryAccess:
     def complete_sign_in(
         self, provider: str, asked: Question, answer: Mapping[str, str], mailbox: str
     ) -> Consent:
+        if answer.get("error") == "access_denied":
+            raise LoginRejected(Text("login_rejected.denied", steps=Text("consent_denied_google")))
         nonce, who = self._codes.pop(answer.get("code", ""), ("", ""))
         if nonce != asked.nonce or asked.verifier != Secret(nonce[::-1]) or answer["state"] != asked.state:
             raise LoginRejected(Text("login_rejected.other_sign_in"))

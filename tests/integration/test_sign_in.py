@@ -117,7 +117,7 @@ def test_a_denied_consent_explains_how_to_grant_it(
     back = host.browse(question.url, answer="deny")
     error = problem(lambda: access.complete_sign_in(provider, question, back, ADA))
     assert isinstance(error, LoginRejected)
-    assert "open the link again" in said(error)
+    assert "try again" in said(error)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -10,6 +10,7 @@ from importer.domain.csv_import.csv_reader import RowProblem, Sheet
 from importer.domain.import_options import Choices
 from importer.domain.model import Account
 from providers.endpoint import Secret
+from providers.grants import OAuthGrant
 from providers.provider import Provider
 from providers.text import Text
 
@@ -45,7 +46,8 @@ class Row:
 
     A mailbox without a password is opened by its owner's sign-in, if `source_sign_in` or
     `destination_sign_in` names where (`Provider.sign_in`; "" otherwise), or by the host's master user
-    (`by_master`). `choices` are the options that the row chooses.
+    (`by_master`); a source also by `source_grant`, if its owner signed in already. `choices` are the options
+    that the row chooses.
     """
 
     line: int
@@ -56,6 +58,7 @@ class Row:
     source_sign_in: str = ""
     destination_sign_in: str = ""
     choices: Choices = field(default_factory=dict)
+    source_grant: OAuthGrant | None = None
 
     @property
     def by_master(self) -> bool:

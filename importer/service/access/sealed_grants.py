@@ -170,11 +170,13 @@ def grants_of(deps: Deps, actor: Actor, row: Row) -> OpenedGrants:
 def _source_grant(deps: Deps, actor: Actor, row: Row) -> Grant:
     """The grant of a row for its source.
 
-    It is the password, an organisation's grant (if the actor may use it), or a pending grant for the owner's
-    consent.
+    It is the password, the owner's grant, an organisation's grant (if the actor may use it), or a pending
+    grant for the owner's consent.
     """
     if row.source_password is not None:
         return PasswordGrant(row.source_password)
+    if row.source_grant is not None:
+        return row.source_grant
     return _without_password(deps, actor, row.source_sign_in, row.source.address)
 
 
@@ -240,11 +242,16 @@ def is_shared(deps: Deps, import_: Import, side: Side) -> bool:
 
     An import that only names the mailbox does not count: anybody can submit one.
     """
-    key = import_.account(side).key
+    return has_running_consent(deps, import_.account(side), except_=import_.id)
+
+
+def has_running_consent(deps: Deps, account: Account, *, except_: str = "") -> bool:
+    """Whether a running import uses that mailbox with its owner's consent; `except_` is the id of one that
+    does not count."""
     others = deps.store.imports(states=tuple(import_state.ALIVE), limit=_ALL)
     return any(
-        other.id != import_.id
-        and any(other.account(s).key == key and _has_consent(deps, other, s) for s in Side)
+        other.id != except_
+        and any(other.account(s).key == account.key and _has_consent(deps, other, s) for s in Side)
         for other in others
     )
 

@@ -22,9 +22,11 @@ from importer.domain.planning.server_limits import MAX_LOGIN_S
 from importer.ports.mailbox import MailboxReader
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.login_attempts import LoginOrigin, count_login, refund_login
+from importer.service.access.session_sign_ins import PendingSignIn, SourceGrant
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import ServerTooSlow, Side
+from providers.grants import Credential
 from providers.text import Text
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
@@ -39,9 +41,9 @@ class SessionEnded(Exception):
 class VerifiedMailbox:
     """A mailbox whose login was verified.
 
-    Without a password, it is a source whose owner signs in at the provider `sign_in` later, or a destination
-    that an OpenID issuer attributes to this person. `facts` are the displayed results of a check. A mailbox
-    whose verification the issuer does not state gives no batch right.
+    Without a password, it is a source whose owner signed in at the provider `sign_in` (`signed_in`) or does
+    so later, or a destination that an OpenID issuer attributes to this person. `facts` are the displayed
+    results of a check. A mailbox whose verification the issuer does not state gives no batch right.
     """
 
     account: Account
@@ -50,6 +52,12 @@ class VerifiedMailbox:
     sign_in: str = ""
     has_labels: bool = False
     gives_rights: bool = True
+    signed_in: SourceGrant | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this session can log in to it."""
+        return self.password is not None or self.signed_in is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,8 @@ class Rerun:
 class SessionData:
     """The data of a web session: the person's destination mailboxes, and the draft of the next submission.
 
-    `choices` are the options that were chosen so far.
+    `choices` are the options that were chosen so far; `sign_ins` the requests of owners who are at their
+    provider.
     """
 
     mailboxes: tuple[VerifiedMailbox, ...] = ()
@@ -75,6 +84,7 @@ class SessionData:
     file: bytes = field(default=b"", repr=False)
     choices: Choices = field(default_factory=dict)
     rerun: Rerun | None = None
+    sign_ins: tuple[PendingSignIn, ...] = ()
 
     def mailbox(self, key: str) -> VerifiedMailbox | None:
         """The destination mailbox with that Account.key."""
@@ -117,21 +127,27 @@ def verify_login(
 ) -> VerifiedMailbox:
     """Log in to the mailbox and out again. Raises RateLimited, or any MailError of scope session or
     account."""
+    has_labels = try_login(deps, account, password, side, origin)
+    return VerifiedMailbox(account, password, has_labels=has_labels)
+
+
+def try_login(deps: Deps, account: Account, credential: Credential, side: Side, origin: LoginOrigin) -> bool:
+    """Log in to the mailbox and out again; return whether it has labels. Raises as `verify_login`."""
     own_host = side is Side.DESTINATION
     count_login(deps, account, origin, own_host=own_host)
     limit = WorkLimit(MAX_LOGIN_S)
     try:
         mailbox: MailboxReader
         if side is Side.SOURCE:
-            mailbox = deps.sessions.open_source(public_only_account(account), password, limit=limit)
+            mailbox = deps.sessions.open_source(public_only_account(account), credential, limit=limit)
         else:
-            mailbox = deps.sessions.open_destination(account, password, limit)
+            mailbox = deps.sessions.open_destination(account, credential, limit)
         with closing(mailbox):
             has_labels = mailbox.has_labels()
     except WorkEnded:
         raise ServerTooSlow(Text("server_too_slow", host=account.endpoint.host), side=side) from None
     refund_login(deps, account, origin, own_host=own_host)
-    return VerifiedMailbox(account, password, has_labels=has_labels)
+    return has_labels
 
 
 def public_only_account(account: Account) -> Account:
@@ -192,7 +208,14 @@ def attach_mailbox(
         }
         return replace(before, mailboxes=tuple(mailboxes.values()))
 
-    data = update_session_data(deps, session, with_mailbox)
+    return renew_session(deps, session, update_session_data(deps, session, with_mailbox))
+
+
+def renew_session(deps: Deps, session: WebSession, data: SessionData) -> str:
+    """Give the session a new token, with `data`, and return it: whoever else knows the old one is out.
+
+    Raises SessionEnded.
+    """
     token, renewed = _new_session(
         deps, session.person, session.created_at, session.expires_at, data, session.client
     )
@@ -291,6 +314,7 @@ def _dump(data: SessionData) -> str:
             "options": {name: json_of(value) for name, value in data.choices.items()},
             "again": _account_json(data.rerun.destination) if data.rerun else None,
             "again_import": data.rerun.import_id if data.rerun else None,
+            "sign_ins": [{**s.as_json(), "account": _account_json(s.account)} for s in data.sign_ins],
         }
     )
 
@@ -306,6 +330,8 @@ def _load(text: str) -> SessionData:
         bytes.fromhex(facts["file"]),
         choices_from_json(facts.get("options", {})),  # none in a session of an earlier version
         _rerun(facts),
+        # none in a session of an earlier version
+        tuple(PendingSignIn.from_json(s, _account(s["account"])) for s in facts.get("sign_ins", ())),
     )
 
 
@@ -341,11 +367,13 @@ def _mailbox_json(mailbox: VerifiedMailbox) -> dict[str, Any]:
         "sign_in": mailbox.sign_in,
         "has_labels": mailbox.has_labels,
         "gives_rights": mailbox.gives_rights,
+        "signed_in": mailbox.signed_in.as_json() if mailbox.signed_in else None,
     }
 
 
 def _mailbox(facts: dict[str, Any]) -> VerifiedMailbox:
     password = None if facts["password"] is None else Secret(facts["password"])
+    signed_in = facts.get("signed_in")
     return VerifiedMailbox(
         _account(facts["account"]),
         password,
@@ -353,4 +381,5 @@ def _mailbox(facts: dict[str, Any]) -> VerifiedMailbox:
         facts["sign_in"],
         facts["has_labels"],
         facts.get("gives_rights", True),  # a session of an earlier version
+        SourceGrant.from_json(signed_in) if signed_in else None,
     )

@@ -144,7 +144,7 @@ def _place(deps: Deps, actor: Actor, row: Row, fresh: Import, *, again: bool) ->
         return SubmittedRow(row, fresh, RowOutcome.STARTED)
     same_passwords = latest.password_fingerprint == fresh.password_fingerprint
     if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
-        if same_passwords:
+        if same_passwords and row.source_grant is None:
             return SubmittedRow(row, latest, RowOutcome.UNDER_WAY)
         new = _replace_passwords(deps, actor, latest.id, row, before)
         if deps.store.replace_grants(latest.id, new, fresh.password_fingerprint):
@@ -161,13 +161,15 @@ def _place(deps: Deps, actor: Actor, row: Row, fresh: Import, *, again: bool) ->
 def _replace_passwords(
     deps: Deps, actor: Actor, import_id: ImportId, row: Row, before: SealedGrants
 ) -> SealedGrants:
-    """Replace the sealed grants by the passwords of the row, or the master user.
+    """Replace the sealed grants by the passwords of the row, its owner's grant, or the master user.
 
-    The grant of a side where the owner signs in stays.
+    The grant of a side where the owner has yet to sign in stays.
     """
     grants: dict[Side, DestinationGrant] = {
         side: PasswordGrant(secret) for side, secret in _passwords(row).items() if secret is not None
     }
+    if row.source_grant is not None:
+        grants[Side.SOURCE] = row.source_grant
     if row.by_master:
         grants[Side.DESTINATION] = actor.right.grant(row.destination)
     return replace(

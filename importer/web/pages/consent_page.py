@@ -1,4 +1,4 @@
-"""Consent of mailbox owners: the page behind a consent link, the redirect to the provider, and the callback.
+"""Consent of mailbox owners: the page behind a consent link, the redirect to the provider, and its answer.
 
 The `state` of a request is kept for ten minutes in the browser that started it. An answer in another browser
 is rejected (RFC 6749 section 10.12), and so is one at the redirect address of another provider (RFC 9700
@@ -9,6 +9,8 @@ whose mailbox it is.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -16,9 +18,11 @@ from starlette.responses import Response
 
 from importer.domain.audit_event import AuditAction
 from importer.service.access.owner_consent import LinkGone, begin, complete, find_prompt, pending_sides
-from importer.web.cookies import delete_sign_in_state, set_sign_in_state, sign_in_state
+from importer.service.access.session_sign_ins import SignInState
+from importer.web.cookies import set_sign_in_state, sign_in_state
+from importer.web.pages.sign_in_result import Retry, failure, result_page
 from importer.web.rendering import page
-from importer.web.request_context import AnyVisitor, Fields
+from importer.web.request_context import AnyVisitor, Fields, Visitor
 from providers.errors import LoginRejected, MailError
 
 STATE_LIFETIME_S: Final = 600
@@ -28,12 +32,30 @@ router: Final = APIRouter()
 _COOKIE: Final = "asked"
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The last sign-in that this browser began, with the token of its link."""
+
+    provider: str
+    state: str
+    token: str
+    progress: SignInState = SignInState.AT_PROVIDER
+
+    @property
+    def retry(self) -> Retry:
+        return Retry(f"/consent/{self.token}")
+
+    def is_answered_by(self, provider: str, state: str) -> bool:
+        own, given = f"{self.provider}:{self.state}", f"{provider}:{state}"
+        return hmac.compare_digest(own.encode(), given.encode("utf-8", "surrogatepass"))
+
+
 @router.get("/consent/{token}")
 def consent_prompt(visitor: AnyVisitor, token: str) -> Response:
     try:
         return page(visitor, "consent.html", prompt=find_prompt(visitor.site.deps, token), token=token)
     except LinkGone:
-        return page(visitor, "consent_over.html", 404, kind="gone")
+        return result_page(visitor, "gone")
 
 
 @router.post("/consent/{token}")
@@ -44,34 +66,55 @@ def start_sign_in(visitor: AnyVisitor, _fields: Fields, token: str) -> Response:
         provider = find_prompt(visitor.site.deps, token).provider
         question = begin(visitor.site.deps, token)
     except LinkGone:
-        return page(visitor, "consent_over.html", 404, kind="gone")
+        return result_page(visitor, "gone")
     except LoginRejected:
-        return page(visitor, "consent_over.html", 409, kind="closed")
+        return result_page(visitor, "closed")
     response = page(visitor, "going_on.html", kind="consent", url=question.url)
-    state = f"{provider}:{question.state}"
-    set_sign_in_state(response, visitor.site, _COOKIE, state, STATE_LIFETIME_S)
+    _remember(response, visitor, _Asked(provider, question.state, token))
     return response
 
 
-@router.get("/sign-in/{provider}")
-def sign_in_callback(visitor: AnyVisitor, request: Request, provider: str) -> Response:
-    """The redirect address for `provider`: the browser returns here with the owner's answer."""
-    expected = sign_in_state(request, visitor.site, _COOKIE)
-    state = request.query_params.get("state", "")
-    if not expected or not hmac.compare_digest(expected.encode(), f"{provider}:{state}".encode()):
-        return page(visitor, "consent_over.html", 403, kind="elsewhere")
+def complete_consent(
+    visitor: Visitor, request: Request, provider: str, answer: Mapping[str, str]
+) -> Response:
+    """The page for the owner's answer, which came back to the redirect address of `provider`.
+
+    Loaded again, it says the same and does nothing.
+    """
+    asked, state = _asked(request, visitor), answer.get("state", "")
+    if asked is None:
+        return result_page(visitor, "elsewhere")
+    if not asked.is_answered_by(provider, state) or asked.progress is SignInState.FAILED:
+        return result_page(visitor, "expired", retry=asked.retry)
+    if asked.progress is SignInState.DONE:
+        return result_page(visitor, "again", onward="/imports" if visitor.session else "")
+    progress = SignInState.FAILED
     try:
-        import_ = complete(visitor.site.deps, state, dict(request.query_params))
+        import_ = complete(visitor.site.deps, state, answer)
     except LinkGone:
-        response = page(visitor, "consent_over.html", 404, kind="gone")
-    except LoginRejected:
-        visitor.audit.action = AuditAction.CONSENT_DECLINE
-        return page(visitor, "consent_over.html", 409, kind="refused")
-    except MailError:
-        return page(visitor, "consent_over.html", 503, kind="later")
+        response = result_page(visitor, "gone")
+    except MailError as error:
+        if isinstance(error, LoginRejected):
+            visitor.audit.action = AuditAction.CONSENT_DECLINE
+        response = failure(visitor, error, retry=asked.retry)
     else:
         visitor.audit.targets = [import_.id]
+        progress = SignInState.DONE
         kind = "one_of_two" if pending_sides(visitor.site.deps, import_) else "given"
-        response = page(visitor, "consent_over.html", kind=kind, import_=import_)
-    delete_sign_in_state(response, visitor.site, _COOKIE)
+        response = result_page(
+            visitor, kind, onward=f"/batches/{import_.batch_id}" if visitor.session else ""
+        )
+    _remember(response, visitor, replace(asked, progress=progress))
     return response
+
+
+def _remember(response: Response, visitor: Visitor, asked: _Asked) -> None:
+    facts = ":".join((asked.progress.name, asked.provider, asked.state, asked.token))
+    set_sign_in_state(response, visitor.site, _COOKIE, facts, STATE_LIFETIME_S)
+
+
+def _asked(request: Request, visitor: Visitor) -> _Asked | None:
+    facts = sign_in_state(request, visitor.site, _COOKIE).split(":")
+    if len(facts) != 4 or facts[0] not in SignInState.__members__:
+        return None
+    return _Asked(facts[1], facts[2], facts[3], SignInState[facts[0]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -16,7 +17,8 @@ from importer.i18n.translations import LANGUAGES
 from importer.service.access.client_networks import client_network
 from importer.service.access.login_attempts import LoginOrigin, known_browser
 from importer.service.access.rate_limits import RateLimited
-from importer.service.access.web_sessions import attach_mailbox, sign_in, sign_out
+from importer.service.access.source_sign_in import give_back
+from importer.service.access.web_sessions import attach_mailbox, read_session_data, sign_in, sign_out
 from importer.web.audit_middleware import note_login
 from importer.web.cookies import (
     delete_session_token,
@@ -89,10 +91,12 @@ def submit_sign_in(request: Request, visitor: AnyVisitor, fields: Fields) -> Res
 def submit_sign_out(visitor: AnyVisitor, _fields: Fields) -> Response:
     response = redirect("/")
     if visitor.session is not None:
+        dropped = read_session_data(visitor.site.deps, visitor.session).sources
         sign_out(visitor.site.deps, visitor.session)
         logout_url = _issuer_logout_url(visitor, visitor.session)
         if logout_url:
             response = page(visitor, "going_on.html", kind="sign-out", url=logout_url)
+        response.background = BackgroundTask(give_back, visitor.site.deps, dropped)
     delete_session_token(response, visitor.site)
     return response
 

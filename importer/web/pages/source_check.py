@@ -27,6 +27,7 @@ from importer.ports.work_limit import WorkLimit
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.concurrency_limit import MAX_CHECKS, ConcurrencyLimit
 from importer.service.access.rate_limits import RateLimited, consume
+from importer.service.access.source_sign_in import source_credential
 from importer.service.access.web_sessions import SessionData, VerifiedMailbox, public_only_account
 from importer.service.imports.check_mailboxes import check, timed_out
 from importer.web.event_streams import event_stream
@@ -56,7 +57,7 @@ def check_source(guest: SignedIn, request: Request, source: str = "", destinatio
     query parameters are options of the import."""
     old = next((s for s in guest.session_data.sources if s.account.key == source), None)
     new = find_destination(guest, destination)
-    if old is None or new is None or old.password is None:
+    if old is None or new is None or not old.is_open:
         raise PageNotFound
     if new.password is None and new.account != rerun_destination_by_right(guest):
         raise PageNotFound
@@ -94,9 +95,10 @@ async def _stream(
 ) -> AsyncGenerator[str, None]:
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[Check | None]()
 
-    assert old.password is not None  # noqa: S101 - `check_source` ensures it
     site = guest.visitor.site
-    source = public_only_account(old.account), old.password
+    access = source_credential(site.deps, guest.session, old)
+    assert access is not None  # noqa: S101 - `check_source` ensures it
+    source = public_only_account(old.account), access
     credential = destination_credential(site.deps, guest_batch_right(guest), new.account, new.password)
     destination = new.account, credential
 

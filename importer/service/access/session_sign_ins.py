@@ -1,0 +1,102 @@
+"""Sign-ins of mailbox owners in a web session: a request that is under way, and the grant that came of one.
+
+Both are sealed with the session's data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from importer.domain.model import Account
+from providers.endpoint import Secret
+from providers.grants import OAuthGrant, dump, load
+
+
+class SignInState(StrEnum):
+    """How far a sign-in is."""
+
+    AT_PROVIDER = "at provider"
+    DONE = "done"
+    FAILED = "failed"  # denied, by another account, or not finished
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSignIn:
+    """The owner of `account` is at the provider (an id of `SIGN_IN_PROVIDERS`) until `ends_at` at the latest.
+
+    `state` names the request, for one answer. `again` is the id of the import that the form runs again, or
+    ""; with `starts`, it starts without a further page. `progress` is for a page that is reloaded.
+    """
+
+    provider: str
+    account: Account
+    state: str = field(repr=False)
+    verifier: Secret
+    nonce: str = field(repr=False)
+    ends_at: datetime
+    again: str = ""
+    starts: bool = False
+    progress: SignInState = SignInState.AT_PROVIDER
+
+    def over(self, progress: SignInState) -> PendingSignIn:
+        """The same once it is answered, without what another answer would need."""
+        return replace(self, progress=progress, verifier=Secret(""), nonce="")
+
+    def as_json(self) -> dict[str, Any]:
+        """All but the account."""
+        return {
+            "provider": self.provider,
+            "state": self.state,
+            "verifier": self.verifier.reveal(),
+            "nonce": self.nonce,
+            "ends_at": self.ends_at.isoformat(),
+            "again": self.again,
+            "starts": self.starts,
+            "progress": self.progress.value,
+        }
+
+    @classmethod
+    def from_json(cls, facts: dict[str, Any], account: Account) -> PendingSignIn:
+        """The inverse of `as_json`."""
+        return cls(
+            facts["provider"],
+            account,
+            facts["state"],
+            Secret(facts["verifier"]),
+            facts["nonce"],
+            datetime.fromisoformat(facts["ends_at"]),
+            facts["again"],
+            facts["starts"],
+            SignInState(facts["progress"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceGrant:
+    """An owner's grant, and its last access token with its end and its lifetime in seconds.
+
+    The token spares a refresh at each check: a host may replace the refresh token then.
+    """
+
+    grant: OAuthGrant
+    token: Secret
+    ends_at: datetime
+    life_s: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "grant": dump(self.grant).reveal(),
+            "token": self.token.reveal(),
+            "ends_at": self.ends_at.isoformat(),
+            "life_s": self.life_s,
+        }
+
+    @classmethod
+    def from_json(cls, facts: dict[str, Any]) -> SourceGrant:
+        """The inverse of `as_json`. Raises ValueError, which does not quote the grant."""
+        grant = load(Secret(facts["grant"]))
+        assert isinstance(grant, OAuthGrant)  # noqa: S101 - `as_json` wrote it
+        return cls(grant, Secret(facts["token"]), datetime.fromisoformat(facts["ends_at"]), facts["life_s"])

@@ -1,0 +1,85 @@
+"""The redirect address of each provider: the browser returns here with the owner's answer.
+
+A sign-in of the form for a new import goes on in the session that began it (`source_sign_in.py`); one of a
+consent link in the browser that opened the link (`consent_page.py`). An answer to neither is rejected.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from importer.domain.audit_event import AuditAction
+from importer.domain.model import Import, ImportId
+from importer.service.access.rate_limits import RateLimited
+from importer.service.access.session_sign_ins import PendingSignIn, SignInState
+from importer.service.access.source_sign_in import SignInGone, complete, find, keep
+from importer.service.access.visibility import import_of
+from importer.service.access.web_sessions import read_session_data
+from importer.web.audit_middleware import note_login
+from importer.web.cookies import set_session_token
+from importer.web.pages.consent_page import complete_consent
+from importer.web.pages.old_mailbox import sign_in_host, with_verified_source
+from importer.web.pages.sign_in_result import Retry, failure, result_page
+from importer.web.rendering import redirect
+from importer.web.request_context import AnyVisitor, Guest
+from providers.errors import MailError
+from providers.provider import PasswordKind, Provider, Quirk
+
+router: Final = APIRouter()
+
+
+@router.get("/sign-in/{provider}")
+def sign_in_callback(visitor: AnyVisitor, request: Request, provider: str) -> Response:
+    answer = dict(request.query_params)
+    if visitor.session is not None:
+        data = read_session_data(visitor.site.deps, visitor.session)
+        pending = find(data, provider, answer.get("state", ""))
+        if pending is not None:
+            return _complete_source(Guest(visitor, visitor.session, data), pending, answer)
+    return complete_consent(visitor, request, provider, answer)
+
+
+def _complete_source(guest: Guest, pending: PendingSignIn, answer: dict[str, str]) -> Response:
+    """Add the source that its owner signed in for, and go on to the review."""
+    visitor, deps = guest.visitor, guest.visitor.site.deps
+    visitor.audit.action = AuditAction.MAILBOX_OPEN
+    if pending.progress is SignInState.DONE:
+        onward = "/new/review" if guest.session_data.sources else "/imports"
+        return result_page(guest, "again", onward=onward)
+    rerun = _rerun(guest, pending)
+    host = sign_in_host(guest, pending.account)
+    retry = _retry(pending, host)
+    has_labels = host is not None and Quirk.LABELS in host.quirks
+    try:
+        with visitor.site.shares.waiting.slot(guest.session.person):
+            source = complete(deps, guest.session, pending, answer, visitor.client, has_labels=has_labels)
+    except SignInGone:
+        visitor.audit.detail = "answered before, or too late"
+        return result_page(guest, "expired", retry=retry)
+    except (MailError, RateLimited) as error:
+        note_login(visitor.audit, pending.account, error)
+        return failure(guest, error, retry=retry)
+    note_login(visitor.audit, pending.account, None)
+    token = keep(deps, guest.session, pending, source, partial(with_verified_source, source, rerun))
+    response = redirect("/new/review")
+    set_session_token(response, visitor.site, token)
+    return response
+
+
+def _retry(pending: PendingSignIn, host: Provider | None) -> Retry:
+    if pending.starts:
+        return Retry(f"/imports/{pending.again}/again/sign-in")
+    other_way = "/new/mailbox" if host is not None and host.password is not PasswordKind.NONE else ""
+    account = pending.account
+    fields = {"address": account.address, "server": account.endpoint.host, "again": pending.again}
+    return Retry("/new/sign-in", fields, other_way)
+
+
+def _rerun(guest: Guest, pending: PendingSignIn) -> Import | None:
+    """The import that the form runs again; None for a new one."""
+    import_id = ImportId(pending.again)
+    return import_of(guest.visitor.site.deps, guest.session.person, import_id) if import_id else None
