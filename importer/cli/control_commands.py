@@ -12,22 +12,22 @@ import click
 from importer.bootstrap import queued
 from importer.cli import mailbox_options, options, text_views
 from importer.cli.console_actor import console_actor
-from importer.cli.exit_codes import Usage, exit_with, stdout
+from importer.cli.exit_codes import exit_with, stdout
+from importer.cli.found_ids import import_of, imports_of
 from importer.cli.operator_events import record_operator
 from importer.cli.options import PasswordSource
-from importer.cli.query_commands import imports_of
 from importer.domain.audit_event import AuditAction, AuditOutcome
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.translations import texts
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
 from importer.service.imports import control
 from importer.service.imports.control import Changed, Effect
 from importer.service.imports.submit import SubmittedRow, resubmit
-from importer.service.queries import find_import
 from importer.settings import Settings
 
 _SYMBOLS: Final = {
@@ -90,9 +90,7 @@ def retry(
     """
     settings = Settings.load(data=data)
     with queued(settings) as deps:
-        import_ = find_import(deps, id_)
-        if import_ is None:
-            raise Usage(f"There is no import {id_}; `mailhaul list` shows all imports.")
+        import_ = import_of(deps, id_, texts(settings.language))
         if import_.state not in ENDED:
             changed = control.resume(deps, import_.id)
             _record_change(deps, AuditAction.IMPORT_RESUME, changed)
@@ -155,8 +153,10 @@ def _change_imports(
     as_json: bool,
 ) -> None:
     """Apply `change` to each import and print the effects; exit code WAITING if it is impossible for any."""
-    with queued(Settings.load(data=data)) as deps:
-        changes = [change(deps, import_.id) for import_ in imports_of(deps, id_)]
+    settings = Settings.load(data=data)
+    with queued(settings) as deps:
+        imports = imports_of(deps, id_, texts(settings.language))
+        changes = [change(deps, import_.id) for import_ in imports]
         for changed in changes:
             _record_change(deps, action, changed)
     if as_json:

@@ -11,9 +11,11 @@ from importer.bootstrap import access_of, queued, standalone
 from importer.cli import mailbox_options, options, text_views
 from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import exit_with, stderr
+from importer.cli.import_list import wait_reason
 from importer.cli.operator_events import record_operator
 from importer.cli.options import MailboxPair, MailChoices
 from importer.cli.progress_bar import progress_bar
+from importer.cli.report_view import print_report
 from importer.domain.audit_event import AuditAction
 from importer.domain.import_options import Choices
 from importer.domain.model import Import
@@ -64,7 +66,7 @@ def copy(
 
         def print_wait(import_: Import) -> None:
             if import_.problem is not None:
-                reason = text_views.wait_reason(words, import_, deps.clock.now())
+                reason = wait_reason(words, import_, deps.clock.now())
                 stderr.print(f"[yellow]…[/] {text_views.plain(reason)}")
 
         with progress_bar(words, quiet=as_json) as watch:
@@ -79,7 +81,7 @@ def copy(
         record_operator(deps, AuditAction.IMPORT_START, [import_.id], detail="copy in the foreground")
         send_due_mail(deps)
         report = report_of(deps, import_)
-    text_views.print_report(words, report, as_json=as_json)
+    print_report(words, report, as_json=as_json)
     raise exit_with(report.exit_code)
 
 

@@ -20,8 +20,8 @@ from importer.domain.reporting.report import ExitCode
 from importer.ports.process import InstallationFault
 from importer.settings import SettingsError
 
-# Tables need no narrow columns when the output goes into a file or another program.
-stdout: Final = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+# In a file or another program nothing wraps. Colours only at a terminal, and never with NO_COLOR: Rich's own.
+stdout: Final = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
 stderr: Final = Console(stderr=True, highlight=False)
 
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
+from rich.text import Text
 
-from importer.cli import text_views
-from importer.cli.exit_codes import stderr
+from importer.cli import report_view
+from importer.cli.exit_codes import stderr, stdout
+from importer.cli.import_list import ImportList, wrapped
 from importer.domain.import_state import ENDED
 from importer.domain.model import Batch, Import, ImportId, State
+from importer.domain.planning.pace import Rate, Samples, current_rate, rate_of_all
+from importer.domain.reporting.attention import most_urgent
 from importer.domain.reporting.report import BatchReport, ExitCode
+from importer.i18n.state_texts import state_word
 from importer.i18n.translations import CatalogTranslator
 from importer.service.deps import Deps
 from importer.service.imports.finish import report_of
@@ -27,12 +35,20 @@ LONGEST_WAIT: Final = timedelta(minutes=2)
 def watch_and_report(
     texts: CatalogTranslator, deps: Deps, import_ids: Sequence[ImportId], *, as_json: bool
 ) -> ExitCode:
-    """Watch the imports like `watch`, print their report and return its exit code."""
+    """Watch the imports like `watch` and return the exit code of their report. Prints the report of a single
+    import; of several, what became of each, the verdict, and what needs somebody."""
     watch(texts, deps, import_ids, quiet=as_json)
     imports = find_imports(deps, import_ids)
     batch = Batch(imports[0].batch_id or imports[0].id, imports[0].created_at)  # type: ignore[arg-type]
     report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
-    text_views.print_batch_report(texts, report, as_json=as_json)
+    if as_json or len(imports) == 1:
+        report_view.print_batch_report(texts, report, as_json=as_json)
+    else:
+        stdout.print(ImportList(texts, imports, deps.clock.now()))
+        report_view.print_batch_end(texts, report)
+        if batch_id := imports[0].batch_id:
+            folders = texts.gettext("The folders of each: `mailhaul report %(id)s`.", id=batch_id)
+            stdout.print(Text(folders, style="dim"), soft_wrap=True)
     return report.exit_code
 
 
@@ -40,18 +56,83 @@ def watch(
     texts: CatalogTranslator, deps: Deps, import_ids: Sequence[ImportId], *, quiet: bool = False
 ) -> None:
     """Block until each import has ended, is paused, or waits for longer than LONGEST_WAIT. Shows them
-    meanwhile unless `quiet`."""
+    meanwhile at a terminal unless `quiet`; elsewhere, an import whenever its state has changed."""
     if quiet:
         _poll_until(lambda: _settled(deps, find_imports(deps, import_ids)))
-        return
-    with Live(console=stderr, refresh_per_second=4, transient=not stderr.is_terminal) as live:
+    elif stderr.is_terminal:
+        _watch_live(texts, deps, import_ids)
+    else:
+        _watch_changes(texts, deps, import_ids)
+
+
+def _watch_live(texts: CatalogTranslator, deps: Deps, import_ids: Sequence[ImportId]) -> None:
+    samples: dict[ImportId, Samples] = defaultdict(deque)
+    with Live(console=stderr, refresh_per_second=4, transient=True) as live:
 
         def refresh() -> bool:
-            imports = find_imports(deps, import_ids)
-            live.update(text_views.imports_table(texts, imports, deps.clock.now()))
+            now, imports = deps.clock.now(), find_imports(deps, import_ids)
+            rates = {import_.id: current_rate(samples[import_.id], import_, now) for import_ in imports}
+            live.update(LiveView(texts, imports, now, rates))
             return _settled(deps, imports)
 
         _poll_until(refresh)
+
+
+def _watch_changes(texts: CatalogTranslator, deps: Deps, import_ids: Sequence[ImportId]) -> None:
+    seen: dict[ImportId, State] = {}
+
+    def refresh() -> bool:
+        imports = find_imports(deps, import_ids)
+        changed = [import_ for import_ in imports if seen.get(import_.id) is not import_.state]
+        seen.update((import_.id, import_.state) for import_ in changed)
+        if changed:
+            stderr.print(ImportList(texts, changed, deps.clock.now(), heads=False))
+        return _settled(deps, imports)
+
+    _poll_until(refresh)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """The imports as they are, never more lines than the terminal has: first the sums, then those that move,
+    those that need somebody, the rest."""
+
+    texts: CatalogTranslator
+    imports: Sequence[Import]
+    now: datetime
+    rates: Mapping[ImportId, Rate]
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        height = (options.height or options.size.height) - 1  # the last line is the cursor's
+        sums = [*wrapped(self._sums(), options.max_width, indent="")] if len(self.imports) > 1 else []
+        yield from sums
+        yield ImportList(
+            self.texts, self._in_order(), self.now, rates=self.rates, max_lines=height - len(sums)
+        )
+
+    def _in_order(self) -> list[Import]:
+        needing = {import_.id for _, import_ in most_urgent(self.imports)}
+
+        def place(import_: Import) -> int:
+            if import_.state is State.RUNNING:
+                return 0
+            if import_.id in needing:
+                return 1
+            return 3 if import_.state in ENDED else 2
+
+        return sorted(self.imports, key=place)
+
+    def _sums(self) -> str:
+        texts, rate = self.texts, rate_of_all(self.imports, self.rates)
+        states = Counter(import_.state for import_ in self.imports)
+        parts = [
+            f"{state_word(texts, state)}: {texts.number(states[state])}" for state in State if states[state]
+        ]
+        if rate.bytes_per_s:
+            parts.append(texts.gettext("%(size)s/s", size=texts.size(rate.bytes_per_s)))
+        if rate.left is not None:
+            parts.append(texts.gettext("%(span)s left", span=texts.span(rate.left)))
+        return " · ".join(parts)
 
 
 def _poll_until(done: Callable[[], bool]) -> None:

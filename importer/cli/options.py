@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -19,6 +20,15 @@ E = TypeVar("E", bound=StrEnum)
 Function = Callable[..., None]
 
 PATH: Final = click.Path(path_type=Path)
+
+
+def complete(name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """That function of `importer.cli.completion`, which is imported when a shell asks."""
+
+    def offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        return getattr(import_module("importer.cli.completion"), name)(ctx, param, incomplete)
+
+    return offer
 
 
 class EnumChoice(click.Choice[E]):
@@ -68,8 +78,15 @@ language = click.option(
     type=click.Choice(("en", "de", "fr", "it", "es")),
     help="Language of the sentences. [env: MAILHAUL_LANGUAGE]",
 )
-import_id = click.argument("id_", metavar="ID", help="ID of an import.")
-import_or_batch_id = click.argument("id_", metavar="ID", help="ID of an import or a batch.")
+import_id = click.argument(
+    "id_", metavar="ID", help="ID of an import, or its beginning.", shell_complete=complete("complete_import")
+)
+import_or_batch_id = click.argument(
+    "id_",
+    metavar="ID",
+    help="ID of an import or a batch, or its beginning.",
+    shell_complete=complete("complete_import_or_batch"),
+)
 
 _notify = click.option(
     "--notify", help="Your mail address, to receive the report as well. [env: MAILHAUL_SUBMITTER]"

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 from importer.bootstrap import standalone
-from importer.cli import live_watch, options, text_views
+from importer.cli import live_watch, options, report_view, text_views
+from importer.cli.attention_view import Attention
 from importer.cli.exit_codes import Usage, exit_with, stdout
+from importer.cli.found_ids import batch_id_of, import_of, imports_of, report_named, single_reports
+from importer.cli.import_list import ImportList
 from importer.cli.options import EnumChoice
-from importer.domain.model import BatchId, Import, State
+from importer.domain.model import State
 from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.explanation_texts import explanation_json
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import report_json
-from importer.i18n.translations import texts
+from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access import owner_consent
-from importer.service.deps import Deps
-from importer.service.imports.finish import batch_report, report_of
-from importer.service.queries import ImportFilter, find_import, list_imports
+from importer.service.queries import EVERY_IMPORT, ImportFilter, list_imports
 from importer.service.queries import explain as explain_import
 from importer.settings import Settings
 
@@ -34,6 +37,20 @@ from importer.settings import Settings
     help=f"Only imports in this state; may be repeated. One of {', '.join(State)}.",
 )
 @click.option(
+    "--batch",
+    "batch_id",
+    metavar="ID",
+    help="Only the imports of this batch.",
+    shell_complete=options.complete("complete_batch"),
+)
+@click.option("--address", default="", help="Only imports with this text in one of their two addresses.")
+@click.option(
+    "--owner",
+    default="",
+    help="Only imports of batches with this text in their owner (the login of a mailbox, client:NAME of a"
+    " token) or in the address of their submitter.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(1, 1000),
     metavar="NUMBER",
@@ -41,13 +58,27 @@ from importer.settings import Settings
     show_default=True,
     help="How many imports at most.",
 )
+@click.option(
+    "--after",
+    metavar="ID",
+    help="Only those that follow this import, such as the last one shown.",
+    shell_complete=options.complete("complete_import"),
+)
 @options.language
 @options.data
 @options.as_json
 def list_(
-    states: tuple[State, ...], limit: int, language: str | None, data: Path | None, as_json: bool
+    states: tuple[State, ...],
+    batch_id: str | None,
+    address: str,
+    owner: str,
+    limit: int,
+    after: str | None,
+    language: str | None,
+    data: Path | None,
+    as_json: bool,
 ) -> None:
-    """List imports, newest first.
+    """List imports, newest first, those of one batch by row.
 
     \b
     Example:
@@ -56,17 +87,34 @@ def list_(
     settings = Settings.load(data=data, language=language)
     words = texts(settings.language)
     with standalone(settings) as deps:
-        imports = list_imports(deps, ImportFilter(states=states), limit=limit)
+        chosen = ImportFilter(
+            states=states,
+            batch_id=batch_id_of(deps, batch_id, words) if batch_id else None,
+            address=address,
+            submitted_by=owner,
+        )
+        last = import_of(deps, after, words).id if after else None
+        found = list_imports(deps, chosen, after=last, limit=limit + 1)
+        imports = found[:limit]
         links = owner_consent.links(deps, imports)
+        now = deps.clock.now()
     if as_json:
         text_views.print_json(
             [{**report_json(words, Report(i)), "consent_links": links.get(i.id, {})} for i in imports]
         )
     elif imports:
-        stdout.print(text_views.imports_table(words, imports, deps.clock.now()))
+        stdout.print(ImportList(words, imports, now, with_batch=True))
         text_views.print_consent_links(links)
+        if len(found) > limit:
+            more = words.gettext("There are more. The next ones: add `--after %(id)s`.", id=imports[-1].id)
+            stdout.print(Text(more, style="bold"), soft_wrap=True)
+    elif chosen == EVERY_IMPORT and after is None:
+        stdout.print(
+            Text(words.gettext("No imports. Start one with `mailhaul submit` or `mailhaul batch FILE`.")),
+            soft_wrap=True,
+        )
     else:
-        stdout.print("No imports. Start one with `mailhaul submit` or `mailhaul batch FILE`.")
+        stdout.print(Text(words.gettext("No import matches.")))
 
 
 @click.command
@@ -84,19 +132,19 @@ def show(id_: str, language: str | None, data: Path | None, as_json: bool) -> No
     settings = Settings.load(data=data, language=language)
     words = texts(settings.language)
     with standalone(settings) as deps:
-        imports = imports_of(deps, id_)
-        links = owner_consent.links(deps, imports)
-        if as_json:
-            text_views.print_json(
-                [
-                    {**report_json(words, report_of(deps, i)), "consent_links": links.get(i.id, {})}
-                    for i in imports
-                ]
-            )
-        else:
-            stdout.print(text_views.imports_table(words, imports, deps.clock.now()))
-            text_views.print_choices(words, imports)
-            text_views.print_consent_links(links)
+        result = report_named(deps, id_, words)
+        links = owner_consent.links(deps, [report.import_ for report in single_reports(result)])
+        now = deps.clock.now()
+    if as_json:
+        text_views.print_json(
+            [
+                {**report_json(words, report), "consent_links": links.get(report.import_.id, {})}
+                for report in single_reports(result)
+            ]
+        )
+    else:
+        _print_state(words, result, now, besides="show")
+        text_views.print_consent_links(links)
 
 
 @click.command
@@ -106,16 +154,31 @@ def show(id_: str, language: str | None, data: Path | None, as_json: bool) -> No
 def watch(id_: str, language: str | None, data: Path | None) -> None:
     """Watch an import or a batch until it ends or has to wait.
 
-    Waits of up to two minutes do not end the command.
+    Shows the speed and the time left. Waits of up to two minutes do not end the command.
 
     \b
     Example:
       mailhaul watch k3v9m2xw7abc
     """
     settings = Settings.load(data=data, language=language)
+    words = texts(settings.language)
     with standalone(settings) as deps:
-        live_watch.watch(texts(settings.language), deps, [import_.id for import_ in imports_of(deps, id_)])
-        raise exit_with(_report(deps, id_).exit_code)
+        imports = imports_of(deps, id_, words)
+        live_watch.watch(words, deps, [import_.id for import_ in imports])
+        result = report_named(deps, id_, words)
+        _print_state(words, result, deps.clock.now(), besides="watch")
+    raise exit_with(result.exit_code)
+
+
+def _print_state(words: CatalogTranslator, result: Report | BatchReport, now: datetime, besides: str) -> None:
+    """The imports, the choices made for them, for a batch the verdict, and what needs somebody."""
+    imports = [report.import_ for report in single_reports(result)]
+    stdout.print(ImportList(words, imports, now))
+    text_views.print_choices(words, imports)
+    if isinstance(result, BatchReport):
+        report_view.print_batch_end(words, result)
+    else:
+        stdout.print(Attention(words, [result], besides=besides), end="")
 
 
 @click.command
@@ -135,7 +198,7 @@ def explain(id_: str, language: str | None, data: Path | None, as_json: bool) ->
     settings = Settings.load(data=data, language=language)
     words = texts(settings.language)
     with standalone(settings) as deps:
-        explanations = [(import_, explain_import(deps, import_)) for import_ in imports_of(deps, id_)]
+        explanations = [(import_, explain_import(deps, import_)) for import_ in imports_of(deps, id_, words)]
     if as_json:
         text_views.print_json(
             [
@@ -168,28 +231,11 @@ def report(id_: str, as_csv: bool, language: str | None, data: Path | None, as_j
     settings = Settings.load(data=data, language=language)
     words = texts(settings.language)
     with standalone(settings) as deps:
-        result = _report(deps, id_)
+        result = report_named(deps, id_, words)
     if as_csv:
-        click.echo(refusals_csv(words, _single_reports(result)), nl=False)
+        click.echo(refusals_csv(words, single_reports(result)), nl=False)
     elif isinstance(result, BatchReport):
-        text_views.print_batch_report(words, result, as_json=as_json)
+        report_view.print_batch_report(words, result, as_json=as_json)
     else:
-        text_views.print_report(words, result, as_json=as_json)
+        report_view.print_report(words, result, as_json=as_json)
     raise exit_with(result.exit_code)
-
-
-def imports_of(deps: Deps, id_: str) -> list[Import]:
-    """The import with this ID, or the imports of the batch with this ID. Raises Usage if there is neither."""
-    return [report.import_ for report in _single_reports(_report(deps, id_))]
-
-
-def _report(deps: Deps, id_: str) -> Report | BatchReport:
-    import_ = find_import(deps, id_)
-    result = report_of(deps, import_) if import_ else batch_report(deps, BatchId(id_))
-    if result is None:
-        raise Usage(f"There is no import or batch {id_}; `mailhaul list` shows all imports.")
-    return result
-
-
-def _single_reports(result: Report | BatchReport) -> tuple[Report, ...]:
-    return result.reports if isinstance(result, BatchReport) else (result,)

@@ -11,6 +11,7 @@ from rich.table import Table
 from importer.bootstrap import standalone
 from importer.cli import mailbox_options, options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
+from importer.cli.found_ids import import_of
 from importer.cli.operator_events import record_operator
 from importer.cli.options import PasswordSource
 from importer.domain.audit_event import AuditAction
@@ -27,7 +28,6 @@ from importer.service.deps import Deps
 from importer.service.imports.finish import report_of
 from importer.service.imports.undo_import import UndoRefused, undo_credential
 from importer.service.imports.undo_import import undo as undo_import
-from importer.service.queries import find_import
 from importer.settings import Settings
 from providers.catalog import Catalog
 from providers.errors import GrantExpired, LoginRejected, MailError, Side
@@ -63,9 +63,7 @@ def undo(
     settings = Settings.load(data=data, ca_file=ca_file, language=language)
     words = texts(settings.language)
     with standalone(settings) as deps:
-        import_ = find_import(deps, id_)
-        if import_ is None:
-            raise Usage(f"There is no import {id_}; `mailhaul list` shows all imports.")
+        import_ = import_of(deps, id_, words)
         if not yes:
             _confirm(import_, report_of(deps, import_).totals.copied)
         record_operator(deps, AuditAction.IMPORT_UNDO, [import_.id])

@@ -15,20 +15,21 @@ from importer.domain.reporting.totals import Totals
 from importer.i18n.explanation_texts import next_text
 from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import import_problem, quoting
+from importer.i18n.state_texts import state_word
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.web.live_progress import Snapshot
 from providers.text import WayOn
 
-_TONES_AND_WORDS: Final = {
-    State.QUEUED: ("calm", N_("Queued")),
-    State.RUNNING: ("busy", N_("Copying")),
-    State.WAITING: ("wait", N_("Waiting")),
-    State.PAUSED: ("wait", N_("Paused")),
-    State.COMPLETE: ("good", N_("Complete")),
-    State.INCOMPLETE: ("warn", N_("Finished with gaps")),
-    State.STOPPED: ("bad", N_("Stopped")),
-    State.CANCELLED: ("calm", N_("Cancelled")),
-    State.FAILED: ("bad", N_("Failed")),
+_TONES: Final = {
+    State.QUEUED: "calm",
+    State.RUNNING: "busy",
+    State.WAITING: "wait",
+    State.PAUSED: "wait",
+    State.COMPLETE: "good",
+    State.INCOMPLETE: "warn",
+    State.STOPPED: "bad",
+    State.CANCELLED: "calm",
+    State.FAILED: "bad",
 }
 
 _COPIES_STAY: Final = N_("Messages already copied stay in the new mailbox.")
@@ -104,15 +105,14 @@ def import_view(
 ) -> ImportView:
     """The view of an import in this language at `now`."""
     import_ = snapshot.import_
-    tone, word = _TONES_AND_WORDS[import_.state]
     running = import_.state is State.RUNNING
     rate = snapshot.rate if running else Rate()
     timed_wait = import_.state is State.WAITING and not sign_ins  # without a known end if owners must sign in
     until = import_.not_before if timed_wait and import_.not_before and import_.not_before > now else None
     return ImportView(
         import_,
-        tone,
-        texts.gettext(word),
+        _TONES[import_.state],
+        state_word(texts, import_.state),
         _sentence(texts, import_),
         until,
         _percent(import_),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from importer.adapters.mail.compose import TemplateComposer
-from importer.cli.text_views import wait_reason
+from importer.cli.import_list import wait_reason
 from importer.codes.code_table import ROWS
 from importer.domain.model import Account, Import, ImportId, Problem, State
 from importer.domain.reporting.explanation import ExplanationContext, Upcoming, explain

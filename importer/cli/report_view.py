@@ -1,0 +1,233 @@
+"""The report of an import and of a batch at a terminal.
+
+In a folder, and in all of them, found is the sum of the columns after it, also if the import stopped: `left`
+is what has no outcome yet. Columns without a number are left out. A folder has its name beside its numbers if
+there is room, and above them otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.text import Text
+
+from importer.cli.attention_view import Attention
+from importer.cli.exit_codes import stdout
+from importer.cli.import_list import INDENT, address_lines, wrapped
+from importer.cli.text_views import print_json
+from importer.domain.model import FolderTally, Refusal
+from importer.domain.reporting.report import BatchReport, Report
+from importer.domain.reporting.totals import Totals
+from importer.i18n.alert_texts import alert_texts
+from importer.i18n.change_texts import change_texts
+from importer.i18n.option_texts import chosen_options, word_sentences
+from importer.i18n.outcome_texts import batch_text, outcome_text
+from importer.i18n.reason_texts import reason
+from importer.i18n.report_json import batch_json, report_json
+from importer.i18n.translations import N_, CatalogTranslator
+
+MAX_REFUSALS: Final = 50
+_GAP: Final = 2
+_NARROWEST_NAME: Final = 24
+
+_Count = Callable[[FolderTally | Totals], int]
+_COLUMNS: Final[tuple[tuple[str, _Count], ...]] = (
+    (N_("found"), lambda counts: counts.found),
+    (N_("copied"), lambda counts: counts.copied),
+    (N_("there"), lambda counts: counts.present),
+    (N_("gone"), lambda counts: counts.gone),
+    (N_("double"), lambda counts: counts.duplicate),
+    (N_("skipped"), lambda counts: counts.skipped_total),
+    (N_("failed"), lambda counts: counts.failed),
+    (N_("left"), lambda counts: counts.still_to_do),
+)
+"""The heads, and the numbers below them. The first is the sum of the others."""
+_ALWAYS: Final = 2
+
+
+def print_report(texts: CatalogTranslator, report: Report, *, as_json: bool = False) -> None:
+    """The report of one import."""
+    if as_json:
+        print_json(report_json(texts, report))
+        return
+    stdout.print(_report(texts, report))
+    stdout.print(Attention(texts, [report], besides="report"), end="")
+
+
+def print_batch_report(texts: CatalogTranslator, batch: BatchReport, *, as_json: bool = False) -> None:
+    """The report of a batch: each import, then the verdict, then what needs somebody."""
+    if as_json:
+        print_json(batch_json(texts, batch))
+        return
+    for report in batch.reports:
+        stdout.print(_report(texts, report))
+        stdout.print()
+    print_batch_end(texts, batch)
+
+
+def print_batch_end(texts: CatalogTranslator, batch: BatchReport) -> None:
+    """The verdict, and what needs somebody."""
+    stdout.print(_Paragraph(batch_text(texts, batch), style="bold"))
+    stdout.print(Attention(texts, batch.reports), end="")
+
+
+def _report(texts: CatalogTranslator, report: Report) -> RenderableType:
+    return Group(
+        _Head(report),
+        _Paragraph(outcome_text(texts, report.outcome)),
+        *([_Counts(texts, report)] if report.tallies else []),
+        *([_Refusals(texts, report.refusals)] if report.refusals else []),
+        *(_Paragraph(line) for line in _remarks(texts, report)),
+    )
+
+
+class _Head:
+    """The id and the two addresses."""
+
+    def __init__(self, report: Report) -> None:
+        self._import = report.import_
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(self._import.id, style="bold")
+        for line in address_lines(self._import, options.max_width):
+            line.stylize("bold")
+            yield line
+
+
+class _Paragraph:
+    """Foreign text, wrapped."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        self._text, self._style = text, style
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in wrapped(self._text, options.max_width, indent=""):
+            line.stylize(self._style)
+            yield line
+
+
+class _Counts:
+    """What became of the messages of each folder, and of all."""
+
+    def __init__(self, texts: CatalogTranslator, report: Report) -> None:
+        self._texts, self._tallies, self._totals = texts, report.tallies, report.totals
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = [c for n, c in enumerate(_COLUMNS) if n < _ALWAYS or c[1](self._totals)]
+        heads = [self._texts.gettext(head) for head, _ in columns]
+        everything = [self._texts.number(count(self._totals)) for _, count in columns]
+        widths = [max(map(cell_len, cells)) for cells in zip(heads, everything, strict=True)]
+        room = options.max_width - sum(width + _GAP for width in widths)
+        beside = room >= _NARROWEST_NAME
+        longest = max(cell_len(_name(tally)) for tally in self._tallies)
+        width = min(room, max(longest, _NARROWEST_NAME)) if beside else 0
+        yield _no_wrap(Text(" " * width + _line(heads, widths), style="bold"))
+        for tally in self._tallies:
+            numbers = [self._texts.number(n) if (n := count(tally)) else "·" for _, count in columns]
+            yield from _rows(_name(tally), _line(numbers, widths), width, options.max_width)
+        yield from _rows(
+            self._texts.gettext("all"), _line(everything, widths), width, options.max_width, style="bold"
+        )
+
+
+class _Refusals:
+    """The first MAX_REFUSALS messages that could not be copied, each with its reason."""
+
+    def __init__(self, texts: CatalogTranslator, refusals: Sequence[Refusal]) -> None:
+        self._texts, self._refusals = texts, refusals
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        texts, width = self._texts, options.max_width
+        yield Text(texts.gettext("Could not be copied"), style="bold")
+        for refusal in self._refusals[:MAX_REFUSALS]:
+            what = refusal.subject if refusal.uid else texts.gettext("A whole folder")
+            size = texts.size(refusal.size_bytes) if refusal.size_bytes else ""
+            yield from wrapped(" · ".join(filter(None, (what[:200], refusal.date[:40], size))), width)
+            yield from wrapped(refusal.folder, width, INDENT * 2)
+            yield from wrapped(reason(texts, refusal.reason), width, INDENT * 2)
+        if (more := len(self._refusals) - MAX_REFUSALS) > 0:
+            yield Text(
+                texts.ngettext(
+                    "… and %(num)s more (`--csv` lists all)", "… and %(num)s more (`--csv` lists all)", more
+                )
+            )
+
+
+def _name(tally: FolderTally) -> str:
+    if tally.source_folder == tally.destination_folder:
+        return tally.source_folder
+    return f"{tally.source_folder} → {tally.destination_folder}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    pairs = zip(cells, widths, strict=True)
+    return "".join(" " * (_GAP + width - cell_len(cell)) + cell for cell, width in pairs)
+
+
+def _rows(name: str, numbers: str, width: int, full_width: int, style: str = "") -> Iterator[Text]:
+    """The name in `width` columns with the numbers behind its last line; above them if `width` is 0."""
+    lines = list(wrapped(name, width or full_width, indent=""))
+    yield from lines[:-1]
+    last = lines[-1] if lines else Text()
+    if width:
+        yield _no_wrap(Text(last.plain + " " * (width - last.cell_len) + numbers, style=style))
+    else:
+        yield last
+        yield _no_wrap(Text(numbers, style=style))
+
+
+def _no_wrap(line: Text) -> Text:
+    line.no_wrap, line.overflow = True, "ignore"
+    return line
+
+
+def _remarks(texts: CatalogTranslator, report: Report) -> Iterator[str]:
+    """The lines below the numbers."""
+    totals, import_ = report.totals, report.import_
+    if import_.has_labels:
+        rule = word_sentences(texts, "labels", import_.options.labels)
+        yield f"{texts.gettext('Labels')}: {rule}"
+    for title, value in chosen_options(texts, import_.options):
+        yield f"{title}: {value}"
+    if totals.skipped:
+        reasons = (f"{texts.number(count)} {reason(texts, why)}" for why, count in totals.skipped.items())
+        yield f"{texts.gettext('Left out')}: {'; '.join(reasons)}."
+    if elsewhere := [tally for tally in report.tallies if tally.elsewhere]:
+        yield texts.gettext(
+            "Also with these labels, but copied into the folder of another label: %(labels)s.",
+            labels="; ".join(f"{tally.source_folder} {texts.number(tally.elsewhere)}" for tally in elsewhere),
+        )
+    if totals.keywords_dropped:
+        yield texts.ngettext(
+            "%(num)s keyword (colours or tags) could not be kept: the new mailbox does not store them. The"
+            " messages themselves are unchanged.",
+            "%(num)s keywords (colours or tags) could not be kept: the new mailbox does not store them. The"
+            " messages themselves are unchanged.",
+            totals.keywords_dropped,
+        )
+    if totals.recognised:
+        yield texts.ngettext(
+            "%(num)s message already there was recognised, though another program had changed it.",
+            "%(num)s messages already there were recognised, though another program had changed them.",
+            totals.recognised,
+        )
+    yield from change_texts(texts, totals.changes).values()
+    yield from alert_texts(texts, import_.alerts, import_.source, import_.destination)
+    if totals.flags_updated:
+        yield texts.ngettext(
+            "%(num)s message got the flags that the old mailbox has by now.",
+            "%(num)s messages got the flags that the old mailbox has by now.",
+            totals.flags_updated,
+        )
+    if totals.copied and totals.confirmed is not None:
+        yield texts.gettext(
+            "Recount: %(seen)s of %(copied)s copies were found in the new mailbox.",
+            seen=texts.number(totals.confirmed),
+            copied=texts.number(totals.copied),
+        )
+    if report.duration is not None:
+        took = texts.gettext("The import took %(span)s.", span=texts.duration(report.duration))
+        yield f"{took} {texts.size(totals.copied_bytes)}."

@@ -1,0 +1,42 @@
+"""Which imports need somebody: those that do not go on by themselves and are not finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+from importer.domain.model import Import, State
+
+WAITS_FOR_OWNER: Final = "consent_needed"
+
+
+class Need(StrEnum):
+    """What has to be done, in the order in which they are shown."""
+
+    RETRY = "retry"  # it stopped or failed
+    LOOK = "look"  # some messages could not be copied
+    RESUME = "resume"  # somebody paused it
+    SIGN_IN = "sign_in"  # the owner of a mailbox
+
+
+_BY_STATE: Final = {
+    State.STOPPED: Need.RETRY,
+    State.FAILED: Need.RETRY,
+    State.INCOMPLETE: Need.LOOK,
+    State.PAUSED: Need.RESUME,
+}
+
+
+def need(import_: Import) -> Need | None:
+    """None if the import goes on by itself or has come to the end that was wanted."""
+    if import_.state is State.WAITING and import_.problem is not None:
+        return Need.SIGN_IN if import_.problem.code == WAITS_FOR_OWNER else None
+    return _BY_STATE.get(import_.state)
+
+
+def most_urgent(imports: Sequence[Import]) -> list[tuple[Need, Import]]:
+    """Those that need somebody: stopped ones first, and otherwise in the order given."""
+    needs = [(what, import_) for import_ in imports if (what := need(import_)) is not None]
+    order = list(Need)
+    return sorted(needs, key=lambda pair: order.index(pair[0]))
