@@ -110,7 +110,11 @@ ROWS: Final = (
         cause="The server asks for a pause, often for hours, or accepts no more connections. A limit that the server applies to this machine's address holds for all mailboxes there.",
         operator_advice="Nothing. It continues when the server allows it, or tries again with growing waits. Too many connections again and again: `MAILHAUL_HOST_CONNECTIONS`, `MAILHAUL_LANES`.",
     ),
-    TextRow("throttled.daily_cap", sentence="%(host)s has reached its daily transfer limit."),
+    TextRow(
+        "throttled.daily_cap",
+        sentence="%(host)s has reached its daily transfer limit.",
+        advice="Such a limit usually ends within 24 hours. Nothing that was copied is lost.",
+    ),
     TextRow("throttled.connections", sentence="%(host)s accepts no more connections at the moment."),
     TextRow(
         "throttled.connections_from_here",
@@ -202,6 +206,21 @@ ROWS: Final = (
         advice="Check the server name. If it is right, the provider has to fix the certificate. To trust a private certificate authority, the operator of this service sets MAILHAUL_CA_FILE.",
         cause="The certificate does not prove the host.",
         operator_advice="Check the name. For a private authority set `MAILHAUL_CA_FILE`. Otherwise the server's operator has to fix it.",
+    ),
+    TextRow(
+        "certificate_refused.other_name",
+        sentence="The certificate of %(host)s is for another name.",
+        advice="Check the server name: it must be one that the certificate contains. The provider's instructions for mail programs have it.",
+    ),
+    TextRow(
+        "certificate_refused.expired",
+        sentence="The certificate of %(host)s has expired.",
+        advice="The provider has to renew it; then try again.",
+    ),
+    TextRow(
+        "certificate_refused.not_trusted",
+        sentence="The certificate of %(host)s was not issued by a certificate authority that is trusted here.",
+        advice="Check the server name. To trust a private certificate authority, the operator of this service sets MAILHAUL_CA_FILE.",
     ),
     TextRow(
         "certificate_refused.verify",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importer.domain.model import Import, Problem, State
-from importer.domain.reporting.formatting import printable, with_server_words
+from importer.domain.reporting.formatting import printable
 from importer.i18n.code_texts import advice, render, render_with_advice
 from importer.i18n.translations import CatalogTranslator
 
@@ -35,6 +35,9 @@ def problem_text(texts: CatalogTranslator, problem: Problem) -> str:
 
 
 def quoting(texts: CatalogTranslator, sentence: str, problem: Problem | None) -> str:
-    """The sentence about a problem, with the server's words."""
-    words = printable(problem.server_text, 400) if problem is not None else ""
-    return with_server_words(sentence, words, texts.gettext("The server said:"))
+    """The sentence about a problem, with the server's words unless it quotes them already."""
+    words = printable(problem.server_text, 400).strip() if problem is not None else ""
+    if not words or words in sentence:
+        return sentence
+    stop = "" if sentence.endswith((".", "!", "?", "…")) else "."
+    return f"{sentence}{stop} {texts.gettext('The server said: “%(words)s”', words=words)}"

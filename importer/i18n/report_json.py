@@ -30,8 +30,9 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         labels: null if no labels were seen at the source, else {rule, sentence}
         sync_flags, options: {name: its text, or a boolean}
         alerts: [{side, server, text}], what the servers want their users to read
-        problem: null or {code, message, advice, detail, params, side, server_text}: `detail` is `code`, or
-                 more exact; the message contains the advice
+        problem: null or {code, message, advice, detail, params, steps, side, server_text}: `detail` is
+                 `code`, or more exact; the message contains the advice; `steps` is null, or {code, params}
+                 of an advice of this provider
         totals: {found, copied, already_there, gone, duplicate, skipped,
                  skipped_reasons: {reason: n}, skipped_codes: {code: n}, failed, copied_bytes,
                  keywords_dropped, flags_updated, recognised, changes: {kind: n}, confirmed,
@@ -116,6 +117,7 @@ def problem_json(texts: CatalogTranslator, problem: Problem | None) -> dict[str,
         "advice": advice(problem.text, texts, problem.side),
         "detail": problem.text.code,
         "params": problem.text.as_json()["params"],
+        "steps": problem.text.as_json().get("steps"),
         "side": problem.side.value if problem.side else None,
         "server_text": problem.server_text,
     }

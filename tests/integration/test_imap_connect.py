@@ -294,8 +294,9 @@ def test_an_untrusted_authority_is_refused(new_host: Dovecot) -> None:
     error = failure(new_host.imaps)
     assert isinstance(error, CertificateRefused)
     assert said(error).startswith(
-        "The certificate of localhost does not prove that the server is localhost ("
+        "The certificate of localhost was not issued by a certificate authority that is trusted here."
     )
+    assert not error.server_text  # OpenSSL's words are not the server's
 
 
 @pytest.mark.parametrize(("names", "expired"), [(("wrong.example",), False), ((), True)])
@@ -307,7 +308,7 @@ def test_a_certificate_for_another_host_or_an_expired_one_is_refused(
         error = failure(server.endpoint, ca.ca_file)
     assert isinstance(error, CertificateRefused)
     assert server.commands == []
-    assert ("mismatch" if names else "expired") in said(error)
+    assert ("is for another name" if names else "has expired") in said(error)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_the_certificate_must_match_the_name_and_not_the_address(
     sessions = ImapSessions(ca_file=user.ca_file, timeouts=QUICK, guard=guard)
     for endpoint in (new_host.imaps, replace(new_host.starttls, security=Security.STARTTLS)):
         other = replace(endpoint, host="imap.old.example")
-        with pytest.raises(CertificateRefused, match=r"certificate_refused\.verify .*host=imap"):
+        with pytest.raises(CertificateRefused, match=r"certificate_refused\.other_name .*host=imap"):
             sessions.open_source(
                 replace(user.account, endpoint=other, public_only=True), Secret(user.password)
             )

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from importer.adapters.egress_guard import AddressForbidden
 from importer.adapters.imap.imapclient_adapter import EarlyBytes, SilentServer, is_too_large
@@ -53,8 +54,7 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
         case socket.gaierror():
             kind, code = HostUnknown, "host_unknown"
         case ssl.SSLCertVerificationError():
-            text = Text("certificate_refused.verify", host=host, error=error.verify_message)
-            return CertificateRefused(text, side=peer.side, server_text=printable(server_text))
+            return CertificateRefused(_certificate_text(error, host), side=peer.side)
         case ssl.SSLError() if "EOF" not in server_text:
             kind, code = NotAnImapServer, "not_an_imap_server.tls"
         case EarlyBytes():
@@ -70,6 +70,25 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
         case _:
             kind, code = ServerUnavailable, "server_unavailable.unreachable"
     return kind(Text(code, host=host, port=port), side=peer.side, server_text=printable(server_text))
+
+
+# https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/ (2026-11).
+_CERTIFICATE_CODES: Final = {
+    10: "expired",
+    18: "not_trusted",  # self-signed
+    19: "not_trusted",  # self-signed certificate in the chain
+    20: "not_trusted",  # issuer not found here
+    21: "not_trusted",  # issuer not sent
+    62: "other_name",
+    64: "other_name",  # for an IP address
+}
+
+
+def _certificate_text(error: ssl.SSLCertVerificationError, host: str) -> Text:
+    """What is wrong with the certificate; in the words of OpenSSL if it is nothing of the above."""
+    if code := _CERTIFICATE_CODES.get(error.verify_code):
+        return Text(f"certificate_refused.{code}", host=host)
+    return Text("certificate_refused.verify", host=host, error=error.verify_message)
 
 
 def no_encryption(peer: Peer, server_text: str = "") -> EncryptionUnavailable:

@@ -137,12 +137,3 @@ def unlinked(text: str, known: Collection[str] = ()) -> str:
         return match["host"] if stays and host in known else match["host"].replace(".", "[.]")
 
     return _LINK.sub(broken, text).replace("://", "[:]//")
-
-
-def with_server_words(sentence: str, server_text: str, label: str) -> str:
-    """The sentence about a problem, with `label` and the server's words unless it quotes them already."""
-    words = server_text.strip()
-    if not words or words in sentence:
-        return sentence
-    stop = "" if sentence.endswith((".", "!", "?", "…")) else "."
-    return f"{sentence}{stop} {label} “{words}”"

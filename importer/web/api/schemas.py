@@ -153,13 +153,14 @@ class AccountOut(BaseModel):
 
 class ProblemOut(BaseModel):
     """Why an import waits or stopped; docs/errors.md lists the codes. `detail` is the code, or more exact;
-    `params` are what its sentence contains."""
+    `params` are what its sentence contains. `steps` has code and params of an advice of this provider."""
 
     code: str
     message: str
     advice: str
     detail: str
     params: dict[str, Any]
+    steps: dict[str, Any] | None
     side: str | None
     server_text: str
 

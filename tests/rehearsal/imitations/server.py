@@ -43,7 +43,11 @@ class Imitation:
     """
 
     def __init__(
-        self, dialect: Dialect, ca: CertificateAuthority, accepts_token: TokenChecker | None = None
+        self,
+        dialect: Dialect,
+        ca: CertificateAuthority,
+        accepts_token: TokenChecker | None = None,
+        certificate_for: str = "",
     ) -> None:
         self.dialect = dialect
         self.ca_file = ca.ca_file
@@ -58,7 +62,7 @@ class Imitation:
         self._greetings: deque[str] = deque()
         self.connected_at: list[float] = []  # `time.monotonic`, including rejected connections
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._tls.load_cert_chain(*ca.issue())
+        self._tls.load_cert_chain(*ca.issue(*filter(None, [certificate_for])))
         self._listener = socket.create_server((HOST, 0), backlog=50)
         self.imaps = Endpoint("localhost", int(self._listener.getsockname()[1]), Security.TLS)
         self.starttls = self.imaps  # none of the three offers STARTTLS to clients that support implicit TLS
@@ -149,9 +153,12 @@ def imitation(
     root: Path,
     ca: CertificateAuthority | None = None,
     accepts_token: TokenChecker | None = None,
+    certificate_for: str = "",
 ) -> Iterator[Imitation]:
-    """Run a server. It is stopped at exit. Without `ca`, a new authority is created in `root`."""
-    server = Imitation(dialect, ca or CertificateAuthority(root / "ca"), accepts_token)
+    """Run a server. It is stopped at exit. Without `ca`, a new authority is created in `root`.
+    `certificate_for` is the name in its certificate; "" for the names of this machine."""
+    authority = ca or CertificateAuthority(root / "ca")
+    server = Imitation(dialect, authority, accepts_token, certificate_for)
     try:
         yield server
     finally:
