@@ -183,6 +183,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
     return Deps(
         store=store,
         access=access_of(settings),
+        own_host=settings.destination_server,
         master_user=settings.master,
         administrators=settings.batch_right,
         identity_provider=_people_of(settings),

@@ -18,7 +18,7 @@ _INTRODUCTION: Final = """\
 Made from the code by `make document`.
 
 The log goes to stderr, as `console` or `json` (`MAILHAUL_LOG_FORMAT`), with times in UTC. Mail addresses are masked.
-Libraries add warnings of their own. Alert on `database.lost`, `disk.found_full`, `leg.failed`, `worker.ended`, and on `tick.failed` that
+Libraries add warnings of their own. Alert on `own_host.failed`, `database.lost`, `disk.found_full`, `leg.failed`, `worker.ended`, and on `tick.failed` that
 persists for minutes.
 """
 MEANINGS: Final = {
@@ -32,6 +32,7 @@ MEANINGS: Final = {
     "consent.given_back": "An import has ended and its owner's consent was revoked; `done` is false if the provider"
     " has no way for that, or did not answer.",
     "leg.failed": "An internal error, with its traceback.",
+    "own_host.failed": "The installation's own mail host cannot be used: its address, certificate, encryption, availability or master user (`code`). Imports into it wait, however long it takes.",
     "database.lost": "The database was lost during a leg. The import waits a minute; this counts as no attempt.",
     "ring.failed": "A ring of the queue failed because a part of the installation does. The tick rings again.",
     "request.unavailable": "A page was answered with 503: a part of the installation failed.",

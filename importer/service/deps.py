@@ -17,7 +17,7 @@ from importer.ports.process import Clock, Queue
 from importer.ports.store import Store
 from importer.ports.vault import Vault
 from importer.ports.webhook_calls import WebhookSender
-from providers.endpoint import Secret
+from providers.endpoint import Endpoint, Secret
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.master_user import MasterUser
 
@@ -70,6 +70,7 @@ class Deps:
         Allowance()
     )  # the limits of the account's host
     access: MailboxAccess = field(default_factory=PasswordsOnly)  # login methods other than passwords
+    own_host: Endpoint | None = None  # the destination of the installation: its operator's responsibility
     master_user: MasterUser | None = None  # of the destination host
     administrators: Mapping[str, frozenset[str]] = field(
         default_factory=dict

@@ -32,7 +32,19 @@ from importer.service.legs.progress_recorder import ProgressRecorder
 from importer.service.legs.run_leg import handle_ring
 from importer.service.tick import Tick
 from providers.endpoint import Endpoint, Secret
-from providers.errors import ConnectionLost, LoginRejected, ServerUnavailable, Side, Throttled
+from providers.errors import (
+    CertificateRefused,
+    ConnectionLost,
+    EncryptionUnavailable,
+    HostUnknown,
+    LoginRejected,
+    MailError,
+    MasterRefused,
+    NotAnImapServer,
+    ServerUnavailable,
+    Side,
+    Throttled,
+)
 from providers.grants import Credential
 from tests.english import said
 from tests.fakes.mailbox import MemoryMailbox, MemoryReader, MemorySessions
@@ -454,6 +466,63 @@ def test_an_unreachable_server_of_a_new_import_stops_it_within_30_minutes(office
     began = office.clock.now()
     assert office.work(import_id, legs=6).state is State.STOPPED
     assert office.clock.now() - began < 30 * MINUTE
+
+
+# --- The operator's own mail host -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble", [ServerUnavailable, CertificateRefused, HostUnknown, NotAnImapServer, EncryptionUnavailable]
+)
+def test_a_fault_of_the_own_mail_host_ends_no_import_however_long_it_takes(
+    office: Office, trouble: type[MailError]
+) -> None:
+    _, import_id = office.submit()
+    office.sessions.trouble = trouble(side=Side.DESTINATION)
+    began = office.clock.now()
+    while office.clock.now() - began < timedelta(days=3):
+        waiting = office.work(import_id, own_host=DESTINATION.endpoint)
+        assert waiting.problem is not None
+        assert (waiting.state, waiting.problem.code) == (State.WAITING, trouble.code)
+        assert waiting.not_before is not None
+        assert waiting.not_before - office.clock.now() <= 5 * MINUTE
+        assert waiting.attempts == 0
+    assert not office.store.notices()
+    office.sessions.trouble = None
+    assert office.work(import_id, own_host=DESTINATION.endpoint).state is State.COMPLETE
+
+
+def test_a_master_user_that_opened_the_mailbox_before_is_the_operators_matter_for_a_day(
+    office: Office,
+) -> None:
+    _, import_id = office.submit()
+    office.sessions.trouble = MasterRefused(side=Side.DESTINATION)
+    lease = office.store.acquire(f"import:{import_id}", "worker", MINUTE)
+    assert lease is not None
+    office.store.note_proven(import_id, office.import_(import_id).password_fingerprint, lease)
+    office.store.release(lease)
+    began = office.clock.now()
+    while office.work(import_id, own_host=DESTINATION.endpoint).state is State.WAITING:
+        assert office.clock.now() - began < timedelta(days=2)
+    assert office.clock.now() - began >= timedelta(days=1)
+
+
+def test_a_master_user_that_never_opened_the_mailbox_stops_the_import(office: Office) -> None:
+    _, import_id = office.submit()
+    office.sessions.trouble = MasterRefused(side=Side.DESTINATION)
+    assert office.work(import_id, own_host=DESTINATION.endpoint).state is State.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("side", "own_host"),
+    [(Side.SOURCE, DESTINATION.endpoint), (Side.DESTINATION, Endpoint("imap.other.example"))],
+)
+def test_a_wrong_certificate_of_another_host_still_stops_the_import(
+    office: Office, side: Side, own_host: Endpoint
+) -> None:
+    _, import_id = office.submit()
+    office.sessions.trouble = CertificateRefused(side=side)
+    assert office.work(import_id, own_host=own_host).state is State.STOPPED
 
 
 # --- Leases ---------------------------------------------------------------------------------------

@@ -26,6 +26,14 @@ REFUSED_WAITS_S: Final = (60, 300, 900)
 which is mostly a temporary fault of the host. The import stops if more logins fail than there are waiting
 times here, at least two of them in a row."""
 
+OWN_HOST_WAITS: Final = (timedelta(seconds=30), timedelta(minutes=5))
+"""Shortest and longest wait for the installation's own mail host; between them as long as it has been away
+already. The longest is short, since all imports stand still and the operator is at work."""
+
+MASTER_PATIENCE: Final = timedelta(days=1)
+"""How long a master user that is refused at a mailbox that it opened before counts as the operator's fault;
+then the mailbox is gone."""
+
 MAILBOX_BUSY_WAIT: Final = timedelta(seconds=10)
 """Until an import asks again whether the other one that writes to its mailbox is done."""
 

@@ -14,13 +14,23 @@ from typing import assert_never
 
 from importer.domain.planning.retry_limits import (
     AWAY_WAITS_S,
+    MASTER_PATIENCE,
     MAX_LOST_ALONE,
+    OWN_HOST_WAITS,
     PATIENCE,
     PATIENCE_UNPROVEN,
     RECONNECT_WAITS_S,
     REFUSED_WAITS_S,
 )
-from providers.errors import LoginRejected, MailError, Remedy, Throttled
+from providers.errors import (
+    EndpointWrong,
+    LoginRejected,
+    MailError,
+    MasterRefused,
+    Remedy,
+    ServerUnavailable,
+    Throttled,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,24 @@ def decide(
             return WaitUntil(now + _step(RECONNECT_WAITS_S, attempts))
         case _:
             assert_never(error.remedy)
+
+
+def held_until(
+    error: MailError, now: datetime, held_up_since: datetime | None, *, proven: bool
+) -> datetime | None:
+    """When to retry after an error of the installation's own mail host that its operator has to mend: its
+    address, certificate, encryption, availability or master user. None for any other error.
+
+    No owner of a mailbox can mend these, so they end no import and count as no attempt, however long they
+    take. A master user that is refused at a mailbox that it never opened (not `proven`) is no such error:
+    that mailbox may not exist. `held_up_since`: since when the import makes no progress.
+    """
+    away_for = now - (held_up_since or now)
+    master = isinstance(error, MasterRefused) and proven and away_for < MASTER_PATIENCE
+    if not (master or isinstance(error, EndpointWrong | ServerUnavailable)):
+        return None
+    shortest, longest = OWN_HOST_WAITS
+    return now + min(max(away_for, shortest), longest)
 
 
 def is_verdict(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from importer.domain.planning.retry_limits import (
     MAILBOX_BUSY_WAIT,
     OWN_FAULT_WAIT,
 )
-from importer.domain.planning.retry_policy import GiveUp, Stop, decide
+from importer.domain.planning.retry_policy import GiveUp, Stop, decide, held_until
 from importer.ports.leases import Lease
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
@@ -82,6 +82,13 @@ def _after_trouble(
 ) -> Import:
     problem = Problem.of(error)
     now = deps.clock.now()
+    if error.side is Side.DESTINATION and import_.destination.endpoint == deps.own_host:
+        since = None if progressed else import_.held_up_since
+        until = held_until(error, now, since, proven=import_.proven)
+        if until is not None:
+            log.error("own_host.failed", import_id=import_.id, code=problem.code)
+            held = import_state.queued_behind(import_, problem, now, until, progressed=progressed)
+            return _stored(deps, held, lease)
     decision = decide(
         error,
         0 if progressed else import_.attempts,
