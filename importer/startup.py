@@ -26,8 +26,8 @@ _TRIM_BYTES: Final = 4 * 1024 * 1024
 """Free memory below this amount stays with the process; returning it in small pieces costs more than it
 saves."""
 
-_UNUSED_MODULES: Final = ("rich.traceback", "rich.pretty")
-"""structlog imports these if available. They show local variables in tracebacks; Mailhaul never does."""
+_UNUSED_MODULES: Final = ("rich.traceback", "rich.pretty", "greenlet")
+"""structlog imports them if available. Rich would show local variables in tracebacks, Mailhaul never does."""
 
 
 def pause_garbage_collection() -> None:

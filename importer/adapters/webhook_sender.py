@@ -8,7 +8,6 @@ Invariants
 
 from __future__ import annotations
 
-import http.client
 import socket
 import ssl
 import time
@@ -18,7 +17,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from importer.adapters.egress_guard import AddressForbidden, EgressGuard, Network
-from importer.adapters.guarded_https import GuardedConnection
 
 PUBLIC_PORTS: Final = (443, 8443)
 
@@ -40,6 +38,10 @@ class HttpsWebhookSender:
         self._timeout_s = timeout_s
 
     def call(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
+        from http.client import HTTPException
+
+        from importer.adapters.guarded_https import GuardedConnection
+
         try:
             parts = urlsplit(url)
             port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -57,7 +59,7 @@ class HttpsWebhookSender:
         try:
             connection.request("POST", target, body, {"User-Agent": "mailhaul", **headers})
             status = connection.getresponse().status
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, HTTPException, ValueError) as error:
             return _reason(error, late=time.monotonic() >= deadline)
         finally:
             watchdog.cancel()

@@ -1,7 +1,8 @@
 """Five languages: texts from the catalogs in `locale/`; numbers, sizes, spans and instants by Babel.
 
-English is the source language and needs no catalog. Texts are marked with `_`, `gettext`, `ngettext` and
-`N_`; `python -m tests.texts` adds new ones to the catalogs.
+English is the source language and needs no catalog. Babel and a catalog are loaded for the first text that
+needs them. Texts are marked with `_`, `gettext`, `ngettext` and `N_`; `python -m tests.texts` adds new ones
+to the catalogs.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from gettext import GNUTranslations, NullTranslations
 from importlib import resources
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from babel import Locale
-from babel.dates import format_date, format_datetime
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+if TYPE_CHECKING:
+    from babel import Locale
 
 LANGUAGES: Final = {"en": "English", "de": "Deutsch", "fr": "Français", "it": "Italiano", "es": "Español"}
+
+_GROUPED: Final = 1000
+"""Whole numbers below this look the same in all LANGUAGES."""
 
 _SIZES: Final = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
@@ -35,8 +36,16 @@ class CatalogTranslator:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._locale = Locale.parse(language)
-        self._translations = _translations(language)
+
+    @cached_property
+    def _locale(self) -> Locale:
+        from babel import Locale
+
+        return Locale.parse(self.language)
+
+    @cached_property
+    def _translations(self) -> NullTranslations:
+        return _translations(self.language)
 
     def gettext(self, message: str, **values: object) -> str:
         text = self._translations.gettext(message) if message else ""
@@ -47,7 +56,11 @@ class CatalogTranslator:
         text = self._translations.ngettext(singular, plural, number)
         return text % {"num": self.number(number), **values}
 
-    def number(self, number: int) -> str:
+    def number(self, number: float) -> str:
+        if isinstance(number, int) and 0 <= number < _GROUPED:
+            return str(number)
+        from babel.numbers import format_decimal
+
         return format_decimal(number, locale=self._locale)
 
     def size(self, size_bytes: float) -> str:
@@ -55,8 +68,8 @@ class CatalogTranslator:
         for unit, factor in _SIZES:
             if size_bytes >= factor:
                 value = size_bytes / factor
-                rounded = format_decimal(round(value, 1 if value < 10 else 0), locale=self._locale)
-                return f"{rounded}\u00a0{unit}"
+                rounded = round(value, 1) if value < 10 else round(value)
+                return f"{self.number(rounded)}\u00a0{unit}"
         return self.ngettext("%(num)s byte", "%(num)s bytes", int(size_bytes))
 
     def span(self, span: timedelta) -> str:
@@ -99,18 +112,22 @@ class CatalogTranslator:
     def moment(self, instant: datetime) -> str:
         """Date with the year, and time, in UTC: for mails, which may be read much later."""
         utc = instant.astimezone(UTC)
-        return f"{format_date(utc, 'medium', locale=self._locale)}, {utc:%H:%M} UTC"
+        return f"{self.day(utc)}, {utc:%H:%M} UTC"
 
     def iso_day(self, instant: str) -> str:
         return self.day(datetime.fromisoformat(instant))
 
     def day(self, day: date) -> str:
         """That of an instant is its day in UTC."""
+        from babel.dates import format_date
+
         day = day.astimezone(UTC) if isinstance(day, datetime) else day
         return format_date(day, "medium", locale=self._locale)
 
     def instant(self, instant: datetime) -> str:
         """Day and time, labelled as UTC; the script of the page converts it to the reader's time zone."""
+        from babel.dates import format_datetime
+
         formatted = format_datetime(instant.astimezone(UTC), "d MMM, HH:mm", tzinfo=UTC, locale=self._locale)
         return f"{formatted} UTC"
 
@@ -143,6 +160,9 @@ def _by_preference(accepted: str) -> Sequence[str]:
 def _translations(language: str) -> NullTranslations:
     if language == "en":
         return NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     source = resources.files("importer.i18n").joinpath("locale", f"{language}.po").read_bytes()
     compiled = io.BytesIO()
     write_mo(compiled, read_po(io.BytesIO(source), locale=language))

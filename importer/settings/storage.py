@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from platformdirs import user_data_dir
-
 from importer.settings import secret_files
 from importer.settings.fields import Seen, setting
 from importer.settings.value_types import file, secret, text, whole
@@ -41,11 +39,17 @@ def _single_key_source(value: Path, seen: Seen) -> Path:
     return value
 
 
+def _users_data(_seen: Seen) -> Path:
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("mailhaul"))
+
+
 class StorageSettings:
     """Stored data: directory, database, queue, keys."""
 
     data: Path = setting(
-        lambda _: Path(user_data_dir("mailhaul")),
+        _users_data,
         "Directory for everything that Mailhaul stores: database, key, embedded queue.",
         "a directory",
         file,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email import policy
 from email.errors import MessageError
 from email.header import Header, decode_header
 from email.parser import BytesHeaderParser
@@ -10,7 +9,7 @@ from typing import Final
 
 from importer.domain.reporting.formatting import printable
 
-_PARSER: Final = BytesHeaderParser(policy=policy.compat32)
+_PARSER: Final = BytesHeaderParser()  # with the policy compat32
 
 
 def date_and_subject(header: bytes) -> tuple[str, str]:
