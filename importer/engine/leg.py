@@ -8,6 +8,8 @@ what the sessions and the ledger raise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 
@@ -21,6 +23,7 @@ from importer.engine.lanes import Lanes
 from importer.engine.left_out import leave_out_folders
 from importer.engine.leg_context import Leg
 from importer.engine.leg_progress import LegProgress
+from importer.engine.route_ledger import ledger_of_leg
 from importer.engine.survey import Survey, survey
 from importer.engine.unchanged_folders import changed_folders
 from importer.engine.unreadable_folders import record_partial_folders, tally_unreadable
@@ -36,6 +39,18 @@ class LegEnd(StrEnum):
 
 def run_leg(leg: Leg) -> LegEnd:
     """Run one leg. DONE means that every message the source listed is in the tally and recounted."""
+    ledger, flush = ledger_of_leg(leg)
+    try:
+        end = _run(replace(leg, ledger=ledger))
+    except BaseException:
+        with suppress(Exception):  # the next leg settles what is not written; the first error is raised
+            flush()
+        raise
+    flush()
+    return end
+
+
+def _run(leg: Leg) -> LegEnd:
     progress = LegProgress(leg)
     source, destination = run_both(
         lambda: survey(

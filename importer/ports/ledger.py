@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,26 @@ class Copies:
     number: int
     receipt: Receipt
     undoing: UidSet = UidSet()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of a batch of one destination folder; `closes_slot` is that of its intent, None without."""
+
+    destination_folder: str
+    receipts: tuple[Receipt, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    closes_slot: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerChanges:
+    """Outcomes in the order in which they are recorded, then checkpoints, then an intent. An intent may reuse
+    a slot that an outcome closes."""
+
+    outcomes: tuple[BatchOutcome, ...] = ()
+    checkpoints: tuple[FolderCheckpoint, ...] = ()
+    intent: Intent | None = None
 
 
 class Ledger(Protocol):
@@ -161,6 +181,14 @@ class Ledger(Protocol):
         closes_slot: int | None = None,
     ) -> None:
         """Add receipts and refusals, and remove the folder's intent of `closes_slot`, in one transaction."""
+        ...
+
+    def write(self, route: Route, changes: LedgerChanges, lease: Lease) -> None:
+        """Do what `record`, `save_checkpoint` and `note_intent` do, in one transaction."""
+        ...
+
+    def recorded_folders(self, route: Route) -> Collection[str]:
+        """The destination folders with a receipt of any kind, undone ones included, or an open intent."""
         ...
 
     def refusals(self, import_id: ImportId) -> Iterator[Refusal]:

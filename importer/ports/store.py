@@ -150,10 +150,6 @@ class Store(
         different one."""
         ...
 
-    def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
-        """Raises LeaseLost unless the lease still holds."""
-        ...
-
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
         """Imports that have grants, have not ended, and whose lease (`import:<id>`) is free or expired, if
         their `not_before` has passed or a control request is not yet applied; the oldest of each owner
@@ -173,9 +169,16 @@ class Store(
         is paused. False, and nothing is written, if it has ended or has no grants."""
         ...
 
-    def save_tallies(self, import_id: ImportId, tallies: Collection[FolderTally], lease: Lease) -> None:
-        """Replace the tallies of these source folders, in one transaction. Raises LeaseLost unless the lease
-        still holds."""
+    def save_tallies(
+        self,
+        import_id: ImportId,
+        tallies: Collection[FolderTally],
+        lease: Lease,
+        *,
+        progress: Progress | None = None,
+    ) -> None:
+        """Replace the tallies of these source folders, and the progress if given, in one transaction. Raises
+        LeaseLost unless the lease still holds."""
         ...
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:

@@ -334,7 +334,7 @@ WRITES: dict[str, Callable[[Store, Lease], object]] = {
     "finish_import": lambda s, held: s.finish_import(
         an_import("one", state=State.COMPLETE), [a_notice("complete:one")], held
     ),
-    "set_progress": lambda s, held: s.set_progress(ImportId("one"), Progress("Sent", 2), held),
+    "progress": lambda s, held: s.save_tallies(ImportId("one"), [], held, progress=Progress("Sent", 2)),
     "save_tallies": lambda s, held: s.save_tallies(
         ImportId("one"), [FolderTally("Archiv", "Archive", 7)], held
     ),
@@ -982,7 +982,7 @@ def test_finishing_is_atomic(url: str) -> None:
 def test_progress_tallies_and_passwords_are_replaced(store: Store) -> None:
     add(store, an_import("one", state=State.WAITING, not_before=NOW + TTL), an_import("two"))
     import_id, held = ImportId("one"), hold(store)
-    store.set_progress(import_id, FULL.progress, held)
+    store.save_tallies(import_id, [], held, progress=FULL.progress)
     assert store.replace_grants(import_id, SealedGrants(b"new", b"both"), "mark")
     changed = an_import("one", state=State.WAITING, progress=FULL.progress, password_fingerprint="mark")
     assert store.import_(import_id) == changed
@@ -1113,7 +1113,7 @@ def test_an_unknown_import_is_not_written_to(store: Store) -> None:
     writes: list[Callable[[], object]] = [
         lambda: store.update_import(an_import("ghost")),
         lambda: store.finish_import(an_import("ghost"), [a_notice("ghost")], held),
-        lambda: store.set_progress(ghost, Progress(), held),
+        lambda: store.save_tallies(ghost, [], held, progress=Progress()),
         lambda: store.save_tallies(ghost, [FolderTally("INBOX", "INBOX")], held),
     ]
     for write in writes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -25,7 +25,7 @@ from importer.domain.model import (
 from importer.domain.receipts.receipt_splitting import split
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
-from importer.ports.ledger import Copies
+from importer.ports.ledger import Copies, LedgerChanges
 from tests.fakes.leases import MemoryLeases
 
 
@@ -196,6 +196,27 @@ class MemoryLedger(MemoryLeases):
                 self._refusals.setdefault(refusal.import_id, []).append(refusal)
             if closes_slot is not None:
                 self._intents.get((route, destination_folder), {}).pop(closes_slot, None)
+
+    def write(self, route: Route, changes: LedgerChanges, lease: Lease) -> None:
+        with self._lock:
+            for one in changes.outcomes:
+                self.record(
+                    route,
+                    one.destination_folder,
+                    one.receipts,
+                    one.refusals,
+                    lease,
+                    closes_slot=one.closes_slot,
+                )
+            for checkpoint in changes.checkpoints:
+                self.save_checkpoint(route, checkpoint, lease)
+            if changes.intent is not None:
+                self.note_intent(route, changes.intent, lease)
+
+    def recorded_folders(self, route: Route) -> Collection[str]:
+        with self._lock:
+            recorded = [key for of in (self._rows, self._intents) for key, held in of.items() if held]
+            return {folder for of_route, folder in recorded if of_route == route}
 
     def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
         with self._lock:

@@ -244,12 +244,6 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             self.post_calls(calls)
             return True
 
-    def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
-        """Raises LookupError for an unknown import."""
-        with self._lock:
-            self._demand(lease)
-            self._imports[import_id] = replace(self._known(import_id), progress=progress)
-
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
         with self._lock:
             due = self._due(now)
@@ -324,7 +318,14 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             self._grants[import_id] = sealed
             return True
 
-    def save_tallies(self, import_id: ImportId, tallies: Collection[FolderTally], lease: Lease) -> None:
+    def save_tallies(
+        self,
+        import_id: ImportId,
+        tallies: Collection[FolderTally],
+        lease: Lease,
+        *,
+        progress: Progress | None = None,
+    ) -> None:
         """Raises LookupError for an unknown import."""
         with self._lock:
             self._demand(lease)
@@ -332,6 +333,8 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             for tally in tallies:
                 kept = replace(tally, skipped=dict(tally.skipped))
                 self._tallies.setdefault(import_id, {})[tally.source_folder] = kept
+            if progress is not None:
+                self._imports[import_id] = replace(self._known(import_id), progress=progress)
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
         with self._lock:

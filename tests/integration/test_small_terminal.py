@@ -174,7 +174,7 @@ def test_watch_shows_speed_and_time_left_and_fits(tmp_path: Path) -> None:
         while not shown.wait(0.3):
             done += 1
             progress = Progress("INBOX/Rechnungen", 3, 10, done, 20_000, done * 50_000, Phase.COPYING)
-            store.set_progress(RUNNING, progress, lease)
+            store.save_tallies(RUNNING, [], lease, progress=progress)
         import_ = store.import_(RUNNING)
         assert import_ is not None
         store.update_import(replace(import_, state=State.COMPLETE), lease)

@@ -457,6 +457,9 @@ def test_receipts_are_read_once_for_each_folder(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(MemoryStore, "receipts", recording)
     assert world.run().tallies["Work"].copied == 2
+    assert "Work" not in read  # nothing was recorded there before
+    world.source.folders["Work"].add((), DATE, BODIES[0])
+    assert world.run().tallies["Work"].copied == 1
     assert read.count("Work") == 1
 
 

@@ -117,8 +117,7 @@ def fill(data: Path) -> SqlStore:
     for import_ in (stopped, incomplete):
         lease = store.acquire(f"import:{import_.id}", "test", timedelta(minutes=5))
         assert lease is not None
-        store.set_progress(import_.id, _PROGRESS, lease)
-        store.save_tallies(import_.id, tallies(), lease)
+        store.save_tallies(import_.id, tallies(), lease, progress=_PROGRESS)
         refusal = Refusal(
             import_.id,
             LONG_FOLDER,

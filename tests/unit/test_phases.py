@@ -64,11 +64,9 @@ class Writes:
     def __init__(self) -> None:
         self.progress: list[Progress] = []
 
-    def save_tallies(self, *_values: object) -> None:
-        pass
-
-    def set_progress(self, _import_id: ImportId, progress: Progress, _lease: Lease) -> None:
-        self.progress.append(progress)
+    def save_tallies(self, *_values: object, progress: Progress | None) -> None:
+        if progress is not None:
+            self.progress.append(progress)
 
 
 class StoppedClock:

@@ -227,7 +227,7 @@ def test_a_previously_accepted_login_is_retried_a_few_times(office: Office) -> N
     with_survey = replace(office.import_(import_id).progress, folders_total=1)
     lease = office.store.acquire(f"import:{import_id}", "before", MINUTE)
     assert lease is not None
-    office.store.set_progress(import_id, with_survey, lease)
+    office.store.save_tallies(import_id, [], lease, progress=with_survey)
     office.store.note_proven(import_id, office.import_(import_id).password_fingerprint, lease)
     office.store.release(lease)
     office.sessions.trouble = LoginRejected(side=Side.SOURCE)
@@ -245,7 +245,7 @@ def test_a_rejected_login_after_a_long_outage_is_retried(office: Office) -> None
     _, import_id = office.submit()
     lease = office.store.acquire(f"import:{import_id}", "before", MINUTE)
     assert lease is not None
-    office.store.set_progress(import_id, Progress(folders_total=1), lease)
+    office.store.save_tallies(import_id, [], lease, progress=Progress(folders_total=1))
     office.store.note_proven(import_id, office.import_(import_id).password_fingerprint, lease)
     office.store.release(lease)
     office.sessions.trouble = ConnectionLost()

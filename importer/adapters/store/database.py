@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import lru_cache
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Engine, Table, bindparam, func, select, text
+from sqlalchemy import Connection, Engine, Insert, Table, bindparam, func, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -69,11 +70,34 @@ def is_sqlite(bind: Engine | Connection) -> bool:
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that supports ON CONFLICT, which both databases have and standard SQL has not."""
-    if is_sqlite(connection):
+    return _insertion(connection.dialect.name, table)
+
+
+def _insertion(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    if dialect == "sqlite":
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # loading takes 20 ms, and a foreground copy does not use it
 
     return postgresql.insert(table)
+
+
+@lru_cache(maxsize=64)
+def _upsert(dialect: str, table: Table, key: tuple[str, ...]) -> Insert:
+    """Built once: building a statement costs more than running it."""
+    insertion = _insertion(dialect, table)
+    serial = {column.name for column in table.primary_key if column.name == "seq"}
+    values = {
+        column.name: insertion.excluded[column.name]
+        for column in table.columns
+        if column.name not in key and column.name not in serial
+    }
+    return insertion.on_conflict_do_update(index_elements=key, set_=values)
+
+
+def upsert(connection: Connection, table: Table, *key: str) -> Insert:
+    """An INSERT that replaces the row with the same `key`, columns that have to be unique together. Its
+    parameters have to name every column but a serial number."""
+    return _upsert(connection.dialect.name, table, key)
 
 
 def database_now(connection: Connection) -> Any:

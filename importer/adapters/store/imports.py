@@ -32,7 +32,7 @@ from sqlalchemy.exc import IntegrityError
 
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
-from importer.adapters.store.database import Database, database_now, insert_into
+from importer.adapters.store.database import Database, database_now, upsert
 from importer.adapters.store.outbox import post_notices
 from importer.adapters.store.tables import batches, consents, folder_tallies, grants, imports, leases
 from importer.adapters.store.webhook_calls import add_calls
@@ -206,10 +206,6 @@ class SqlImports(Database):
             add_calls(connection, calls)
             return True
 
-    def set_progress(self, import_id: ImportId, progress: Progress, lease: Lease) -> None:
-        with self.writing(lease) as connection:
-            _change(connection, import_id, {"progress": asdict(progress)})
-
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
         with self.reading() as connection:
             place = _place_in_owner(imports.c.created_at, imports.c.seq)
@@ -259,24 +255,28 @@ class SqlImports(Database):
             connection.execute(update(grants).where(grants.c.import_id == import_id).values(values))
             return True
 
-    def save_tallies(self, import_id: ImportId, tallies: Collection[FolderTally], lease: Lease) -> None:
+    def save_tallies(
+        self,
+        import_id: ImportId,
+        tallies: Collection[FolderTally],
+        lease: Lease,
+        *,
+        progress: Progress | None = None,
+    ) -> None:
         rows = [
             {"import_id": import_id, "source_key": folder_key(tally.source_folder)}
             | mapping.tally_values(tally)
             for tally in tallies
         ]
-        if not rows:
+        if not rows and progress is None:
             return
         with self.writing(lease) as connection:
-            if connection.execute(select(imports.c.seq).where(imports.c.id == import_id)).first() is None:
+            if progress is not None:
+                _change(connection, import_id, {"progress": asdict(progress)})
+            elif connection.execute(select(imports.c.seq).where(imports.c.id == import_id)).first() is None:
                 raise _unknown(import_id)
-            insertion = insert_into(connection, folder_tallies)
-            key = ("import_id", "source_key")
-            upsert = insertion.on_conflict_do_update(
-                index_elements=key,
-                set_={name: insertion.excluded[name] for name in rows[0] if name not in key},
-            )
-            connection.execute(upsert, rows)
+            if rows:
+                connection.execute(upsert(connection, folder_tallies, "import_id", "source_key"), rows)
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
         statement = (

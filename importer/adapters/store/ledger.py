@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
-from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.database import Database, insert_into, upsert
 from importer.adapters.store.tables import (
     folder_checkpoints,
     folder_maps,
@@ -42,6 +42,7 @@ from importer.domain.model import (
     IN_REMOVED_FOLDER,
     UNSEEN,
     Account,
+    FolderCheckpoint,
     FolderRef,
     ImportId,
     Intent,
@@ -52,6 +53,7 @@ from importer.domain.model import (
 )
 from importer.domain.receipts.receipt_splitting import split
 from importer.ports.leases import Lease
+from importer.ports.ledger import BatchOutcome, LedgerChanges
 
 _PAGE_ROWS: Final = 250
 
@@ -70,13 +72,8 @@ class SqlLedger(Database):
         with self.writing(lease) as connection:
             if not mapping:
                 return
-            insertion = insert_into(connection, folder_maps)
-            upsert = insertion.on_conflict_do_update(
-                index_elements=[folder_maps.c.route, folder_maps.c.source_key],
-                set_={"destination_folder": insertion.excluded.destination_folder},
-            )
             connection.execute(
-                upsert,
+                upsert(connection, folder_maps, "route", "source_key"),
                 [
                     {
                         "route": route,
@@ -153,7 +150,8 @@ class SqlLedger(Database):
     def detach_all(self, destination: Account, folders: Sequence[str], lease: Lease) -> None:
         with self.writing(lease) as connection:
             for route in _routes_into(connection, destination):
-                for name in folders:
+                recorded = connection.execute(_RECORDED_FOLDERS, {"of_route": route}).scalars()
+                for name in sorted(set(recorded).intersection(folders)):
                     last = connection.execute(
                         select(receipts.c.destination_uidvalidity)
                         .where(_into(receipts, route, name), ~receipts.c.undone)
@@ -221,10 +219,16 @@ class SqlLedger(Database):
         with self.reading() as connection:
             return [mapping.intent(row) for row in connection.execute(statement)]
 
+    def recorded_folders(self, route: Route) -> Collection[str]:
+        with self.reading() as connection:
+            rows = connection.execute(_RECORDED_FOLDERS, {"of_route": route})
+            return {row.destination_folder for row in rows}
+
     def note_intent(self, route: Route, intent: Intent, lease: Lease) -> None:
-        with self.writing(lease) as connection:
-            _delete_intent(connection, route, intent.destination.name, intent.slot)
-            connection.execute(_NEW_INTENT, mapping.intent_values(route, intent))
+        self.write(route, LedgerChanges(intent=intent), lease)
+
+    def save_checkpoint(self, route: Route, checkpoint: FolderCheckpoint, lease: Lease) -> None:
+        self.write(route, LedgerChanges(checkpoints=(checkpoint,)), lease)
 
     def record(
         self,
@@ -237,16 +241,42 @@ class SqlLedger(Database):
         closes_slot: int | None = None,
     ) -> None:
         """Raises ValueError if a receipt belongs to another destination folder."""
-        for receipt in receipts:
-            if receipt.destination.name != destination_folder:
-                raise ValueError(f"a receipt for {receipt.destination.name!r} under {destination_folder!r}")
+        outcome = BatchOutcome(destination_folder, tuple(receipts), tuple(refusals), closes_slot)
+        self.write(route, LedgerChanges((outcome,)), lease)
+
+    def write(self, route: Route, changes: LedgerChanges, lease: Lease) -> None:
+        """Raises ValueError if a receipt belongs to another destination folder than its batch."""
+        new_receipts: list[mapping.Values] = []
+        new_refusals: list[mapping.Values] = []
+        closed: list[mapping.Values] = []
+        for outcome in changes.outcomes:
+            for receipt in outcome.receipts:
+                if receipt.destination.name != outcome.destination_folder:
+                    folders = f"{receipt.destination.name!r} under {outcome.destination_folder!r}"
+                    raise ValueError(f"a receipt for {folders}")
+                new_receipts.append(mapping.receipt_values(route, receipt))
+            new_refusals += map(mapping.refusal_values, outcome.refusals)
+            if outcome.closes_slot is not None:
+                closed.append(_intent_key(route, outcome.destination_folder, outcome.closes_slot))
+        marks = [
+            {"route": route, "source_key": folder_key(checkpoint.tally.source_folder)}
+            | mapping.checkpoint_values(checkpoint)
+            for checkpoint in changes.checkpoints
+        ]
         with self.writing(lease) as connection:
-            if receipts:
-                connection.execute(_NEW_RECEIPT, [mapping.receipt_values(route, r) for r in receipts])
-            if refusals:
-                connection.execute(_NEW_REFUSAL, [mapping.refusal_values(r) for r in refusals])
-            if closes_slot is not None:
-                _delete_intent(connection, route, destination_folder, closes_slot)
+            if new_receipts:
+                connection.execute(_NEW_RECEIPT, new_receipts)
+            if new_refusals:
+                connection.execute(_NEW_REFUSAL, new_refusals)
+            if closed:
+                connection.execute(_OLD_INTENT, closed)
+            if marks:
+                connection.execute(upsert(connection, folder_checkpoints, "route", "source_key"), marks)
+            if changes.intent is not None:
+                connection.execute(
+                    upsert(connection, intents, "route", "destination_key", "slot"),
+                    mapping.intent_values(route, changes.intent),
+                )
 
     def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
         page = (
@@ -262,7 +292,6 @@ class SqlLedger(Database):
 # Built once: building a statement costs more than running it, and these run with every batch.
 _NEW_RECEIPT: Final = insert(receipts)
 _NEW_REFUSAL: Final = insert(refusals)
-_NEW_INTENT: Final = insert(intents)
 _OLD_INTENT: Final = delete(intents).where(
     intents.c.route == bindparam("of_route"),
     intents.c.destination_key == bindparam("of_folder"),
@@ -270,9 +299,15 @@ _OLD_INTENT: Final = delete(intents).where(
 )
 
 
-def _delete_intent(connection: Connection, route: Route, destination_folder: str, slot: int) -> None:
-    parameters = {"of_route": route, "of_folder": folder_key(destination_folder), "of_slot": slot}
-    connection.execute(_OLD_INTENT, parameters)
+_RECORDED_FOLDERS: Final = (
+    select(receipts.c.destination_folder)
+    .where(receipts.c.route == bindparam("of_route"))
+    .union(select(intents.c.destination_folder).where(intents.c.route == bindparam("of_route")))
+)
+
+
+def _intent_key(route: Route, destination_folder: str, slot: int) -> mapping.Values:
+    return {"of_route": route, "of_folder": folder_key(destination_folder), "of_slot": slot}
 
 
 def _routes_into(connection: Connection, destination: Account) -> set[Route]:

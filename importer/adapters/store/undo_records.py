@@ -109,10 +109,13 @@ class SqlUndoRecords(Database):
 
     def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
         with self.writing(lease) as connection:
-            for folder in folders:
-                values = {"import_id": import_id, "folder_key": folder_key(folder), "folder": folder}
+            if folders:
                 connection.execute(
-                    insert_into(connection, created_folders).values(values).on_conflict_do_nothing()
+                    insert_into(connection, created_folders).on_conflict_do_nothing(),
+                    [
+                        {"import_id": import_id, "folder_key": folder_key(folder), "folder": folder}
+                        for folder in folders
+                    ],
                 )
 
     def created(self, import_id: ImportId) -> Sequence[str]:

@@ -81,9 +81,9 @@ class ProgressRecorder:
             self._write()
 
     def _write(self) -> None:
-        self._store.save_tallies(self._import_id, tuple(self._unsaved.values()), self._lease)
+        tallies = tuple(self._unsaved.values())
+        self._store.save_tallies(self._import_id, tallies, self._lease, progress=self.progress)
         self._unsaved.clear()
         if self.progress is not None:
-            self._store.set_progress(self._import_id, self.progress, self._lease)
             self._saved = self.progress
         self._flushed_at = self._clock.now()

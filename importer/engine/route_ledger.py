@@ -1,0 +1,139 @@
+"""The ledger of one leg: fewer transactions for the same promises.
+
+Invariants:
+- An intent is in the database before `note_intent` returns, together with everything recorded before it.
+- What `record` puts off is protected meanwhile: by the intent that the same transaction will remove, or
+  because the next leg would come to the same result. It is written with the next intent, before the first
+  read that might miss it, by `flush`, or at once if nothing was written within PUT_OFF. After a crash the
+  next leg settles what was put off like an append without a reply.
+- Refusals are never put off.
+- A folder is read only if something was recorded in it: the leg holds the lease of the mailbox, so that no
+  other one records anything meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from importer.domain.model import FolderCheckpoint, ImportId, Intent, Receipt, Refusal, Route
+from importer.engine.leg_context import Leg
+from importer.ports.leases import Lease
+from importer.ports.ledger import BatchOutcome, Ledger, LedgerChanges
+
+PUT_OFF: Final = timedelta(seconds=1)
+MOST_PUT_OFF: Final = 64
+"""Batches whose outcomes are held in memory."""
+
+
+class RouteLedger:
+    """Stands in for the ledger of `leg`. Thread-safe. Methods that are not here pass through, after `flush`.
+
+    Every method may raise what the ledger raises for something that was put off: LeaseLost, for one.
+    """
+
+    def __init__(self, leg: Leg) -> None:
+        self._ledger = leg.ledger
+        self._route = leg.import_.route
+        self._lease = leg.lease
+        self._now = leg.clock.now
+        self._lock = threading.RLock()
+        self._outcomes: list[BatchOutcome] = []
+        self._checkpoints: list[FolderCheckpoint] = []
+        self._written_at = self._now()
+        self._folders = set(self._ledger.recorded_folders(self._route))
+        self._import_id = leg.import_.id
+        self._has_refusals = next(iter(self._ledger.refusals(self._import_id)), None) is not None
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._ledger, name)
+
+        def after_flush(*arguments: Any, **named: Any) -> Any:
+            self.flush()
+            return method(*arguments, **named)
+
+        return after_flush
+
+    # --- Writing -------------------------------------------------------------------------------------
+
+    def note_intent(self, _route: Route, intent: Intent, _lease: Lease) -> None:
+        with self._lock:
+            self._folders.add(intent.destination.name)
+            self._write(intent)
+
+    def record(
+        self,
+        _route: Route,
+        destination_folder: str,
+        receipts: Sequence[Receipt],
+        refusals: Sequence[Refusal],
+        _lease: Lease,
+        *,
+        closes_slot: int | None = None,
+    ) -> None:
+        outcome = BatchOutcome(destination_folder, tuple(receipts), tuple(refusals), closes_slot)
+        with self._lock:
+            self._outcomes.append(outcome)
+            if receipts:
+                self._folders.add(destination_folder)
+            self._has_refusals = self._has_refusals or bool(refusals)
+            if refusals or self._is_late():
+                self._write()
+
+    def save_checkpoint(self, _route: Route, checkpoint: FolderCheckpoint, _lease: Lease) -> None:
+        with self._lock:
+            self._checkpoints.append(checkpoint)
+            if self._is_late():
+                self._write()
+
+    def flush(self) -> None:
+        """Write what was put off."""
+        with self._lock:
+            if self._outcomes or self._checkpoints:
+                self._write()
+
+    def _is_late(self) -> bool:
+        held = len(self._outcomes) + len(self._checkpoints)
+        return held >= MOST_PUT_OFF or self._now() - self._written_at >= PUT_OFF
+
+    def _write(self, intent: Intent | None = None) -> None:
+        """One transaction. If it fails, what was put off stays."""
+        changes = LedgerChanges(tuple(self._outcomes), tuple(self._checkpoints), intent)
+        self._ledger.write(self._route, changes, self._lease)
+        self._outcomes.clear()
+        self._checkpoints.clear()
+        self._written_at = self._now()
+
+    # --- Reading -------------------------------------------------------------------------------------
+
+    def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
+        if not self._has(destination_folder):
+            return iter(())
+        return self._ledger.receipts(route, destination_folder)
+
+    def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
+        return self._ledger.last_receipt(route, destination_folder) if self._has(destination_folder) else None
+
+    def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
+        return self._ledger.intents(route, destination_folder) if self._has(destination_folder) else ()
+
+    def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
+        if import_id == self._import_id and not self._has_refusals:
+            return iter(())
+        return self._ledger.refusals(import_id)
+
+    def _has(self, destination_folder: str) -> bool:
+        """Whether anything was ever recorded in the folder; if so, all of it can be read now."""
+        with self._lock:
+            if destination_folder not in self._folders:
+                return False
+            self.flush()
+            return True
+
+
+def ledger_of_leg(leg: Leg) -> tuple[Ledger, Callable[[], None]]:
+    """The ledger for a leg, and `flush`, to be called at its end."""
+    ledger = RouteLedger(leg)
+    return cast(Ledger, ledger), ledger.flush
