@@ -161,7 +161,7 @@ def _waiting_pages(page: Page, places: Places, old: User, new: User, take: Take)
     page.locator("summary.danger").click()
     take("13-cancel")
     page.click("form[action$='/cancel'] button")
-    page.locator("form[action$='/again'] button").wait_for(timeout=PATIENCE_MS)
+    page.locator("a[href$='/again']").wait_for(timeout=PATIENCE_MS)
     take("14-cancelled")
     places.line.bytes_per_s = None
 

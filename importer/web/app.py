@@ -39,6 +39,7 @@ from importer.web.pages import (
     openid_pages,
     provider_callback,
     source_check,
+    way_on,
 )
 from importer.web.pages.import_pages import PageNotFound
 from importer.web.readiness import Readiness
@@ -95,6 +96,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         provider_callback.router,
         consent_page.router,
         import_pages.router,
+        way_on.router,
         csv_upload.router,
         activity_page.router,
     ):

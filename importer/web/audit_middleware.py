@@ -32,6 +32,7 @@ AUDITED: Final = {
     ("GET", "/sign-in/{provider}"): AuditAction.CONSENT_GIVE,
     ("POST", "/new/start"): AuditAction.IMPORT_START,
     ("POST", "/file/start"): AuditAction.IMPORT_START,
+    ("POST", "/imports/{import_id}/again/start"): AuditAction.IMPORT_START,
     ("POST", "/imports"): AuditAction.IMPORT_START,
     ("POST", "/batches"): AuditAction.IMPORT_START,
     ("POST", "/batches/csv"): AuditAction.IMPORT_START,
@@ -55,6 +56,7 @@ UNAUDITED: Final = frozenset(
         ("POST", "/new/sign-in"),  # forwards to the provider; the callback is recorded
         ("POST", "/file"),
         ("POST", "/imports/{import_id}/again"),
+        ("POST", "/imports/{import_id}/again/sign-in"),  # forwards to the provider, as above
         ("POST", "/detect"),  # opens no mailbox
     }
 )

@@ -150,6 +150,13 @@ def find_destination(guest: Guest, key: str) -> VerifiedMailbox | None:
     return guest.session_data.mailbox(key)
 
 
+def destination_sign_in(site: Site) -> str:
+    """The `Provider.sign_in` that replaces passwords at the destination host; "" if unavailable."""
+    host = site.catalog.for_host(site.destination.host)
+    sign_in = host.sign_in if host is not None else None
+    return sign_in if sign_in is not None and site.deps.access.can_sign_in(sign_in) else ""
+
+
 class SignInNeeded(Exception):
     """The page requires a session."""
 

@@ -139,7 +139,7 @@ def sign_in(page: Page, url: str, user: User) -> None:
     page.goto(url)
     page.fill("#address", user.account.address)
     page.fill("#password", user.password)
-    page.click("form[action='/sign-in'] button")
+    page.click("form[action='/sign-in'] button:not(.reveal)")
     page.wait_for_url("**/new")
 
 

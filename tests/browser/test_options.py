@@ -128,7 +128,8 @@ def test_run_again_copies_changed_flags_if_chosen(page: Page, site: Stage, name:
     client.select("INBOX")
     assert client.store("1", "+FLAGS", "\\Flagged")[0] == "OK"
     client.logout()
-    page.locator("form[action$='/again'] button").first.click()
+    page.locator("a[href$='/again']").first.click()
+    page.click("form[action$='/again'] button")
     page.wait_for_url("**/new/mailbox")
     page.fill("#password", old.password)
     page.click("form[action='/new/mailbox'] button.primary")
@@ -144,7 +145,8 @@ def test_run_again_copies_changed_flags_if_chosen(page: Page, site: Stage, name:
     at_rest(page)
     [copy] = new.read().folders["INBOX",]
     assert "\\flagged" in copy.flags
-    page.locator("form[action$='/again'] button").first.click()
+    page.locator("a[href$='/again']").first.click()
+    page.click("form[action$='/again'] button")
     page.fill("#password", old.password)
     page.click("form[action='/new/mailbox'] button.primary")
     expect(sync_flags).to_be_checked()

@@ -50,4 +50,4 @@ def test_the_way_on_after_the_end(
     problem = Problem(Text(code)) if code else None
     office.deps.store.update_import(replace(import_, state=state, problem=problem), lease)
     page = ada.get(f"/imports/{import_.id}").text
-    assert f">{name}</button>" in page
+    assert f'href="/imports/{import_.id}/again">{name}</a>' in page

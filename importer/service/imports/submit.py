@@ -24,7 +24,7 @@ from importer.service.deps import Deps
 from importer.service.import_batch import batch_of_import
 from providers.endpoint import Secret
 from providers.errors import Side
-from providers.grants import DestinationGrant, PasswordGrant
+from providers.grants import DestinationGrant, OAuthGrant, PasswordGrant
 
 
 class RowOutcome(StrEnum):
@@ -191,13 +191,14 @@ def resubmit(
     source_sign_in: str = "",
     destination_sign_in: str = "",
     choices: Choices = NO_CHOICES,
+    source_grant: OAuthGrant | None = None,
 ) -> SubmittedRow:
     """Submit the route of an earlier import again, whether or not that import is complete.
 
-    Options that `choices` leaves open are the earlier import's. If an import of the same route and owner is
-    under way, that one is returned and continues with these passwords. The new import has the owner of the
-    earlier one, and what the actor leaves open of `notify` and `language`. For a side without a password see
-    `Row`.
+    Options that `choices` leaves open are the earlier import's, and so is the name of its batch. If an import
+    of the same route and owner is under way, that one is returned and continues with these passwords. The new
+    import has the owner of the earlier one, and what the actor leaves open of `notify` and `language`. For a
+    side without a password see `Row`.
     """
     row = Row(
         0,
@@ -208,6 +209,7 @@ def resubmit(
         source_sign_in=source_sign_in,
         destination_sign_in=destination_sign_in,
         choices=choices,
+        source_grant=source_grant,
     )
     batch = batch_of_import(deps, import_)
     on_behalf = replace(
@@ -216,5 +218,6 @@ def resubmit(
         notify=actor.notify or import_.submitter,
         language=actor.language or import_.language,
     )
-    submission = submit(deps, on_behalf, [row], options=import_.options, name="again", again=True)
+    name = batch.name if batch is not None else ""
+    submission = submit(deps, on_behalf, [row], options=import_.options, name=name, again=True)
     return submission.rows[0]

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
+from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
 from importer.domain.model import Batch, BatchId, Import, ImportId
@@ -21,6 +22,7 @@ from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import report_json
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.owner_consent import links
+from importer.service.access.source_sign_in import give_back
 from importer.service.access.visibility import batch_of, batches_of, import_of
 from importer.service.access.web_sessions import is_open
 from importer.service.deps import Deps
@@ -114,8 +116,11 @@ def download_report_csv(guest: SignedIn, import_id: str) -> Response:
 def run_again(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     """Redirect to the password form for the same source: its password was deleted when the import ended."""
     import_ = _import(guest, import_id)
+    dropped = guest.session_data.sources
     guest.update_session(lambda before: before.with_rerun(import_))
-    return redirect("/new/mailbox")
+    response = redirect("/new/mailbox")
+    response.background = BackgroundTask(give_back, guest.visitor.site.deps, dropped)
+    return response
 
 
 @router.post("/imports/{import_id}/pause")

@@ -37,6 +37,7 @@ from importer.web.request_context import (
     SignedIn,
     Site,
     closed_rerun_destination,
+    destination_sign_in,
     field_text,
     find_destination,
     guest_actor,
@@ -95,7 +96,7 @@ def start_imports(guest: SignedIn, fields: Fields) -> Response:
         entered = {name: field_text(fields, name) for name in errors}
         return _review_page(guest, choices, 422, problem, errors=errors, entered=entered)
     by_right = destination.account == rerun_destination_by_right(guest)
-    sign_in = "" if by_right or destination.password is not None else _destination_sign_in(guest.visitor.site)
+    sign_in = "" if by_right or destination.password is not None else destination_sign_in(guest.visitor.site)
     if destination.password is None and not (sign_in or by_right):
         problem = guest.visitor.texts.gettext("Enter the password of this mailbox, then press Import again.")
         values = {"address": destination.account.address}
@@ -138,13 +139,6 @@ def _submit(guest: Guest, rows: Sequence[Row], options: ImportOptions, notify: s
         return redirect(f"/batches/{submission.batch.id}")
     under_way = next((row.import_ for row in submission.rows if row.outcome is not RowOutcome.STARTED), None)
     return redirect(f"/imports/{under_way.id}" if under_way is not None else "/imports")
-
-
-def _destination_sign_in(site: Site) -> str:
-    """The `Provider.sign_in` that replaces passwords at the destination host; "" if unavailable."""
-    host = site.catalog.for_host(site.destination.host)
-    sign_in = host.sign_in if host is not None else None
-    return sign_in if sign_in is not None and site.deps.access.can_sign_in(sign_in) else ""
 
 
 def count_starts(guest: Guest, rows: Sequence[Row]) -> None:
@@ -225,5 +219,5 @@ def _review_page(
         errors=errors,
         advanced=bool(errors or rerun or options.chosen.keys() - _ABOUT_LABELS),
         checked=checked,
-        signs_in=_destination_sign_in(site),
+        signs_in=destination_sign_in(site),
     )

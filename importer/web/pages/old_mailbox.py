@@ -125,7 +125,7 @@ def submit_password(guest: SignedIn, fields: Fields) -> Response:
                     LoginOrigin(visitor.client, guest.session.person),
                 )
         except (MailError, RateLimited) as error:
-            errors = {"form": _source_problem(guest, error, account)}
+            errors = {"form": source_problem(guest, error, account)}
             note_login(visitor.audit, account, error)
         else:
             note_login(visitor.audit, account, None)
@@ -324,7 +324,7 @@ def _steps(provider: Provider | None, kind: LoginKind) -> list[Step]:
     return [step for step in steps if step.id != OWN_SIGN_IN]
 
 
-def _source_problem(guest: Guest, error: MailError | RateLimited, account: Account) -> str:
+def source_problem(guest: Guest, error: MailError | RateLimited, account: Account) -> str:
     if isinstance(error, LoginRejected):
         return mail_problem(guest.visitor.texts, error)
     return login_problem(guest.visitor, error, account.endpoint.host)

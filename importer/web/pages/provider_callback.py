@@ -24,6 +24,7 @@ from importer.web.cookies import set_session_token
 from importer.web.pages.consent_page import complete_consent
 from importer.web.pages.old_mailbox import sign_in_host, with_verified_source
 from importer.web.pages.sign_in_result import Retry, failure, result_page
+from importer.web.pages.way_on import start_again
 from importer.web.rendering import redirect
 from importer.web.request_context import AnyVisitor, Guest
 from providers.errors import MailError
@@ -64,6 +65,11 @@ def _complete_source(guest: Guest, pending: PendingSignIn, answer: dict[str, str
         note_login(visitor.audit, pending.account, error)
         return failure(guest, error, retry=retry)
     note_login(visitor.audit, pending.account, None)
+    if pending.starts and rerun is not None and source.signed_in is not None:
+        token = keep(deps, guest.session, pending, source, lambda before: before)
+        response = start_again(guest, rerun, None, source.signed_in.grant)
+        set_session_token(response, visitor.site, token)
+        return response
     token = keep(deps, guest.session, pending, source, partial(with_verified_source, source, rerun))
     response = redirect("/new/review")
     set_session_token(response, visitor.site, token)

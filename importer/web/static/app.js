@@ -23,6 +23,25 @@ window.addEventListener("pageshow", (event) => {
   }
 });
 
+// --- Passwords can be shown while they are typed ---------------------------------------------------
+
+for (const secret of document.querySelectorAll(".secret")) {
+  const input = secret.querySelector("input");
+  const button = document.createElement("button");
+  const show = (visible) => {
+    input.type = visible ? "text" : "password";
+    button.textContent = visible ? secret.dataset.hide : secret.dataset.show;
+    button.setAttribute("aria-label", `${button.textContent}: ${input.labels[0].textContent}`);
+  };
+  button.type = "button";
+  button.className = "plain reveal";
+  button.setAttribute("aria-controls", input.id);
+  button.addEventListener("click", () => show(input.type === "password"));
+  input.form.addEventListener("submit", () => show(false)); // browsers would keep it as a text
+  show(false);
+  secret.append(button);
+}
+
 const wrong = document.querySelector("[aria-invalid=true]");
 if (wrong) {
   wrong.focus();
