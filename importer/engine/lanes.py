@@ -158,7 +158,7 @@ class Lanes:
             if phase is not None:
                 self._let_join(job, phase)
             on_concluded = partial(self._batch_concluded, job)
-            Pipeline(job.state, lane, self._held, lambda: not self._stopping, on_concluded).run()
+            Pipeline(job.state, lane, self._held, self._may_continue, on_concluded).run()
             prepared = self._leave(job)
             if prepared is None:
                 return
@@ -192,6 +192,12 @@ class Lanes:
         self._on_tally(job.state.tally, job.state.remaining)
         if self._leg.budget.spent():
             self._stop(spent=True)
+
+    def _may_continue(self) -> bool:
+        """Whether a lane may begin something: asked before each fetch and each append."""
+        if not self._stopping and self._leg.budget.is_called_off():
+            self._stop(spent=True)
+        return not self._stopping
 
     # --- Scheduling: `_changed` guards its state -------------------------------------------------------
 

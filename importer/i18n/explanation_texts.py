@@ -26,8 +26,8 @@ _EXAMPLES: Final = 5
 
 _NEXT: Final = {
     Upcoming.NOTHING: N_("Nothing: it has ended, and its passwords are erased."),
-    Upcoming.ENDS_SOON: N_("It ends as soon as the messages being copied are stored."),
-    Upcoming.PAUSES_SOON: N_("It pauses as soon as the messages being copied are stored."),
+    Upcoming.ENDS_SOON: N_("It ends within five seconds. Messages already copied stay."),
+    Upcoming.PAUSES_SOON: N_("It pauses within five seconds. Messages already copied stay."),
     Upcoming.CONTINUES_WITH_COMMAND: N_("It continues as long as the command that copies it runs."),
     Upcoming.CONTINUES_UNCOUNTED: N_(
         "It continues automatically; this wait does not count as a failed attempt."

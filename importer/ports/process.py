@@ -80,6 +80,11 @@ class Budget(Protocol):
         LeaseLost."""
         ...
 
+    def is_called_off(self) -> bool:
+        """True once somebody asked for the leg's end, or the process stops: nothing more is begun. Only looks
+        at a flag, so it may be called before each command."""
+        ...
+
 
 class Observer(Protocol):
     """Receives progress as it happens."""

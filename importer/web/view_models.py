@@ -34,8 +34,8 @@ _TONES: Final = {
 
 _COPIES_STAY: Final = N_("Messages already copied stay in the new mailbox.")
 _REQUESTED: Final = {
-    ControlRequest.PAUSE: N_("It will pause in a moment."),
-    ControlRequest.CANCEL: N_("It will end in a moment."),
+    ControlRequest.PAUSE: N_("It pauses within five seconds. Messages already copied stay."),
+    ControlRequest.CANCEL: N_("It ends within five seconds. Messages already copied stay."),
 }
 
 
@@ -70,6 +70,12 @@ class ImportView:
         return over or self.import_.state is State.PAUSED or bool(self.sign_ins)
 
     @property
+    def pause_pending(self) -> bool:
+        """Whether a pause was asked for that is not in effect yet: it can be taken back."""
+        paused = self.import_.requested is ControlRequest.PAUSE
+        return paused and self.import_.state not in (*ENDED, State.PAUSED)
+
+    @property
     def can_pause(self) -> bool:
         return not self.ended and self.import_.requested is None and self.import_.state is not State.PAUSED
 
@@ -78,6 +84,8 @@ class ImportView:
         """Whether it can be resumed after a pause, or retried before its time."""
         if self.import_.requested is ControlRequest.CANCEL:
             return False
+        if self.pause_pending:
+            return True
         problem = self.import_.problem
         early_retry = problem is None or public_row(problem.code).retry_now
         return self.import_.state is State.PAUSED or (self.import_.state is State.WAITING and early_retry)

@@ -12,9 +12,10 @@ import pytest
 
 from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef, Import, ImportId, Message, NotHandedOut
+from importer.engine.leg import LegEnd
 from importer.engine.leg_context import Lane, TransferLimits
 from tests.fakes.mailbox import MemoryReader
-from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
+from tests.property.world import DESTINATION, SOURCE, Batches, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
 
@@ -98,3 +99,19 @@ def test_a_twin_of_a_message_in_flight_is_fetched_once(monkeypatch: pytest.Monke
     tally = world.run(batch=1, legs_of=1000).tallies["INBOX"]
     assert (tally.found, tally.copied, tally.duplicate) == (4, 2, 2)
     assert sorted(fetched) == [1, 2, 3, 4]
+
+
+def test_no_append_is_begun_once_the_leg_is_called_off() -> None:
+    """A pause is noticed while a batch is on its way: nothing is sent after it."""
+    budget = Batches(99)
+    world = World(budget=budget)
+    for number in range(40):
+        world.source.folders["INBOX"].add((), "", b"Subject: %d\r\n\r\ntext" % number)
+
+    def call_off(_body: bytes) -> None:
+        budget.called_off = True
+
+    world.destination.refuses = call_off
+    import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now())
+    assert world._leg(import_, Watcher(), TransferLimits(batch_messages=2), 0) is LegEnd.AGAIN
+    assert len(world.destination.folders["INBOX"].messages) == 2

@@ -106,9 +106,13 @@ class Batches:
     """A budget of a number of batches."""
 
     left: int
+    called_off: bool = False
 
     def count(self, side: Side, size_bytes: int) -> None:
         pass
+
+    def is_called_off(self) -> bool:
+        return self.called_off
 
     def spent(self) -> bool:
         self.left -= 1
@@ -127,6 +131,7 @@ class World:
     refuse_lanes_above: int = 99
     options: ImportOptions = ImportOptions()
     account: Account = SOURCE  # of the source
+    budget: Batches | None = None  # of each leg, in place of a number of batches
 
     def __post_init__(self) -> None:
         self.clock.on_sleep = self.destination.land
@@ -198,7 +203,7 @@ class World:
                     self._lane,
                     self.store,
                     lease,
-                    Batches(legs_of),
+                    self.budget or Batches(legs_of),
                     watcher,
                     self.clock,
                     lambda header: is_notice(KEY, header),

@@ -11,11 +11,14 @@ import pytest
 from importer.domain.model import Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.engine.leg_context import TransferLimits
+from importer.i18n.translations import texts
 from importer.service.imports.control import Changed, Effect, cancel, pause, resume
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import submit
 from importer.service.legs.run_leg import handle_ring
 from importer.service.tick import Tick
+from importer.web.live_progress import Snapshot
+from importer.web.view_models import import_view
 from providers.errors import ServerUnavailable, Throttled
 from tests.unit.test_service import MINUTE, Office, a_row
 
@@ -220,3 +223,19 @@ def test_a_leg_ends_after_its_batch_once_its_must_yield_and_rings_again(office: 
     assert office.new.message_count < 6
     assert office.queue.take() == [import_id]
     assert office.work(import_id).state is State.COMPLETE
+
+
+def test_a_pause_can_be_taken_back_before_it_is_in_effect(office: Office) -> None:
+    changed: list[Changed] = []
+
+    def pause_and_resume(import_id: ImportId) -> None:
+        changed.append(pause(office.deps, import_id))
+        assert import_view(texts("en"), Snapshot(office.import_(import_id)), office.clock.now()).can_resume
+        changed.append(resume(office.deps, import_id))
+
+    import_ = in_a_leg(office, pause_and_resume)
+    assert [one.effect for one in changed] == [Effect.SOON, Effect.DONE]
+    assert "within five seconds" in changed[0].message
+    assert "taken back" in changed[1].message
+    assert import_.requested is None
+    assert office.work(import_.id).state is State.COMPLETE

@@ -136,7 +136,8 @@ def _actions(report: Report, context: ExplanationContext) -> tuple[Action, ...]:
         return ()
     if not context.has_passwords:
         return (Action.CANCEL,)
-    match state:
+    pausing = report.import_.requested is ControlRequest.PAUSE  # can be taken back until it is in effect
+    match State.PAUSED if pausing else state:
         case State.PAUSED:
             return (Action.RESUME, Action.CANCEL)
         case State.WAITING:

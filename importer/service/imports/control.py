@@ -57,11 +57,14 @@ def pause(deps: Deps, import_id: ImportId) -> Changed:
         return Changed(
             after, Effect.DONE, "Paused. Copied messages stay; copying continues when you resume it."
         )
-    return Changed(after, Effect.SOON, "It pauses as soon as the current messages are stored.")
+    return Changed(after, Effect.SOON, "It pauses within five seconds; copied messages stay.")
 
 
 def resume(deps: Deps, import_id: ImportId) -> Changed:
-    """Continue a paused import; retry a waiting one now. Raises LookupError for an unknown import."""
+    """Continue a paused import; take back a pause that is not in effect yet; retry a waiting one now.
+
+    Raises LookupError for an unknown import.
+    """
     before = _known(deps, import_id)
     if before.state in import_state.ENDED:
         return Changed(
@@ -75,6 +78,8 @@ def resume(deps: Deps, import_id: ImportId) -> Changed:
     deps.queue.ring(import_id)
     if after.state is State.PAUSED:
         return Changed(after, Effect.SOON, "It resumes in a moment.")
+    if before.requested is ControlRequest.PAUSE and before.state is not State.PAUSED:
+        return Changed(after, Effect.DONE, "The pause is taken back: it keeps copying.")
     return Changed(after, Effect.DONE, "Resumed.")
 
 
@@ -93,7 +98,7 @@ def cancel(deps: Deps, import_id: ImportId) -> Changed:
         return Changed(
             after, Effect.TOO_LATE, f"The import ended before it could be cancelled ({after.state})."
         )
-    return Changed(after, Effect.SOON, "It ends as soon as the current messages are stored.")
+    return Changed(after, Effect.SOON, "It ends within five seconds; copied messages stay.")
 
 
 def apply_request(deps: Deps, import_: Import, lease: Lease) -> Import:

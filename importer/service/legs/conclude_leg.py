@@ -50,7 +50,7 @@ def conclude(
     progressed = import_.progress.messages_done > before.messages_done
     now = deps.clock.now()
     if isinstance(outcome, CutOff):
-        outcome = _why_cut_off(deps, import_, progressed=progressed)
+        outcome = _why_cut_off(import_, outcome, progressed=progressed)
     if isinstance(outcome, Completed):
         return finish_copied(deps, import_, lease)
     if requested(deps, import_.id) is ControlRequest.CANCEL:
@@ -135,10 +135,10 @@ def note_own_fault(import_id: ImportId, code: str, reason: str) -> None:
         log.error("database.lost", import_id=import_id, reason=reason)
 
 
-def _why_cut_off(deps: Deps, import_: Import, *, progressed: bool) -> Unfinished | MailTrouble:
-    """A leg that brought nothing until its deadline counts as one with too slow a server."""
-    called_off = requested(deps, import_.id) is not None or deps.must_yield(import_.id)
-    if progressed or deps.stopping() or called_off:
+def _why_cut_off(import_: Import, cut: CutOff, *, progressed: bool) -> Unfinished | MailTrouble:
+    """A leg that brought nothing until its deadline counts as one with too slow a server. One that was called
+    off does not, even if the request was taken back since."""
+    if progressed or cut.called_off:
         return Unfinished()
     host = import_.source.endpoint.host
     return MailTrouble(ServerTooSlow(Text("server_too_slow", host=host), side=Side.SOURCE))

@@ -17,7 +17,8 @@ CHECK_INTERVAL_S: Final = 1.0
 
 class LegWatch:
     """Context manager. `requested` and `stopping` are called about once a second, from a thread of its own;
-    the first time that one is true, `limit` ends after REQUEST_GRACE_S or STOP_GRACE_S."""
+    the first time that one is true, `called_off` is set, and `limit` ends after REQUEST_GRACE_S or
+    STOP_GRACE_S, though the request may be taken back meanwhile."""
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class LegWatch:
         self._requested = requested
         self._stopping = stopping
         self._each_second = each_second
+        self.called_off = False
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="leg-watch", daemon=True)
 
@@ -49,6 +51,7 @@ class LegWatch:
                 self._each_second()
             grace_s = self._grace_s()
             if grace_s is not None:
+                self.called_off = True
                 if not self._closed.wait(grace_s):
                     self._limit.end()
                 return

@@ -116,7 +116,15 @@ def run_leg(
     deps.store.update_import(running, lease)
     observer = ProgressRecorder(deps.store, import_.id, lease, deps.clock, on_progress)
     host_limits = HostLimits(deps, running, f"{deps.lease_owner} {lease.name} {lease.fence}")
-    outcome = _outcome(partial(_run, deps, running, log_in, lease, observer, host_limits))
+    limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
+    watch = LegWatch(
+        limit,
+        lambda: requested(deps, import_.id) is not None or deps.must_yield(import_.id),
+        deps.stopping,
+        observer.flush_due,
+    )
+    run = partial(_run, deps, running, log_in, lease, observer, host_limits, limit, watch)
+    outcome = _outcome(run, watch)
     reached = observer.progress or import_.progress
     running = replace(
         running,
@@ -131,14 +139,14 @@ def run_leg(
     return after
 
 
-def _outcome(run: Callable[[], LegOutcome]) -> LegOutcome:
+def _outcome(run: Callable[[], LegOutcome], watch: LegWatch) -> LegOutcome:
     """Return how the leg ended: no import stays without a next state. Raises LeaseLost only."""
     try:
         return run()
     except LeaseLost:
         raise
     except WorkEnded:
-        return CutOff()
+        return CutOff(called_off=watch.called_off)
     except PostponedByHost as postponed:
         return Postponed(postponed.problem, postponed.until)
     except MailError as error:
@@ -156,6 +164,8 @@ def _run(
     lease: Lease,
     observer: ProgressRecorder,
     host_limits: HostLimits,
+    limit: WorkLimit,
+    watch: LegWatch,
 ) -> LegOutcome:
     """Log in to both sides, then acquire the mailbox lease and run the engine under it.
 
@@ -171,13 +181,6 @@ def _run(
     destination = (import_.destination, logins.destination)
     labels = label_view(deps.store, import_.route, import_.options)
     clock, ttl = deps.clock, deps.deadlines.lease
-    limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
-    watch = LegWatch(
-        limit,
-        lambda: requested(deps, import_.id) is not None or deps.must_yield(import_.id),
-        deps.stopping,
-        observer.flush_due,
-    )
     with (
         watch,
         Heartbeat(deps.store, [], clock, ttl, asked_at_s=clock.elapsed_s(), on_renew=host_limits.renew_slots),
@@ -198,7 +201,7 @@ def _run(
             lanes.fence(heartbeat.check)
             heartbeat.when_lost(lanes.cut_off)
             try:
-                return _copy(deps, import_, first, lanes, mailbox, heartbeat, observer, host_limits)
+                return _copy(deps, import_, first, lanes, mailbox, heartbeat, observer, host_limits, watch)
             except Exception:
                 heartbeat.check()  # whatever failed after the connections were cut failed because of that
                 raise
@@ -216,6 +219,7 @@ def _copy(
     heartbeat: Heartbeat,
     observer: ProgressRecorder,
     host_limits: HostLimits,
+    watch: LegWatch,
 ) -> Completed | Unfinished | Postponed:
     """Run the engine. The reported progress is stored in any case."""
     try:
@@ -227,7 +231,7 @@ def _copy(
                 ledger=deps.store,
                 lease=mailbox,
                 budget=_LegBudget(
-                    deps, import_.id, heartbeat, deps.clock.now() + deps.deadlines.leg, host_limits
+                    deps, import_.id, heartbeat, deps.clock.now() + deps.deadlines.leg, host_limits, watch
                 ),
                 observer=observer,
                 clock=deps.clock,
@@ -255,8 +259,10 @@ class _LegBudget:
         heartbeat: Heartbeat,
         ends_at: datetime,
         host_limits: HostLimits,
+        watch: LegWatch,
     ) -> None:
         self._deps = deps
+        self._watch = watch
         self._import_id = import_id
         self._heartbeat = heartbeat
         self._ends_at = ends_at
@@ -266,6 +272,9 @@ class _LegBudget:
 
     def count(self, side: Side, size_bytes: int) -> None:
         self._host_limits.count_bytes(side, size_bytes)
+
+    def is_called_off(self) -> bool:
+        return self._watch.called_off
 
     def spent(self) -> bool:
         self._heartbeat.check()
