@@ -135,6 +135,9 @@ def up(workers: int, data: Path | None) -> None:
     commands = [_command("worker", settings)] * workers
     pages = "; no web pages, since MAILHAUL_DESTINATION_SERVER is not set"
     if settings.destination_server is not None:
+        from importer.web.listening import listening_socket
+
+        listening_socket(settings.web_listen).close()  # before anything runs: taken ports end the command
         commands.append(_command("web", settings))
         pages = f", web pages at {settings.web_origin}"
     with embedded_queue(settings):

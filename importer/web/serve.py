@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from types import FrameType
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -14,6 +13,7 @@ from importer.bootstrap import directory, queued
 from importer.exit_watchdog import ExitWatchdog
 from importer.settings import Settings
 from importer.web.app import create_app
+from importer.web.listening import listening_socket
 from importer.web.slow_clients import impatient_protocol
 from providers.bulk_discovery import BulkDiscovery
 
@@ -37,16 +37,13 @@ class Lookups:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until stopped by SIGTERM or SIGINT. Raises SettingsError, Unusable."""
-    listen = urlsplit(f"//{settings.web_listen}")
-    with queued(settings) as deps:
+    """Serve until stopped by SIGTERM or SIGINT. Raises SettingsError, InstallationFault."""
+    with listening_socket(settings.web_listen) as listener, queued(settings) as deps:
         app = create_app(deps, settings, Lookups(settings))
         proxies = ProxyHeadersMiddleware(cast("Any", app), settings.web_proxies).trusted_hosts
         config = uvicorn.Config(
             cast("Any", app),
             http=impatient_protocol(proxies.__contains__),
-            host=listen.hostname or "127.0.0.1",
-            port=listen.port or 0,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -56,7 +53,7 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=30,
             h11_max_incomplete_event_size=32 * 1024,
         )
-        _Server(config, ExitWatchdog(STOP_TIMEOUT_S)).run()
+        _Server(config, ExitWatchdog(STOP_TIMEOUT_S)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import imaplib
+import socket
+import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -211,3 +214,29 @@ def test_gmails_daily_cap_is_not_a_full_mailbox() -> None:
     assert said(error).startswith("imap.old.example has reached its daily transfer limit.")
     full = parse_reply(b"NO", b"[OVERQUOTA] Quota exceeded (mailbox for user is full)")
     assert isinstance(append_error(full, PEER, "Box"), QuotaExceeded)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "closed the connection"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "closed the connection"),
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), "closed the connection"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "Nothing answers"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "cannot be reached"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "cannot be reached"),
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "does not answer"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "no server called"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS"),
+    ],
+)
+def test_what_the_system_calls_an_error_is_not_put_into_the_servers_mouth(error: OSError, words: str) -> None:
+    opening = opening_error(error, PEER)
+    assert words in said(opening)
+    assert opening.server_text == ""
+    if not isinstance(error, socket.gaierror | ssl.SSLError):
+        during = login_error(error, "", PEER, explain=lambda _: None, secrets=())
+        assert "was lost" in said(during)
+        assert during.server_text == ""
+    cut = imaplib.IMAP4.abort("command: LOGIN => socket error: EOF")
+    assert login_error(cut, "", PEER, explain=lambda _: None, secrets=()).server_text == ""

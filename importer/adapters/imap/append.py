@@ -257,7 +257,7 @@ class AppendCommand:
             self._end(error)
         except BaseException:
             self._connection.drop()  # perhaps in the middle of a command
-            self._end(response_errors.lost(self._connection.peer, "interrupted"))
+            self._end(response_errors.lost(self._connection.peer))
             raise
 
     def _end(self, error: MailError | None = None) -> None:

@@ -30,7 +30,7 @@ def begin_append(
     mailbox = link.cursor.quoted(folder.name)
     queue = link.append_queue()
     if queue is None:
-        raise response_errors.lost(link.peer, "the connection was lost before this append")
+        raise response_errors.lost(link.peer)
     is_open = link.cursor.selected(queue.connection) is not None
     if is_open and not into_open_folder(queue.connection.capabilities):
         link.leave(folder.name)

@@ -38,11 +38,11 @@ from providers.server_messages import LOGIN_CODES, Meaning, classify
 from providers.text import Explain, Text
 
 
-def opening_error(error: Exception, peer: Peer) -> MailError:
-    """Translate an error raised between the name look-up and the end of STARTTLS."""
+def opening_error(error: Exception, peer: Peer) -> MailError:  # noqa: PLR0912 - one for each error
+    """Translate an error raised between the name look-up and the end of STARTTLS. Errors of the system and of
+    TLS are in our words: the server said nothing."""
     host, port = peer.host, str(peer.endpoint.port)
     kind: type[MailError]
-    server_text = str(error)
     match error:
         case imaplib.IMAP4.error():
             return _greeting_error(error, peer)
@@ -50,12 +50,12 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
             kind, code = ServerUnavailable, "server_unavailable.name"
         case AddressForbidden() | socket.gaierror() if isinstance(error, AddressForbidden) or peer.is_guarded:
             # One answer for both: whether a name exists inside is nothing for the user who guesses it.
-            kind, code, server_text = HostForbidden, "host_forbidden", ""
+            kind, code = HostForbidden, "host_forbidden"
         case socket.gaierror():
             kind, code = HostUnknown, "host_unknown"
         case ssl.SSLCertVerificationError():
             return CertificateRefused(_certificate_text(error, host), side=peer.side)
-        case ssl.SSLError() if "EOF" not in server_text:
+        case ssl.SSLError() if "EOF" not in str(error):
             kind, code = NotAnImapServer, "not_an_imap_server.tls"
         case EarlyBytes():
             kind, code = EncryptionUnavailable, "encryption_unavailable.early_bytes"
@@ -65,11 +65,13 @@ def opening_error(error: Exception, peer: Peer) -> MailError:
             kind, code = ServerUnavailable, "server_unavailable.no_answer"
         case ConnectionRefusedError():
             kind, code = ServerUnavailable, "server_unavailable.refused"
+        case ConnectionResetError() | BrokenPipeError() | ssl.SSLEOFError():
+            kind, code = ServerUnavailable, "server_unavailable.closed"
         case ValueError():  # not a host name, such as "a..b"
             kind, code = HostUnknown, "host_unknown.not_a_name"
         case _:
             kind, code = ServerUnavailable, "server_unavailable.unreachable"
-    return kind(Text(code, host=host, port=port), side=peer.side, server_text=printable(server_text))
+    return kind(Text(code, host=host, port=port), side=peer.side)
 
 
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/ (2026-11).
@@ -229,7 +231,7 @@ def _refusal(
     if account_problem is not None and not isinstance(account_problem, LoginRejected):
         return account_problem
     if cut_off and not (bye_text and _CONCERNS_LOGIN.search(reply.text)):
-        return lost(peer, reply.text)
+        return lost(peer, reply.text if bye_text else "")
     return reply
 
 

@@ -542,7 +542,7 @@ class Connection:
             return response_errors.violation(self.peer, self._reader.unparsed[:60].decode("latin-1"))
         if silent:
             return response_errors.silent(self.peer)
-        return response_errors.lost(self.peer, str(error) if error else "")
+        return response_errors.lost(self.peer)
 
     def cut(self) -> None:
         """Shut down a stalled connection from another thread; the waiting thread gets ServerTooSlow."""
@@ -693,6 +693,6 @@ def _capabilities(client: Client, peer: Peer) -> frozenset[str]:
     except (imaplib.IMAP4.abort, OSError) as error:
         if is_too_large(error):
             raise response_errors.login_too_large(peer) from None
-        raise response_errors.lost(peer, str(error)) from error
+        raise response_errors.lost(peer) from error
     except imaplib.IMAP4.error as error:
         raise response_errors.violation(peer, str(error)) from error

@@ -64,7 +64,7 @@ def append(
             link.reconnect()
             queue = link.append_queue()
         if queue is None:
-            raise response_errors.lost(link.peer, "the connection was lost before this append")
+            raise response_errors.lost(link.peer)
         batch_size = min(MAX_PIPELINED, _MAX_REFUSALS - 1 - queue.connection.refusals)
         batch = sent[len(results) : len(results) + batch_size]
         results += queue.begin(folder, mailbox, batch).results() or []

@@ -76,7 +76,7 @@ class ReconnectingConnection:
             return self._connection
         self.drop()
         if self._closed:
-            raise response_errors.lost(self.peer, "the session is closed")
+            raise response_errors.lost(self.peer)
         self._limit.check_begin()
         self._logins.wait(self._limit.sleep, progress=self.progress)
         self.progress = False

@@ -84,14 +84,14 @@ def printable(text: str) -> str:
     return line if len(line) <= SERVER_TEXT_CHARS else line[: SERVER_TEXT_CHARS - 1] + "…"
 
 
-def lost(peer: Peer, cause: str = "", *, announced: bool = False) -> ConnectionLost:
-    """The connection broke; `cause` is the text from the operating system or, if `announced`, of the server's
-    BYE."""
+def lost(peer: Peer, said: str = "", *, announced: bool = False) -> ConnectionLost:
+    """The connection broke; `said` are the server's words before that, those of its BYE if `announced`. What
+    the operating system calls it is no word of the server."""
     return ConnectionLost(
         Text("connection_lost", host=peer.host),
-        announced=announced and bool(printable(cause)),
+        announced=announced and bool(printable(said)),
         side=peer.side,
-        server_text=printable(cause),
+        server_text=printable(said),
     )
 
 
