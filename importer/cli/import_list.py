@@ -36,6 +36,7 @@ _STYLES: Final = {
     State.INCOMPLETE: "yellow",
     State.STOPPED: "red",
     State.CANCELLED: "dim",
+    State.UNDONE: "dim",
     State.FAILED: "red",
 }
 
@@ -122,7 +123,7 @@ class ImportList:
 
 def wait_reason(texts: CatalogTranslator, import_: Import, now: datetime) -> str:
     """Why an import waits or has stopped, with the time when it resumes; "" if it does neither."""
-    if import_.problem is None:
+    if import_.standing_problem is None:
         return ""
     problem = quoting(texts, import_problem(texts, import_), import_.problem)
     if import_.state is State.WAITING and import_.not_before is not None and import_.not_before > now:

@@ -10,6 +10,7 @@
     WAITING           -> STOPPED                      a foreground copy that would wait too long
     any in GOING      -> PAUSED -> RUNNING            on request; CANCELLED if it is never resumed
     any in ALIVE      -> CANCELLED                    on request
+    any in ENDED      -> UNDONE                       once an undo is complete
 
 An import stays RUNNING between legs. A `model.ControlRequest` may be recorded at any time without the lease;
 it becomes a transition under the lease of the import, like all others.
@@ -23,7 +24,9 @@ from typing import Final
 
 from importer.domain.model import ControlRequest, Import, Phase, Problem, State
 
-ENDED: Final = frozenset({State.COMPLETE, State.INCOMPLETE, State.STOPPED, State.CANCELLED, State.FAILED})
+ENDED: Final = frozenset(
+    {State.COMPLETE, State.INCOMPLETE, State.STOPPED, State.CANCELLED, State.FAILED, State.UNDONE}
+)
 ALIVE: Final = frozenset(State) - ENDED
 GOING: Final = ALIVE - {State.PAUSED}
 """States in which an import proceeds automatically."""
@@ -37,7 +40,7 @@ def is_request_pending(import_: Import) -> bool:
 
 def started(import_: Import, now: datetime) -> Import:
     """A leg has started."""
-    progress = replace(import_.progress, phase=Phase.CONNECTING, phase_done=0, phase_total=0)
+    progress = replace(import_.progress, phase=Phase.CONNECTING, phase_done=0, phase_total=0, copying_s=0.0)
     return replace(
         import_,
         state=State.RUNNING,

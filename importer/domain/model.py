@@ -84,6 +84,7 @@ class State(StrEnum):
     STOPPED = "stopped"  # a person has to act; `problem` says how
     CANCELLED = "cancelled"  # by a person, or because a pause was never resumed
     FAILED = "failed"  # an internal error of Mailhaul
+    UNDONE = "undone"  # by a person after its end: what it added was removed, as far as it was unchanged
 
 
 class ControlRequest(StrEnum):
@@ -137,6 +138,8 @@ class Progress:
     """Progress as shown to users. Message and byte counts are those of the source in this import's survey.
 
     `phase_done` of `phase_total` folders are done in the phase; `phase_total` is 0 while it is unknown.
+    `copying_s`: how long the current leg has been copying, after `messages_before` and `bytes_before` of
+    earlier legs.
     """
 
     folder: str = ""
@@ -148,6 +151,9 @@ class Progress:
     phase: Phase = Phase.CONNECTING
     phase_done: int = 0
     phase_total: int = 0
+    copying_s: float = 0.0
+    messages_before: int = 0
+    bytes_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +182,11 @@ class Import:
     language: str = ""  # of its mails, such as "de"; "" for the installation's default
     held_up_since: datetime | None = None  # start of the pause, or of waiting without progress
     proven: bool = False  # both logins have succeeded with the current passwords
+
+    @property
+    def standing_problem(self) -> Problem | None:
+        """The problem, unless it is overcome as far as is known: the next leg has begun."""
+        return None if self.state is State.RUNNING else self.problem
 
     @property
     def route(self) -> Route:

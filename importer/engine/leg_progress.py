@@ -21,6 +21,7 @@ class LegProgress:
         self._progress = leg.import_.progress
         self._lock = threading.Lock()
         self._reading: dict[Side, tuple[int, int]] = {}  # folders read, and of how many
+        self._copying_since = leg.clock.now()
         self._done: dict[str, tuple[int, int]] = {}  # source folder -> messages, bytes copied
 
     def reading_folders(self, side: Side, done: int, total: int) -> None:
@@ -49,6 +50,7 @@ class LegProgress:
                 phase_done=0,
                 phase_total=0,
             )
+            self._copying_since = self._leg.clock.now()
 
     def add_unchanged(self, tally: FolderTally) -> None:
         """Count a folder that needs no work."""
@@ -67,6 +69,9 @@ class LegProgress:
         """Report the totals before the first batch."""
         with self._lock:
             self._sum_up()
+            before = self._progress.messages_done, self._progress.bytes_done
+            self._progress = replace(self._progress, messages_before=before[0], bytes_before=before[1])
+            self._copying_since = self._leg.clock.now()
             self._leg.observer.progressed(self._progress)
 
     def _report(self, tally: FolderTally, done: int) -> None:
@@ -87,6 +92,7 @@ class LegProgress:
             self._progress,
             messages_done=sum(messages for messages, _ in self._done.values()),
             bytes_done=sum(copied for _, copied in self._done.values()),
+            copying_s=(self._leg.clock.now() - self._copying_since).total_seconds(),
         )
         left = progress.messages_total - progress.messages_done
         if left > 0 or not progress.messages_total:

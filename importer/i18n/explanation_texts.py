@@ -19,7 +19,6 @@ from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import problem_advice, problem_sentence
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
-from importer.i18n.undo_report_texts import undo_text
 
 _REASONS_NAMED: Final = 3
 _EXAMPLES: Final = 5
@@ -43,7 +42,7 @@ _ADVICE: Final = {
         "The messages are still in the old mailbox. Running it again retries them; messages that are refused"
         " every time can be saved there as files."
     ),
-    Advice.RUN_AGAIN: N_("If that was a mistake, run it again: it resumes where it was cancelled."),
+    Advice.RUN_AGAIN: N_("If that was a mistake, run it again: it copies what is missing."),
 }
 
 
@@ -61,7 +60,7 @@ def explanation_texts(texts: CatalogTranslator, explanation: Explanation) -> Exp
     """The explanation in sentences."""
     import_ = explanation.report.import_
     return ExplanationTexts(
-        sentence=" ".join(filter(None, (_sentence(texts, explanation), _undone(texts, explanation)))),
+        sentence=_sentence(texts, explanation),
         next=next_text(texts, import_, explanation.next),
         advice=advice_text(texts, import_, explanation.advice),
         facts=tuple(_facts(texts, explanation)),
@@ -144,7 +143,7 @@ def _sentence(  # noqa: PLR0911, PLR0912 - one for each state
             )
         case State.PAUSED:
             return texts.gettext("A user paused it; nothing is being copied.")
-        case State.COMPLETE:
+        case State.COMPLETE | State.UNDONE:
             return outcome_text(texts, report.outcome)
         case State.INCOMPLETE:
             refused = _refused(texts, report.refusals) if report.refusals else ""
@@ -158,14 +157,6 @@ def _sentence(  # noqa: PLR0911, PLR0912 - one for each state
         case State.FAILED:
             failed = texts.gettext("The copy could not be finished because of an error on our side.")
             return f"{failed} {problem}".strip()
-
-
-def _undone(texts: CatalogTranslator, explanation: Explanation) -> str:
-    undone = explanation.context.undone
-    if undone is None:
-        return ""
-    on = texts.gettext("It was undone on %(instant)s.", instant=texts.moment(undone.at))
-    return f"{on} {undo_text(texts, undone)}"
 
 
 def _where(texts: CatalogTranslator, import_: Import) -> str:
@@ -247,7 +238,7 @@ def _facts(texts: CatalogTranslator, explanation: Explanation) -> Iterator[tuple
 
 
 def _problem_facts(texts: CatalogTranslator, import_: Import) -> Iterator[tuple[str, str]]:
-    problem = import_.problem
+    problem = import_.standing_problem
     if problem is None:
         return
     yield texts.gettext("problem"), problem.code

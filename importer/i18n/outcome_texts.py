@@ -12,6 +12,7 @@ from importer.domain.reporting.totals import Totals
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
+from importer.i18n.undo_report_texts import undo_text
 
 
 def outcome_text(texts: CatalogTranslator, outcome: ImportOutcome, *, quoted: bool = True) -> str:
@@ -51,11 +52,21 @@ def outcome_text(texts: CatalogTranslator, outcome: ImportOutcome, *, quoted: bo
         case State.CANCELLED:
             stays = texts.gettext("Copied messages stay in the new mailbox; undo removes them.")
             sentences = [texts.gettext("Cancelled."), problem, progress, stays if totals.copied else ""]
+        case State.UNDONE:
+            sentences = [_undone(texts, outcome)]
         case State.RUNNING:
             sentences = [texts.gettext("In progress."), progress]
         case State.QUEUED:
             sentences = [texts.gettext("Not started yet.")]
     return " ".join(_with_full_stop(sentence) for sentence in sentences if sentence.strip())
+
+
+def _undone(texts: CatalogTranslator, outcome: ImportOutcome) -> str:
+    undone = outcome.undone
+    if undone is None:
+        return texts.gettext("It was undone.")
+    on = texts.gettext("It was undone on %(instant)s.", instant=texts.moment(undone.at))
+    return f"{on} {undo_text(texts, undone)}"
 
 
 def finding_text(texts: CatalogTranslator, finding: OutcomeFinding, outcome: ImportOutcome) -> str:  # noqa: PLR0911, PLR0912
@@ -245,6 +256,7 @@ def batch_text(texts: CatalogTranslator, report: BatchReport) -> str:
         State.STOPPED: texts.gettext("stopped"),
         State.FAILED: texts.gettext("failed"),
         State.CANCELLED: texts.gettext("cancelled"),
+        State.UNDONE: texts.gettext("undone"),
         State.WAITING: texts.gettext("waiting"),
         State.PAUSED: texts.gettext("paused"),
         State.RUNNING: texts.gettext("in progress"),

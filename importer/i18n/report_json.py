@@ -16,6 +16,7 @@ from importer.i18n.option_texts import word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
+from importer.i18n.undo_report_texts import undo_json
 
 
 def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
@@ -40,6 +41,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         folders: [{source_folder, destination_folder, source_recount, elsewhere,
                    ... as totals}]
         refusals: [{folder, uid, date, subject, size_bytes, code, reason, detail, params, messages}]
+        undone: null, or the result of the undo
     """
     import_, options = report.import_, report.import_.options
     return {
@@ -63,7 +65,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         "sync_flags": options.sync_flags,
         "options": options.as_json(),
         "alerts": alerts_json(import_.alerts, import_.source, import_.destination),
-        "problem": problem_json(texts, import_.problem),
+        "problem": problem_json(texts, import_.standing_problem),
         "totals": {**_totals_json(texts, report.totals), "adds_up": report.adds_up},
         "folders": [
             {
@@ -76,6 +78,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
             for tally in report.tallies
         ],
         "refusals": [_refusal_json(texts, refusal) for refusal in report.refusals],
+        "undone": None if report.undone is None else undo_json(texts, report.undone),
     }
 
 

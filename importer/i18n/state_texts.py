@@ -16,6 +16,7 @@ _WORDS: Final = {
     State.INCOMPLETE: N_("Finished with gaps"),
     State.STOPPED: N_("Stopped"),
     State.CANCELLED: N_("Cancelled"),
+    State.UNDONE: N_("Undone"),
     State.FAILED: N_("Failed"),
 }
 

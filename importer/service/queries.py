@@ -96,7 +96,6 @@ def explain(deps: Deps, import_: Import) -> Explanation:
         now=now,
         worker=deps.store.holder(f"import:{import_.id}") or "",
         writer=writer or "",
-        undone=deps.store.undo_report(import_.id),
         has_passwords=deps.store.grants(import_.id) is not None,
     )
     return explain_report(report_of(deps, import_), context)

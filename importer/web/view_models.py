@@ -30,6 +30,7 @@ _TONES: Final = {
     State.STOPPED: "bad",
     State.CANCELLED: "calm",
     State.FAILED: "bad",
+    State.UNDONE: "calm",
 }
 
 _COPIES_STAY: Final = N_("Messages already copied stay in the new mailbox.")
@@ -92,10 +93,12 @@ class ImportView:
 
     @property
     def way_on(self) -> str:
-        """What running an ended import again does first: `password`, `sign-in`, `failed`, `new` or `rest`."""
+        """What running an ended import again does first: a `WayOn`, `failed`, `new` or `undone`."""
         match self.import_.state:
             case State.COMPLETE:
                 return "new"
+            case State.UNDONE:
+                return "undone"
             case State.INCOMPLETE:
                 return "failed"
             case State.CANCELLED | State.STOPPED if self.import_.problem is not None:
@@ -135,7 +138,7 @@ def _percent(import_: Import) -> int | None:
     progress = import_.progress
     if import_.state is State.COMPLETE:
         return 100
-    if not progress.messages_total:
+    if not progress.messages_total or import_.state is State.UNDONE:
         return None if import_.state is State.RUNNING else 0
     done = 100 * progress.messages_done // progress.messages_total
     return min(done, 99 if import_.state is State.RUNNING else 100)

@@ -9,11 +9,21 @@ import pytest
 
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.messages.flags import fold_flags, unfold_flags
-from importer.domain.model import FolderCheckpoint, FolderRef, ImportId, Outcome, Receipt
+from importer.domain.model import FolderCheckpoint, FolderRef, ImportId, Outcome, Receipt, State
 from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.store import Store
-from tests.contract.test_store import NOW, OTHER_ROUTE, ROUTE, TTL, a_checkpoint, a_receipt, hold
+from tests.contract.test_store import (
+    NOW,
+    OTHER_ROUTE,
+    ROUTE,
+    TTL,
+    a_checkpoint,
+    a_receipt,
+    add,
+    an_import,
+    hold,
+)
 
 ONE, TWO = ImportId("one"), ImportId("two")
 SEEN, PLAIN, TAGGED = ("\\Seen",), (), ("\\Seen", "$Label;1")
@@ -150,6 +160,7 @@ def test_folders_created_by_an_import_are_recorded_and_forgotten(store: Store) -
 
 
 def test_an_undo_report_is_stored_and_replaced(store: Store) -> None:
+    add(store, an_import("one", state=State.INCOMPLETE))
     held = hold(store)
     assert store.undo_report(ONE) is None
     folders = (FolderUndo("Größe", 6, 1, 1, 1, 1, 2), FolderUndo("INBOX"))
@@ -159,6 +170,8 @@ def test_an_undo_report_is_stored_and_replaced(store: Store) -> None:
     ):
         store.save_undo(report, held)
         assert store.undo_report(ONE) == report
+        assert (import_ := store.import_(ONE)) is not None
+        assert (import_.state, import_.problem) == (State.UNDONE, None)
     assert store.undo_report(TWO) is None
 
 

@@ -24,6 +24,7 @@ from importer.domain.model import (
     Route,
     State,
 )
+from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
 from importer.ports.monitoring import ImportCount, QueueDepth
 from importer.ports.notices import MailState, Notice
@@ -122,6 +123,12 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
     def batch(self, batch_id: BatchId) -> Batch | None:
         with self._lock:
             return self._batches.get(batch_id)
+
+    def save_undo(self, report: UndoReport, lease: Lease) -> None:
+        super().save_undo(report, lease)
+        with self._lock:
+            if (import_ := self._imports.get(report.import_id)) is not None:
+                self._imports[import_.id] = replace(import_, state=State.UNDONE, problem=None)
 
     def batches(
         self,

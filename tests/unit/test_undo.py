@@ -13,12 +13,16 @@ from importer.domain.model import Import, State
 from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.domain.reporting.explanation import Action
 from importer.i18n.explanation_texts import explanation_texts
+from importer.i18n.outcome_texts import outcome_text
+from importer.i18n.report_json import report_json
 from importer.i18n.translations import texts
 from importer.i18n.undo_report_texts import undo_json, undo_text
 from importer.service.imports.control import cancel
 from importer.service.imports.submit import RowOutcome
 from importer.service.imports.undo_import import UndoRefused, undo
 from importer.service.queries import explain
+from importer.web.live_progress import Snapshot
+from importer.web.view_models import import_view
 from providers.endpoint import Secret
 from providers.errors import ConnectionLost, LoginRejected
 from tests.unit.test_service import DESTINATION, MINUTE, Office
@@ -43,9 +47,15 @@ def test_an_undone_import_can_be_run_again(office: Office, done: Import) -> None
     assert (report.totals.removed, report.totals.stays, report.adds_up) == (6, 0, True)
     assert office.new.message_count == 1
     assert office.store.undo_report(done.id) == report
-    explanation = explain(office.deps, done)
+    undone = office.import_(done.id)
+    assert (undone.state, undone.problem) == (State.UNDONE, None)
+    explanation = explain(office.deps, undone)
     assert "It was undone on" in explanation_texts(texts("en"), explanation).sentence
+    assert "6 of the 6 messages" in outcome_text(texts("en"), explanation.report.outcome)
+    assert report_json(texts("en"), explanation.report)["state"] == "undone"
     assert explanation.actions == (Action.RUN_AGAIN,)
+    shown = import_view(texts("de"), Snapshot(undone), office.clock.now())
+    assert (shown.word, shown.way_on) == ("Rückgängig gemacht", "undone")
     outcome, again = office.submit()
     assert outcome is RowOutcome.STARTED
     assert office.work(again).state is State.COMPLETE

@@ -36,6 +36,7 @@ _STATES: Final = {
     State.STOPPED: N_("Stopped"),
     State.CANCELLED: N_("Cancelled"),
     State.FAILED: N_("Failed"),
+    State.UNDONE: N_("Undone"),
 }
 
 

@@ -116,14 +116,9 @@ def import_values(import_: Import) -> Values:
 
 def changeable_values(import_: Import) -> Values:
     """The columns that `update_import` replaces."""
-    problem = import_.problem
     return {
         "state": import_.state,
-        "problem_code": None if problem is None else problem.code,
-        "problem_message": None,
-        "problem_text": None if problem is None else problem.text,
-        "problem_side": None if problem is None else problem.side,
-        "problem_server_text": None if problem is None else problem.server_text,
+        **problem_values(import_.problem),
         "not_before": import_.not_before,
         "attempts": import_.attempts,
         "started_at": import_.started_at,
@@ -131,6 +126,16 @@ def changeable_values(import_: Import) -> Values:
         "held_up_since": import_.held_up_since,
         "has_labels": import_.has_labels,
         "alerts": [[alert.side, alert.text] for alert in import_.alerts],
+    }
+
+
+def problem_values(problem: Problem | None) -> Values:
+    return {
+        "problem_code": None if problem is None else problem.code,
+        "problem_message": None,
+        "problem_text": None if problem is None else problem.text,
+        "problem_side": None if problem is None else problem.side,
+        "problem_server_text": None if problem is None else problem.server_text,
     }
 
 

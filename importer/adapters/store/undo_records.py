@@ -10,9 +10,16 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
-from importer.adapters.store.tables import created_folders, folder_checkpoints, folder_maps, receipts, undos
+from importer.adapters.store.tables import (
+    created_folders,
+    folder_checkpoints,
+    folder_maps,
+    imports,
+    receipts,
+    undos,
+)
 from importer.compact.uid_set import UidSet
-from importer.domain.model import FolderRef, ImportId, Outcome, Receipt, Route
+from importer.domain.model import FolderRef, ImportId, Outcome, Receipt, Route, State
 from importer.domain.receipts.receipt_splitting import split
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
@@ -143,6 +150,9 @@ class SqlUndoRecords(Database):
             connection.execute(
                 insertion.on_conflict_do_update(index_elements=[undos.c.import_id], set_=values)
             )
+            this = imports.c.id == report.import_id
+            now = {"state": State.UNDONE, **mapping.problem_values(None)}
+            connection.execute(update(imports).where(this).values(now))
 
     def undo_report(self, import_id: ImportId) -> UndoReport | None:
         with self.reading() as connection:

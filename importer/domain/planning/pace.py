@@ -9,10 +9,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from importer.domain.import_state import ALIVE
-from importer.domain.model import Import, ImportId, State
+from importer.domain.model import Import, ImportId, Phase, State
 
 WINDOW: Final = timedelta(seconds=15)
 """The period that the current rate is measured over."""
+
+LEAST_S: Final = 3.0
+LEAST_COPYING_S: Final = 1.0
+"""Shorter periods than these, of the last seconds and of the leg, show no rate."""
 
 Samples = deque[tuple[datetime, int, int]]
 """What was done when: time, messages, bytes."""
@@ -34,25 +38,34 @@ def current_rate(samples: Samples, import_: Import, now: datetime) -> Rate:
     """The rate over the last WINDOW. Adds a sample of `import_` to `samples` and drops those that are too
     old."""
     progress = import_.progress
-    if import_.state is not State.RUNNING or (samples and progress.messages_done < samples[-1][1]):
+    if not _is_copying(import_) or (samples and progress.messages_done < samples[-1][1]):
         samples.clear()
     samples.append((now, progress.messages_done, progress.bytes_done))
     while len(samples) > 2 and now - samples[0][0] > WINDOW:
         samples.popleft()
     first_at, first_messages, first_bytes = samples[0]
     seconds = (now - first_at).total_seconds()
-    if seconds < 1:
-        return average_rate(import_, now)
+    if seconds < LEAST_S:
+        return average_rate(import_)
     messages_per_s = (progress.messages_done - first_messages) / seconds
     return _rate(import_, (progress.bytes_done - first_bytes) / seconds, messages_per_s)
 
 
-def average_rate(import_: Import, now: datetime) -> Rate:
-    """The rate since the start of the import; zero unless it is running."""
-    if import_.state is not State.RUNNING or import_.started_at is None:
+def average_rate(import_: Import) -> Rate:
+    """The rate since its current leg began to copy; zero unless it copies. The time before, in which folders
+    were read and made, says nothing about the time that is left."""
+    progress = import_.progress
+    if not _is_copying(import_) or progress.copying_s < LEAST_COPYING_S:
         return STANDING
-    seconds = max(1.0, (now - import_.started_at).total_seconds())
-    return _rate(import_, import_.progress.bytes_done / seconds, import_.progress.messages_done / seconds)
+    messages, size_bytes = (
+        progress.messages_done - progress.messages_before,
+        progress.bytes_done - progress.bytes_before,
+    )
+    return _rate(import_, size_bytes / progress.copying_s, messages / progress.copying_s)
+
+
+def _is_copying(import_: Import) -> bool:
+    return import_.state is State.RUNNING and import_.progress.phase in (Phase.COPYING, Phase.RECOUNTING)
 
 
 def rate_of_all(imports: Sequence[Import], rates: Mapping[ImportId, Rate]) -> Rate:

@@ -13,7 +13,6 @@ from importer.codes.code_table import public_row
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
 from importer.domain.planning.retry_limits import PATIENCE, PATIENCE_UNPROVEN
-from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.report import Report
 
 
@@ -62,7 +61,6 @@ class ExplanationContext:
     worker: str = ""
     writer: str = ""
     has_passwords: bool = False
-    undone: UndoReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ def next_step(import_: Import, *, has_passwords: bool = True) -> Upcoming:  # no
 def _actions(report: Report, context: ExplanationContext) -> tuple[Action, ...]:
     state = report.import_.state
     if state in ENDED:
-        left = context.undone is None or context.undone.totals.stays or context.undone.doubtful
+        left = report.undone is None or report.undone.totals.stays or report.undone.doubtful
         undo = (Action.UNDO,) if report.totals.copied and left else ()
         return (Action.RUN_AGAIN, *undo)
     if report.import_.requested is ControlRequest.CANCEL:
@@ -157,7 +155,7 @@ def _advice(report: Report) -> Advice:
             return Advice.LOOK_FOR_WORKERS
         case State.PAUSED:
             return Advice.RESUME_OR_CANCEL
-        case State.CANCELLED:
+        case State.CANCELLED | State.UNDONE:
             return Advice.RUN_AGAIN
         case _:
             return Advice.NOTHING

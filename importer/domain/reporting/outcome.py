@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from importer.domain.model import Import, State
+from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.totals import Totals
 
 
@@ -46,6 +47,7 @@ class ImportOutcome:
     unread_folders: int = 0
     partly_shown: int = 0
     surplus: int = 0
+    undone: UndoReport | None = None
 
     @property
     def findings(self) -> tuple[OutcomeFinding, ...]:

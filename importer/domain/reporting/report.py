@@ -16,6 +16,7 @@ from typing import Final, assert_never
 
 from importer.codes.code_table import public_row
 from importer.domain.model import Batch, FolderTally, Import, Refusal, RefusalCode, State
+from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.outcome import ImportOutcome
 from importer.domain.reporting.totals import Totals
 
@@ -53,7 +54,7 @@ def exit_code(import_: Import) -> ExitCode:
             return ExitCode.REFUSALS
         case State.FAILED:
             return ExitCode.INTERNAL
-        case State.QUEUED | State.RUNNING | State.PAUSED | State.CANCELLED:
+        case State.QUEUED | State.RUNNING | State.PAUSED | State.CANCELLED | State.UNDONE:
             return ExitCode.WAITING
         case State.WAITING | State.STOPPED:
             return exit_code_of(import_.problem.code if import_.problem else "")
@@ -75,6 +76,7 @@ class Report:
     import_: Import
     tallies: tuple[FolderTally, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    undone: UndoReport | None = None
 
     @property
     def totals(self) -> Totals:
@@ -109,7 +111,7 @@ class Report:
         folders = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
         partly = sum(refusal.partly for refusal in folders)
         surplus = sum(r.count for r in self.refusals if r.code is RefusalCode.SURPLUS)
-        return ImportOutcome(self.import_, self.totals, len(folders) - partly, partly, surplus)
+        return ImportOutcome(self.import_, self.totals, len(folders) - partly, partly, surplus, self.undone)
 
 
 # --- A batch --------------------------------------------------------------------------------------

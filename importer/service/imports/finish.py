@@ -34,7 +34,8 @@ def report_of(deps: Deps, import_: Import) -> Report:
     tallies = tuple(
         sorted(deps.store.tallies(import_.id), key=lambda tally: folder_order(tally.source_folder))
     )
-    return Report(import_, tallies, tuple(deps.store.refusals(import_.id)))
+    undone = deps.store.undo_report(import_.id) if import_.state is State.UNDONE else None
+    return Report(import_, tallies, tuple(deps.store.refusals(import_.id)), undone)
 
 
 def batch_report(deps: Deps, batch_id: BatchId) -> BatchReport | None:

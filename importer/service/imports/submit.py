@@ -153,7 +153,7 @@ def _place(deps: Deps, actor: Actor, row: Row, fresh: Import, *, again: bool) ->
         return _place(deps, actor, row, fresh, again=again)  # the latest import has just ended
     other_options = fresh.options.starts_again(latest.options, has_labels=latest.has_labels)
     unchanged = latest.state is State.COMPLETE and same_passwords and not other_options
-    if unchanged and not again and deps.store.undo_report(latest.id) is None:
+    if unchanged and not again:
         return SubmittedRow(row, latest, RowOutcome.DONE)
     return SubmittedRow(row, fresh, RowOutcome.STARTED)
 

@@ -268,7 +268,7 @@ class TokenOut(BaseModel):
 
 
 def import_out(texts: CatalogTranslator, import_: Import, now: datetime) -> ImportOut:
-    rate, progress, problem = average_rate(import_, now), import_.progress, import_.problem
+    rate, progress, problem = average_rate(import_), import_.progress, import_.standing_problem
     return ImportOut(
         id=import_.id,
         batch_id=import_.batch_id,

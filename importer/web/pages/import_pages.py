@@ -172,7 +172,7 @@ def _views(guest: Guest, imports: Sequence[Import]) -> list[ImportView]:
     now = guest.visitor.site.deps.clock.now()
     sign_ins = _sign_ins(guest, imports)
     return [
-        import_view(guest.visitor.texts, Snapshot(i, average_rate(i, now)), now, sign_ins.get(i.id, ()))
+        import_view(guest.visitor.texts, Snapshot(i, average_rate(i)), now, sign_ins.get(i.id, ()))
         for i in imports
     ]
 
