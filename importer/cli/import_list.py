@@ -23,6 +23,7 @@ from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.state_texts import state_word
 from importer.i18n.translations import CatalogTranslator
+from importer.i18n.wait_texts import wait_text
 
 NO_RATES: Final[Mapping[ImportId, Rate]] = {}
 INDENT: Final = "  "
@@ -127,8 +128,7 @@ def wait_reason(texts: CatalogTranslator, import_: Import, now: datetime) -> str
         return ""
     problem = quoting(texts, import_problem(texts, import_), import_.problem)
     if import_.state is State.WAITING and import_.not_before is not None and import_.not_before > now:
-        until = texts.moment(import_.not_before)
-        return f"{texts.gettext('Waiting until %(instant)s.', instant=until)} {problem}"
+        return f"{wait_text(texts, import_)} {problem}"
     return problem
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, Phase, Refusal, State
+from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.reporting.explanation import Advice, Explanation, Upcoming, max_attempts
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import outcome_text
@@ -19,6 +21,7 @@ from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import problem_advice, problem_sentence
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import N_, CatalogTranslator
+from importer.i18n.wait_texts import wait_text
 
 _REASONS_NAMED: Final = 3
 _EXAMPLES: Final = 5
@@ -31,6 +34,7 @@ _NEXT: Final = {
     Upcoming.CONTINUES_UNCOUNTED: N_(
         "It continues automatically; this wait does not count as a failed attempt."
     ),
+    Upcoming.WAITS_FOR_OWNER: N_("It continues as soon as the owner has signed in."),
     Upcoming.CONTINUES: N_("It continues automatically, and a mail is sent when it is done."),
 }
 _ADVICE: Final = {
@@ -131,8 +135,7 @@ def _sentence(  # noqa: PLR0911, PLR0912 - one for each state
             waits = texts.gettext("It is waiting for a worker to continue it.")
             return f"{waits} {_where(texts, import_)}".strip()
         case State.WAITING if import_.not_before is not None and not explanation.due:
-            until = texts.moment(import_.not_before)
-            return f"{texts.gettext('Waiting until %(instant)s.', instant=until)} {problem}"
+            return f"{wait_text(texts, import_)} {problem}"
         case State.WAITING:
             due = texts.gettext("The wait is over: it continues as soon as a worker is free.")
             return f"{due} {problem}".strip()
@@ -201,12 +204,11 @@ def _by_reason(texts: CatalogTranslator, refusals: Iterable[Refusal]) -> Counter
 
 def _facts(texts: CatalogTranslator, explanation: Explanation) -> Iterator[tuple[str, str]]:
     import_, context = explanation.report.import_, explanation.context
-    waiting = import_.state is State.WAITING
     instants = (
         (texts.gettext("submitted"), import_.created_at),
         (texts.gettext("begun"), import_.started_at),
         (texts.gettext("held up since"), import_.held_up_since),
-        (texts.gettext("continues at") if waiting else texts.gettext("ends at"), import_.not_before),
+        *_end_of_wait(texts, import_),
         (texts.gettext("ended"), import_.finished_at),
     )
     yield from ((label, texts.moment(at)) for label, at in instants if at is not None)
@@ -235,6 +237,17 @@ def _facts(texts: CatalogTranslator, explanation: Explanation) -> Iterator[tuple
     yield texts.gettext("passwords"), stored
     yield from _problem_facts(texts, import_)
     yield from _gap_facts(texts, explanation)
+
+
+def _end_of_wait(texts: CatalogTranslator, import_: Import) -> Iterator[tuple[str, datetime | None]]:
+    owner = owner_wait(import_)
+    if owner is not None:
+        yield texts.gettext("waits for the owner until"), owner.until
+        yield texts.gettext("next reminder"), owner.reminder
+    elif import_.state is State.WAITING:
+        yield texts.gettext("continues at"), import_.not_before
+    else:
+        yield texts.gettext("ends at"), import_.not_before
 
 
 def _problem_facts(texts: CatalogTranslator, import_: Import) -> Iterator[tuple[str, str]]:

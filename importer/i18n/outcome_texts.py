@@ -6,6 +6,7 @@ The sentences may quote foreign text (a server's words, a reason): pass them thr
 from __future__ import annotations
 
 from importer.domain.model import State
+from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.reporting.outcome import ImportOutcome, OutcomeFinding
 from importer.domain.reporting.report import BatchReport
 from importer.domain.reporting.totals import Totals
@@ -13,6 +14,7 @@ from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
 from importer.i18n.undo_report_texts import undo_text
+from importer.i18n.wait_texts import wait_text
 
 
 def outcome_text(texts: CatalogTranslator, outcome: ImportOutcome, *, quoted: bool = True) -> str:
@@ -31,11 +33,8 @@ def outcome_text(texts: CatalogTranslator, outcome: ImportOutcome, *, quoted: bo
         case State.STOPPED:
             sentences = [texts.gettext("Stopped."), problem, progress]
         case State.WAITING:
-            waiting = texts.gettext("Waiting.")
-            if import_.not_before:
-                until = texts.moment(import_.not_before)
-                waiting = texts.gettext("Waiting until %(instant)s.", instant=until)
-            sentences = [waiting, problem, texts.gettext("It continues automatically."), progress]
+            by_itself = "" if owner_wait(import_) else texts.gettext("It continues automatically.")
+            sentences = [wait_text(texts, import_), problem, by_itself, progress]
         case State.FAILED:
             sentences = [
                 texts.gettext("The copy could not be finished because of an error on our side."),

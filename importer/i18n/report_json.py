@@ -17,6 +17,7 @@ from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
 from importer.i18n.undo_report_texts import undo_json
+from importer.i18n.wait_texts import owner_wait_json
 
 
 def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
@@ -28,6 +29,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         id, batch_id, row, submitter, state, exit_code, verdict,
         source, destination: {address, server}
         created_at, started_at, finished_at, not_before, duration_s
+        owner_wait: null, or {until, next_reminder} while it waits for an owner to sign in
         labels: null if no labels were seen at the source, else {rule, sentence}
         sync_flags, options: {name: its text, or a boolean}
         alerts: [{side, server, text}], what the servers want their users to read
@@ -58,6 +60,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         "started_at": _iso(import_.started_at),
         "finished_at": _iso(import_.finished_at),
         "not_before": _iso(import_.not_before),
+        "owner_wait": owner_wait_json(import_),
         "duration_s": None if report.duration is None else report.duration.total_seconds(),
         "labels": {"rule": options.labels.value, "sentence": word_sentences(texts, "labels", options.labels)}
         if import_.has_labels

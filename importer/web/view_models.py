@@ -9,6 +9,7 @@ from typing import Final
 from importer.codes.code_table import public_row, way_on
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, Phase, State
+from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.planning.pace import Rate
 from importer.domain.reporting.explanation import next_step
 from importer.domain.reporting.totals import Totals
@@ -17,6 +18,7 @@ from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.state_texts import state_word
 from importer.i18n.translations import N_, CatalogTranslator
+from importer.i18n.wait_texts import owner_wait_text
 from importer.web.live_progress import Snapshot
 from providers.text import WayOn
 
@@ -118,7 +120,7 @@ def import_view(
     import_ = snapshot.import_
     running = import_.state is State.RUNNING
     rate = snapshot.rate if running else Rate()
-    timed_wait = import_.state is State.WAITING and not sign_ins  # without a known end if owners must sign in
+    timed_wait = import_.state is State.WAITING and not sign_ins and owner_wait(import_) is None
     until = import_.not_before if timed_wait and import_.not_before and import_.not_before > now else None
     return ImportView(
         import_,
@@ -156,12 +158,9 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
         case State.WAITING:
             problem = import_.problem
             reason = quoting(texts, import_problem(texts, import_), problem)
-            needs_owner = problem is not None and problem.code == "consent_needed"
-            then = (
-                texts.gettext("It then continues automatically.")
-                if needs_owner
-                else next_text(texts, import_, next_step(import_))
-            )
+            owner = owner_wait(import_)
+            wait = "" if owner is None else owner_wait_text(texts, owner)
+            then = f"{wait} {next_text(texts, import_, next_step(import_))}".strip()
             return f"{reason} {then}".strip()
         case State.STOPPED | State.FAILED | State.CANCELLED:
             cancelled = import_.state is State.CANCELLED

@@ -10,11 +10,16 @@ import pytest
 from cryptography.fernet import Fernet
 
 from importer.adapters.fernet_vault import FernetVault
+from importer.cli.import_list import wait_reason
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Import, ImportId, State
 from importer.domain.people.actor import Actor
-from importer.domain.people.consent_schedule import mails_due, next_look
+from importer.domain.people.consent_schedule import OwnerWait, mails_due, next_look, owner_wait
 from importer.domain.reporting.report import ExitCode, exit_code
+from importer.i18n.explanation_texts import explanation_texts
+from importer.i18n.outcome_texts import outcome_text
+from importer.i18n.report_json import report_json
+from importer.i18n.translations import texts
 from importer.ports.leases import Lease
 from importer.ports.notices import MailOutcome, MailState, Notice
 from importer.service.access import owner_consent
@@ -23,7 +28,11 @@ from importer.service.imports.control import cancel, pause, resume
 from importer.service.imports.submit import RowOutcome, submit
 from importer.service.legs.run_leg import handle_ring
 from importer.service.notify.deliver_mail import send_due_mail
+from importer.service.queries import explain
 from importer.service.tick import Tick
+from importer.web.api.schemas import import_out
+from importer.web.live_progress import Snapshot
+from importer.web.view_models import import_view
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, Side
 from providers.grants import OAuthGrant, OrganisationGrant, PasswordGrant
@@ -657,3 +666,31 @@ def test_a_late_consent_does_not_revoke_those_of_other_imports(office: Office) -
     with pytest.raises(owner_consent.LinkGone):
         owner_consent.complete(office.deps, question.state, office.access.sign_in(question, SOURCE.address))
     assert len(office.access.given_back) == 1, "no import uses it"
+
+
+def test_while_it_waits_everyone_is_told_until_when_and_when_the_next_reminder_goes(office: Office) -> None:
+    _, import_ = submit_row(office)
+    waiting = office.import_(import_.id)
+    until, reminder = office.clock.now() + 14 * DAY, office.clock.now() + 2 * DAY
+    assert owner_wait(waiting) == OwnerWait(until, reminder)
+    explanation = explain(office.deps, waiting)
+    told = explanation_texts(texts("en"), explanation)
+    sentences = [
+        outcome_text(texts("en"), explanation.report.outcome),
+        told.sentence,
+        import_view(texts("en"), Snapshot(waiting), office.clock.now()).sentence,
+        wait_reason(texts("en"), waiting, office.clock.now()),
+    ]
+    for sentence in sentences:
+        words = f"until {texts('en').moment(until)}; next reminder: {texts('en').moment(reminder)}."
+        assert f"Waits for the owner {words}" in sentence
+        assert "continues automatically" not in sentence
+    facts = dict(told.facts)
+    assert "continues at" not in facts
+    assert facts["next reminder"] == texts("en").moment(reminder)
+    assert explanation.until == until
+    wait = {"until": until.isoformat(), "next_reminder": reminder.isoformat()}
+    assert report_json(texts("en"), explanation.report)["owner_wait"] == wait
+    api = import_out(texts("en"), waiting, office.clock.now()).owner_wait
+    assert api is not None
+    assert (api.until, api.next_reminder) == (until, reminder)

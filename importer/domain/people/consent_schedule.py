@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from importer.domain.model import Problem
+from importer.domain.model import Import, Problem, State
 from providers.errors import Side
 from providers.text import Text
 
 REMIND_AFTER: Final = (timedelta(days=2), timedelta(days=5))
 
+CONSENT_NEEDED: Final = "consent_needed"
 CONSENT_EXPIRED: Final = "consent_expired"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerWait:
+    """An import waits for an owner to sign in: it ends at `until`. `reminder` is when the next mail goes out;
+    None if no more go, or none at all."""
+
+    until: datetime
+    reminder: datetime | None = None
+
+
+def owner_wait(import_: Import) -> OwnerWait | None:
+    """How long the import waits for an owner; None unless it does."""
+    problem = import_.problem
+    if import_.state is not State.WAITING or problem is None or problem.code != CONSENT_NEEDED:
+        return None
+    until, reminder = problem.text.params.get("until"), problem.text.params.get("reminder")
+    if not isinstance(until, datetime):  # stored by 0.1.0, in English
+        return None
+    return OwnerWait(until, reminder if isinstance(reminder, datetime) else None)
 
 
 def mails_due(asked_at: datetime, now: datetime) -> int:
@@ -25,11 +47,22 @@ def next_look(asked_at: datetime, now: datetime, expires_at: datetime) -> dateti
     return min((at for at in reminders if now < at < expires_at), default=expires_at)
 
 
-def needed(mailbox: str, provider: str, expires_at: datetime, side: Side, *, both: bool = False) -> Problem:
+def needed(
+    mailbox: str,
+    provider: str,
+    expires_at: datetime,
+    side: Side,
+    *,
+    both: bool = False,
+    reminder: datetime | None = None,
+) -> Problem:
     """The problem while the import waits. `provider` is a display name; with `both`, the owner of the other
-    mailbox has to sign in as well."""
+    mailbox has to sign in as well. `reminder`: when the next mail goes out."""
     code = "consent_needed.link.both" if both else "consent_needed.link"
-    return Problem(Text(code, mailbox=mailbox, provider=provider, until=expires_at), side)
+    text = Text(code, mailbox=mailbox, provider=provider, until=expires_at)
+    if reminder is not None:
+        text = Text(code, mailbox=mailbox, provider=provider, until=expires_at, reminder=reminder)
+    return Problem(text, side)
 
 
 def expired(mailbox: str, provider: str, expires_at: datetime, side: Side) -> Problem:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from importer.codes.code_table import public_row
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
+from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.planning.retry_limits import PATIENCE, PATIENCE_UNPROVEN
 from importer.domain.reporting.report import Report
 
@@ -37,6 +38,7 @@ class Upcoming(StrEnum):
     CONTINUES_WITH_COMMAND = "continues_with_command"  # a foreground copy
     CONTINUES_UNCOUNTED = "continues_uncounted"  # the wait is no failed attempt
     TRIES_AGAIN = "tries_again"  # `Explanation.attempts_left` times
+    WAITS_FOR_OWNER = "waits_for_owner"  # who has to sign in
     CONTINUES = "continues"
 
 
@@ -96,9 +98,14 @@ def explain(report: Report, context: ExplanationContext) -> Explanation:
         next=next_step(import_, has_passwords=context.has_passwords),
         advice=_advice(report),
         since=import_.held_up_since if held_up else None,
-        until=import_.not_before if held_up else None,
+        until=_until(import_) if held_up else None,
         actions=_actions(report, context),
     )
+
+
+def _until(import_: Import) -> datetime | None:
+    owner = owner_wait(import_)
+    return import_.not_before if owner is None else owner.until
 
 
 def max_attempts(import_: Import) -> int:
@@ -119,6 +126,8 @@ def next_step(import_: Import, *, has_passwords: bool = True) -> Upcoming:  # no
     if not has_passwords:
         return Upcoming.CONTINUES_WITH_COMMAND
     if import_.state is State.WAITING:
+        if owner_wait(import_) is not None:
+            return Upcoming.WAITS_FOR_OWNER
         counted = import_.problem is None or public_row(import_.problem.code).counts_as_failure
         return Upcoming.TRIES_AGAIN if counted else Upcoming.CONTINUES_UNCOUNTED
     return Upcoming.CONTINUES

@@ -191,7 +191,8 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
             return finish(deps, import_, State.STOPPED, lease, expired)
     both = len(pending) > 1
     batch = batch_of_import(deps, import_)
-    if deps.outgoing_mail is not None and (batch is None or batch.is_trusted):
+    mails = deps.outgoing_mail is not None and (batch is None or batch.is_trusted)
+    if deps.outgoing_mail is not None and mails:
         for owner in pending:
             mail = schedule.mails_due(owner.consent.asked_at, now)
             # The mail is stored until it is sent; the token is inserted only then.
@@ -205,7 +206,15 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
         schedule.next_look(owner.consent.asked_at, now, owner.consent.expires_at) for owner in pending
     )
     first = pending[0]
-    problem = schedule.needed(first.mailbox, first.name, first.consent.expires_at, first.side, both=both)
+    ends = min(owner.consent.expires_at for owner in pending)
+    problem = schedule.needed(
+        first.mailbox,
+        first.name,
+        ends,
+        first.side,
+        both=both,
+        reminder=until if mails and until < ends else None,
+    )
     after = import_state.queued_behind(import_, problem, now, until)
     deps.store.update_import(after, lease)
     deps.store.post_calls(webhook_calls(deps, report_of(deps, after)))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, mode
 
 from importer.domain.csv_import.import_rows import BATCH_ROWS
 from importer.domain.model import Account, Batch, Import, Phase, State
+from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.planning.pace import average_rate
 from importer.i18n.phase_texts import phase_text
 from importer.i18n.report_json import problem_json
@@ -182,6 +183,13 @@ class ProgressOut(BaseModel):
     phase_text: str = Field(description="The phase in a sentence; empty unless it is running.")
 
 
+class OwnerWaitOut(BaseModel):
+    """The import ends at `until`; `next_reminder` is null if no more mails go out."""
+
+    until: datetime
+    next_reminder: datetime | None
+
+
 class ImportOut(ImportOptionsOut):
     id: str
     batch_id: str | None
@@ -192,7 +200,12 @@ class ImportOut(ImportOptionsOut):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    not_before: datetime | None = Field(description="The time of the next attempt, if it waits.")
+    not_before: datetime | None = Field(
+        description="When it is looked at again, if it waits: for the next attempt, or the next reminder."
+    )
+    owner_wait: OwnerWaitOut | None = Field(
+        description="Set while it waits for an owner to sign in; it does not go on by itself then."
+    )
     problem: ProblemOut | None
     wish: str | None = Field(description="A requested action that is still pending: pause or cancel.")
     has_labels: bool = Field(description="Whether the source has labels; otherwise `labels` has no effect.")
@@ -268,6 +281,7 @@ class TokenOut(BaseModel):
 
 
 def import_out(texts: CatalogTranslator, import_: Import, now: datetime) -> ImportOut:
+    owner = owner_wait(import_)
     rate, progress, problem = average_rate(import_), import_.progress, import_.standing_problem
     return ImportOut(
         id=import_.id,
@@ -280,6 +294,7 @@ def import_out(texts: CatalogTranslator, import_: Import, now: datetime) -> Impo
         started_at=import_.started_at,
         finished_at=import_.finished_at,
         not_before=import_.not_before,
+        owner_wait=None if owner is None else OwnerWaitOut(until=owner.until, next_reminder=owner.reminder),
         problem=None if problem is None else ProblemOut.model_validate(problem_json(texts, problem)),
         wish=import_.requested.value if import_.requested else None,
         has_labels=import_.has_labels,

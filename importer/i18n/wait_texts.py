@@ -1,0 +1,38 @@
+"""How long an import waits, for what, and whether it goes on by itself, in plain sentences."""
+
+from __future__ import annotations
+
+from importer.domain.model import Import
+from importer.domain.people.consent_schedule import OwnerWait, owner_wait
+from importer.i18n.translations import CatalogTranslator
+
+
+def wait_text(texts: CatalogTranslator, import_: Import) -> str:
+    """Until when it waits, without the reason: for an owner, or until the next try."""
+    owner = owner_wait(import_)
+    if owner is not None:
+        return owner_wait_text(texts, owner)
+    if import_.not_before is None:
+        return texts.gettext("Waiting.")
+    return texts.gettext("Waiting until %(instant)s.", instant=texts.moment(import_.not_before))
+
+
+def owner_wait_text(texts: CatalogTranslator, owner: OwnerWait) -> str:
+    """`Waits for the owner until 13 Dec; next reminder: 1 Dec.`"""
+    until = texts.moment(owner.until)
+    if owner.reminder is None:
+        return texts.gettext("Waits for the owner until %(until)s.", until=until)
+    return texts.gettext(
+        "Waits for the owner until %(until)s; next reminder: %(reminder)s.",
+        until=until,
+        reminder=texts.moment(owner.reminder),
+    )
+
+
+def owner_wait_json(import_: Import) -> dict[str, str | None] | None:
+    """`{until, next_reminder}`, ISO 8601 in UTC; null unless it waits for an owner."""
+    owner = owner_wait(import_)
+    if owner is None:
+        return None
+    reminder = None if owner.reminder is None else owner.reminder.isoformat()
+    return {"until": owner.until.isoformat(), "next_reminder": reminder}
