@@ -312,6 +312,16 @@ def test_links_between_the_documents_are_valid(document: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_the_first_screen_of_the_readme_says_what_one_needs_first() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    screen = "\n".join(README.read_text(encoding="utf-8").splitlines()[:20])
+    assert f"Version {project['version']}" in screen
+    assert project["license"] in screen
+    assert "![" in screen, "a picture"
+    for way in ("#one-mailbox", "#up-to-25-mailboxes", "deploy/INSTALL.md", "docs/usage/api.md"):
+        assert f"({way})" in screen
+
+
 def test_the_changelog_has_this_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
