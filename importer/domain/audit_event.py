@@ -27,6 +27,7 @@ class AuditAction(StrEnum):
     IMPORT_UNDO = "import.undo"
     CONSENT_GIVE = "consent.give"
     CONSENT_DECLINE = "consent.decline"
+    CONSENT_REMIND = "consent.remind"  # an owner is reminded to sign in
 
     @classmethod
     def about_imports(cls) -> frozenset[AuditAction]:
@@ -39,6 +40,7 @@ class AuditAction(StrEnum):
                 cls.IMPORT_CANCEL,
                 cls.IMPORT_UNDO,
                 cls.CONSENT_GIVE,
+                cls.CONSENT_REMIND,
             )
         )
 

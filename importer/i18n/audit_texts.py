@@ -25,6 +25,7 @@ _ACTIONS: Final = {
     AuditAction.IMPORT_UNDO: N_("Import undone"),
     AuditAction.CONSENT_GIVE: N_("Permission given"),
     AuditAction.CONSENT_DECLINE: N_("Permission declined"),
+    AuditAction.CONSENT_REMIND: N_("Owner reminded"),
 }
 _OUTCOMES: Final = {
     AuditOutcome.DONE: N_("done"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -41,6 +41,10 @@ class Consents(Protocol):
         ...
 
     def consents_of(self, import_id: ImportId) -> Mapping[Side, ConsentRequest]: ...
+
+    def consents_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, Mapping[Side, ConsentRequest]]:
+        """Those of several imports, in one query; imports without any are left out."""
+        ...
 
     def consent_by_token(self, token_hash: str) -> ConsentRequest | None: ...
 

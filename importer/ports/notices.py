@@ -60,7 +60,9 @@ class Outbox(Protocol):
         """SENDING -> `state`. Back to PENDING counts an attempt."""
         ...
 
-    def notices(self, key_prefix: str = "") -> Sequence[Notice]: ...
+    def notices(self, *key_prefixes: str) -> Sequence[Notice]:
+        """The notices whose key starts with one of the prefixes, or all of them, oldest first."""
+        ...
 
     def unsent(self) -> Sequence[Notice]:
         """All notices that are not SENT, oldest first."""
@@ -88,7 +90,8 @@ class Mailer(Protocol):
 class Invitation:
     """A request to an owner to sign in at `provider` (its display name), so that `import_` can read the
     mailbox, or put mail into it. `mail` counts from 1; further ones are reminders. With `both`, the owner of
-    the other side is invited too."""
+    the other side is invited too. `asked` counts, from 1, the reminders that a person asked for; 0 if the
+    mail is due by itself."""
 
     import_: Import
     side: Side
@@ -97,6 +100,7 @@ class Invitation:
     expires_at: datetime
     mail: int = 1
     both: bool = False
+    asked: int = 0
 
 
 class Composer(Protocol):

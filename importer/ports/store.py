@@ -164,6 +164,10 @@ class Store(
         """None once they are erased."""
         ...
 
+    def grants_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, SealedGrants]:
+        """Those of several imports, in one query; imports without any are left out."""
+        ...
+
     def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
         """Replace both grants, which are not proven yet, and end the import's wait (`not_before`) unless it
         is paused. False, and nothing is written, if it has ended or has no grants."""
@@ -183,6 +187,10 @@ class Store(
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
         """In the order in which they were first saved."""
+        ...
+
+    def tallies_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, Sequence[FolderTally]]:
+        """As `tallies`, for several imports in one query; imports without any are left out."""
         ...
 
     def save_undo(self, report: UndoReport, lease: Lease) -> None:

@@ -30,6 +30,7 @@ from importer.web.live_progress import Feed
 from importer.web.middleware import BodyTooLarge, RequestGuard
 from importer.web.pages import (
     activity_page,
+    batch_pages,
     consent_page,
     csv_upload,
     home,
@@ -95,6 +96,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         openid_pages.router,  # before provider_callback: its path also matches /sign-in/{provider}
         provider_callback.router,
         consent_page.router,
+        batch_pages.router,
         import_pages.router,
         way_on.router,
         csv_upload.router,

@@ -42,6 +42,10 @@ AUDITED: Final = {
     ("POST", "/imports/{import_id}/retry"): AuditAction.IMPORT_RESUME,
     ("POST", "/imports/{import_id}/cancel"): AuditAction.IMPORT_CANCEL,
     ("POST", "/imports/{import_id}/undo"): AuditAction.IMPORT_UNDO,
+    ("POST", "/imports/{import_id}/remind"): AuditAction.CONSENT_REMIND,
+    ("POST", "/batches/{batch_id}/pause"): AuditAction.IMPORT_PAUSE,
+    ("POST", "/batches/{batch_id}/resume"): AuditAction.IMPORT_RESUME,
+    ("POST", "/batches/{batch_id}/cancel"): AuditAction.IMPORT_CANCEL,
 }
 """Method and path pattern, of the pages and of the API below its prefix."""
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from typing import Final, TypeVar
 
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
+from importer.domain.model import ImportId
 from importer.service.access.client_networks import client_network
 from importer.service.access.rate_limits import RateLimited
+from importer.service.access.web_sessions import is_open
+from importer.web.live_progress import Snapshot
 from importer.web.request_context import Guest
 
 _RETRY_AFTER_S: Final = 60
+
+STREAM_LIFETIME_S: Final = 600.0
+"""Then the browser reconnects, which fails if the session has ended."""
+
+SESSION_CHECKED_EVERY_S: Final = 5.0
+"""A stream ends this long after the session at most, and one step of the feed."""
+
+RECONNECT: Final = b"retry: 2000\n\n"
+KEEP_ALIVE: Final = b": still here\n\n"
+OVER: Final = b"event: over\ndata: {}\n\n"
 
 Chunk = TypeVar("Chunk", str, bytes)
 
@@ -45,3 +60,24 @@ async def _counted(guest: Guest, events: AsyncGenerator[Chunk, None]) -> AsyncIt
 
 def _client(guest: Guest) -> str:
     return client_network(guest.visitor.client)
+
+
+def parts_event(parts: Mapping[str, str]) -> bytes:
+    """The event that replaces these elements of a page: element id -> content."""
+    return f"event: parts\ndata: {json.dumps(parts)}\n\n".encode()
+
+
+async def snapshots_for(guest: Guest, ids: Sequence[ImportId]) -> AsyncGenerator[Snapshot | None, None]:
+    """The changes of these imports, and None now and then without one, while the session is open and at most
+    for STREAM_LIFETIME_S."""
+    clock = asyncio.get_running_loop().time
+    until, checked_at = clock() + STREAM_LIFETIME_S, clock()
+    async with aclosing(guest.visitor.site.feed.watch(ids)) as snapshots:
+        async for snapshot in snapshots:
+            yield snapshot
+            if clock() > until:
+                return
+            if clock() - checked_at > SESSION_CHECKED_EVERY_S:
+                checked_at = clock()
+                if not await asyncio.to_thread(is_open, guest.visitor.site.deps, guest.session):
+                    return

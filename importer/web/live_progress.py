@@ -30,11 +30,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state and speed of an import at one moment. `rendered` caches its representation by language."""
+    """The state and speed of an import at one moment. `rendered` caches its representation by language, and
+    by what else it depends on."""
 
     import_: Import
     rate: Rate = STANDING
-    rendered: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    rendered: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(slots=True)

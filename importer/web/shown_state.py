@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
 from starlette.datastructures import FormData
 
+from importer.domain.model import BatchId, ImportId
 from importer.service.access.web_sessions import SessionData
 from importer.web.request_context import Guest, field_text
 from providers.endpoint import Secret
 
 SHOWN_FIELD: Final = "shown"
+IDS_FIELD: Final = "imports"
 
 
 class PageOutdated(Exception):
@@ -47,3 +50,14 @@ def is_current(guest: Guest, fields: FormData, shown: tuple[str, ...]) -> bool:
     """Whether the page of this form showed that."""
     stated = field_text(fields, SHOWN_FIELD).encode("utf-8", "surrogatepass")
     return hmac.compare_digest(stated, fingerprint(guest, shown).encode())
+
+
+def batch_shown(batch_id: BatchId, wish: str, ids: Sequence[ImportId]) -> tuple[str, ...]:
+    """What a button for a whole batch shows: the imports that it changes, and how."""
+    return ("batch", batch_id, wish, *ids)
+
+
+def shown_ids(guest: Guest, fields: FormData, batch_id: BatchId, wish: str) -> frozenset[ImportId] | None:
+    """The imports that the page of this button showed; None if it was not such a page."""
+    ids = [ImportId(id_) for id_ in field_text(fields, IDS_FIELD).split(",")]
+    return frozenset(ids) if is_current(guest, fields, batch_shown(batch_id, wish, ids)) else None

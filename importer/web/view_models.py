@@ -11,6 +11,7 @@ from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, Phase, State
 from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.planning.pace import Rate
+from importer.domain.reporting.batch_overview import awaits_owner
 from importer.domain.reporting.explanation import next_step
 from importer.domain.reporting.totals import Totals
 from importer.i18n.explanation_texts import next_text
@@ -46,7 +47,8 @@ _REQUESTED: Final = {
 class ImportView:
     """`tone` is calm, busy, wait, good, warn or bad; `percent` is None while it is unknown.
 
-    `sign_ins` lists the mailboxes whose owners still have to sign in, each with the path of its link.
+    `sign_ins` lists the mailboxes of the reader that the reader still has to sign in at, each with the path
+    of its link.
     """
 
     import_: Import
@@ -64,13 +66,14 @@ class ImportView:
     def moving(self) -> bool:
         """Whether it makes progress without anyone's action."""
         paused = self.import_.state is State.PAUSED
-        return not (self.ended or paused or self.import_.requested is not None or self.sign_ins)
+        asked = self.import_.requested is not None
+        return not (self.ended or paused or asked or awaits_owner(self.import_))
 
     @property
     def needs_somebody(self) -> bool:
         """Whether it does not go on before somebody acts: signs in, resumes it or starts it anew."""
         over = self.import_.state in (State.STOPPED, State.FAILED)
-        return over or self.import_.state is State.PAUSED or bool(self.sign_ins)
+        return over or self.import_.state is State.PAUSED or awaits_owner(self.import_)
 
     @property
     def pause_pending(self) -> bool:
@@ -114,19 +117,24 @@ class ImportView:
 
 
 def import_view(
-    texts: CatalogTranslator, snapshot: Snapshot, now: datetime, sign_ins: tuple[tuple[str, str], ...] = ()
+    texts: CatalogTranslator,
+    snapshot: Snapshot,
+    now: datetime,
+    sign_ins: tuple[tuple[str, str], ...] = (),
+    turn: int | None = None,
 ) -> ImportView:
-    """The view of an import in this language at `now`."""
+    """The view of an import in this language at `now`. `turn` is the number of imports that start before it,
+    None if it starts in a moment."""
     import_ = snapshot.import_
     running = import_.state is State.RUNNING
     rate = snapshot.rate if running else Rate()
-    timed_wait = import_.state is State.WAITING and not sign_ins and owner_wait(import_) is None
+    timed_wait = import_.state is State.WAITING and not awaits_owner(import_)
     until = import_.not_before if timed_wait and import_.not_before and import_.not_before > now else None
     return ImportView(
         import_,
         _TONES[import_.state],
         state_word(texts, import_.state),
-        _sentence(texts, import_),
+        _sentence(texts, import_, turn),
         until,
         _percent(import_),
         rate.left,
@@ -146,7 +154,7 @@ def _percent(import_: Import) -> int | None:
     return min(done, 99 if import_.state is State.RUNNING else 100)
 
 
-def _sentence(texts: CatalogTranslator, import_: Import) -> str:
+def _sentence(texts: CatalogTranslator, import_: Import, turn: int | None) -> str:
     if import_.requested is not None and import_.state not in (*ENDED, State.PAUSED):
         return texts.gettext(_REQUESTED[import_.requested])
     match import_.state:
@@ -154,7 +162,7 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
             stay = texts.gettext("Messages already copied stay. You can resume the import at any time.")
             return f"{stay} {next_text(texts, import_, next_step(import_))}"
         case State.QUEUED:
-            return texts.gettext("It will start automatically in a moment.")
+            return _turn_text(texts, turn)
         case State.WAITING:
             problem = import_.problem
             reason = quoting(texts, import_problem(texts, import_), problem)
@@ -168,6 +176,19 @@ def _sentence(texts: CatalogTranslator, import_: Import) -> str:
             return explained or (texts.gettext(_COPIES_STAY) if cancelled else "")
         case _:
             return "" if import_.progress.phase is Phase.COPYING else phase_text(texts, import_)
+
+
+def _turn_text(texts: CatalogTranslator, turn: int | None) -> str:
+    """When a queued import starts."""
+    if turn is None:
+        return texts.gettext("It will start automatically in a moment.")
+    if not turn:
+        return texts.gettext("It starts next, as soon as there is room.")
+    return texts.ngettext(
+        "It waits for its turn: %(num)s mailbox starts before it.",
+        "It waits for its turn: %(num)s mailboxes start before it.",
+        turn,
+    )
 
 
 def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str, str], ...]:

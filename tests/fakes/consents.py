@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import RLock
 
@@ -31,6 +31,9 @@ class MemoryConsents:
     def consents_of(self, import_id: ImportId) -> Mapping[Side, ConsentRequest]:
         with self._lock:
             return {c.side: c for c in self._consents.values() if c.import_id == import_id}
+
+    def consents_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, Mapping[Side, ConsentRequest]]:
+        return {id_: consents for id_ in ids if (consents := self.consents_of(id_))}
 
     def consent_by_token(self, token_hash: str) -> ConsentRequest | None:
         with self._lock:

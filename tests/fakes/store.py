@@ -7,7 +7,7 @@ transaction. Values are frozen, so callers share nothing that can change.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -89,9 +89,9 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
                     notice, state=state, attempts=attempts, error=error, not_before=not_before
                 )
 
-    def notices(self, key_prefix: str = "") -> Sequence[Notice]:
+    def notices(self, *key_prefixes: str) -> Sequence[Notice]:
         with self._lock:
-            found = (n for n in self._notices.values() if n.key.startswith(key_prefix))
+            found = (n for n in self._notices.values() if n.key.startswith(key_prefixes or ""))
             return sorted(found, key=lambda n: n.created_at)
 
     def unsent(self) -> Sequence[Notice]:
@@ -313,6 +313,10 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
         with self._lock:
             return self._grants.get(import_id)
 
+    def grants_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, SealedGrants]:
+        with self._lock:
+            return {id_: self._grants[id_] for id_ in ids if id_ in self._grants}
+
     def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
         with self._lock:
             import_ = self._imports.get(import_id)
@@ -346,6 +350,9 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
         with self._lock:
             return tuple(self._tallies.get(import_id, {}).values())
+
+    def tallies_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, Sequence[FolderTally]]:
+        return {id_: tallies for id_ in ids if (tallies := self.tallies(id_))}
 
     def _submitted_by(self, import_: Import) -> str:
         return self._submitters[self._submission[import_.id] - 1]

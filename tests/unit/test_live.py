@@ -163,7 +163,7 @@ def test_an_event_is_rendered_once_for_all_watchers_and_contains_no_csrf_token(
     async def scenario() -> None:
         feed = feed_of(moving)
         guest = guest_of(office, ada, feed)
-        streams = [import_pages._stream(guest, [moving.import_.id]) for _ in range(20)]
+        streams = [import_pages._stream(guest, moving.import_.id) for _ in range(20)]
         for stream in streams:
             assert (await anext(stream)).startswith(b"retry")
         first = [await asyncio.wait_for(anext(stream), 2) for stream in streams]

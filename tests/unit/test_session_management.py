@@ -14,6 +14,7 @@ from importer.domain.model import Account, BatchId
 from importer.domain.people.identities import PersonId
 from importer.service.access.web_sessions import begin_session, find_session, sessions_of
 from importer.settings import Settings
+from importer.web import event_streams
 from importer.web.pages import import_pages
 from providers.endpoint import Endpoint
 from tests.unit.test_destinations import Issuer
@@ -71,15 +72,15 @@ def test_a_person_ends_the_sessions_of_all_other_browsers(office: WebOffice) -> 
 
 
 def test_a_stream_ends_with_its_session(office: WebOffice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_pages, "SESSION_CHECKED_EVERY_S", 0.0)
+    monkeypatch.setattr(event_streams, "SESSION_CHECKED_EVERY_S", 0.0)
     browser = office.browser()
     browser.sign_in()
     batch = BatchId(browser.start_import().removeprefix("/batches/"))
     guest = guest_of(office, browser, office.pages.state.site.feed)
-    ids = [import_.id for import_ in office.deps.store.imports(batch_id=batch)]
+    [import_] = office.deps.store.imports(batch_id=batch)
 
     async def last_part() -> bytes:
-        stream = import_pages._stream(guest, ids)
+        stream = import_pages._stream(guest, import_.id)
         part = await anext(stream)
         browser.post("/sign-out")
         return b"".join([part, *[more async for more in stream]])

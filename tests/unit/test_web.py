@@ -333,7 +333,7 @@ def test_a_complete_import_has_a_report_as_page_json_and_csv(office: WebOffice, 
     assert "nothing to copy" in ada.get(f"/imports/{import_.id}").text
     assert ada.get(f"/imports/{import_.id}/report.json").json()["state"] == "complete"
     assert "subject" in ada.get(f"/imports/{import_.id}/report.csv").text
-    live = ada.get(f"{path}/live").json()
+    live = ada.get(f"/imports/{import_.id}/live").json()
     assert live["over"]
     assert f"state-{import_.id}" in live["parts"]
 

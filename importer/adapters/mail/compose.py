@@ -81,7 +81,9 @@ class TemplateComposer:
         )
 
     def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:
-        """One notice to the owner who has to sign in. The key is `consent:<id>:<side>:<recipient>:<mail>`."""
+        """One notice to the owner who has to sign in. The key is `consent:<id>:<side>:<recipient>:<mail>`,
+        for a reminder that a person asked for with `.<asked>`."""
+        number = f"{invitation.mail}.{invitation.asked}" if invitation.asked else str(invitation.mail)
         import_, side = invitation.import_, invitation.side.value
         to = import_.account(invitation.side).address
         subject, text, html = self._rendered(
@@ -89,7 +91,7 @@ class TemplateComposer:
         )
         return tuple(
             self._notice(
-                f"consent:{import_.id}:{side}:{to.casefold()}:{invitation.mail}", to, subject, text, html, now
+                f"consent:{import_.id}:{side}:{to.casefold()}:{number}", to, subject, text, html, now
             )
             for to in _unique_addresses((to,))
         )

@@ -224,7 +224,7 @@ class InvitationMailView:
             submitter=printable(import_.submitter, _MAX_NAME_CHARS),
             link=invitation.link,
             until=texts.moment(invitation.expires_at),
-            reminder=invitation.mail > 1,
+            reminder=invitation.mail > 1 or invitation.asked > 0,
         )
 
 

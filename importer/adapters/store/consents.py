@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,10 +29,15 @@ class SqlConsents(Database):
         return self.consents_of(consent.import_id).get(consent.side, consent)
 
     def consents_of(self, import_id: ImportId) -> Mapping[Side, ConsentRequest]:
-        statement = select(consents).where(consents.c.import_id == import_id)
+        return self.consents_by_import([import_id]).get(import_id, {})
+
+    def consents_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, Mapping[Side, ConsentRequest]]:
+        statement = select(consents).where(consents.c.import_id.in_(ids))
+        found: dict[ImportId, dict[Side, ConsentRequest]] = defaultdict(dict)
         with self.reading() as connection:
-            requests = [_consent(row) for row in connection.execute(statement)]
-        return {consent.side: consent for consent in requests}
+            for consent in map(_consent, connection.execute(statement)):
+                found[consent.import_id][consent.side] = consent
+        return dict(found)
 
     def consent_by_token(self, token_hash: str) -> ConsentRequest | None:
         return self._first(consents.c.token_hash == token_hash)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -233,10 +233,13 @@ class SqlImports(Database):
         return LegQueue({owner: frozenset(ids) for owner, ids in running.items()}, due)
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:
-        statement = select(grants).where(grants.c.import_id == import_id)
+        return self.grants_by_import([import_id]).get(import_id)
+
+    def grants_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, SealedGrants]:
+        statement = select(grants).where(grants.c.import_id.in_(ids))
         with self.reading() as connection:
-            row = connection.execute(statement).one_or_none()
-            return None if row is None else SealedGrants(row.source, row.destination)
+            rows = connection.execute(statement)
+            return {ImportId(row.import_id): SealedGrants(row.source, row.destination) for row in rows}
 
     def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
         with self.writing() as connection:
@@ -279,13 +282,17 @@ class SqlImports(Database):
                 connection.execute(upsert(connection, folder_tallies, "import_id", "source_key"), rows)
 
     def tallies(self, import_id: ImportId) -> Sequence[FolderTally]:
+        return self.tallies_by_import([import_id]).get(import_id, ())
+
+    def tallies_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, Sequence[FolderTally]]:
         statement = (
-            select(folder_tallies)
-            .where(folder_tallies.c.import_id == import_id)
-            .order_by(folder_tallies.c.seq)
+            select(folder_tallies).where(folder_tallies.c.import_id.in_(ids)).order_by(folder_tallies.c.seq)
         )
+        found: dict[ImportId, list[FolderTally]] = defaultdict(list)
         with self.reading() as connection:
-            return [mapping.tally(row) for row in connection.execute(statement)]
+            for row in connection.execute(statement):
+                found[ImportId(row.import_id)].append(mapping.tally(row))
+        return dict(found)
 
 
 def _in_batches(owner: str | None, submitted_by: str) -> list[ColumnElement[bool]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, literal, or_, select, update
 
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import ExactText
@@ -60,13 +60,10 @@ class SqlOutbox(Database):
         with self.writing() as connection:
             connection.execute(settled)
 
-    def notices(self, key_prefix: str = "") -> Sequence[Notice]:
-        """Notices whose key starts with `key_prefix`, oldest first."""
+    def notices(self, *key_prefixes: str) -> Sequence[Notice]:
         statement = select(notices).order_by(notices.c.created_at, notices.c.seq)
-        if key_prefix:
-            # Not LIKE, which ignores case on SQLite.
-            prefix = literal(key_prefix, ExactText)
-            statement = statement.where(func.substr(notices.c.key, 1, func.length(prefix)) == prefix)
+        if key_prefixes:
+            statement = statement.where(or_(*map(_begins_with, key_prefixes)))
         with self.reading() as connection:
             return [mapping.notice(row) for row in connection.execute(statement)]
 
@@ -75,6 +72,11 @@ class SqlOutbox(Database):
         with self.reading() as connection:
             rows = connection.execute(statement.order_by(notices.c.created_at, notices.c.seq))
             return [mapping.notice(row) for row in rows]
+
+
+def _begins_with(key_prefix: str) -> ColumnElement[bool]:
+    prefix = literal(key_prefix, ExactText)  # not LIKE, which ignores case on SQLite
+    return func.substr(notices.c.key, 1, func.length(prefix)) == prefix
 
 
 def post_notices(connection: Connection, new: Sequence[Notice]) -> None:

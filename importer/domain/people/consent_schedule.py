@@ -43,8 +43,13 @@ def mails_due(asked_at: datetime, now: datetime) -> int:
 
 def next_look(asked_at: datetime, now: datetime, expires_at: datetime) -> datetime:
     """When to check again: at the next reminder, or when the link expires."""
+    return next_reminder(asked_at, now, expires_at) or expires_at
+
+
+def next_reminder(asked_at: datetime, now: datetime, expires_at: datetime) -> datetime | None:
+    """When the next reminder is sent; None if there is no further one."""
     reminders = (asked_at + after for after in REMIND_AFTER)
-    return min((at for at in reminders if now < at < expires_at), default=expires_at)
+    return min((at for at in reminders if now < at < expires_at), default=None)
 
 
 def needed(

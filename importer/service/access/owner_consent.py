@@ -25,7 +25,7 @@ from hashlib import sha256
 from typing import Final
 
 from importer.domain import import_state
-from importer.domain.model import Import, ImportId, Problem, State
+from importer.domain.model import Batch, Import, ImportId, Problem, State
 from importer.domain.people import consent_schedule as schedule
 from importer.ports.consents import ConsentRequest
 from importer.ports.leases import Lease
@@ -140,18 +140,30 @@ Links = Mapping[ImportId, Mapping[Side, str]]
 
 def links(deps: Deps, imports: Iterable[Import]) -> Links:
     """The links of imports that wait for owners, by import and side."""
-    by_import: dict[ImportId, Mapping[Side, str]] = {}
-    for import_ in imports:
-        requests = deps.store.consents_of(import_.id) if import_.state in import_state.ALIVE else {}
+    return {
+        import_id: {side: link_of(deps, consent) for side, consent in by_side.items()}
+        for import_id, by_side in open_requests(deps, imports).items()
+    }
+
+
+def open_requests(deps: Deps, imports: Iterable[Import]) -> Mapping[ImportId, Mapping[Side, ConsentRequest]]:
+    """The requests to owners who have not signed in yet, by import and side, the source first; of any number
+    of imports in two queries."""
+    ids = [import_.id for import_ in imports if import_.state in import_state.ALIVE]
+    requests = deps.store.consents_by_import(ids) if ids else {}
+    grants = deps.store.grants_by_import(list(requests)) if requests else {}
+    found: dict[ImportId, Mapping[Side, ConsentRequest]] = {}
+    for import_id in filter(grants.__contains__, ids):
         with contextlib.suppress(VaultError):  # sealed with another key: `doctor` reports it
-            if requests and (sides := [side for side in pending_sides(deps, import_) if side in requests]):
-                by_import[import_.id] = {side: _link(deps, requests[side]) for side in sides}
-    return by_import
+            sides = open_grants(deps, import_id, grants[import_id]).pending_sides
+            if open_ := {side: requests[import_id][side] for side in sides if side in requests[import_id]}:
+                found[import_id] = open_
+    return found
 
 
 def pending_sides(deps: Deps, import_: Import) -> tuple[Side, ...]:
     """The sides whose owners have not signed in yet. Raises VaultError."""
-    return tuple(_pending_providers(deps, import_.id)) if import_.state in import_state.ALIVE else ()
+    return tuple(pending_providers(deps, import_.id)) if import_.state in import_state.ALIVE else ()
 
 
 # --- For workers --------------------------------------------------------------------------------------------
@@ -178,7 +190,7 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
     now = deps.clock.now()
     pending = [
         _pending_consent(deps, import_, side, provider, now)
-        for side, provider in _pending_providers(deps, import_.id).items()
+        for side, provider in pending_providers(deps, import_.id).items()
     ]
     if not pending:  # the owners have already signed in
         return _continue(deps, import_, lease)
@@ -190,17 +202,11 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
             expired = schedule.expired(owner.mailbox, owner.name, owner.consent.expires_at, owner.side)
             return finish(deps, import_, State.STOPPED, lease, expired)
     both = len(pending) > 1
-    batch = batch_of_import(deps, import_)
-    mails = deps.outgoing_mail is not None and (batch is None or batch.is_trusted)
-    if deps.outgoing_mail is not None and mails:
+    mails = mails_owners(deps, batch_of_import(deps, import_))
+    if mails:
         for owner in pending:
             mail = schedule.mails_due(owner.consent.asked_at, now)
-            # The mail is stored until it is sent; the token is inserted only then.
-            link, until = _link_to(deps, _TOKEN), owner.consent.expires_at
-            invitation = Invitation(import_, owner.side, owner.name, link, until, mail, both)
-            deps.store.post(
-                compose_notices(partial(deps.outgoing_mail.composer.invitation, invitation, now), import_.id)
-            )
+            post_invitation(deps, import_, owner.consent, owner.name, mail=mail, both=both)
         deps.queue.ring_mail()
     until = min(
         schedule.next_look(owner.consent.asked_at, now, owner.consent.expires_at) for owner in pending
@@ -219,8 +225,32 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
     deps.store.update_import(after, lease)
     deps.store.post_calls(webhook_calls(deps, report_of(deps, after)))
     # Owners sign in without our lease: a consent given during this function must not wait for a reminder.
-    unchanged = len(_pending_providers(deps, import_.id)) == len(pending)
+    unchanged = len(pending_providers(deps, import_.id)) == len(pending)
     return after if unchanged else _continue(deps, after, lease)
+
+
+def mails_owners(deps: Deps, batch: Batch | None) -> bool:
+    """Whether the owners of the mailboxes of this batch are invited by mail."""
+    return deps.outgoing_mail is not None and (batch is None or batch.is_trusted)
+
+
+def post_invitation(
+    deps: Deps,
+    import_: Import,
+    consent: ConsentRequest,
+    provider: str,
+    *,
+    mail: int,
+    both: bool,
+    asked: int = 0,
+) -> None:
+    """Post the mail of that number to the owner; `asked` counts the reminders that a person asked for. The
+    mail is stored until it is sent; the token is inserted only then."""
+    assert deps.outgoing_mail is not None  # noqa: S101 - `mails_owners`
+    link = _link_to(deps, _TOKEN)
+    invitation = Invitation(import_, consent.side, provider, link, consent.expires_at, mail, both, asked)
+    compose = partial(deps.outgoing_mail.composer.invitation, invitation, deps.clock.now())
+    deps.store.post(compose_notices(compose, import_.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +298,7 @@ def with_consent_link(deps: Deps, notice: Notice) -> Notice | None:
     if (
         consent is None
         or deps.clock.now() >= consent.expires_at
-        or side not in _pending_providers(deps, import_id)
+        or side not in pending_providers(deps, import_id)
     ):
         return None
     token = deps.vault.open(consent.token, _link_context(import_id, side)).reveal()
@@ -290,14 +320,15 @@ def _prompt(deps: Deps, consent: ConsentRequest | None) -> ConsentPrompt:
     import_ = None if consent is None else deps.store.import_(consent.import_id)
     if consent is None or import_ is None or import_.state in import_state.ENDED:
         raise LinkGone
-    provider = _pending_providers(deps, consent.import_id).get(consent.side)
+    provider = pending_providers(deps, consent.import_id).get(consent.side)
     if provider is None or deps.clock.now() >= consent.expires_at:
         raise LinkGone
     return ConsentPrompt(import_, consent.side, provider, consent.expires_at)
 
 
-def _pending_providers(deps: Deps, import_id: ImportId) -> dict[Side, str]:
-    """The sides whose owners have not signed in yet, the source first, with the provider they sign in at."""
+def pending_providers(deps: Deps, import_id: ImportId) -> dict[Side, str]:
+    """The sides whose owners have not signed in yet, the source first, with the provider they sign in at.
+    Raises VaultError."""
     sealed = deps.store.grants(import_id)
     if sealed is None:
         return {}
@@ -312,7 +343,8 @@ def _new_request(deps: Deps, import_id: ImportId, side: Side, now: datetime) -> 
     return ConsentRequest(import_id, side, _hash(token), sealed, now, now + deps.deadlines.consent)
 
 
-def _link(deps: Deps, consent: ConsentRequest) -> str:
+def link_of(deps: Deps, consent: ConsentRequest) -> str:
+    """The link of an open request. Raises VaultError."""
     context = _link_context(consent.import_id, consent.side)
     return _link_to(deps, deps.vault.open(consent.token, context).reveal())
 

@@ -1,4 +1,4 @@
-"""Imports: the list, the live progress of a batch, reports, and the controls of an import."""
+"""One import: its live progress, its report and its controls."""
 
 from __future__ import annotations
 
@@ -7,40 +7,44 @@ import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
-from importer.domain.model import Batch, BatchId, Import, ImportId
-from importer.domain.planning.pace import average_rate
+from importer.domain.model import Batch, BatchId, Import, ImportId, State
+from importer.domain.planning.pace import Rate, average_rate
+from importer.domain.reporting.batch_overview import awaits_owner, turns
 from importer.domain.reporting.report import Report
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import report_json
 from importer.service.access.batch_rights import destination_credential
-from importer.service.access.owner_consent import links
+from importer.service.access.owner_reminders import NotReminded, remind
+from importer.service.access.rate_limits import RateLimited
 from importer.service.access.source_sign_in import give_back
-from importer.service.access.visibility import batch_of, batches_of, import_of
-from importer.service.access.web_sessions import is_open
+from importer.service.access.visibility import batch_of, import_of
 from importer.service.deps import Deps
 from importer.service.imports.control import Changed, cancel, pause, resume
 from importer.service.imports.finish import report_of
 from importer.service.imports.undo_import import UndoRefused, undo_credential
 from importer.service.queries import undo_report
-from importer.web.event_streams import event_stream
-from importer.web.live_progress import Snapshot, all_ended
+from importer.web.error_texts import rate_limited
+from importer.web.event_streams import (
+    KEEP_ALIVE,
+    OVER,
+    RECONNECT,
+    event_stream,
+    parts_event,
+    snapshots_for,
+)
+from importer.web.live_progress import Snapshot
+from importer.web.owner_views import OwnersOfImports, is_own, owners_of
 from importer.web.rendering import fragment, page, redirect, rendered
-from importer.web.request_context import Fields, Guest, SignedIn, guest_batch_right
+from importer.web.request_context import Fields, Guest, SignedIn, field_text, guest_batch_right
 from importer.web.view_models import ImportView, import_view, report_columns
-
-STREAM_LIFETIME_S: Final = 600.0
-"""Then the browser reconnects, which fails if the session has ended."""
-
-SESSION_CHECKED_EVERY_S: Final = 5.0
-"""A stream ends this long after the session at most, and one step of the feed."""
+from providers.errors import Side
 
 router: Final = APIRouter()
 
@@ -49,52 +53,23 @@ class PageNotFound(Exception):
     """The object does not exist or belongs to another person; the response is the same for both."""
 
 
-@router.get("/imports")
-def list_batches(guest: SignedIn) -> Response:
-    batches = [
-        (batch, _views(guest, imports))
-        for batch, imports in batches_of(guest.visitor.site.deps, guest.session.person)
-    ]
-    return page(guest, "imports.html", batches=batches)
-
-
-@router.get("/batches/{batch_id}")
-def show_batch(guest: SignedIn, batch_id: str) -> Response:
-    batch, imports = _batch(guest, batch_id)
-    return page(guest, "batch.html", batch=batch, shown=_views(guest, imports), over=all_ended(imports))
-
-
-@router.get("/batches/{batch_id}/live")
-def poll_batch(guest: SignedIn, batch_id: str) -> Response:
+@router.get("/imports/{import_id}/live")
+def poll_import(guest: SignedIn, import_id: str) -> Response:
     """All parts in one response, for browsers without event streams."""
-    _, imports = _batch(guest, batch_id)
-    parts: dict[str, str] = {}
-    for view in _views(guest, imports):
-        parts |= _parts(guest.visitor.texts.language, view) | _actions(guest, view)
-    return JSONResponse({"parts": parts, "over": all_ended(imports)})
+    view = _view(guest, _import(guest, import_id))
+    parts = _parts(guest.visitor.texts.language, view) | _actions(guest, view)
+    return JSONResponse({"parts": parts, "over": view.ended})
 
 
-@router.get("/batches/{batch_id}/events")
-async def stream_batch(guest: SignedIn, batch_id: str) -> Response:
-    _, imports = await asyncio.to_thread(_batch, guest, batch_id)
-    return event_stream(guest, _stream(guest, [import_.id for import_ in imports]))
+@router.get("/imports/{import_id}/events")
+async def stream_import(guest: SignedIn, import_id: str) -> Response:
+    import_ = await asyncio.to_thread(_import, guest, import_id)
+    return event_stream(guest, _stream(guest, import_.id))
 
 
 @router.get("/imports/{import_id}")
 def show_import(guest: SignedIn, import_id: str) -> Response:
-    report = _report(guest, import_id)
-    undo_jobs = guest.visitor.site.undo_jobs
-    return page(
-        guest,
-        "import.html",
-        one=_views(guest, [report.import_])[0],
-        report=report,
-        columns=report_columns(guest.visitor.texts, report.totals),
-        undone=undo_report(guest.visitor.site.deps, report.import_.id),
-        undoing=undo_jobs.running(report.import_.id),
-        undo_refused=undo_jobs.failure_text(guest.visitor.texts, report.import_),
-        verdict=outcome_text(guest.visitor.texts, report.outcome) if report.outcome.findings else "",
-    )
+    return _import_page(guest, _report(guest, import_id))
 
 
 @router.get("/imports/{import_id}/report.json")
@@ -102,14 +77,14 @@ def download_report_json(guest: SignedIn, import_id: str) -> Response:
     text = json.dumps(
         report_json(guest.visitor.texts, _report(guest, import_id)), ensure_ascii=False, indent=2
     )
-    return _file(text.encode("utf-8"), "application/json", f"mailhaul-{import_id}.json")
+    return file_response(text.encode("utf-8"), "application/json", f"mailhaul-{import_id}.json")
 
 
 @router.get("/imports/{import_id}/report.csv")
 def download_report_csv(guest: SignedIn, import_id: str) -> Response:
     # The byte order mark makes spreadsheet programs read it as UTF-8.
     text = refusals_csv(guest.visitor.texts, [_report(guest, import_id)])
-    return _file(text.encode("utf-8-sig"), "text/csv", f"mailhaul-{import_id}.csv")
+    return file_response(text.encode("utf-8-sig"), "text/csv", f"mailhaul-{import_id}.csv")
 
 
 @router.post("/imports/{import_id}/again")
@@ -136,6 +111,44 @@ def resume_import(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
 @router.post("/imports/{import_id}/cancel")
 def cancel_import(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
     return _request(guest, import_id, cancel)
+
+
+@router.post("/imports/{import_id}/remind")
+def remind_owner(guest: SignedIn, fields: Fields, import_id: str) -> Response:
+    """Send the owner of a mailbox one more invitation, now."""
+    import_ = _import(guest, import_id)
+    batch, _ = batch_or_404(guest, import_.batch_id or "")
+    try:
+        side = Side(field_text(fields, "side"))
+        remind(guest.visitor.site.deps, batch, import_, side, guest.session.person)
+    except RateLimited as error:
+        return _not_reminded(guest, import_, rate_limited(guest.visitor.texts, error))
+    except (NotReminded, ValueError):
+        text = guest.visitor.texts.gettext("No reminder can be sent for this mailbox any more.")
+        return _not_reminded(guest, import_, text)
+    back = field_text(fields, "back")
+    return redirect(f"/batches/{batch.id}" if back == "batch" else f"/imports/{import_.id}")
+
+
+def _import_page(guest: Guest, report: Report, problem: str = "", status: int = 200) -> Response:
+    undo_jobs = guest.visitor.site.undo_jobs
+    return page(
+        guest,
+        "import.html",
+        status,
+        **single_import(guest, report.import_),
+        report=report,
+        columns=report_columns(guest.visitor.texts, report.totals),
+        undone=undo_report(guest.visitor.site.deps, report.import_.id),
+        undoing=undo_jobs.running(report.import_.id),
+        undo_refused=undo_jobs.failure_text(guest.visitor.texts, report.import_),
+        verdict=outcome_text(guest.visitor.texts, report.outcome) if report.outcome.findings else "",
+        problem=problem,
+    )
+
+
+def _not_reminded(guest: Guest, import_: Import, problem: str) -> Response:
+    return _import_page(guest, report_of(guest.visitor.site.deps, import_), problem, 429)
 
 
 @router.post("/imports/{import_id}/undo")
@@ -168,25 +181,32 @@ def _request(guest: Guest, import_id: str, request: Callable[[Deps, ImportId], C
 # --- Live parts of a page -------------------------------------------------------------------------
 
 
-def _views(guest: Guest, imports: Sequence[Import]) -> list[ImportView]:
+def single_import(guest: Guest, import_: Import) -> dict[str, Any]:
+    """The context of the card of an import."""
+    owners = _owners(guest, import_).others.get(import_.id, ())
+    return {"one": _view(guest, import_), "owners": owners}
+
+
+def _view(guest: Guest, import_: Import, rate: Rate | None = None) -> ImportView:
     now = guest.visitor.site.deps.clock.now()
-    sign_ins = _sign_ins(guest, imports)
-    return [
-        import_view(guest.visitor.texts, Snapshot(i, average_rate(i)), now, sign_ins.get(i.id, ()))
-        for i in imports
-    ]
+    snapshot = Snapshot(import_, average_rate(import_) if rate is None else rate)
+    sign_ins = _owners(guest, import_).sign_ins.get(import_.id, ())
+    return import_view(guest.visitor.texts, snapshot, now, sign_ins, _turn(guest, import_))
 
 
-def _sign_ins(guest: Guest, imports: Sequence[Import]) -> dict[ImportId, tuple[tuple[str, str], ...]]:
-    """For each import that waits for owners: the mailboxes and the paths of their consent links."""
-    waiting = {i.id: i for i in imports if i.problem is not None and i.problem.code == "consent_needed"}
-    links_by_import = links(guest.visitor.site.deps, waiting.values()) if waiting else {}
-    return {
-        import_id: tuple(
-            (waiting[import_id].account(side).address, urlsplit(link).path) for side, link in by_side.items()
-        )
-        for import_id, by_side in links_by_import.items()
-    }
+def _turn(guest: Guest, import_: Import) -> int | None:
+    """How many of its batch start before it."""
+    if import_.state is not State.QUEUED:
+        return None
+    _, imports = batch_or_404(guest, import_.batch_id or "")
+    return turns(imports).get(import_.id)
+
+
+def _owners(guest: Guest, import_: Import) -> OwnersOfImports:
+    if not awaits_owner(import_):
+        return OwnersOfImports()
+    batch, _ = batch_or_404(guest, import_.batch_id or "")
+    return owners_of(guest, [(batch, import_)])
 
 
 def _parts(language: str, view: ImportView) -> dict[str, str]:
@@ -201,9 +221,11 @@ def _parts(language: str, view: ImportView) -> dict[str, str]:
 def _actions(guest: Guest, view: ImportView) -> dict[str, str]:
     """Element id -> the buttons, whose forms contain the CSRF token of this browser."""
     id_, context = view.import_.id, {"one": view, "undone": None, "undoing": False}
+    owners = _owners(guest, view.import_).others.get(id_, ())
     return {
         f"actions-{id_}": rendered(guest, "_actions.html", details_link=True, **context),
         f"acts-{id_}": rendered(guest, "_actions.html", details_link=False, **context),
+        f"owners-{id_}": rendered(guest, "_owners.html", import_=view.import_, owners=owners),
     }
 
 
@@ -216,67 +238,51 @@ class _RenderedSnapshot:
     event: bytes
 
     @property
-    def possible_actions(self) -> tuple[bool, ...]:
+    def possible_actions(self) -> tuple[object, ...]:
         view = self.view
-        return view.can_pause, view.can_resume, view.can_cancel, view.ended
+        waits_for_owner = awaits_owner(view.import_)
+        return view.can_pause, view.can_resume, view.can_cancel, view.ended, waits_for_owner
 
 
 async def _rendered_snapshot(guest: Guest, snapshot: Snapshot) -> _RenderedSnapshot:
     """The snapshot in the guest's language, rendered once for all watchers with this language."""
-    texts, import_ = guest.visitor.texts, snapshot.import_
-    if texts.language not in snapshot.rendered:
-        sign_ins = {}
-        if import_.problem is not None and import_.problem.code == "consent_needed":
-            sign_ins = await asyncio.to_thread(_sign_ins, guest, [import_])
-        now = guest.visitor.site.deps.clock.now()
-        view = import_view(texts, snapshot, now, sign_ins.get(import_.id, ()))
-        parts = _parts(texts.language, view)
-        snapshot.rendered[texts.language] = _RenderedSnapshot(view, parts, _event(parts))
-    result: _RenderedSnapshot = snapshot.rendered[texts.language]
+    import_, key = snapshot.import_, (guest.visitor.texts.language, is_own(guest, snapshot.import_))
+    if key not in snapshot.rendered:
+        if awaits_owner(import_) or import_.state is State.QUEUED:  # these are looked up
+            view = await asyncio.to_thread(_view, guest, import_, snapshot.rate)
+        else:
+            view = _view(guest, import_, snapshot.rate)
+        parts = _parts(guest.visitor.texts.language, view)
+        snapshot.rendered[key] = _RenderedSnapshot(view, parts, parts_event(parts))
+    result: _RenderedSnapshot = snapshot.rendered[key]
     return result
 
 
-def _event(parts: dict[str, str]) -> bytes:
-    return f"event: parts\ndata: {json.dumps(parts)}\n\n".encode()
-
-
-async def _stream(guest: Guest, ids: Sequence[ImportId]) -> AsyncGenerator[bytes, None]:
+async def _stream(guest: Guest, import_id: ImportId) -> AsyncGenerator[bytes, None]:
     """Server-sent events: `parts` with the changed elements, and `over` after the last change."""
-    ended: set[ImportId] = set()
-    sent: dict[ImportId, _RenderedSnapshot] = {}
-    clock = asyncio.get_running_loop().time
-    until, checked_at = clock() + STREAM_LIFETIME_S, clock()
-    yield b"retry: 2000\n\n"
-    async with aclosing(guest.visitor.site.feed.watch(ids)) as snapshots:
+    last: _RenderedSnapshot | None = None
+    yield RECONNECT
+    async with aclosing(snapshots_for(guest, [import_id])) as snapshots:
         async for snapshot in snapshots:
             if snapshot is None:
-                yield b": still here\n\n"
-            else:
-                id_ = snapshot.import_.id
-                current, last = await _rendered_snapshot(guest, snapshot), sent.get(id_)
-                sent[id_] = current
-                if last is None or last.possible_actions != current.possible_actions:
-                    yield _event(current.parts | _actions(guest, current.view))
-                elif last.event != current.event:
-                    yield current.event
-                if current.view.ended:
-                    ended.add(id_)
-            if len(ended) == len(ids):
-                yield b"event: over\ndata: {}\n\n"
+                yield KEEP_ALIVE
+                continue
+            current = await _rendered_snapshot(guest, snapshot)
+            if last is None or last.possible_actions != current.possible_actions:
+                yield parts_event(current.parts | await asyncio.to_thread(_actions, guest, current.view))
+            elif last.event != current.event:
+                yield current.event
+            last = current
+            if current.view.ended:
+                yield OVER
                 return
-            if clock() > until:
-                return
-            if clock() - checked_at > SESSION_CHECKED_EVERY_S:
-                checked_at = clock()
-                if not await asyncio.to_thread(is_open, guest.visitor.site.deps, guest.session):
-                    return
 
 
 # --- Reading ----------------------------------------------------------------------------------------
 
 
-def _batch(guest: Guest, batch_id: str) -> tuple[Batch, Sequence[Import]]:
-    """Raises PageNotFound."""
+def batch_or_404(guest: Guest, batch_id: str) -> tuple[Batch, Sequence[Import]]:
+    """The batch and its imports. Raises PageNotFound."""
     batch = batch_of(guest.visitor.site.deps, guest.session.person, BatchId(batch_id))
     if batch is None:
         raise PageNotFound
@@ -296,7 +302,7 @@ def _report(guest: Guest, import_id: str) -> Report:
     return report_of(guest.visitor.site.deps, _import(guest, import_id))
 
 
-def _file(content: bytes, media_type: str, name: str) -> Response:
+def file_response(content: bytes, media_type: str, name: str) -> Response:
     return Response(
         content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )

@@ -65,6 +65,22 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// --- Copy a link ----------------------------------------------------------------------------------
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button || !navigator.clipboard) {
+    return; // without it, the link is shown to be copied by hand
+  }
+  event.preventDefault();
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = button.dataset.copied;
+  } catch {
+    button.parentElement.open = true;
+  }
+});
+
 // --- Times in the reader's own zone ---------------------------------------------------------------
 
 const asTime = new Intl.DateTimeFormat(document.documentElement.lang, {
@@ -122,11 +138,12 @@ for (const choice of document.querySelectorAll("input[name=destination], [data-o
 
 const live = document.querySelector("[data-live]");
 if (live) {
-  follow(live.dataset.live);
+  follow(live.dataset.live, live.dataset.query || "");
 }
 
-function follow(path) {
+function follow(path, query) {
   const before = new Map();
+  const held = new Map();
   const lost = document.getElementById("lost");
   let failures = 0;
 
@@ -141,20 +158,32 @@ function follow(path) {
         continue;
       }
       before.set(id, html);
-      if (part.contains(document.activeElement) || part.querySelector("details[open]")) {
+      if (isInUse(part)) {
         before.delete(id);
+        held.set(id, html);
         continue; // a button must not vanish beneath a finger
       }
+      held.delete(id);
       part.innerHTML = html;
       localTimes(part);
+      for (const inner of part.querySelectorAll("[id]")) {
+        before.delete(inner.id); // it has just been replaced
+      }
     }
   }
+
+  function isInUse(part) {
+    return part.contains(document.activeElement) || part.querySelector("details[open]");
+  }
+
+  // What was held back is shown once nobody uses it any more.
+  document.addEventListener("focusout", () => window.setTimeout(() => show(Object.fromEntries(held)), 300));
 
   function over() {
     window.location.reload();
   }
 
-  const stream = new EventSource(`${path}/events`);
+  const stream = new EventSource(`${path}/events${query}`);
   stream.addEventListener("parts", (event) => show(JSON.parse(event.data)));
   stream.addEventListener("over", () => {
     stream.close();
@@ -170,7 +199,7 @@ function follow(path) {
 
   async function poll() {
     try {
-      const answer = await fetch(`${path}/live`, { headers: { Accept: "application/json" } });
+      const answer = await fetch(`${path}/live${query}`, { headers: { Accept: "application/json" } });
       if (!answer.ok) {
         throw new Error(String(answer.status));
       }

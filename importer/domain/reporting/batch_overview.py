@@ -1,0 +1,124 @@
+"""A batch at a glance: what each import waits for, their numbers, their order, and one progress for all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from importer.domain.import_state import ENDED
+from importer.domain.model import Import, ImportId, State
+
+
+class Standing(StrEnum):
+    """What an import waits for, in the order in which lists show it; the values stand in addresses."""
+
+    NEEDS_YOU = "needs-you"  # ended with something to mend
+    RUNNING = "running"
+    OWNER = "owner"  # a mailbox owner has to sign in
+    WAITING = "waiting"  # for its turn, or for a certain time
+    PAUSED = "paused"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+    UNDONE = "undone"
+
+
+_STANDINGS = {
+    State.QUEUED: Standing.WAITING,
+    State.RUNNING: Standing.RUNNING,
+    State.WAITING: Standing.WAITING,
+    State.PAUSED: Standing.PAUSED,
+    State.COMPLETE: Standing.COMPLETE,
+    State.INCOMPLETE: Standing.NEEDS_YOU,
+    State.STOPPED: Standing.NEEDS_YOU,
+    State.CANCELLED: Standing.CANCELLED,
+    State.FAILED: Standing.NEEDS_YOU,
+    State.UNDONE: Standing.UNDONE,
+}
+_GOES_ON = frozenset({Standing.RUNNING, Standing.WAITING})
+
+
+def standing(import_: Import) -> Standing:
+    """What the import waits for."""
+    return Standing.OWNER if awaits_owner(import_) else _STANDINGS[import_.state]
+
+
+def awaits_owner(import_: Import) -> bool:
+    """Whether a mailbox owner has to sign in before it goes on."""
+    problem = import_.problem
+    return import_.state is State.WAITING and problem is not None and problem.code == "consent_needed"
+
+
+def counts(imports: Iterable[Import]) -> Mapping[Standing, int]:
+    """The number of imports of each standing; 0 is left out."""
+    return Counter(map(standing, imports))
+
+
+def in_order(imports: Iterable[Import]) -> list[Import]:
+    """By standing; those of one standing in their order."""
+    order = {each: place for place, each in enumerate(Standing)}
+    return sorted(imports, key=lambda import_: order[standing(import_)])
+
+
+def turns(imports: Sequence[Import]) -> Mapping[ImportId, int]:
+    """For each import that has not started: how many of the batch have to start before it. One that starts
+    next has 0 if others run, and is left out if none does: it starts in a moment."""
+    queued = [import_.id for import_ in imports if import_.state is State.QUEUED]
+    any_runs = any(import_.state is State.RUNNING for import_ in imports)
+    return {id_: place for place, id_ in enumerate(queued) if place or any_runs}
+
+
+def matches(import_: Import, words: str, wanted: Standing | None) -> bool:
+    """Whether an address of the import contains `words`, ignoring case, and its standing is `wanted`; both
+    may be left open."""
+    text = words.strip().casefold()
+    addresses = (import_.source.address.casefold(), import_.destination.address.casefold())
+    return (wanted is None or standing(import_) is wanted) and any(text in each for each in addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeProgress:
+    """The progress of a batch in messages of the source. `total` holds an estimate for mailboxes that were
+    not counted yet, and is None if none was; `left` is the time until all that goes on by itself has ended,
+    None while unknown."""
+
+    percent: int
+    done: int
+    total: int | None
+    exact: bool
+    left: timedelta | None = None
+
+
+def whole_progress(imports: Sequence[Import], messages_per_s: Mapping[ImportId, float]) -> WholeProgress:
+    """The progress of all `imports`; the speeds are those of the running ones.
+
+    Mailboxes that were not counted yet are taken to be like the average of the others. What ended counts as
+    done, with or without a gap. What waits for its owner or is paused adds no time.
+    """
+    sizes = [i.progress.messages_total for i in imports if i.progress.messages_total]
+    average = sum(sizes) / len(sizes) if sizes else 0.0
+    whole = done_part = to_do = slowest = 0.0
+    for import_ in imports:
+        progress, ended = import_.progress, import_.state in ENDED
+        size = progress.messages_total or (0.0 if ended and sizes else average)
+        part = 1.0 if ended else min(1.0, progress.messages_done / size) if size else 0.0
+        weight = size if sizes else 1.0
+        whole += weight
+        done_part += weight * part
+        if standing(import_) in _GOES_ON:
+            missing = size * (1 - part)
+            to_do += missing
+            if speed := messages_per_s.get(import_.id, 0.0):
+                slowest = max(slowest, missing / speed)
+    speed = sum(messages_per_s.values())
+    all_ended = all(import_.state in ENDED for import_ in imports)
+    percent = int(100 * done_part / whole) if whole else 100 * all_ended
+    return WholeProgress(
+        percent=100 if all_ended else min(percent, 99),
+        done=sum(import_.progress.messages_done for import_ in imports),
+        total=round(whole) if sizes else None,
+        exact=all(i.progress.messages_total or i.state in ENDED for i in imports),
+        left=timedelta(seconds=max(to_do / speed, slowest)) if speed and to_do else None,
+    )

@@ -1,0 +1,194 @@
+"""View models of a batch: rows in order, sums, one progress for all, and what can be done with all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from importer.domain.model import FolderTally, Import, ImportId, State
+from importer.domain.reporting.batch_overview import (
+    Standing,
+    WholeProgress,
+    counts,
+    in_order,
+    matches,
+    standing,
+    whole_progress,
+)
+from importer.domain.reporting.report import Report
+from importer.i18n.outcome_texts import outcome_text
+from importer.i18n.translations import N_, CatalogTranslator
+from importer.service.access.owner_reminders import AwaitedOwner
+from importer.web.live_progress import Snapshot
+from importer.web.view_models import ImportView
+
+MAX_SEARCH_CHARS: Final = 200
+
+_TITLES: Final = {
+    Standing.NEEDS_YOU: N_("Need you"),
+    Standing.RUNNING: N_("Running"),
+    Standing.OWNER: N_("Waiting for their owners"),
+    Standing.WAITING: N_("Waiting to go on"),
+    Standing.PAUSED: N_("Paused"),
+    Standing.COMPLETE: N_("Completed"),
+    Standing.CANCELLED: N_("Cancelled imports"),
+    Standing.UNDONE: N_("Undone imports"),
+}
+_TONES: Final = {
+    Standing.NEEDS_YOU: "bad",
+    Standing.RUNNING: "busy",
+    Standing.OWNER: "wait",
+    Standing.WAITING: "calm",
+    Standing.PAUSED: "wait",
+    Standing.COMPLETE: "good",
+    Standing.CANCELLED: "calm",
+    Standing.UNDONE: "calm",
+}
+_ALWAYS_COUNTED: Final = (Standing.COMPLETE, Standing.RUNNING, Standing.OWNER, Standing.NEEDS_YOU)
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """What the reader looks for: words of an address, and a standing; "" and None stand for all."""
+
+    words: str = ""
+    standing: Standing | None = None
+
+    @classmethod
+    def of(cls, words: str, state: str) -> RowFilter:
+        """From the parameters of an address; an unknown state stands for all."""
+        known = state in list(Standing)
+        return cls(words.strip()[:MAX_SEARCH_CHARS], Standing(state) if known else None)
+
+    @property
+    def is_set(self) -> bool:
+        return bool(self.words) or self.standing is not None
+
+    def query(self, wanted: Standing | None = None) -> str:
+        """The query of an address with these words and that standing; "" if both are empty."""
+        given = {"q": self.words, "state": wanted.value if wanted else ""}
+        query = urlencode({name: value for name, value in given.items() if value})
+        return f"?{query}" if query else ""
+
+    @property
+    def own_query(self) -> str:
+        return self.query(self.standing)
+
+    def selects(self, import_: Import) -> bool:
+        return matches(import_, self.words, self.standing)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """The number of imports of one standing, and the query of the address that shows only these."""
+
+    standing: Standing
+    title: str
+    tone: str
+    number: int
+    query: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """One import in a list. `why` is its sentence, "" for none; `owners` are those it waits for."""
+
+    one: ImportView
+    standing: Standing
+    why: str
+    owners: tuple[AwaitedOwner, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The rows of one standing."""
+
+    standing: Standing
+    title: str
+    rows: tuple[ListedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchControls:
+    """The imports that can be paused, resumed and cancelled now, in the order of their rows."""
+
+    pause: tuple[ImportId, ...]
+    resume: tuple[ImportId, ...]
+    cancel: tuple[ImportId, ...]
+
+
+def sums(texts: CatalogTranslator, imports: Iterable[Import], chosen: RowFilter) -> tuple[Sum, ...]:
+    """The sums; those that are 0 and not always of interest are left out."""
+    numbers = counts(imports)
+    shown = (*_ALWAYS_COUNTED, *(each for each in Standing if each not in _ALWAYS_COUNTED))
+    return tuple(
+        Sum(
+            each,
+            texts.gettext(_TITLES[each]),
+            _TONES[each],
+            numbers.get(each, 0),
+            chosen.query(None if chosen.standing is each else each),
+            chosen.standing is each,
+        )
+        for each in shown
+        if each in _ALWAYS_COUNTED or numbers.get(each) or chosen.standing is each
+    )
+
+
+def standing_choices(texts: CatalogTranslator) -> tuple[tuple[str, str], ...]:
+    """The values and titles of the states in the form that filters."""
+    return tuple((each.value, texts.gettext(_TITLES[each])) for each in Standing)
+
+
+def sections(
+    texts: CatalogTranslator,
+    views: Sequence[ImportView],
+    owners: Mapping[ImportId, tuple[AwaitedOwner, ...]],
+    tallies: Mapping[ImportId, Sequence[FolderTally]],
+) -> tuple[Section, ...]:
+    """The rows by standing, what needs somebody first."""
+    by_id = {view.import_.id: view for view in views}
+    grouped: dict[Standing, list[ListedRow]] = {}
+    for import_ in in_order(view.import_ for view in views):
+        row = row_of(texts, by_id[import_.id], owners.get(import_.id, ()), tallies.get(import_.id, ()))
+        grouped.setdefault(row.standing, []).append(row)
+    return tuple(Section(each, texts.gettext(_TITLES[each]), tuple(rows)) for each, rows in grouped.items())
+
+
+def row_of(
+    texts: CatalogTranslator,
+    view: ImportView,
+    owners: tuple[AwaitedOwner, ...] = (),
+    tallies: Sequence[FolderTally] = (),
+) -> ListedRow:
+    """The row of one import. `tallies` say what an import lacks that ended with gaps."""
+    import_ = view.import_
+    which = standing(import_)
+    why = view.sentence
+    if import_.state is State.INCOMPLETE and tallies:
+        why = outcome_text(texts, Report(import_, tuple(tallies)).outcome)
+    elif which is Standing.PAUSED and import_.requested is None:
+        why = ""  # it says the same in each row
+    elif owners:
+        why = ""  # the lines about the owners say more
+    return ListedRow(view, which, why, owners)
+
+
+def progress_of(snapshots: Iterable[Snapshot]) -> WholeProgress:
+    """One progress for all imports."""
+    known = list(snapshots)
+    speeds = {s.import_.id: s.rate.messages_per_s for s in known if s.import_.state is State.RUNNING}
+    return whole_progress([s.import_ for s in known], speeds)
+
+
+def controls_of(views: Iterable[ImportView]) -> BatchControls:
+    """What can be done with the imports of a batch now."""
+    known = list(views)
+    return BatchControls(
+        tuple(v.import_.id for v in known if v.can_pause),
+        tuple(v.import_.id for v in known if v.import_.state is State.PAUSED and v.can_resume),
+        tuple(v.import_.id for v in known if v.can_cancel),
+    )

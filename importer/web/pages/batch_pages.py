@@ -1,0 +1,290 @@
+"""Batches: the list of all imports, the live list of one batch, and what can be done with a whole batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from importer.domain.model import Batch, Import, ImportId, State
+from importer.domain.planning.pace import average_rate
+from importer.domain.reporting.batch_overview import Standing, counts, turns
+from importer.service.access.visibility import batches_of
+from importer.service.deps import Deps
+from importer.service.imports.control import Changed, cancel, pause, resume
+from importer.web.batch_view import (
+    RowFilter,
+    controls_of,
+    progress_of,
+    row_of,
+    sections,
+    standing_choices,
+    sums,
+)
+from importer.web.event_streams import (
+    KEEP_ALIVE,
+    OVER,
+    RECONNECT,
+    event_stream,
+    parts_event,
+    snapshots_for,
+)
+from importer.web.live_progress import Snapshot, all_ended
+from importer.web.owner_views import owners_of
+from importer.web.pages.import_pages import batch_or_404, single_import
+from importer.web.rendering import fragment, page, redirect, rendered
+from importer.web.request_context import Fields, Guest, SignedIn
+from importer.web.shown_state import batch_shown, fingerprint, shown_ids
+from importer.web.view_models import ImportView, import_view
+
+router: Final = APIRouter()
+
+LISTED: Final = 50
+"""The newest batches, which the list of all imports shows."""
+
+SEARCHED: Final = 400
+"""The newest batches that a search looks through."""
+
+_WISHES: Final[Mapping[str, Callable[[Deps, ImportId], Changed]]] = {
+    "pause": pause,
+    "resume": resume,
+    "cancel": cancel,
+}
+
+
+@router.get("/imports")
+def list_batches(guest: SignedIn, q: str = "", state: str = "") -> Response:
+    chosen = RowFilter.of(q, state)
+    deps, texts = guest.visitor.site.deps, guest.visitor.texts
+    found = batches_of(deps, guest.session.person, SEARCHED if chosen.is_set else LISTED)
+    listed = [
+        (batch, [import_ for import_ in imports if chosen.selects(import_)]) for batch, imports in found
+    ]
+    return page(
+        guest,
+        "imports.html",
+        batches=[
+            (batch, [row_of(texts, view) for view in _plain_views(guest, imports)])
+            for batch, imports in listed
+            if imports
+        ],
+        any_batches=bool(found),
+        more=len(found) == LISTED and not chosen.is_set,
+        listed=LISTED,
+        sums=sums(texts, [import_ for _, imports in found for import_ in imports], chosen),
+        states=standing_choices(texts),
+        chosen=chosen,
+        path="/imports",
+    )
+
+
+@router.get("/batches/{batch_id}")
+def show_batch(guest: SignedIn, batch_id: str, q: str = "", state: str = "") -> Response:
+    batch, imports = batch_or_404(guest, batch_id)
+    if len(imports) == 1:
+        return page(guest, "single.html", batch=batch, **single_import(guest, imports[0]))
+    return _batch_page(guest, batch, imports, RowFilter.of(q, state))
+
+
+@router.get("/batches/{batch_id}/live")
+def poll_batch(guest: SignedIn, batch_id: str, q: str = "", state: str = "") -> Response:
+    """All parts in one response, for browsers without event streams."""
+    batch, imports = batch_or_404(guest, batch_id)
+    board = _Board(guest, batch, RowFilter.of(q, state), _snapshots(imports))
+    return JSONResponse({"parts": board.all_parts(), "over": all_ended(imports)})
+
+
+@router.get("/batches/{batch_id}/events")
+async def stream_batch(guest: SignedIn, batch_id: str, q: str = "", state: str = "") -> Response:
+    batch, imports = await asyncio.to_thread(batch_or_404, guest, batch_id)
+    return event_stream(guest, _stream(guest, batch, [i.id for i in imports], RowFilter.of(q, state)))
+
+
+@router.post("/batches/{batch_id}/pause")
+def pause_batch(guest: SignedIn, fields: Fields, batch_id: str) -> Response:
+    return _request(guest, fields, batch_id, "pause")
+
+
+@router.post("/batches/{batch_id}/resume")
+def resume_batch(guest: SignedIn, fields: Fields, batch_id: str) -> Response:
+    return _request(guest, fields, batch_id, "resume")
+
+
+@router.post("/batches/{batch_id}/cancel")
+def cancel_batch(guest: SignedIn, fields: Fields, batch_id: str) -> Response:
+    return _request(guest, fields, batch_id, "cancel")
+
+
+def _request(guest: Guest, fields: Any, batch_id: str, wish: str) -> Response:
+    """Make the request for each import that the button's page showed, as far as it is still possible. A page
+    that did not show all that can be changed now is out of date: nothing is changed."""
+    batch, imports = batch_or_404(guest, batch_id)
+    possible = getattr(controls_of(_plain_views(guest, imports)), wish)
+    shown = shown_ids(guest, fields, batch.id, wish)
+    if shown is None or not shown.issuperset(possible):
+        guest.visitor.audit.targets = [*possible]
+        return _batch_page(guest, batch, imports, RowFilter(), outdated=True)
+    for import_id in possible:
+        _WISHES[wish](guest.visitor.site.deps, import_id)
+    guest.visitor.audit.targets = [*possible]
+    return redirect(f"/batches/{batch.id}")
+
+
+# --- The live list ------------------------------------------------------------------------------------
+
+
+def _batch_page(
+    guest: Guest, batch: Batch, imports: Sequence[Import], chosen: RowFilter, *, outdated: bool = False
+) -> Response:
+    board = _Board(guest, batch, chosen, _snapshots(imports))
+    return page(
+        guest,
+        "batch.html",
+        409 if outdated else 200,
+        outdated=outdated,
+        over=all_ended(imports),
+        moving=any(view.moving for view in board.views) and Standing.NEEDS_YOU not in counts(imports),
+        states=standing_choices(guest.visitor.texts),
+        **board.context(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """The list of a batch as one guest sees it at one moment."""
+
+    guest: Guest
+    batch: Batch
+    chosen: RowFilter
+    snapshots: Sequence[Snapshot]
+
+    @property
+    def imports(self) -> list[Import]:
+        return [snapshot.import_ for snapshot in self.snapshots]
+
+    @property
+    def views(self) -> list[ImportView]:
+        """Of all imports, without the sign-ins that they wait for."""
+        texts, now, places = self.guest.visitor.texts, self._now, turns(self.imports)
+        return [import_view(texts, s, now, (), places.get(s.import_.id)) for s in self.snapshots]
+
+    @property
+    def arrangement(self) -> tuple[object, ...]:
+        """What the list depends on beside the contents of its rows."""
+        controls = controls_of(self.views)
+        states = tuple((import_.state, import_.requested, import_.problem) for import_ in self.imports)
+        return states, controls
+
+    def context(self) -> dict[str, Any]:
+        """The context of the whole list. At most four queries."""
+        texts, deps = self.guest.visitor.texts, self.guest.visitor.site.deps
+        selected = {import_.id for import_ in self.imports if self.chosen.selects(import_)}
+        owners = owners_of(self.guest, [(self.batch, i) for i in self.imports if i.id in selected])
+        gaps = [i.id for i in self.imports if i.state is State.INCOMPLETE and i.id in selected]
+        places = turns(self.imports)
+        views = [
+            import_view(texts, s, self._now, owners.sign_ins.get(s.import_.id, ()), places.get(s.import_.id))
+            for s in self.snapshots
+            if s.import_.id in selected
+        ]
+        tallies = deps.store.tallies_by_import(gaps) if gaps else {}
+        return {
+            "batch": self.batch,
+            "sections": sections(texts, views, owners.others, tallies),
+            "controls": self._controls(),
+            **self._total(),
+        }
+
+    def all_parts(self) -> dict[str, str]:
+        """Element id -> content, for the whole list."""
+        context = self.context()
+        return {
+            "total": rendered(self.guest, "_total.html", **context),
+            "rows": rendered(self.guest, "_rows.html", **context),
+            "batch-acts": rendered(self.guest, "_batch_actions.html", **context),
+        }
+
+    def parts_of(self, snapshot: Snapshot) -> dict[str, str]:
+        """The row of that import, if it is in the list, and the sums."""
+        total = {"total": rendered(self.guest, "_total.html", batch=self.batch, **self._total())}
+        if not self.chosen.selects(snapshot.import_):
+            return total
+        language = self.guest.visitor.texts.language
+        if (key := (language, "row")) not in snapshot.rendered:
+            places = turns(self.imports)
+            turn = places.get(snapshot.import_.id)
+            row = row_of(
+                self.guest.visitor.texts,
+                import_view(self.guest.visitor.texts, snapshot, self._now, (), turn),
+            )
+            snapshot.rendered[key] = fragment(language, "_row.html", row=row)
+        return {f"row-{snapshot.import_.id}": snapshot.rendered[key]} | total
+
+    def _total(self) -> dict[str, Any]:
+        return {
+            "sums": sums(self.guest.visitor.texts, self.imports, self.chosen),
+            "whole": progress_of(self.snapshots),
+            "mailboxes": len(self.snapshots),
+            "chosen": self.chosen,
+            "path": f"/batches/{self.batch.id}",
+        }
+
+    def _controls(self) -> dict[str, tuple[int, str, str]]:
+        """Wish -> (number of imports, their ids, the fingerprint of both)."""
+        controls = controls_of(self.views)
+        ids_by_wish = {wish: getattr(controls, wish) for wish in _WISHES}
+        return {
+            wish: (len(ids), ",".join(ids), fingerprint(self.guest, batch_shown(self.batch.id, wish, ids)))
+            for wish, ids in ids_by_wish.items()
+            if ids
+        }
+
+    @property
+    def _now(self) -> Any:
+        return self.guest.visitor.site.deps.clock.now()
+
+
+async def _stream(
+    guest: Guest, batch: Batch, ids: Sequence[ImportId], chosen: RowFilter
+) -> AsyncGenerator[bytes, None]:
+    """Server-sent events: `parts` with the changed elements, and `over` after the last change."""
+    current: dict[ImportId, Snapshot] = {}
+    sent: dict[str, str] = {}
+    arrangement: tuple[object, ...] | None = None
+    yield RECONNECT
+    async with aclosing(snapshots_for(guest, ids)) as snapshots:
+        async for snapshot in snapshots:
+            if snapshot is None:
+                yield KEEP_ALIVE
+                continue
+            current[snapshot.import_.id] = snapshot
+            if len(current) < len(ids):  # the feed begins with all of them
+                continue
+            board = _Board(guest, batch, chosen, [current[id_] for id_ in ids])
+            if board.arrangement == arrangement:
+                parts = board.parts_of(snapshot)
+            else:
+                arrangement = board.arrangement
+                parts = await asyncio.to_thread(board.all_parts)
+            if changed := {id_: html for id_, html in parts.items() if sent.get(id_) != html}:
+                sent |= changed
+                yield parts_event(changed)
+            if all_ended(board.imports):
+                yield OVER
+                return
+
+
+def _snapshots(imports: Sequence[Import]) -> list[Snapshot]:
+    return [Snapshot(import_, average_rate(import_)) for import_ in imports]
+
+
+def _plain_views(guest: Guest, imports: Sequence[Import]) -> list[ImportView]:
+    """The views of imports in a list that is not live."""
+    now, places = guest.visitor.site.deps.clock.now(), turns(imports)
+    texts = guest.visitor.texts
+    return [import_view(texts, s, now, (), places.get(s.import_.id)) for s in _snapshots(imports)]

@@ -1,0 +1,273 @@
+"""The page of a batch: compact, in the order of need, with sums, a filter, and buttons for all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from importer.domain.audit_event import AuditAction
+from importer.domain.model import ControlRequest, FolderTally, Phase, Progress, State
+from importer.web import live_progress
+from importer.web.batch_view import RowFilter
+from importer.web.pages import batch_pages
+from tests.fakes.mailbox_access import MemoryAccess
+from tests.unit.batch_office import HEAD, BatchOffice
+from tests.unit.test_live import guest_of
+from tests.unit.web_office import RIGHT, Browser, WebOffice
+
+COPYING = Progress("INBOX", 1, 3, 123, 400, 2_000_000, Phase.COPYING, copying_s=12.0)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> BatchOffice:
+    return BatchOffice(tmp_path)
+
+
+def text_of(page: str) -> str:
+    """The words of a page, without its elements."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+def routes(page: str) -> list[str]:
+    """The old addresses in the order of the list."""
+    return re.findall(r'class="route"><span>([^<]+)</span>', page)
+
+
+def headings(page: str) -> list[str]:
+    return re.findall(r'<h2 id="standing-([^"]+)"', page)
+
+
+# --- The list -----------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_shown_in_the_order_of_need_with_its_sums(office: BatchOffice) -> None:
+    office.mixed()
+    page = office.admin.get(office.path).text
+    assert headings(page) == ["needs-you", "running", "owner", "waiting", "complete"]
+    assert len(routes(page)) == 25
+    assert routes(page)[:3] == ["u10@old.example", "u11@old.example", "u12@old.example"]
+    words = text_of(page)
+    for total in ("10 Completed", "4 Running", "2 Waiting for their owners", "3 Need you"):
+        assert total in words
+    assert "Time left" in words
+
+
+def test_a_page_of_25_needs_few_queries(office: BatchOffice) -> None:
+    office.mixed()
+    office.set(0, State.INCOMPLETE, progress=Progress("", 3, 3, 300, 301, 1))
+    admin, counted = office.counted()
+    for path in (office.path, f"{office.path}/live", "/imports", f"{office.path}?q=u1&state=running"):
+        counted.calls.clear()
+        assert admin.get(path).status_code == 200
+        assert sum(counted.calls.values()) <= 10, (path, counted.calls)
+
+
+def test_one_import_keeps_its_own_page(office: BatchOffice) -> None:
+    office.admin.get("/new")
+    path = office.admin.start_import("solo@old.example")
+    assert 'class="card import"' in office.admin.get(path).text
+
+
+def test_the_list_is_filtered_by_address_and_state_and_the_sums_stay(office: BatchOffice) -> None:
+    office.mixed()
+    page = office.admin.get(f"{office.path}?q=U1@&state=").text
+    assert routes(page) == ["u1@old.example"]
+    assert "3 Need you" in text_of(page)
+    page = office.admin.get(f"{office.path}?state=running").text
+    assert headings(page) == ["running"]
+    assert '<option value="running" selected>' in page
+    page = office.admin.get(f"{office.path}?q=nobody%22%3E&state=made-up").text
+    assert not routes(page)
+    assert 'value="nobody&#34;&gt;"' in page
+    assert "No import matches" in page
+
+
+def test_the_list_of_all_imports_has_sums_and_a_filter(office: BatchOffice) -> None:
+    office.mixed()
+    page = office.admin.get("/imports").text
+    assert "10 Completed" in text_of(page)
+    assert len(routes(page)) == 25
+    page = office.admin.get("/imports?q=g1&state=owner").text
+    assert routes(page) == ["g1@gmail.com"]
+
+
+def test_a_queued_row_says_that_it_waits_for_its_turn(office: BatchOffice) -> None:
+    office.mixed()
+    words = text_of(office.admin.get(office.path).text)
+    assert "in a moment" not in words
+    assert "It starts next" in words
+    assert "5 mailboxes start before it" in words  # rows 17 to 22 are queued
+    last = office.imports[22]
+    assert "5 mailboxes start before it" in text_of(office.admin.get(f"/imports/{last.id}").text)
+
+
+def test_a_row_that_has_ended_with_gaps_says_which(office: BatchOffice) -> None:
+    import_ = office.set(0, State.INCOMPLETE, progress=Progress("", 3, 3, 3, 3, 1))
+    store = office.web.deps.store
+    lease = store.acquire(f"import:{import_.id}", "test", timedelta(minutes=1))
+    assert lease is not None
+    store.save_tallies(import_.id, [FolderTally("INBOX", "INBOX", 3, 2, failed=1)], lease)
+    assert "1 could not be copied" in text_of(office.admin.get(office.path).text)
+
+
+# --- Owners -------------------------------------------------------------------------------------------
+
+
+def test_the_administrator_gets_the_link_and_no_button_to_sign_in(office: BatchOffice) -> None:
+    page = office.admin.get(office.path).text
+    assert "Sign in now" not in page
+    assert "Sign in as" not in page
+    [link, _] = re.findall(r'data-copy="([^"]+)"', page)
+    assert link.startswith("https://haul.example/consent/")
+    words = text_of(page)
+    assert "Invitation to g0@gmail.com:" in words
+    assert "Valid until:" in words
+    assert "Next reminder:" in words
+    single = office.admin.get(f"/imports/{office.imports[-1].id}").text
+    assert "Sign in now" not in single
+    assert "Remind now" in single
+
+
+def test_people_who_move_their_own_mailbox_get_the_button(tmp_path: Path) -> None:
+    web = WebOffice(tmp_path, access=MemoryAccess(frozenset({"google"})))
+    ada = web.browser()
+    ada.sign_in()
+    row = "ada@gmail.com,,,ada@new.example," + RIGHT
+    ada.post("/file", rows=HEAD + row + "\n")
+    path = ada.post("/file/start").headers["location"]
+    page = ada.get(path).text
+    assert "Sign in now" in page
+    assert "Remind now" not in page
+
+
+def test_a_reminder_is_mailed_once_an_hour_and_on_record(office: BatchOffice) -> None:
+    import_ = office.imports[-1]
+    store = office.web.deps.store
+    before = store.notices(f"consent:{import_.id}:")
+    assert len(before) == 1
+    office.admin.get(office.path)
+    answer = office.admin.post(f"/imports/{import_.id}/remind", side="source", back="batch")
+    assert answer.headers["location"] == office.path
+    [_, reminder] = store.notices(f"consent:{import_.id}:")
+    assert reminder.recipient == import_.source.address
+    assert reminder.subject.startswith("Reminder")
+    assert office.admin.post(f"/imports/{import_.id}/remind", side="source").status_code == 429
+    assert len(store.notices(f"consent:{import_.id}:")) == 2
+    actions = [event.action for event in store.audit_events(target=import_.id, limit=9)]
+    assert actions.count(AuditAction.CONSENT_REMIND) == 2  # done, and refused
+
+
+def test_only_the_owner_of_the_batch_reminds(office: BatchOffice) -> None:
+    stranger = office.web.browser()
+    stranger.sign_in("eve@new.example")
+    import_ = office.imports[-1]
+    assert stranger.post(f"/imports/{import_.id}/remind", side="source").status_code == 404
+    assert len(office.web.deps.store.notices(f"consent:{import_.id}:")) == 1
+
+
+def test_an_import_that_waits_for_nobody_sends_no_reminder(office: BatchOffice) -> None:
+    import_ = office.imports[0]
+    for side in ("source", "destination", "nonsense", ""):
+        answer = office.admin.post(f"/imports/{import_.id}/remind", side=side)
+        assert "No reminder can be sent" in answer.text
+    assert not office.web.deps.store.notices(f"consent:{import_.id}:")
+
+
+# --- All of it ------------------------------------------------------------------------------------------
+
+
+def test_a_whole_batch_is_paused_resumed_and_cancelled(office: BatchOffice) -> None:
+    page = office.admin.get(office.path).text
+    assert "Pause 25 imports" in page
+    assert office.admin.post(f"{office.path}/pause").headers["location"] == office.path
+    assert {import_.state for import_ in office.imports} == {State.PAUSED}
+    page = office.admin.get(office.path).text
+    assert "Resume 25 imports" in page
+    assert "Pause 25" not in page
+    office.admin.post(f"{office.path}/resume")
+    assert State.PAUSED not in {import_.state for import_ in office.imports}
+    page = office.admin.get(office.path).text
+    assert "End 25 imports?" in page
+    office.admin.post(f"{office.path}/cancel")
+    assert {import_.state for import_ in office.imports} == {State.CANCELLED}
+    events = office.web.deps.store.audit_events(actions=[AuditAction.IMPORT_CANCEL], limit=99)
+    assert {event.target for event in events} == {import_.id for import_ in office.imports}
+
+
+def test_a_button_for_all_changes_only_what_its_page_showed(office: BatchOffice) -> None:
+    """Another tab resumed two imports meanwhile: pausing "the other 23" says so instead."""
+    office.set(3, State.PAUSED)
+    office.admin.get(office.path)
+    office.set(3, State.QUEUED)
+    answer = office.admin.post(f"{office.path}/pause")
+    assert answer.status_code == 409
+    assert "out of date" in answer.text
+    assert all(import_.requested is None for import_ in office.imports)
+    assert office.admin.post(f"{office.path}/pause").headers["location"] == office.path
+
+
+def test_what_ended_meanwhile_is_no_obstacle(office: BatchOffice) -> None:
+    office.admin.get(office.path)
+    office.set(0, State.COMPLETE)
+    assert office.admin.post(f"{office.path}/cancel").headers["location"] == office.path
+    assert office.imports[0].state is State.COMPLETE
+    assert {import_.state for import_ in office.imports[1:]} == {State.CANCELLED}
+
+
+@pytest.mark.parametrize("fields", [{"imports": "", "shown": ""}, {"shown": "0" * 32}, {"imports": "x"}])
+def test_a_forged_form_changes_nothing(office: BatchOffice, fields: dict[str, str]) -> None:
+    office.admin.get(office.path)
+    assert office.admin.post(f"{office.path}/cancel", **fields).status_code == 409
+    assert not any(import_.requested is ControlRequest.CANCEL for import_ in office.imports)
+
+
+def test_a_batch_of_another_person_cannot_be_changed(office: BatchOffice) -> None:
+    stranger = Browser(office.web.browser().client)
+    stranger.sign_in("eve@new.example")
+    for wish in ("pause", "resume", "cancel"):
+        assert stranger.post(f"{office.path}/{wish}").status_code == 404
+
+
+# --- Live -----------------------------------------------------------------------------------------------
+
+
+def test_the_stream_sends_rows_and_the_list_when_its_order_changes(
+    office: BatchOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_progress, "POLL_INTERVAL_S", 0.01)
+    office.mixed()
+
+    async def scenario() -> None:
+        guest = guest_of(office.web, office.admin, live_progress.Feed(office.web.deps))
+        _, batch, ids = None, office.imports[0].batch_id, [import_.id for import_ in office.imports]
+        assert batch is not None
+        stored = office.web.deps.store.batch(batch)
+        assert stored is not None
+        stream = batch_pages._stream(guest, stored, ids, RowFilter())
+        assert (await anext(stream)).startswith(b"retry")
+
+        async def parts() -> dict[str, str]:
+            event = await asyncio.wait_for(anext(stream), 5)
+            [data] = re.findall(rb"data: (.*)\n", event)
+            found: dict[str, str] = json.loads(data)
+            return found
+
+        assert {"total", "rows", "batch-acts"} <= set(await parts())
+        running = office.imports[13]
+        office.set(13, State.RUNNING, progress=COPYING)
+        changed = await parts()
+        assert "123 of 400" in changed[f"row-{running.id}"]
+        assert "rows" not in changed
+        office.set(13, State.COMPLETE, progress=Progress("", 3, 3, 400, 400, 3_000_000))
+        while "rows" not in (changed := await parts()):
+            pass
+        assert "<strong>11</strong>" in changed["total"]
+        await stream.aclose()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
