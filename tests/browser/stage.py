@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from providers.endpoint import Endpoint
+from tests.rehearsal import relocated
 from tests.rehearsal.applications import application
-from tests.rehearsal.authority import authority
+from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.hosts import RehearsalHost, User, new_user
-from tests.rehearsal.installation import Installation
+from tests.rehearsal.installation import CONSOLE, Installation
 from tests.rehearsal.ports import free_ports, listens, wait_until
 from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.proxy import CuttingProxy
@@ -51,9 +54,10 @@ def stage(
     *,
     port: int = 0,
     services: Sequence[str] = ("worker", "web"),
+    hosts: Mapping[str, Endpoint] = MappingProxyType({}),
     **settings: str,
 ) -> Iterator[Stage]:
-    """Run pages and a worker for these hosts."""
+    """Run pages and a worker for these hosts. `hosts` are servers in the place of others, by HOST:PORT."""
     root.mkdir(parents=True, exist_ok=True)
     port = port or free_ports()[0]
     installation = Installation(
@@ -66,6 +70,7 @@ def stage(
             "ALLOWED_NETWORKS": "127.0.0.0/8, ::1/128",
             **settings,
         },
+        command=relocated.command(hosts) if hosts else CONSOLE,
     )
     processes = [
         start_group(
@@ -90,18 +95,22 @@ def stage_with_sign_in(
     ca: CertificateAuthority,
     *providers: str,
     services: Sequence[str] = ("web",),
+    hosts: Mapping[str, Endpoint] = MappingProxyType({}),
+    running_authority: Authority | None = None,
     **settings: str,
 ) -> Iterator[Stage]:
-    """Run pages with sign-in at these providers: "openid", "google", "microsoft".
+    """Run pages with sign-in at these providers: "openid", "google", "microsoft"; the imitation of them is
+    `running_authority`, or a new one.
 
     By default no worker runs, because addresses at Google and Microsoft are served by their real servers.
     """
     [port] = free_ports()
     url = f"http://localhost:{port}"
-    with authority(ca) as running_authority:
+    with ExitStack() as opened:
+        served = running_authority or opened.enter_context(authority(ca))
         for provider in providers:
-            settings |= application(running_authority, provider, url)
-        with stage(root, old, new, port=port, services=services, **settings) as running:
+            settings |= application(served, provider, url)
+        with stage(root, old, new, port=port, services=services, hosts=hosts, **settings) as running:
             yield running
 
 

@@ -30,8 +30,10 @@ def site(
 ) -> Iterator[Stage]:
     """Pages for mailboxes at Microsoft, with sign-in at an OpenID provider."""
     root = tmp_path_factory.mktemp("into-microsoft")
-    settings = {"DESTINATION_SERVER": "imaps://outlook.office365.com"}
-    with stage_with_sign_in(root, old_host, new_host, ca, "openid", "microsoft", **settings) as running:
+    server = "imaps://outlook.office365.com"
+    with stage_with_sign_in(
+        root, old_host, new_host, ca, "openid", "microsoft", DESTINATION_SERVER=server
+    ) as running:
         yield running
 
 

@@ -49,6 +49,7 @@ def _complete_source(guest: Guest, pending: PendingSignIn, answer: dict[str, str
     visitor, deps = guest.visitor, guest.visitor.site.deps
     visitor.audit.action = AuditAction.MAILBOX_OPEN
     if pending.progress is SignInState.DONE:
+        visitor.audit.targets, visitor.audit.detail = [pending.account.key], "loaded again"
         onward = "/new/review" if guest.session_data.sources else "/imports"
         return result_page(guest, "again", onward=onward)
     rerun = _rerun(guest, pending)
