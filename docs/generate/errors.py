@@ -9,7 +9,8 @@ from docs.generate.markdown import table
 from importer.codes.code_table import ROWS
 from importer.domain.model import RefusalCode
 from importer.domain.reporting.report import ExitCode
-from importer.web.api.problem_details import TITLES
+from importer.i18n.translations import texts
+from importer.web.api.problem_details import STATUSES, title
 from providers.errors import MailError
 from providers.text import TextRow
 
@@ -68,5 +69,6 @@ def _refusals() -> Iterator[str]:
 def _api_problems() -> Iterator[str]:
     yield "## Problems of the API\n"
     yield "Problem details (RFC 9457, `application/problem+json`). No answer repeats what was sent.\n"
-    rows = ((f"`{code}`", str(status), f"{title}.") for code, (status, title) in TITLES.items())
+    english = texts("en")
+    rows = ((f"`{code}`", str(status), f"{title(english, code)}.") for code, status in STATUSES.items())
     yield from table(("code", "status", "meaning"), rows)

@@ -21,7 +21,8 @@ from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
-from importer.i18n.translations import texts
+from importer.i18n.code_texts import render_with_advice
+from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
@@ -89,13 +90,14 @@ def retry(
       mailhaul retry k3v9m2xw7abc
     """
     settings = Settings.load(data=data)
+    words = texts(settings.language)
     with queued(settings) as deps:
-        import_ = import_of(deps, id_, texts(settings.language))
+        import_ = import_of(deps, id_, words)
         if import_.state not in ENDED:
             changed = control.resume(deps, import_.id)
             _record_change(deps, AuditAction.IMPORT_RESUME, changed)
             if changed.effect is not Effect.TOO_LATE:
-                _print_change(changed)
+                _print_change(words, changed)
                 return
         # The new import keeps the recipient and the language of the earlier one.
         actor = replace(console_actor(settings), notify="", language="")
@@ -154,16 +156,17 @@ def _change_imports(
 ) -> None:
     """Apply `change` to each import and print the effects; exit code WAITING if it is impossible for any."""
     settings = Settings.load(data=data)
+    words = texts(settings.language)
     with queued(settings) as deps:
-        imports = imports_of(deps, id_, texts(settings.language))
+        imports = imports_of(deps, id_, words)
         changes = [change(deps, import_.id) for import_ in imports]
         for changed in changes:
             _record_change(deps, action, changed)
     if as_json:
-        text_views.print_json([_change_json(changed) for changed in changes])
+        text_views.print_json([_change_json(words, changed) for changed in changes])
     else:
         for changed in changes:
-            _print_change(changed)
+            _print_change(words, changed)
     impossible = any(changed.effect is Effect.NOT_POSSIBLE for changed in changes)
     raise exit_with(ExitCode.WAITING if impossible else ExitCode.COMPLETE)
 
@@ -174,19 +177,19 @@ def _record_change(deps: Deps, action: AuditAction, changed: Changed) -> None:
     record_operator(deps, action, [changed.import_.id], outcome, changed.effect)
 
 
-def _print_change(changed: Changed) -> None:
+def _print_change(words: CatalogTranslator, changed: Changed) -> None:
     import_ = changed.import_
     stdout.print(
         f"{_SYMBOLS[changed.effect]} {text_views.plain(import_.source.address)}  [bold]{import_.id}[/]  "
-        f"{text_views.plain(changed.message)}",
+        f"{text_views.plain(render_with_advice(changed.text, words))}",
         soft_wrap=True,
     )
 
 
-def _change_json(changed: Changed) -> dict[str, object]:
+def _change_json(words: CatalogTranslator, changed: Changed) -> dict[str, object]:
     return {
         "id": changed.import_.id,
         "state": changed.import_.state.value,
         "effect": changed.effect.value,
-        "message": changed.message,
+        "message": render_with_advice(changed.text, words),
     }

@@ -189,7 +189,8 @@ def _remarks(texts: CatalogTranslator, report: Report) -> Iterator[str]:
     totals, import_ = report.totals, report.import_
     if import_.has_labels:
         rule = word_sentences(texts, "labels", import_.options.labels)
-        yield f"{texts.gettext('Labels')}: {rule}"
+        labels = texts.gettext("Labels")
+        yield f"{labels}: {rule}"
     for title, value in chosen_options(texts, import_.options):
         yield f"{title}: {value}"
     if totals.skipped:

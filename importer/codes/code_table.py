@@ -7,7 +7,9 @@ from itertools import chain
 from typing import Final
 
 from importer.codes import (
+    api_texts,
     connection_texts,
+    control_texts,
     folder_texts,
     import_texts,
     login_texts,
@@ -28,6 +30,8 @@ ROWS: Final[dict[str, TextRow]] = {
         import_texts.ROWS,
         row_texts.ROWS,
         undo_texts.ROWS,
+        control_texts.ROWS,
+        api_texts.ROWS,
     )
 }
 """The rows of Mailhaul's own codes; those of a provider with a sign-in are in its module."""

@@ -130,7 +130,8 @@ def _sentence(  # noqa: PLR0911, PLR0912 - one for each state
             submitted = texts.moment(import_.created_at)
             return texts.gettext("Submitted on %(instant)s; no worker has started it yet.", instant=submitted)
         case State.RUNNING if context.worker:
-            return f"{texts.gettext('A worker is copying it.')} {_where(texts, import_)}".strip()
+            copies = texts.gettext("A worker is copying it.")
+            return f"{copies} {_where(texts, import_)}".strip()
         case State.RUNNING:
             waits = texts.gettext("It is waiting for a worker to continue it.")
             return f"{waits} {_where(texts, import_)}".strip()

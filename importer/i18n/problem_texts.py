@@ -40,4 +40,5 @@ def quoting(texts: CatalogTranslator, sentence: str, problem: Problem | None) ->
     if not words or words in sentence:
         return sentence
     stop = "" if sentence.endswith((".", "!", "?", "…")) else "."
-    return f"{sentence}{stop} {texts.gettext('The server said: “%(words)s”', words=words)}"
+    quoted = texts.gettext("The server said: “%(words)s”", words=words)
+    return f"{sentence}{stop} {quoted}"

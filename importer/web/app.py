@@ -49,6 +49,7 @@ from importer.web.request_context import (
     FormExpired,
     SignInNeeded,
     Site,
+    accepted_texts,
     current_visitor,
     route_path,
     unknown_visitor,
@@ -203,7 +204,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 def _installation_fault(request: Request, error: Exception) -> Response:
     log.warning("request.unavailable", path=route_path(request), reason=str(error))
     if request.url.path.startswith(f"{PREFIX}/"):
-        return unavailable().response()
+        return unavailable().response(accepted_texts(request))
     response = page(unknown_visitor(request), "error.html", 503, kind="away")
     response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

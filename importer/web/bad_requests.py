@@ -7,22 +7,21 @@ from typing import Any
 
 
 class BadRequest(Exception):
-    """The request cannot be read. `rule` is a stable code; `sentence` says what to send instead."""
+    """The request cannot be read. `rule` is a stable code; `api.refused.<rule>` says what to send instead."""
 
-    def __init__(self, rule: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
         self.rule = rule
-        self.sentence = sentence
 
 
 def unreadable_form() -> BadRequest:
     """The body of a form is malformed, or its charset is unknown or not meant for text."""
-    return BadRequest("form_unreadable", "Send the form as UTF-8.")
+    return BadRequest("form_unreadable")
 
 
 def not_unicode() -> BadRequest:
     """A text contains half a surrogate pair, which no encoding can represent (Unicode 16, section 3.8)."""
-    return BadRequest("text_not_unicode", "Send texts without unpaired surrogates.")
+    return BadRequest("text_not_unicode")
 
 
 def require_unicode(fields: Mapping[Any, Any]) -> None:

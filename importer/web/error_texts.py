@@ -18,5 +18,10 @@ def mail_problem(texts: CatalogTranslator, error: MailError) -> str:
 
 def rate_limited(texts: CatalogTranslator, error: RateLimited) -> str:
     """That the rate limit is exceeded, and how long to wait."""
+    return render_with_advice(rate_limit_text(error), texts)
+
+
+def rate_limit_text(error: RateLimited) -> Text:
+    """The same, not yet rendered."""
     code = "too_many_attempts.lookups" if isinstance(error, LookupsLimited) else "too_many_attempts"
-    return render_with_advice(Text(code, span=timedelta(seconds=error.seconds)), texts)
+    return Text(code, span=timedelta(seconds=error.seconds))

@@ -19,10 +19,13 @@ from starlette.testclient import TestClient
 from importer import telemetry
 from importer.domain.model import ImportId, State
 from importer.domain.people.api_tokens import ApiToken, TokenScope
+from importer.i18n.code_texts import render
+from importer.i18n.translations import LANGUAGES, texts
 from importer.service.access.api_clients import PREFIX, issue_token
 from importer.service.legs.run_leg import handle_ring
 from importer.web.api import problem_details, undo_resource
 from importer.web.api.schemas import RowIn
+from providers.text import Text
 from tests.fakes.mailbox import MemoryMailbox
 from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, WebOffice
@@ -90,8 +93,61 @@ def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
     )
     details: dict[str, Any] = answer.json()
     assert (details["status"], details["code"], details["type"]) == (status, code, f"/api/v1/problems#{code}")
-    assert details["title"] == problem_details.TITLES[code][1]
+    assert details["title"] == problem_details.title(texts("en"), code)
     return details
+
+
+# --- Languages ---------------------------------------------------------------------------------------
+
+
+def refusals(office: WebOffice, panel: Panel, language: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the API refuses, asked in that language: (what was done, its problem)."""
+    speaks = {"Accept-Language": language}
+    plain = TestClient(office.app, base_url=office.settings.web_origin)
+    reader = Panel(office, "reader", TokenScope.READ)
+    yield "no token", plain.get("/api/v1/imports", headers=speaks).json()
+    yield "no scope", reader.post("/imports", ROW, **speaks).json()
+    yield "no import", panel.post("/imports/none/pause", **speaks).json()
+    yield "no path", plain.get("/api/v1/nowhere", headers=speaks).json()
+    yield "bad key", panel.post("/imports", ROW, **speaks, **{"Idempotency-Key": "x" * 256}).json()
+    yield "bad row", panel.post("/imports", {**ROW, "source_address": "ada"}, **speaks).json()
+    yield "no field", panel.post("/imports", {"source_address": "ada@old.example"}, **speaks).json()
+    yield "more fields", panel.post("/imports", {**ROW, "colour": "red"}, **speaks).json()
+    yield "no text", panel.post("/imports", {**ROW, "source_address": 7}, **speaks).json()
+    yield "no choice", panel.post("/imports", {**ROW, "labels": "some"}, **speaks).json()
+    yield "no date", panel.post("/imports", {**ROW, "since": "yesterday"}, **speaks).json()
+    yield "too many rows", panel.post("/batches", {"rows": [ROW] * 26}, **speaks).json()
+    import_ = office.deps.store.imports(limit=1)[0]
+    yield (
+        "too late",
+        panel.post(f"/imports/{import_.id}/undo", {"destination_password": RIGHT}, **speaks).json(),
+    )
+
+
+def test_problems_follow_the_language_of_the_request(office: WebOffice, panel: Panel) -> None:
+    panel.start()
+    told = {
+        language: {what: texts_of(problem_) for what, problem_ in refusals(office, panel, language)}
+        for language in LANGUAGES
+    }
+    for what in told["en"]:
+        each = [told[language][what] for language in LANGUAGES]
+        for said in zip(*each, strict=True):
+            assert len(set(said)) == len(LANGUAGES), (what, said)
+    control = panel.post(
+        f"/imports/{office.deps.store.imports(limit=1)[0].id}/pause", **{"Accept-Language": "de"}
+    )
+    assert (
+        control.json()["message"]
+        == "Pausiert. Kopierte Nachrichten bleiben; weiter geht es, wenn Sie den Import fortsetzen."
+    )
+
+
+def texts_of(problem_: dict[str, Any]) -> list[str]:
+    """Its sentences; those for the fields and rows are not the general one."""
+    fields = [error["message"] for error in (*problem_.get("errors", ()), *problem_.get("problems", ()))]
+    assert not {render(Text("api_field"), texts(language)) for language in LANGUAGES} & set(fields)
+    return [problem_["title"], *([problem_["detail"]] if "detail" in problem_ else []), *fields]
 
 
 # --- Tokens -----------------------------------------------------------------------------------------
@@ -651,7 +707,7 @@ def test_unknown_paths_and_internal_errors_are_problem_details(
         problem(panel.get(f"/imports/{segment}"), 404, "not_found")
         problem(panel.get(f"/batches/{segment}/report.csv"), 404, "not_found")
     problem(panel.post("/token"), 405, "method_not_allowed")
-    assert panel.get("/problems").json().keys() == problem_details.TITLES.keys()
+    assert panel.get("/problems").json().keys() == problem_details.STATUSES.keys()
 
     def fails(*_args: object, **_more: object) -> None:
         raise RuntimeError(SECRET)
@@ -689,7 +745,7 @@ def test_session_cookies_do_not_open_the_api_nor_tokens_the_pages(office: WebOff
 def test_the_description_lists_all_states_and_codes(panel: Panel) -> None:
     schemas = panel.client.get("/api/v1/openapi.json").json()["components"]["schemas"]
     assert schemas["State"]["enum"] == [state.value for state in State]
-    assert schemas["Problem"]["properties"]["code"]["enum"] == sorted(problem_details.TITLES)
+    assert schemas["Problem"]["properties"]["code"]["enum"] == sorted(problem_details.STATUSES)
 
 
 def test_secrets_are_not_in_the_repr_of_a_model() -> None:

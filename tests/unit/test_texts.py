@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
@@ -10,7 +11,7 @@ import pytest
 
 from importer.i18n.translations import LANGUAGES as SPOKEN
 from importer.i18n.translations import chosen, texts
-from tests.texts import LANGUAGES, catalog_of, template
+from tests.texts import IMPORTER, LANGUAGES, catalog_of, template
 
 
 def placeholders(text: str) -> set[str]:
@@ -19,6 +20,22 @@ def placeholders(text: str) -> set[str]:
 
 def test_the_languages_are_english_and_those_of_the_catalogs() -> None:
     assert set(SPOKEN) == {"en", *LANGUAGES}
+
+
+def test_every_marked_text_is_extracted() -> None:
+    """Babel does not see a call within an f-string, and the text would stay English without a word."""
+    marked = {
+        argument.value
+        for path in IMPORTER.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and (node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", ""))
+        in ("gettext", "ngettext", "N_")
+        for argument in node.args[:1]
+        if isinstance(argument, ast.Constant)
+    }
+    known = {message.id if isinstance(message.id, str) else message.id[0] for message in template()}
+    assert marked - known == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -34,11 +34,11 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The import after a request, the effect of the request, and the effect as a sentence for the user."""
+    """The import after a request, the effect of the request, and the effect as a text for the user."""
 
     import_: Import
     effect: Effect
-    message: str
+    text: Text
 
 
 def pause(deps: Deps, import_id: ImportId) -> Changed:
@@ -48,16 +48,12 @@ def pause(deps: Deps, import_id: ImportId) -> Changed:
         return Changed(before, Effect.NOT_POSSIBLE, _IN_THE_FOREGROUND)
     after = _request(deps, import_id, ControlRequest.PAUSE)
     if after.state in import_state.ENDED:
-        return Changed(
-            after, Effect.TOO_LATE, f"The import had already ended ({after.state}); nothing to pause."
-        )
+        return Changed(after, Effect.TOO_LATE, Text("control_ended"))
     if after.requested is ControlRequest.CANCEL:
         return Changed(after, Effect.NOT_POSSIBLE, _BEING_CANCELLED)
     if after.state is State.PAUSED:
-        return Changed(
-            after, Effect.DONE, "Paused. Copied messages stay; copying continues when you resume it."
-        )
-    return Changed(after, Effect.SOON, "It pauses within five seconds; copied messages stay.")
+        return Changed(after, Effect.DONE, Text("control_paused"))
+    return Changed(after, Effect.SOON, Text("control_pauses"))
 
 
 def resume(deps: Deps, import_id: ImportId) -> Changed:
@@ -67,20 +63,18 @@ def resume(deps: Deps, import_id: ImportId) -> Changed:
     """
     before = _known(deps, import_id)
     if before.state in import_state.ENDED:
-        return Changed(
-            before, Effect.TOO_LATE, f"The import has ended ({before.state}); run it again instead."
-        )
+        return Changed(before, Effect.TOO_LATE, Text("control_ended.run_again"))
     if before.requested is ControlRequest.CANCEL:
         return Changed(before, Effect.NOT_POSSIBLE, _BEING_CANCELLED)
     after = _request(deps, import_id, None, _hurry)
     if after.state in import_state.ENDED:
-        return Changed(after, Effect.TOO_LATE, f"The import has just ended ({after.state}).")
+        return Changed(after, Effect.TOO_LATE, Text("control_ended.run_again"))
     deps.queue.ring(import_id)
     if after.state is State.PAUSED:
-        return Changed(after, Effect.SOON, "It resumes in a moment.")
+        return Changed(after, Effect.SOON, Text("control_resumes"))
     if before.requested is ControlRequest.PAUSE and before.state is not State.PAUSED:
-        return Changed(after, Effect.DONE, "The pause is taken back: it keeps copying.")
-    return Changed(after, Effect.DONE, "Resumed.")
+        return Changed(after, Effect.DONE, Text("control_taken_back"))
+    return Changed(after, Effect.DONE, Text("control_resumed"))
 
 
 def cancel(deps: Deps, import_id: ImportId) -> Changed:
@@ -90,15 +84,13 @@ def cancel(deps: Deps, import_id: ImportId) -> Changed:
     """
     before = _known(deps, import_id)
     if before.state in import_state.ENDED and before.state is not State.CANCELLED:
-        return Changed(before, Effect.TOO_LATE, f"The import had already ended ({before.state}).")
+        return Changed(before, Effect.TOO_LATE, Text("control_ended"))
     after = _request(deps, import_id, ControlRequest.CANCEL)
     if after.state is State.CANCELLED:
-        return Changed(after, Effect.DONE, "Cancelled. Copied messages stay; undo removes them.")
+        return Changed(after, Effect.DONE, Text("control_cancelled"))
     if after.state in import_state.ENDED:
-        return Changed(
-            after, Effect.TOO_LATE, f"The import ended before it could be cancelled ({after.state})."
-        )
-    return Changed(after, Effect.SOON, "It ends within five seconds; copied messages stay.")
+        return Changed(after, Effect.TOO_LATE, Text("control_ended"))
+    return Changed(after, Effect.SOON, Text("control_ends"))
 
 
 def apply_request(deps: Deps, import_: Import, lease: Lease) -> Import:
@@ -160,7 +152,5 @@ def _unknown(import_id: ImportId) -> LookupError:
 
 
 _FORGOTTEN: Final = Problem(Text("pause_forgotten"))
-_IN_THE_FOREGROUND: Final = (
-    "It is a `mailhaul copy` in the foreground: stop it there with Ctrl-C; running it again resumes it."
-)
-_BEING_CANCELLED: Final = "It is already being cancelled, which is final."
+_IN_THE_FOREGROUND: Final = Text("control_foreground")
+_BEING_CANCELLED: Final = Text("control_cancelling")

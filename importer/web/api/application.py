@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
@@ -19,7 +20,7 @@ from importer.web.api import checks, import_controls, read_resources, submission
 from importer.web.api.idempotent_requests import IdempotentRequests
 from importer.web.api.problem_details import (
     MEDIA_TYPE,
-    TITLES,
+    STATUSES,
     ProblemAnswer,
     on_bad_request,
     on_http_error,
@@ -27,9 +28,10 @@ from importer.web.api.problem_details import (
     on_internal_error,
     on_invalid_request,
     on_problem,
+    title,
 )
 from importer.web.bad_requests import BadRequest
-from importer.web.request_context import Site
+from importer.web.request_context import Site, accepted_texts
 
 PREFIX: Final = "/api/v1"
 
@@ -51,7 +53,7 @@ _PROBLEM_SCHEMA: Final = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "enum": sorted(TITLES)},
+        "code": {"type": "string", "enum": sorted(STATUSES)},
         "detail": {"type": "string"},
     },
 }
@@ -112,9 +114,10 @@ def create_api(site: Site) -> ASGIApp:
     return IdempotentRequests(app, site.deps)
 
 
-def _problems() -> Response:
+def _problems(request: Request) -> Response:
+    texts = accepted_texts(request)
     return JSONResponse(
-        {code: {"status": status, "title": title} for code, (status, title) in TITLES.items()}
+        {code: {"status": status, "title": title(texts, code)} for code, status in STATUSES.items()}
     )
 
 

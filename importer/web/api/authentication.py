@@ -15,7 +15,6 @@ from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import RateLimit
-from importer.i18n.code_texts import render
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.api_clients import authenticate, visible_batch, visible_import
 from importer.service.access.audit import record_token_use
@@ -108,7 +107,7 @@ class ApiCaller:
     def require_destination(self, destination: Account) -> None:
         """Raises ProblemAnswer if this token does not permit imports into that mailbox."""
         if refusal := self.destination_refusal(destination):
-            raise ProblemAnswer("scope_missing", render(refusal, self.texts))
+            raise ProblemAnswer("scope_missing", Text("api.scope_missing.destination", reason=refusal))
 
     def count_login(self, account: Account) -> None:
         """Count a login attempt, so that no token can be used to guess passwords. Raises RateLimited."""
@@ -135,15 +134,13 @@ def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
         if credentials is None:
             note.action, note.detail = AuditAction.TOKEN_USE, "no token"
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul"'}
-            raise ProblemAnswer(
-                "token_missing", "Send the token as `Authorization: Bearer …`.", headers=challenge
-            )
+            raise ProblemAnswer("token_missing", headers=challenge)
         site: Site = request.app.state.site
         token = authenticate(site.deps, credentials.credentials)
         if token is None:
             note.action, note.detail = AuditAction.TOKEN_USE, "unknown, expired or revoked"
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul", error="invalid_token"'}
-            raise ProblemAnswer("token_refused", "Ask the operator for a new token.", headers=challenge)
+            raise ProblemAnswer("token_refused", headers=challenge)
         note.actor, note.concerns = f"token:{token.id}", token.client
         _count_call(site, token)
         if not token.may(scope):
@@ -151,7 +148,9 @@ def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
                 "WWW-Authenticate": f'Bearer realm="mailhaul", error="insufficient_scope", scope="{scope}"'
             }
             note.action, note.detail = AuditAction.TOKEN_USE, f"lacks the scope {scope}"
-            raise ProblemAnswer("scope_missing", f"The token lacks the scope “{scope}”.", headers=challenge)
+            raise ProblemAnswer(
+                "scope_missing", Text("api.scope_missing.scope", scope=scope), headers=challenge
+            )
         record_token_use(site.deps, token, client)
         return ApiCaller(site, token, note, accepted_texts(request))
 
@@ -163,7 +162,7 @@ def _count_call(site: Site, token: ApiToken) -> None:
     try:
         consume_call(site.deps, token, per_minute)
     except RateLimited as limited:
-        raise too_many(limited.seconds, f"A token permits {per_minute} calls a minute.") from None
+        raise too_many(limited.seconds, Text("api.too_many_requests.token", calls=per_minute)) from None
 
 
 Reader = Annotated[ApiCaller, Depends(caller_with(TokenScope.READ))]

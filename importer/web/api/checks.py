@@ -44,7 +44,7 @@ def check_both(caller: Writer, body: RowIn) -> ReportOut:
         try:
             credentials = row_credentials(caller.deps, caller.actor, row)
         except MailError as error:
-            raise mailbox_refused(caller.texts, error) from None
+            raise mailbox_refused(error) from None
         source = row.source, credentials.source
         destination = row.destination, credentials.destination
         options = caller.site.settings.import_options.choose(row.choices)

@@ -8,7 +8,6 @@ from pydantic import SecretStr
 
 from importer.domain.csv_import.csv_cells import password
 from importer.domain.model import Account, Import
-from importer.i18n.code_texts import render_with_advice
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.undo_import import UndoRefused, undo_credential
@@ -51,11 +50,9 @@ def undo_login(caller: ApiCaller, import_: Import, field_value: SecretStr) -> Cr
         try:
             credential = undo_credential(caller.deps, import_, provider, organisation=caller.is_admin)
         except UndoRefused as refused:
-            raise ProblemAnswer(
-                "not_possible", render_with_advice(refused.text, caller.texts, Side.DESTINATION)
-            ) from None
+            raise ProblemAnswer("not_possible", refused.text, side=Side.DESTINATION) from None
         except MailError as error:
-            raise mailbox_refused(caller.texts, error) from None
+            raise mailbox_refused(error) from None
         if credential is not None:
             return credential
     checked(caller.texts, "destination_password", partial(caller.batch_right.grant, account))

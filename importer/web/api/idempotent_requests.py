@@ -13,9 +13,11 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from importer.i18n.translations import CatalogTranslator
 from importer.ports.api_clients import KeptAnswer
 from importer.ports.vault import VaultError
 from importer.service.access import idempotency
@@ -24,6 +26,8 @@ from importer.service.access.idempotency import KeyedRequest
 from importer.service.deps import Deps
 from importer.web.api.problem_details import ProblemAnswer
 from importer.web.middleware import SAFE_METHODS, BodyTooLarge
+from importer.web.request_context import accepted_texts
+from providers.text import Text
 
 _KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _STORED_HEADERS: Final = ("content-type", "location")
@@ -50,10 +54,10 @@ class IdempotentRequests:
             else:
                 await self._execute_once(request, scope, _replayed(body, receive), send)
         except BodyTooLarge:
-            problem = ProblemAnswer("body_too_large", "The limit is 256 KiB.")
-            await problem.response()(scope, receive, send)
+            problem = ProblemAnswer("body_too_large")
+            await problem.response(_texts(scope))(scope, receive, send)
         except ProblemAnswer as problem:
-            await problem.response()(scope, receive, send)
+            await problem.response(_texts(scope))(scope, receive, send)
 
     def _keyed_request(self, scope: Scope, body: bytes) -> KeyedRequest | None:
         """None without a key. None without a valid token, too: the wrapped API responds to that."""
@@ -63,9 +67,7 @@ class IdempotentRequests:
             return None
         key = key.strip()
         if not _KEY.fullmatch(key) or len(headers.getlist("idempotency-key")) > 1:
-            raise ProblemAnswer(
-                "idempotency_key_invalid", "Send one key of 1 to 255 printable ASCII characters."
-            )
+            raise ProblemAnswer("idempotency_key_invalid")
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
         token = authenticate(self._deps, credentials.strip()) if scheme.lower() == "bearer" else None
         if token is None:
@@ -98,17 +100,14 @@ class IdempotentRequests:
         """The response of the earlier request. Raises ProblemAnswer if it was a different request, or has no
         readable response."""
         if earlier.fingerprint != request.fingerprint:
-            raise ProblemAnswer("idempotency_key_reused", "Use a new key for a new request.")
+            raise ProblemAnswer("idempotency_key_reused")
         if earlier.status is None:
-            raise ProblemAnswer(
-                "idempotency_key_in_use", "Repeat the request in a moment.", headers={"Retry-After": "1"}
-            )
+            raise ProblemAnswer("idempotency_key_in_use", headers={"Retry-After": "1"})
         try:
             answer = idempotency.read_answer(self._deps, request, earlier)
         except VaultError:
             raise ProblemAnswer(
-                "idempotency_key_in_use",
-                "The stored response can no longer be decrypted. Check the list of imports.",
+                "idempotency_key_in_use", Text("api.idempotency_key_in_use.unreadable")
             ) from None
         headers = {**answer["headers"], "Idempotency-Replayed": "true"}
         return Response(answer["body"], earlier.status, headers)
@@ -126,6 +125,10 @@ class IdempotentRequests:
         }
         idempotency.store_answer(self._deps, request, status, answer)
         return True
+
+
+def _texts(scope: Scope) -> CatalogTranslator:
+    return accepted_texts(Request(scope))
 
 
 async def _read_body(receive: Receive) -> bytes | None:

@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from importer.domain.model import ImportId
+from importer.i18n.code_texts import render_with_advice
 from importer.service.deps import Deps
 from importer.service.imports import control
 from importer.service.imports.control import Changed, Effect
@@ -83,6 +84,7 @@ def _request(
     changed = request(caller.deps, caller.import_(import_id).id)
     import_json = import_out(caller.texts, changed.import_, caller.deps.clock.now())
     if changed.effect in (Effect.TOO_LATE, Effect.NOT_POSSIBLE):
-        raise ProblemAnswer("not_possible", changed.message, state=import_json.state.value)
+        raise ProblemAnswer("not_possible", changed.text, state=import_json.state.value)
     response.status_code = 202 if changed.effect is Effect.SOON else 200
-    return ChangedOut(effect=changed.effect.value, message=changed.message, import_=import_json)
+    message = render_with_advice(changed.text, caller.texts)
+    return ChangedOut(effect=changed.effect.value, message=message, import_=import_json)

@@ -7,11 +7,10 @@ from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.import_options import OPTIONS, Option, choices_from_json, json_of
-from importer.i18n.row_problem_texts import refused_text
-from importer.i18n.translations import texts
 
 FieldDefinitions = dict[str, Any]
 """For `pydantic.create_model`."""
@@ -46,5 +45,7 @@ def _checked(option: Option, text: str) -> str:
     try:
         option.parse(text)
     except Refused as refused:
-        raise ValueError(refused_text(texts("en"), refused)) from None
+        raise PydanticCustomError(
+            "value_error", "{rule}", {"rule": refused.rule, "text": refused.text}
+        ) from None
     return text

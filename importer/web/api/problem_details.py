@@ -6,6 +6,7 @@ Invariant: nothing that a client sent is repeated, except field names: it may be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -18,41 +19,42 @@ from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN
 from importer.domain.reporting.formatting import printable
-from importer.i18n.code_texts import render_with_advice
-from importer.i18n.row_problem_texts import refused_text, row_problem_json
+from importer.i18n.code_texts import advice, render, render_with_advice
+from importer.i18n.row_problem_texts import cell_problem_text, refused_text, row_problem_json
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.rate_limits import RateLimited
 from importer.web.bad_requests import BadRequest, not_unicode
-from importer.web.error_texts import rate_limited
+from importer.web.error_texts import rate_limit_text
 from importer.web.request_context import accepted_texts, route_path
-from providers.errors import MailError
+from providers.errors import MailError, Side
+from providers.text import Param, Text
 
 T = TypeVar("T")
 
 MEDIA_TYPE: Final = "application/problem+json"
 
-TITLES: Final[Mapping[str, tuple[int, str]]] = {
-    "token_missing": (401, "The request contains no token"),
-    "token_refused": (401, "The token is unknown, revoked or expired"),
-    "scope_missing": (403, "The token does not permit this"),
-    "not_found": (404, "Nothing was found for this token"),
-    "method_not_allowed": (405, "The resource does not support this method"),
-    "not_possible": (409, "The state of the import does not permit this"),
-    "idempotency_key_in_use": (409, "The request with this key is still being processed"),
-    "idempotency_key_invalid": (400, "The Idempotency-Key is invalid"),
-    "idempotency_key_reused": (422, "The Idempotency-Key was used for another request"),
-    "request_invalid": (422, "The request is invalid"),
-    "rows_refused": (422, "Some rows are invalid, so nothing was started"),
-    "mailbox_refused": (422, "The login to a mailbox failed"),
-    "body_too_large": (413, "The body is too large"),
-    "media_type_refused": (415, "The media type of the body is not supported"),
-    "too_many_requests": (429, "Too many requests"),
-    "busy": (503, "Too many requests of this kind are in progress"),
-    "unavailable": (503, "A part of the installation does not respond"),
-    "refused": (400, "The request was refused"),
-    "internal": (500, "Something went wrong inside Mailhaul"),
+STATUSES: Final[Mapping[str, int]] = {
+    "token_missing": 401,
+    "token_refused": 401,
+    "scope_missing": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "not_possible": 409,
+    "idempotency_key_in_use": 409,
+    "idempotency_key_invalid": 400,
+    "idempotency_key_reused": 422,
+    "request_invalid": 422,
+    "rows_refused": 422,
+    "mailbox_refused": 422,
+    "body_too_large": 413,
+    "media_type_refused": 415,
+    "too_many_requests": 429,
+    "busy": 503,
+    "unavailable": 503,
+    "refused": 400,
+    "internal": 500,
 }
-"""Code -> (status, title)."""
+"""By code. The texts are in `codes/api_texts.py`."""
 
 _BY_STATUS: Final = {
     404: "not_found",
@@ -64,32 +66,42 @@ _BY_STATUS: Final = {
 RETRY_AFTER_S: Final = 30
 """When to try again while a part of the installation does not respond."""
 
-_SEE_ERRORS: Final = "Each error names its place."
-
 log = structlog.get_logger()
 
 
 class ProblemAnswer(Exception):
-    """Ends the request with a problem response. `code` is a key of TITLES; `members` are further members."""
+    """Ends the request with a problem response. `code` is a key of STATUSES.
+
+    `detail` says more: a text below `api.<code>`, whose advice is shown, or any other text; None for the
+    advice of the code. `side` is the mailbox that it concerns; `members` are further members.
+    """
 
     def __init__(
-        self, code: str, detail: str = "", *, headers: Mapping[str, str] | None = None, **members: Any
+        self,
+        code: str,
+        detail: Text | None = None,
+        *,
+        side: Side | None = None,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
     ) -> None:
-        super().__init__(detail or TITLES[code][1])
         self.code = code
-        self.detail = detail
+        self.detail = detail or Text(f"api.{code}")
+        super().__init__(str(self.detail))
+        self.side = side
         self.headers = dict(headers or {})
         self.members = members
 
-    def response(self) -> JSONResponse:
+    def response(self, texts: CatalogTranslator) -> JSONResponse:
         """The response, with the status of the code."""
-        status, title = TITLES[self.code]
-        return _response(status, self.code, title, self.detail, self.headers, self.members)
+        own = self.detail.public_code == "api"
+        detail = (advice if own else render_with_advice)(self.detail, texts, self.side)
+        return _response(texts, self.code, detail, headers=self.headers, members=self.members)
 
 
 def not_found() -> ProblemAnswer:
     """The problem for objects that do not exist or belong to another client; it is the same for both."""
-    return ProblemAnswer("not_found", "Check the id. Objects of other clients are not shown.")
+    return ProblemAnswer("not_found")
 
 
 def rows_refused(texts: CatalogTranslator, problems: Sequence[RowProblem]) -> ProblemAnswer:
@@ -99,18 +111,19 @@ def rows_refused(texts: CatalogTranslator, problems: Sequence[RowProblem]) -> Pr
     members: dict[str, Any] = {"problems": details}
     if more := len(problems) - len(details):
         members["problems_more"] = more
-    return ProblemAnswer("rows_refused", "Fix these problems and send all rows again.", **members)
+    return ProblemAnswer("rows_refused", **members)
 
 
-def too_many(retry_after_s: int, detail: str) -> ProblemAnswer:
+def too_many(retry_after_s: int, detail: Text) -> ProblemAnswer:
     return ProblemAnswer("too_many_requests", detail, headers={"Retry-After": str(retry_after_s)})
 
 
-def mailbox_refused(texts: CatalogTranslator, error: MailError) -> ProblemAnswer:
+def mailbox_refused(error: MailError) -> ProblemAnswer:
     """The member `reason` is one of the codes in docs/errors.md."""
     return ProblemAnswer(
         "mailbox_refused",
-        render_with_advice(error.text, texts, error.side),
+        error.text,
+        side=error.side,
         reason=error.code,
         reason_detail=error.text.code,
         params=error.text.as_json()["params"],
@@ -118,15 +131,11 @@ def mailbox_refused(texts: CatalogTranslator, error: MailError) -> ProblemAnswer
 
 
 def busy() -> ProblemAnswer:
-    return ProblemAnswer("busy", "Try again in a few seconds.", headers={"Retry-After": "5"})
+    return ProblemAnswer("busy", headers={"Retry-After": "5"})
 
 
 def unavailable() -> ProblemAnswer:
-    return ProblemAnswer(
-        "unavailable",
-        "Nothing is lost. Send the request again, with the same Idempotency-Key.",
-        headers={"Retry-After": str(RETRY_AFTER_S)},
-    )
+    return ProblemAnswer("unavailable", headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 def checked(texts: CatalogTranslator, name: str, check: Callable[[], T]) -> T:
@@ -136,7 +145,7 @@ def checked(texts: CatalogTranslator, name: str, check: Callable[[], T]) -> T:
     except Refused as refused:
         message = refused_text(texts, refused)
         detail = {"in": "body", "at": name, "rule": refused.rule, "message": message}
-        raise ProblemAnswer("request_invalid", _SEE_ERRORS, errors=[detail]) from None
+        raise ProblemAnswer("request_invalid", errors=[detail]) from None
 
 
 # --- Handlers -----------------------------------------------------------------------------------------
@@ -144,52 +153,84 @@ def checked(texts: CatalogTranslator, name: str, check: Callable[[], T]) -> T:
 
 def on_problem(request: Request, error: Exception) -> Response:
     if isinstance(error, RateLimited):
-        error = too_many(error.seconds, rate_limited(accepted_texts(request), error))
-    return error.response() if isinstance(error, ProblemAnswer) else ProblemAnswer("internal").response()
+        error = too_many(error.seconds, rate_limit_text(error))
+    answer = error if isinstance(error, ProblemAnswer) else ProblemAnswer("internal")
+    return answer.response(accepted_texts(request))
 
 
-def on_invalid_request(_request: Request, error: Exception) -> Response:
+def on_invalid_request(request: Request, error: Exception) -> Response:
     """The validation errors of the framework, without the values that were sent."""
+    texts = accepted_texts(request)
     details = error.errors() if isinstance(error, RequestValidationError) else []
     errors = [
         {
             "in": str(detail["loc"][0]),
             "at": "/".join(printable(str(part), 80) for part in detail["loc"][1:]),
             "rule": detail["type"],
-            "message": printable(str(detail["msg"]), 200),
+            "message": _field_problem(texts, detail),
         }
         for detail in details[:50]
     ]
-    return ProblemAnswer("request_invalid", _SEE_ERRORS, errors=errors).response()
+    return ProblemAnswer("request_invalid", errors=errors).response(texts)
 
 
-def on_bad_request(_request: Request, error: Exception) -> Response:
+def _field_problem(texts: CatalogTranslator, detail: Mapping[str, Any]) -> str:
+    """What is wrong with a field. The context of an error has limits and choices, never what was sent."""
+    context = detail.get("ctx", {})
+    if isinstance(text := context.get("text"), Text):  # of our own validator
+        return cell_problem_text(texts, text)
+    params: dict[str, Param] = {
+        name: value
+        for name, value in context.items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    }
+    if isinstance(expected := context.get("expected"), str):
+        params["expected"] = expected.replace(" or ", ", ")
+    return render(Text(f"api_field.{detail['type']}", steps=None, **params), texts)
+
+
+def on_bad_request(request: Request, error: Exception) -> Response:
     """Status 400; the member `rule` is the rule that the request breaks."""
     bad = error if isinstance(error, BadRequest) else not_unicode()
-    return ProblemAnswer("refused", bad.sentence, rule=bad.rule).response()
+    answer = ProblemAnswer("refused", Text(f"api.refused.{bad.rule}"), rule=bad.rule)
+    return answer.response(accepted_texts(request))
 
 
-def on_http_error(_request: Request, error: Exception) -> Response:
+def on_http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    code = _BY_STATUS.get(status, "refused")
-    return _response(status, code, TITLES[code][1], "", headers, {})
+    return _response(
+        accepted_texts(request), _BY_STATUS.get(status, "refused"), status=status, headers=headers
+    )
 
 
 def on_installation_fault(request: Request, error: Exception) -> Response:
     log.warning("call.unavailable", path=route_path(request), reason=str(error))
-    return unavailable().response()
+    return unavailable().response(accepted_texts(request))
 
 
 def on_internal_error(request: Request, error: Exception) -> Response:
     log.error("call.failed", path=route_path(request), exc_info=error)
-    return ProblemAnswer("internal", "The error was logged. Nothing is lost; try again.").response()
+    return ProblemAnswer("internal").response(accepted_texts(request))
+
+
+def title(texts: CatalogTranslator, code: str) -> str:
+    """The title of a problem: a sentence without its stop."""
+    return render(Text(f"api.{code}"), texts).rstrip(".")
 
 
 def _response(
-    status: int, code: str, title: str, detail: str, headers: Mapping[str, str], members: Mapping[str, Any]
+    texts: CatalogTranslator,
+    code: str,
+    detail: str = "",
+    *,
+    status: int = 0,
+    headers: Mapping[str, str],
+    members: Mapping[str, Any] = MappingProxyType({}),
 ) -> JSONResponse:
-    body = {"type": f"/api/v1/problems#{code}", "title": title, "status": status, "code": code}
+    """With the status of the code unless another is given."""
+    status = status or STATUSES[code]
+    body = {"type": f"/api/v1/problems#{code}", "title": title(texts, code), "status": status, "code": code}
     if detail:
         body["detail"] = detail
     return JSONResponse({**body, **members}, status, headers=dict(headers), media_type=MEDIA_TYPE)

@@ -32,6 +32,7 @@ from importer.web.api.schemas import (
     import_out,
 )
 from providers.errors import Side
+from providers.text import Text
 
 router: Final = APIRouter(tags=["look"])
 
@@ -153,7 +154,7 @@ def show_undo(caller: Reader, import_id: str) -> ReportOut:
     import_ = caller.import_(import_id)
     report = undo_report(caller.deps, import_.id)
     if report is None:
-        raise ProblemAnswer("not_found", "The import was not undone, or the undo is not complete.")
+        raise ProblemAnswer("not_found", Text("api.not_found.undo"))
     return undo_json(caller.texts, report)
 
 

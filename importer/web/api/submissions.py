@@ -30,6 +30,7 @@ from importer.web.api.schemas import (
     batch_out,
     import_out,
 )
+from providers.text import Text
 
 router: Final = APIRouter(tags=["start"])
 
@@ -61,7 +62,7 @@ async def start_file(
 ) -> SubmissionOut:
     """The same with a CSV file as the body (`Content-Type: text/csv`), in the format of the console."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
-        raise ProblemAnswer("media_type_refused", "Send the file as `text/csv`.")
+        raise ProblemAnswer("media_type_refused")
     content = await request.body()
 
     def parse_and_start() -> SubmissionOut:
@@ -156,5 +157,5 @@ def _submitter(caller: ApiCaller, requested: str) -> str:
     submitter: str = checked(caller.texts, "submitter", partial(address, requested))
     domains = caller.token.domains
     if domains and submitter.rpartition("@")[2].lower() not in domains:
-        raise ProblemAnswer("scope_missing", "This token permits submitters of its domains only.")
+        raise ProblemAnswer("scope_missing", Text("api.scope_missing.submitter"))
     return submitter

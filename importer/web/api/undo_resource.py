@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse
 from importer.domain.import_state import ENDED
 from importer.domain.model import Account
 from importer.domain.receipts.undo_report import UndoReport
-from importer.i18n.code_texts import render_with_advice
 from importer.i18n.undo_report_texts import undo_json
 from importer.ports.leases import LeaseLost
 from importer.service.access.rate_limits import RateLimited
@@ -23,6 +22,7 @@ from importer.web.api.destinations import undo_login
 from importer.web.api.problem_details import ProblemAnswer, mailbox_refused
 from importer.web.api.schemas import ReportOut, UndoIn
 from providers.errors import MailError, Side
+from providers.text import Text
 
 WAIT_S: Final = 25.0
 """Proxies time out after a minute, often after half a minute."""
@@ -44,7 +44,7 @@ def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
     import_ = caller.import_(import_id)
     caller.require_destination(import_.destination)
     if import_.state not in ENDED:
-        raise ProblemAnswer("not_possible", "The import is still in progress. Cancel it first, then undo it.")
+        raise ProblemAnswer("not_possible", Text("undo_too_early"))
     credential = undo_login(caller, import_, body.destination_password)
     tried = body.destination_password is not None  # an administrator's own login counts for no mailbox
     if tried:
@@ -59,13 +59,11 @@ def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
         accepted: Any = JSONResponse({"id": import_.id, "state": "under way"}, 202, {"Location": location})
         return cast("ReportOut", accepted)
     except UndoRefused as refused:
-        raise ProblemAnswer(
-            "not_possible", render_with_advice(refused.text, caller.texts, Side.DESTINATION)
-        ) from None
+        raise ProblemAnswer("not_possible", refused.text, side=Side.DESTINATION) from None
     except LeaseLost:
-        raise ProblemAnswer("not_possible", "The undo was interrupted. Try again.") from None
+        raise ProblemAnswer("not_possible", Text("undo_interrupted")) from None
     except MailError as error:
-        raise mailbox_refused(caller.texts, error) from None
+        raise mailbox_refused(error) from None
     if tried:
         caller.refund_login(import_.destination)
     return undo_json(caller.texts, report)

@@ -1,0 +1,25 @@
+"""What a request to pause, resume or cancel an import does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from providers.text import TextRow
+
+ROWS: Final = (
+    TextRow("control_pauses", "It pauses within five seconds; copied messages stay."),
+    TextRow("control_paused", "Paused. Copied messages stay; copying continues when you resume it."),
+    TextRow("control_resumes", "It resumes in a moment."),
+    TextRow("control_resumed", "Resumed."),
+    TextRow("control_taken_back", "The pause is taken back: it keeps copying."),
+    TextRow("control_ends", "It ends within five seconds; copied messages stay."),
+    TextRow("control_cancelled", "Cancelled. Copied messages stay; undo removes them."),
+    TextRow("control_ended", "The import has already ended."),
+    TextRow("control_ended.run_again", advice="Run it again instead."),
+    TextRow("control_cancelling", "It is already being cancelled, which is final."),
+    TextRow(
+        "control_foreground",
+        "It is a `mailhaul copy` in the foreground.",
+        "Stop it there with Ctrl-C; running it again resumes it.",
+    ),
+)
