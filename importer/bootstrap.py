@@ -43,6 +43,7 @@ from importer.ports.process import InstallationFault, Queue
 from importer.ports.schema import SchemaState
 from importer.ports.store import Store
 from importer.service.deps import Deadlines, Deps, OutgoingMail, Webhook
+from importer.service.legs.lane_shares import LaneShares
 from importer.settings import Settings, SettingsError
 from importer.settings.value_types import DailyLimit
 from providers.catalog import Catalog
@@ -212,6 +213,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             lanes=settings.lanes,
             settle_quiet=timedelta(seconds=settings.settle_quiet_seconds),
         ),
+        lane_shares=LaneShares(max(settings.lanes, settings.worker_threads)),
         digests=DigestFiles(settings.data_dir()),
         deadlines=Deadlines(
             leg=timedelta(seconds=settings.leg_seconds),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from importer.settings import Settings
 RESTART_DELAY_S: Final = 2.0
 STOP_TIMEOUT_S: Final = 26.0
 """For all children together; a worker ends within 25 seconds of a signal."""
+MOST_WORKERS: Final = 16
 _POLL_INTERVAL_S: Final = 0.2
 
 _SYMBOLS: Final = {"well": "[green]✓[/]", "odd": "[yellow]![/]", "ill": "[red]✗[/]"}
@@ -107,14 +109,13 @@ def web(listen: str | None, data: Path | None) -> None:
 @click.command
 @click.option(
     "--workers",
-    type=click.IntRange(1, 16),
+    type=click.IntRange(1, MOST_WORKERS),
     metavar="NUMBER",
-    default=1,
-    show_default=True,
-    help="Worker processes, 1 to 16.",
+    default=None,
+    help="Worker processes, 1 to 16; by default one for each processor.",
 )
 @options.data
-def up(workers: int, data: Path | None) -> None:
+def up(workers: int | None, data: Path | None) -> None:
     """Run queue, database, workers and web pages on one machine.
 
     The web pages are served only if MAILHAUL_DESTINATION_SERVER is set.
@@ -132,6 +133,7 @@ def up(workers: int, data: Path | None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    workers = workers or min(MOST_WORKERS, processors())
     commands = [_command("worker", settings)] * workers
     pages = "; no web pages, since MAILHAUL_DESTINATION_SERVER is not set"
     if settings.destination_server is not None:
@@ -173,6 +175,11 @@ def migrate(data: Path | None) -> None:
     except Exception as error:
         raise Usage(f"The database cannot be migrated: {error}") from None
     stderr.print("The database schema is up to date.")
+
+
+def processors() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _command(name: str, settings: Settings) -> list[str]:

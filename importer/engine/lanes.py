@@ -2,7 +2,8 @@
 
 A free lane starts the next folder pair that has not begun; if there is none, it joins a pair that still has
 batches queued. Pairs into the same destination folder run one after the other. Further lanes are opened only
-when there is more work than the running lanes can absorb.
+when there is more work than the running lanes can absorb, and no more than the leg's share of the connections
+of its process (`Leg.share`). If the share shrinks, the lanes above it pause after their folder or batch.
 
 Invariants:
 - After the context exits, no lane is at work. The first error stops all lanes after their current batch and
@@ -80,6 +81,7 @@ class Lanes:
         self._held = ByteBudget(leg.limits.held_bytes)
         self._error: BaseException | None = None
         self._budget_spent = False
+        self._known_share = leg.share()
 
     def __enter__(self) -> Lanes:
         return self
@@ -127,17 +129,17 @@ class Lanes:
 
     def _work(self, lane: Lane) -> None:
         try:
-            while (next_job := self._next_job()) is not None:
+            while (next_job := self._next_job(lane.number)) is not None:
                 self._work_on(lane, *next_job)
         except BaseException as error:  # every kind has to reach the leg's own thread
             self._stop(error)
 
-    def _next_job(self) -> tuple[_Job, Unprepared | None] | None:
+    def _next_job(self, number: int) -> tuple[_Job, Unprepared | None] | None:
         """Wait for a pair that a free lane can begin, with its phase, or join, without. None once all pairs
         are done or the lanes stop."""
         with self._changed:
             while not self._stopping:
-                job = self._unbegun() or self._joinable() or self._unbegun(postponed=True)
+                job = self._available() if self._has_turn(number) else None
                 if job is not None:
                     job.lanes += 1
                     if not isinstance(job.phase, Unprepared):
@@ -158,8 +160,15 @@ class Lanes:
             if phase is not None:
                 self._let_join(job, phase)
             on_concluded = partial(self._batch_concluded, job)
-            Pipeline(job.state, lane, self._held, self._may_continue, on_concluded).run()
-            prepared = self._leave(job)
+            Pipeline(
+                job.state,
+                lane,
+                self._held,
+                self._may_continue,
+                on_concluded,
+                lambda: self._has_turn(lane.number),
+            ).run()
+            prepared = self._leave(job, lane.number)
             if prepared is None:
                 return
             after: Phase = finish(prepared, lane)
@@ -192,6 +201,11 @@ class Lanes:
         self._on_tally(job.state.tally, job.state.remaining)
         if self._leg.budget.spent():
             self._stop(spent=True)
+        elif self._known_share != (share := self._leg.share()):
+            with self._changed:
+                self._known_share = share
+                self._start_worthwhile()
+                self._changed.notify_all()  # of the lanes that paused
 
     def _may_continue(self) -> bool:
         """Whether a lane may begin something: asked before each fetch and each append."""
@@ -214,8 +228,16 @@ class Lanes:
             self._changed.notify_all()
         self._held.stop_waiting()
 
+    def _has_turn(self, number: int) -> bool:
+        """Whether a lane is within the leg's share. The leg's own lane is: it ends what others leave."""
+        return not number or number < self._leg.share()
+
+    def _available(self) -> _Job | None:
+        return self._unbegun() or self._joinable() or self._unbegun(postponed=True)
+
     def _unbegun(self, *, postponed: bool = False) -> _Job | None:
-        busy = {job.destination for job in self._jobs if job.lanes and not job.is_done}
+        begun = (job for job in self._jobs if job.lanes or not job.is_unbegun)
+        busy = {job.destination for job in begun if not job.is_done}
         free = (job for job in self._jobs if job.is_unbegun and not job.lanes and job.destination not in busy)
         return next((job for job in free if job.is_postponed is postponed), None)
 
@@ -226,15 +248,15 @@ class Lanes:
         """Let other lanes join the pair, and start further lanes if there are batches enough for them."""
         with self._changed:
             job.phase = phase
-            queued = sum(job.state.queued_batches for job in self._jobs if job.is_joinable)
-            self._start_lanes(len(self._threads) + queued)
+            self._start_worthwhile()
             self._changed.notify_all()
 
-    def _leave(self, job: _Job) -> Prepared | None:
-        """Leave a pair. The last lane at work on it gets its phase instead, unless the lanes stop: no other
-        lane can join the pair from then on."""
+    def _leave(self, job: _Job, number: int) -> Prepared | None:
+        """Leave a pair. The last lane at work on it gets its phase instead, and none joins it from then on,
+        unless the lanes stop, or the lane has no turn and leaves batches to others."""
         with self._changed:
-            if job.lanes == 1 and not self._stopping and isinstance(job.phase, Prepared):
+            ends_it = not self._stopping and (self._has_turn(number) or not job.state.queued_batches)
+            if job.lanes == 1 and ends_it and isinstance(job.phase, Prepared):
                 phase, job.phase = job.phase, None
                 return phase
             job.lanes -= 1
@@ -256,10 +278,16 @@ class Lanes:
             job.phase = phase
             self._changed.notify_all()
 
+    def _start_worthwhile(self) -> None:
+        """Start further lanes if there are batches enough for them."""
+        queued = sum(job.state.queued_batches for job in self._jobs if job.is_joinable)
+        self._start_lanes(len(self._threads) + queued)
+
     def _start_lanes(self, worthwhile: int) -> None:
-        """Start lanes up to min(limit, `worthwhile`), the leg's own lane included. Lane numbers are
+        """Start lanes up to min(limit, share, `worthwhile`), the leg's own lane included. Lane numbers are
         unique."""
-        for number in range(1 + len(self._threads), min(self._leg.limits.lanes, worthwhile)):
+        most = min(self._leg.limits.lanes, self._leg.share(), worthwhile)
+        for number in range(1 + len(self._threads), most):
             thread = threading.Thread(target=self._run_further_lane, args=(number,), name=f"lane-{number}")
             self._threads.append(thread)
             thread.start()

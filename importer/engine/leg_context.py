@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
 from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.model import Import
@@ -69,6 +70,9 @@ class Lane:
     destination: MailboxWriter
 
 
+_ALL_LANES: Final = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One import and the right to write to its destination mailbox (`lease`).
@@ -87,5 +91,6 @@ class Leg:
     clock: Clock
     is_notice: Callable[[bytes], bool]  # recognises our own completion mails by their header
     limits: TransferLimits = field(default_factory=TransferLimits)
+    share: Callable[[], int] = lambda: _ALL_LANES  # how many lanes may be at work now, as others run, too
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
     appends: AppendRecord = field(default_factory=AppendRecord)

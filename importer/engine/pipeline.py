@@ -103,6 +103,7 @@ class _Lost:
 
 class Pipeline:
     """Copies batches of one pair over one lane, until the queue is empty or `may_continue` returns False.
+    While `may_take` returns False, no batch is taken from the queue; one that was fetched is still sent.
 
     `on_concluded` is called after each batch. An unusable or changed folder ends the pass
     (`FolderState.trouble`). If the connection to the destination ends during an append, the append is settled
@@ -117,12 +118,14 @@ class Pipeline:
         held: ByteBudget,
         may_continue: Callable[[], bool],
         on_concluded: Callable[[], None],
+        may_take: Callable[[], bool] = lambda: True,
     ) -> None:
         self._state = state
         self._lane = lane
         self._held = held
         self._may_continue = may_continue
         self._on_concluded = on_concluded
+        self._may_take = may_take
         self._fetching: _Fetching | None = None
         self._sending: _Sending | None = None
         self._number = 0
@@ -213,7 +216,7 @@ class Pipeline:
 
     def _fetch_ahead(self, reader: ThreadPoolExecutor, *, wait: bool) -> None:
         """Begin to fetch the next batch. Without `wait`, do so only if there is room for its bytes."""
-        batch = self._state.take() if self._may_continue() else None
+        batch = self._state.take() if self._may_continue() and self._may_take() else None
         if batch is None:
             return
         alone = len(batch.uids) == 1  # large messages travel alone; the largest are spooled to disk

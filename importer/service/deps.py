@@ -17,6 +17,7 @@ from importer.ports.process import Clock, Queue
 from importer.ports.store import Store
 from importer.ports.vault import Vault
 from importer.ports.webhook_calls import WebhookSender
+from importer.service.legs.lane_shares import LaneShares
 from providers.endpoint import Endpoint, Secret
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.master_user import MasterUser
@@ -93,5 +94,6 @@ class Deps:
     is_proven: Callable[[Account], bool] = is_host_of_domain  # whether a login there proves the address
     audit_kept: timedelta = timedelta(days=365)
     deadlines: Deadlines = field(default_factory=Deadlines)
+    lane_shares: LaneShares = field(default_factory=lambda: LaneShares(1000))  # of this process
     webhook_sender: WebhookSender | None = None  # None: no webhooks are called
     webhook: Webhook | None = None  # of the installation: receives the events of all imports

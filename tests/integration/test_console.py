@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from importer.cli.service_commands import processors
 from importer.domain.csv_import.csv_files import template
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
@@ -378,6 +379,7 @@ def test_up_runs_everything_in_one_process_tree(
     assert report["exit_code"] == 0
     assert process.returncode == 0
     assert new.read().count() == report["imports"][0]["totals"]["copied"] > 0
+    assert installation.log().count("worker.started") == processors()
 
 
 def test_a_server_url_without_a_user_is_refused_with_an_example(installation: Installation) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +16,9 @@ from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef, Import, ImportId, Message, NotHandedOut
 from importer.engine.leg import LegEnd
 from importer.engine.leg_context import Lane, TransferLimits
+from importer.service.legs.lane_shares import LaneShares
 from tests.fakes.mailbox import MemoryReader
-from tests.property.world import DESTINATION, SOURCE, Batches, Watcher, World, mail
+from tests.property.world import DESTINATION, SOURCE, Batches, Watcher, World, expected, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
 
@@ -81,6 +84,47 @@ def test_a_failed_lane_that_holds_bytes_does_not_block_the_others(
     leg.start()
     leg.join(5)
     assert [str(error) for error in errors] == ["the disk is full"]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_share_that_changes_all_the_time_loses_and_doubles_nothing(seed: int) -> None:
+    rng = random.Random(seed)
+    world = World()
+    world.share = lambda: rng.randrange(5)
+    bodies = [mail(f"number {n}", f"text {n % 11}") for n in range(40)]
+    for n, body in enumerate(bodies):
+        world.source.create(("INBOX", "Work", "Work/Old")[n * n % 3]).add((), DATE, body)
+    wanted = expected(world.contents(world.source), {})
+    world.run(batch=2, legs_of=1000, lanes=4)
+    assert world.contents(world.destination) == wanted
+
+
+def test_a_leg_opens_no_more_lanes_than_its_share_and_more_once_it_grows() -> None:
+    world = RecordingWorld()
+    world.may_open.set()
+    for n in range(60):
+        world.source.create("INBOX").add((), DATE, mail(f"number {n}", f"text {n}"))
+    world.share = lambda: 1
+    world.leg(TransferLimits(batch_messages=1, lanes=4))
+    assert world.opened == [0]
+    shares = iter([1] * 20)
+    world.share = lambda: next(shares, 3)
+    for n in range(60):
+        world.source.create("INBOX").add((), DATE, mail(f"more {n}", f"text {n}"))
+    world.opened.clear()
+    world.leg(TransferLimits(batch_messages=1, lanes=4))
+    assert sorted(world.opened) == [0, 1, 2]
+
+
+def test_one_leg_gets_all_connections_of_a_process_and_many_get_one_each() -> None:
+    shares = LaneShares(5)
+    with ExitStack() as legs:
+        found = [shares()]
+        for _ in range(7):
+            legs.enter_context(shares.leg())
+            found.append(shares())
+    assert found == [5, 5, 2, 1, 1, 1, 1, 1]
+    assert shares() == 5
 
 
 def test_a_twin_of_a_message_in_flight_is_fetched_once(monkeypatch: pytest.MonkeyPatch) -> None:

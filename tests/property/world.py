@@ -129,6 +129,7 @@ class World:
     clock: TestClock = field(default_factory=TestClock)
     runs: int = 0
     refuse_lanes_above: int = 99
+    share: Callable[[], int] = lambda: 99
     options: ImportOptions = ImportOptions()
     account: Account = SOURCE  # of the source
     budget: Batches | None = None  # of each leg, in place of a number of batches
@@ -208,6 +209,7 @@ class World:
                     self.clock,
                     lambda header: is_notice(KEY, header),
                     pace,
+                    self.share,
                 )
             )
         except FolderChanged:

@@ -182,6 +182,7 @@ def _run(
     labels = label_view(deps.store, import_.route, import_.options)
     clock, ttl = deps.clock, deps.deadlines.lease
     with (
+        deps.lane_shares.leg(),
         watch,
         Heartbeat(deps.store, [], clock, ttl, asked_at_s=clock.elapsed_s(), on_renew=host_limits.renew_slots),
         ConnectionPairs(deps.sessions, source, destination, host_limits, labels, limit) as lanes,
@@ -237,6 +238,7 @@ def _copy(
                 clock=deps.clock,
                 is_notice=deps.is_notice,
                 limits=deps.transfer_limits,
+                share=deps.lane_shares,
                 digests=deps.digests,
             )
         )

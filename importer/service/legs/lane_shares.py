@@ -1,0 +1,39 @@
+"""Shares out the connections of a worker process among its legs.
+
+Many imports get one connection pair each: further ones would only wait for one another, and cost the servers
+a login each. The last imports that run get more. A share changes whenever a leg begins or ends; legs ask for
+it again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+
+class LaneShares:
+    """The connection pairs of one process, `lanes` at most if only one leg runs. Thread-safe.
+
+    `worthwhile` is how many connection pairs a process keeps busy, whichever imports they belong to.
+    """
+
+    def __init__(self, worthwhile: int) -> None:
+        self._worthwhile = worthwhile
+        self._lock = Lock()
+        self._legs = 0
+
+    @contextmanager
+    def leg(self) -> Iterator[None]:
+        """A leg runs while the block does."""
+        with self._lock:
+            self._legs += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._legs -= 1
+
+    def __call__(self) -> int:
+        """How many connection pairs each leg may use now, at least 1."""
+        return max(1, self._worthwhile // max(1, self._legs))
