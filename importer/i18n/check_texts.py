@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.mailbox_check import Check, FolderCheck, SideCheck
 from importer.i18n.alert_texts import alert_texts, alerts_json
+from importer.i18n.folder_names import FolderNames
 from importer.i18n.option_texts import word_sentences
 from importer.i18n.phase_texts import check_phase_text
 from importer.i18n.reason_texts import reason
@@ -131,7 +132,7 @@ def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
         "options": check.options.as_json(),
         "source": _side_json(texts, check.source),
         "destination": _side_json(texts, check.destination),
-        "folders": [folder_check_json(folder) for folder in check.folders],
+        "folders": folder_checks_json(texts, check.folders),
         "closed": [{"folder": name, "reason": reason(texts, why)} for name, why in check.closed],
         "left_out": [
             {"folder": name, "reason": reason(texts, why), "messages": messages}
@@ -157,7 +158,24 @@ def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
     }
 
 
-def folder_check_json(folder: FolderCheck) -> dict[str, object]:
+def folder_checks_json(
+    texts: CatalogTranslator, folders: Sequence[FolderCheck], limit: int | None = None
+) -> list[dict[str, object]]:
+    """The first `limit` folders. `source_name` and `destination_name` are for display: without the prefix of
+    the server, and in the reader's language."""
+    sources = FolderNames(texts, [folder.source_folder for folder in folders])
+    destinations = FolderNames(texts, [folder.destination_folder for folder in folders])
+    return [
+        {
+            **_folder_check_json(folder),
+            "source_name": sources[folder.source_folder],
+            "destination_name": destinations[folder.destination_folder],
+        }
+        for folder in folders[:limit]
+    ]
+
+
+def _folder_check_json(folder: FolderCheck) -> dict[str, object]:
     return {
         "source_folder": folder.source_folder,
         "destination_folder": folder.destination_folder,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from gettext import GNUTranslations, NullTranslations
 from importlib import resources
@@ -123,6 +124,14 @@ class CatalogTranslator:
 
         day = day.astimezone(UTC) if isinstance(day, datetime) else day
         return format_date(day, "medium", locale=self._locale)
+
+    def written_date(self, header: str) -> str:
+        """The Date field of a message, in its own time zone; what cannot be read stays as it is."""
+        try:
+            at = parsedate_to_datetime(header)
+            return f"{self.day(at.date())}, {at:%H:%M}"
+        except (TypeError, ValueError, OverflowError):
+            return header
 
     def instant(self, instant: datetime) -> str:
         """Day and time, labelled as UTC; the script of the page converts it to the reader's time zone."""

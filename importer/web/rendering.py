@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import sha256
@@ -9,11 +10,13 @@ from importlib import resources
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer.domain.reporting.formatting import printable
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import change_texts
+from importer.i18n.folder_names import folder_name
 from importer.i18n.option_texts import chosen_options, form_options, word_sentences
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES, texts
@@ -21,6 +24,9 @@ from importer.web.cookies import set_session_token
 from importer.web.request_context import Guest, Visitor
 
 _MEDIA_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
+_BREAKS: Final = re.compile(r"(?<=[^@.])(?=[@.])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,11 @@ def redirect(path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
+def breakable(address: str) -> Markup:
+    """An address that breaks before its @ and its dots, and in the middle of a word only if it has to."""
+    return Markup(_BREAKS.sub("<wbr>", str(escape(address))))  # noqa: S704 - escaped
+
+
 @cache
 def _environment(language: str) -> Environment:
     translator = texts(language)
@@ -110,6 +121,8 @@ def _environment(language: str) -> Environment:
         "day": translator.day,
         "instant": translator.instant,
         "reason": partial(reason, translator),
+        "address": breakable,
+        "folder": partial(folder_name, translator),
         "label_rule": partial(word_sentences, translator, "labels"),
         "chosen_options": partial(chosen_options, translator),
         "changes": lambda changes: change_texts(translator, changes).values(),

@@ -202,6 +202,6 @@ def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str,
         *gone,
         (texts.gettext("Duplicates"), "duplicate"),
         (texts.gettext("Left out"), "skipped_total"),
-        (texts.gettext("Failed"), "failed"),
+        (texts.gettext("Not copied"), "failed"),
         *to_do,
     )

@@ -140,12 +140,12 @@ def test_the_numbers_add_up_in_text_and_html_and_in_every_folder() -> None:
     assert parts == [4190, 1, 8, 9, 3]
     assert sum(parts) == total == 4211
 
-    head, *folders = page.tables["Where your mail went"]
-    assert [cell.strip() for cell in head[1:3]] == ["Found", "Copied"]
-    for row in folders:
-        listed, *rest = map(number, row[1:])
+    folders = page.tables["Where your mail went"]
+    for [cell] in folders:
+        listed, *rest = [number(found) for found in re.findall(r"[^\d,.]\s*([\d,]+)(?=\s*(?:·|$))", cell)]
+        assert "Found" in cell
         assert listed == sum(rest)
-    assert folders[1][0].split() == ["Gesendet", "→", "Sent"]
+    assert folders[1][0].split()[:3] == ["Gesendet", "→", "Sent"]
 
 
 def test_an_unfinished_import_shows_the_remaining_messages() -> None:

@@ -16,6 +16,7 @@ from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import change_texts
+from importer.i18n.folder_names import FolderNames, folder_name
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
@@ -74,10 +75,12 @@ class FolderLine:
     sums: Sums
 
     @classmethod
-    def of(cls, tally: FolderTally, texts: CatalogTranslator) -> FolderLine:
+    def of(
+        cls, tally: FolderTally, sources: FolderNames, destinations: FolderNames, texts: CatalogTranslator
+    ) -> FolderLine:
         return cls(
-            unlinked(printable(tally.source_folder, _MAX_NAME_CHARS)),
-            unlinked(printable(tally.destination_folder, _MAX_NAME_CHARS)),
+            unlinked(printable(sources[tally.source_folder], _MAX_NAME_CHARS)),
+            unlinked(printable(destinations[tally.destination_folder], _MAX_NAME_CHARS)),
             Sums.of(Totals.of([tally]), texts),
         )
 
@@ -99,8 +102,8 @@ class RefusalLine:
         return cls(
             whole_folder=refusal.uid is None,
             messages=refusal.count,
-            folder=unlinked(printable(refusal.folder, _MAX_NAME_CHARS)),
-            date=printable(refusal.date, 40),
+            folder=unlinked(printable(folder_name(texts, refusal.folder), _MAX_NAME_CHARS)),
+            date=printable(texts.written_date(refusal.date), 40),
             subject=unlinked(printable(refusal.subject, _MAX_SUBJECT_CHARS)),
             size=texts.size(refusal.size_bytes) if refusal.size_bytes else "",
             reason=unlinked(printable(reason(texts, refusal.reason))),
@@ -141,6 +144,8 @@ class ReportMailView:
     def of(cls, report: Report, texts: CatalogTranslator) -> ReportMailView:
         import_, totals = report.import_, report.totals
         refusals = report.refusals[:MAX_REFUSALS]
+        sources = FolderNames(texts, (tally.source_folder for tally in report.tallies))
+        destinations = FolderNames(texts, (tally.destination_folder for tally in report.tallies))
         refused_total = max(totals.failed, sum(refusal.count for refusal in report.refusals))
         return cls(
             state=import_.state.value,
@@ -153,7 +158,9 @@ class ReportMailView:
             source_grew_by=report.source_grew_by,
             duration="" if report.duration is None else texts.duration(report.duration),
             server_text=unlinked(printable(import_.problem.server_text)) if import_.problem else "",
-            folders=tuple(FolderLine.of(tally, texts) for tally in report.tallies[:MAX_FOLDERS]),
+            folders=tuple(
+                FolderLine.of(tally, sources, destinations, texts) for tally in report.tallies[:MAX_FOLDERS]
+            ),
             folders_more=len(report.tallies[MAX_FOLDERS:]),
             refusals=tuple(RefusalLine.of(refusal, texts) for refusal in refusals),
             refusals_more=refused_total - sum(refusal.count for refusal in refusals),

@@ -20,7 +20,7 @@ from importer.domain.import_options import OPTIONS, ImportOptions, choices_from_
 from importer.domain.people.identities import RateLimit
 from importer.domain.planning.server_limits import MAX_CHECK_S
 from importer.domain.reporting.mailbox_check import Check
-from importer.i18n.check_texts import check_json, folder_check_json
+from importer.i18n.check_texts import check_json, folder_checks_json
 from importer.i18n.problem_texts import problem_text
 from importer.i18n.translations import CatalogTranslator
 from importer.ports.work_limit import WorkLimit
@@ -155,7 +155,7 @@ def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dic
     folders = result.folders
     return {
         **check_json(texts, result),
-        "folders": [folder_check_json(folder) for folder in folders[:FOLDERS_SHOWN]],
+        "folders": folder_checks_json(texts, folders, FOLDERS_SHOWN),
         "folders_more": len(folders[FOLDERS_SHOWN:]),
         "older": sum(folder.older for folder in folders),
         "too_large": sum(folder.too_large for folder in folders),
