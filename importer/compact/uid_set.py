@@ -9,7 +9,7 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from typing import Final, NewType
+from typing import Final, NewType, cast
 
 Uid = NewType("Uid", int)
 """Unique within one folder and one UIDVALIDITY (RFC 9051 section 2.3.1.1); never a sequence number."""
@@ -102,8 +102,7 @@ class UidSet:
     def __iter__(self) -> Iterator[Uid]:
         """Ascending."""
         for first, last in zip(self._firsts, self._lasts, strict=True):
-            for uid in range(first, last + 1):
-                yield Uid(uid)
+            yield from cast("Iterable[Uid]", range(first, last + 1))
 
     def __len__(self) -> int:
         return sum(self._lasts) - sum(self._firsts) + len(self._firsts)

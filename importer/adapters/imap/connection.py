@@ -241,30 +241,28 @@ class Connection:
         A command that was sent ahead and got BAD is repeated once, alone.
         """
         repeated = False
-        left = max_responses
-        while True:
-            stored = self._stored_replies.pop(tag, None) if self._stored_replies else None
-            event = stored or self.next_event()
-            left -= 1
-            if left < 0:
-                self.drop()
-                raise response_errors.too_many_responses(self.peer, max_responses)
+        event = self._stored_replies.pop(tag, None) or self.next_event()
+        for _ in range(max_responses):
             if not isinstance(event, Tagged):  # first: nearly all events are messages
                 yield event
             elif event.tag == tag:
-                if self._may_be_early(event.reply) and (command := self._ahead.pop(tag, b"")):
-                    self._await_others()
-                    tag, repeated = self.start(command), True
-                    continue
-                if repeated and event.reply.status != "BAD":
-                    self.send_one_at_a_time()
-                if event.reply.status != "OK":
-                    raise CommandRefused(event.reply)
-                return event.reply
+                if not self._may_be_early(event.reply) or not (command := self._ahead.pop(tag, b"")):
+                    break
+                self._await_others()
+                tag, repeated = self.start(command), True
             elif event.tag in self._ahead:
                 self._stored_replies[event.tag] = event
             else:
                 yield event
+            event = self.next_event()
+        else:
+            self.drop()
+            raise response_errors.too_many_responses(self.peer, max_responses)
+        if repeated and event.reply.status != "BAD":
+            self.send_one_at_a_time()
+        if event.reply.status != "OK":
+            raise CommandRefused(event.reply)
+        return event.reply
 
     def _may_be_early(self, reply: Reply) -> bool:
         """Return whether the command may have been refused because it was sent ahead."""
@@ -414,17 +412,17 @@ class Connection:
 
     def next_event(self) -> WireEvent:
         """Wait for the next event. Raises ConnectionLost (also on BYE) and ProtocolViolation."""
-        while (event := self._next_event()) is None:
-            pass
-        return event
+        while True:
+            while not self._events:
+                self._receive()
+            event = self._events.popleft()
+            # First: nearly all events are messages.
+            if isinstance(event, Fetched) or not self._is_unawaited(event):
+                return event
 
-    def _next_event(self) -> WireEvent | None:
-        """Wait for the next event, as `next_event` does; None for a reply that nobody waits for."""
-        while not self._events:
-            self._receive()
-        event = self._events.popleft()
-        if isinstance(event, Fetched):  # first: nearly all events are messages
-            return event
+    def _is_unawaited(self, event: WireEvent) -> bool:
+        """Note what an event says about the connection. Return whether it is a reply that nobody waits for.
+        Raises ConnectionLost on BYE."""
         if isinstance(event, Tagged):
             self.refusals += event.reply.status != "OK"
             if event.reply.status != "BAD" and self._ahead.pop(event.tag, None) is not None:
@@ -433,7 +431,7 @@ class Connection:
             if event.tag in self._unawaited_tags:
                 self._unawaited_tags.discard(event.tag)
                 self.fallbacks.note_answer_to_id()
-                return None
+                return True
             self._unanswered -= 1
         elif isinstance(event, Untagged):
             self._note_alert(event.reply)
@@ -441,7 +439,7 @@ class Connection:
                 self._note_loss(silent=False)
                 self.drop()
                 raise self._goodbye(event.reply)
-        return event
+        return False
 
     def _note_alert(self, reply: Reply) -> None:
         if reply.code == "ALERT" and len(self.alerts) < MAX_ALERTS:
@@ -482,7 +480,9 @@ class Connection:
             self.send(())
         bounded = _Answers(self)
         while self._unawaited_tags:
-            self._next_event()
+            while not self._events:
+                self._receive()
+            self._is_unawaited(self._events.popleft())
             bounded.count()
 
     def _receive(self) -> None:

@@ -74,7 +74,7 @@ class Unreadable:
 
 def without_recent(flags: tuple[str, ...]) -> tuple[str, ...]:
     """Return the flags without \\Recent, which describes sessions, not messages (RFC 3501 section 2.3.2)."""
-    return flags if RECENT not in flags else tuple(flag for flag in flags if flag != RECENT)
+    return flags if RECENT not in flags else tuple([flag for flag in flags if flag != RECENT])
 
 
 def fetch(
@@ -131,18 +131,13 @@ class _Fetch:
         _, tag = link.retry_folder(
             self._folder.name, partial(link.cursor.examine_and_send, folder=self._folder, command=command)
         )
-        done: set[int] = set()
+        missing = set(requested)
         partial_replies: list[Reply] = []
-        losses = self._losses
-        losses.start_wait()
         try:
-            for uid, message in _responses(link, tag, requested, self._query, done, partial_replies):
-                done.add(uid)
-                yield message
-                losses.start_wait()
-                self._consecutive_failures = 0
-            if partial_replies and done:  # RFC 9738 section 3.1: the rest has to be requested again
-                self._todo.appendleft(requested - UidSet.of(done))
+            yield from _responses(link, tag, missing, self._query, partial_replies, self._losses)
+            if partial_replies and len(missing) < len(requested):
+                # RFC 9738 section 3.1: the rest has to be requested again.
+                self._todo.appendleft(UidSet.of(missing))
         except ServerTooSlow:
             link.drop()
             raise
@@ -158,8 +153,12 @@ class _Fetch:
             words = response_errors.server_words(refused.reply)
         else:
             return None
-        link.progress |= bool(done)
-        return _Failure(requested - UidSet.of(done), error, words, bool(done))
+        finally:
+            any_came = len(missing) < len(requested)
+            if any_came:
+                self._consecutive_failures = 0
+        link.progress |= any_came
+        return _Failure(UidSet.of(missing), error, words, any_came)
 
     def _handle(self, failure: _Failure) -> Iterator[Unreadable]:
         """Request again what may still come, and yield what will not."""
@@ -255,38 +254,43 @@ def _error_beyond_message(refused: CommandRefused, link: ReconnectingConnection)
 def _responses(
     link: ReconnectingConnection,
     tag: str,
-    requested: UidSet,
+    missing: set[Uid],
     query: Query,
-    done: set[int],
     partial_replies: list[Reply],
-) -> Iterator[tuple[Uid, Fetched | Unreadable]]:
-    """Yield the messages that one command returns.
+    losses: _Losses,
+) -> Iterator[Fetched | Unreadable]:
+    """Yield the messages that one command returns, and remove their UIDs from `missing`.
 
-    `done` holds the UIDs that the caller has received. The reply of a server that executed only a part of the
-    command is added to `partial_replies`.
+    The reply of a server that executed only a part of the command is added to `partial_replies`.
     """
     connection = link.current_connection()
     incomplete: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
     held_bytes = 0  # contents in `incomplete`
-    limit_bytes = None if query.bytes_each is None else _SPARE_BYTES + query.bytes_each * len(requested)
+    limit_bytes = None if query.bytes_each is None else _SPARE_BYTES + query.bytes_each * len(missing)
     until_bytes = inf if limit_bytes is None else connection.received_bytes + limit_bytes
+    received_bytes = -1
+    losses.start_wait()
     try:
         for event in _collect_limit(connection.follow(tag), partial_replies):
             if limit_bytes is not None and connection.received_bytes > until_bytes:
                 connection.drop()
                 raise response_errors.too_much(link.peer, limit_bytes)
-            if not isinstance(event, Fetched) or event.uid is None:
+            if not isinstance(event, Fetched):
                 continue
-            uid = event.uid
-            if uid not in requested or uid in done:
+            uid, message = event.uid, event
+            if uid is None or uid not in missing:
                 continue
-            earlier = incomplete.pop(uid, None) if incomplete else None
-            message = event
-            if earlier is not None:
+            if incomplete and (earlier := incomplete.pop(uid, None)) is not None:
                 held_bytes -= len(earlier.body or b"")
                 message = _merge(earlier, event)
             if query.complete(message):
-                yield uid, message
+                missing.discard(uid)
+                yield message
+                if (
+                    received_bytes != connection.received_bytes
+                ):  # otherwise there was no wait for this message
+                    received_bytes = connection.received_bytes
+                    losses.start_wait()
                 continue
             incomplete[uid] = message
             held_bytes += len(message.body or b"")
@@ -296,11 +300,13 @@ def _responses(
     except (ConnectionLost, ProtocolViolation, CommandRefused):
         for uid, message in incomplete.items():  # what came need not be requested again
             if query.usable(message):
-                yield uid, message
+                missing.discard(uid)
+                yield message
         raise
     for uid, message in incomplete.items():
-        missing = Unreadable(uid, Text("not_handed_out.no_content", host=link.peer.host))
-        yield uid, message if query.usable(message) else missing
+        missing.discard(uid)
+        unreadable = Unreadable(uid, Text("not_handed_out.no_content", host=link.peer.host))
+        yield message if query.usable(message) else unreadable
 
 
 def _collect_limit(

@@ -223,12 +223,8 @@ class ResponseReader:
                 if not self.missing_bytes:
                     self._literals.append(self._finish_literal())
                 continue
-            if not (self._partial or self._text) and (complete := self._match_complete_fetch(data, at)):
-                fetched, at = complete
-                events.append(fetched)
-                self._last_fetched = fetched[:2]
-                self._stray_lines = 0
-                self.unparsed = b""
+            if not (self._partial or self._text) and (after := self._complete_fetches(data, at, events)) > at:
+                at = after
                 continue
             end = data.find(b"\n", at) + 1
             self._partial += data[at : end or len(data)]
@@ -244,19 +240,30 @@ class ResponseReader:
         sink, self._literal_sink = self._literal_sink, BytesIO()
         return sink.getvalue() if isinstance(sink, BytesIO) else sink.finish()
 
-    def _match_complete_fetch(self, data: bytes, at: int) -> tuple[Fetched, int] | None:
-        """Return a FETCH response in the common form that `data` contains completely, and its end offset."""
-        head = _FETCH.match(data, at)
-        if head is None:
-            return None
-        after, announced = head.end(), head[6]
-        if announced is None:
-            return (_common_fetch(head, None), after + 2) if data.startswith(b"\r\n", after) else None
-        end = after + int(announced)
-        in_memory_bytes = self.max_literal_bytes if self._new_spool is None else SPOOLED_ABOVE_BYTES
-        if end - after > min(in_memory_bytes, self.max_literal_bytes) or not data.startswith(b")\r\n", end):
-            return None
-        return _common_fetch(head, data[after:end]), end + 3
+    def _complete_fetches(self, data: bytes, at: int, events: list[WireEvent]) -> int:
+        """Add the FETCH responses in the common form that `data` contains completely from `at` on, up to the
+        first other response. Return the offset behind them."""
+        max_bytes = self.max_literal_bytes
+        if self._new_spool is not None:
+            max_bytes = min(SPOOLED_ABOVE_BYTES, max_bytes)
+        fetched: Fetched | None = None
+        while head := _FETCH.match(data, at):
+            after, announced = head.end(), head[6]
+            if announced is None:
+                if not data.startswith(b"\r\n", after):
+                    break
+                fetched, at = _common_fetch(head, None), after + 2
+            else:
+                end = after + int(announced)
+                if end - after > max_bytes or not data.startswith(b")\r\n", end):
+                    break
+                fetched, at = _common_fetch(head, data[after:end]), end + 3
+            events.append(fetched)
+        if fetched is not None:
+            self._last_fetched = fetched[:2]
+            self._stray_lines = 0
+            self.unparsed = b""
+        return at
 
     def _line(self, events: list[WireEvent]) -> None:
         """Process the line in `_partial` and add the events that it completes."""
@@ -448,7 +455,7 @@ def _common_fetch(head: re.Match[bytes], body: Body | None) -> Fetched:
         int(sequence),
         None if uid is None else Uid(int(uid)),
         None if flags is None else (_flags if len(flags) <= MAX_CACHED_FLAGS_BYTES else _parsed_flags)(flags),
-        None if internaldate is None else _text(internaldate),
+        None if internaldate is None else internaldate.decode("latin-1"),
         None if size_bytes is None else int(size_bytes),
         None,
         body,

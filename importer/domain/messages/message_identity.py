@@ -82,6 +82,8 @@ def _has_only_crlf(body: bytes) -> bool:
     cache.
     """
     at, size = 0, len(body)
+    if size <= _CACHED_BYTES:  # nearly all messages
+        return body.replace(b"\r", b"").replace(b"\n", b"\r\n") == body
     while at < size:
         end = at + _CACHED_BYTES
         if body[end - 1 : end] == b"\r":
