@@ -14,14 +14,16 @@ from importer.cli.exit_codes import Usage, exit_with, stderr
 from importer.cli.operator_events import record_operator
 from importer.cli.options import PATH, MailChoices
 from importer.domain.audit_event import AuditAction
+from importer.domain.csv_import.column_names import PROBLEM_COLUMN, name_in
 from importer.domain.csv_import.csv_files import annotate
-from importer.domain.csv_import.csv_files import template as template_text
 from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, split
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.import_options import Choices
 from importer.domain.people.actor import Actor
+from importer.domain.reporting.formatting import counted
 from importer.domain.reporting.report import ExitCode
-from importer.i18n.row_problem_texts import row_problem_json, row_problem_text
+from importer.i18n.csv_template import csv_template, workbook_template
+from importer.i18n.row_problem_texts import headings, row_problem_json, row_problem_text
 from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
@@ -32,12 +34,17 @@ from importer.settings import Settings
 
 
 @click.command
-@click.argument("file", type=PATH, help="CSV file; `mailhaul template` writes one to fill in.")
+@click.argument("file", type=PATH, help="CSV or .xlsx file; `mailhaul template` writes one to fill in.")
 @click.option(
     "--split",
     "split_",
     is_flag=True,
     help=f"Submit a file of more than {BATCH_ROWS} rows as several batches.",
+)
+@click.option(
+    "--skip-bad-rows",
+    is_flag=True,
+    help="Start the rows that are good, although others have problems; then the exit code is 2.",
 )
 @click.option("--wait", is_flag=True, help="Show progress until all imports have ended, then the report.")
 @click.option("--again", is_flag=True, help="Start complete rows once more, to copy new mail.")
@@ -55,6 +62,7 @@ from importer.settings import Settings
 def batch(
     file: Path,
     split_: bool,
+    skip_bad_rows: bool,
     wait: bool,
     again: bool,
     annotated: Path | None,
@@ -64,11 +72,11 @@ def batch(
     allow_plaintext: bool,
     as_json: bool,
 ) -> None:
-    """Submit the imports of a CSV file.
+    """Submit the imports of a CSV file or an Excel workbook.
 
-    Nothing starts unless every row is valid. The same file again starts only the rows that are new, did not
-    end complete, were undone, or have another password or another option; for labels only if the source has
-    labels, and another sync_flags alone starts nothing.
+    Nothing starts unless every row is valid, or --skip-bad-rows is given. The same file again starts only the
+    rows that are new, did not end complete, were undone, or have another password or another option; for
+    labels only if the source has labels, and another sync_flags alone starts nothing.
 
     \b
     Example:
@@ -82,10 +90,14 @@ def batch(
     if parsed.problems:
         if annotated is not None:
             _write_annotated(words, file, parsed, annotated)
-        _print_problems(words, parsed, as_json=as_json, split_=split_)
-        raise exit_with(ExitCode.USAGE)
+        starts = skip_bad_rows and bool(parsed.good_rows)
+        _print_problems(words, parsed, as_json=as_json, split_=split_, starts=starts)
+        if not starts:
+            raise exit_with(ExitCode.USAGE)
+    elif parsed.notes:
+        text_views.print_row_notes(words, parsed)
     import_options = settings.import_options.choose(choices)
-    text_views.print_label_rules(words, parsed.rows, import_options)
+    text_views.print_label_rules(words, parsed.good_rows, import_options)
     with queued(settings) as deps:
         submissions = [
             submit_rows(
@@ -96,28 +108,42 @@ def batch(
                 name=file.name,
                 again=again,
             )
-            for rows in split(parsed)
+            for rows in split(parsed.good_rows)
         ]
         started = [import_.id for submission in submissions for import_ in submission.started]
         record_operator(deps, AuditAction.IMPORT_START, started)
         _print_submissions(words, deps, submissions, wait=wait, as_json=as_json)
+    if parsed.problems:
+        raise exit_with(ExitCode.USAGE)
 
 
 @click.command
-@click.argument("file", type=PATH, required=False, help="File to create; standard output if left out.")
-def template(file: Path | None) -> None:
-    """Write the CSV template for `mailhaul batch`.
+@click.argument(
+    "file",
+    type=PATH,
+    required=False,
+    help="File to create, .csv or .xlsx; CSV on standard output if left out.",
+)
+@options.language
+def template(file: Path | None, language: str | None) -> None:
+    """Write the template for `mailhaul batch`, in your language.
+
+    A name that ends with .xlsx gets an Excel workbook whose cells are text. In CSV, the separator is the one
+    that spreadsheets of that language take: a comma in English, otherwise a semicolon.
 
     \b
-    Example:
+    Examples:
       mailhaul template people.csv
+      mailhaul template postfaecher.xlsx --language de
     """
+    words = texts(Settings.load(language=language).language)
     if file is None:
-        click.echo(template_text(), nl=False)
+        click.echo(csv_template(words).decode("utf-8-sig"), nl=False)
         return
+    content = workbook_template(words) if file.suffix.lower() == ".xlsx" else csv_template(words)
     try:
-        with file.open("x", encoding="utf-8", newline="") as out:
-            out.write(template_text())
+        with file.open("xb") as out:
+            out.write(content)
     except FileExistsError:
         raise Usage(f"{file} exists already; name another file or remove it first.") from None
     except OSError as error:
@@ -148,20 +174,37 @@ def _write_annotated(words: CatalogTranslator, file: Path, parsed: Parsed, out: 
     """Refuses to replace `file`: the annotated copy has no passwords."""
     if out.resolve() == file.resolve():
         raise Usage("--annotate: name another file; this one would lose its passwords.")
+    describe = partial(row_problem_text, words, headings=headings(parsed.sheet))
+    content = annotate(parsed, describe, name_in(words.language, PROBLEM_COLUMN))
     try:
-        out.write_text(annotate(parsed, partial(row_problem_text, words)), encoding="utf-8", newline="")
+        # With a byte order mark: otherwise Excel misreads accented letters.
+        out.write_text(content, encoding="utf-8-sig", newline="")
     except OSError as error:
         raise Usage(f"--annotate: {out} cannot be written: {error.strerror}.") from None
     stderr.print(f"Wrote {out}: correct its rows, fill in the passwords and submit it.")
 
 
-def _print_problems(words: CatalogTranslator, parsed: Parsed, *, as_json: bool, split_: bool) -> None:
-    if as_json:
-        facts = [row_problem_json(words, problem) for problem in parsed.problems]
-        text_views.print_json({"problems": facts, "rows": parsed.row_count})
+def _print_problems(
+    words: CatalogTranslator, parsed: Parsed, *, as_json: bool, split_: bool, starts: bool
+) -> None:
+    """`starts` says that the good rows are started; then standard output with `as_json` is theirs."""
+    if as_json and not starts:
+        text_views.print_json(
+            {
+                "problems": [row_problem_json(words, problem) for problem in parsed.problems],
+                "notes": [row_problem_json(words, note) for note in parsed.notes],
+                "rows": parsed.row_count,
+                "good_rows": len(parsed.good_rows),
+            }
+        )
         return
-    text_views.print_row_problems(words, parsed.problems)
+    text_views.print_row_problems(words, parsed, to_stderr=as_json)
+    text_views.print_row_notes(words, parsed)
+    if starts:
+        return
     stderr.print("Nothing was started.")
+    if good := len(parsed.good_rows):
+        stderr.print(f"{counted(good, 'row')} can be started as they are, with --skip-bad-rows.")
     if parsed.row_count > BATCH_ROWS and not split_:
         stderr.print(f"With --split, the {parsed.row_count} rows are submitted in batches of {BATCH_ROWS}.")
 

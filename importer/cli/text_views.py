@@ -12,7 +12,7 @@ from rich.table import Table
 
 from importer.cli.exit_codes import stderr, stdout
 from importer.domain.csv_import.csv_reader import RowProblem
-from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Row
+from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Parsed, Row
 from importer.domain.import_options import ImportOptions
 from importer.domain.model import Import
 from importer.domain.reporting.explanation import Action, Explanation
@@ -22,7 +22,7 @@ from importer.domain.reporting.formatting import (
 )
 from importer.i18n.explanation_texts import explanation_texts
 from importer.i18n.option_texts import chosen_options, word_sentences
-from importer.i18n.row_problem_texts import row_problem_text
+from importer.i18n.row_problem_texts import headings, row_problem_text
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.owner_consent import Links
 from importer.service.imports.submit import RowOutcome, SubmittedRow
@@ -135,12 +135,25 @@ def print_label_rules(texts: CatalogTranslator, rows: Sequence[Row], import_opti
         )
 
 
-def print_row_problems(texts: CatalogTranslator, problems: Sequence[RowProblem]) -> None:
+def print_row_problems(texts: CatalogTranslator, parsed: Parsed, *, to_stderr: bool = False) -> None:
     """The first PROBLEMS_SHOWN problems of a file, and how many more there are."""
-    for problem in problems[:PROBLEMS_SHOWN]:
-        stdout.print(f"[red]✗[/] {plain(row_problem_text(texts, problem), 600)}", soft_wrap=True)
-    if (more := len(problems) - PROBLEMS_SHOWN) > 0:
-        stdout.print(f"… and {counted(more, 'more problem')} (--annotate marks all of them)")
+    out = stderr if to_stderr else stdout
+    for problem in parsed.problems[:PROBLEMS_SHOWN]:
+        out.print(f"[red]✗[/] {_row_problem(texts, parsed, problem)}", soft_wrap=True)
+    if (more := len(parsed.problems) - PROBLEMS_SHOWN) > 0:
+        out.print(f"… and {counted(more, 'more problem')} (--annotate marks all of them)")
+
+
+def print_row_notes(texts: CatalogTranslator, parsed: Parsed) -> None:
+    """The first PROBLEMS_SHOWN notes about a file, on standard error, and how many more there are."""
+    for note in parsed.notes[:PROBLEMS_SHOWN]:
+        stderr.print(f"[yellow]![/] {_row_problem(texts, parsed, note)}", soft_wrap=True)
+    if (more := len(parsed.notes) - PROBLEMS_SHOWN) > 0:
+        stderr.print(f"… and {counted(more, 'more note')}")
+
+
+def _row_problem(texts: CatalogTranslator, parsed: Parsed, problem: RowProblem) -> str:
+    return plain(row_problem_text(texts, problem, headings(parsed.sheet)), 600)
 
 
 def _heading(import_: Import) -> str:

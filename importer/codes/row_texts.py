@@ -25,14 +25,28 @@ _FILE: Final = (
         "Split it into several files.",
     ),
     TextRow("not_text", "The file is not readable text.", _TEXT_FILE),
+    TextRow(
+        "not_text.workbook",
+        "This is a workbook (Excel, LibreOffice or Numbers) that cannot be read here.",
+        "Open it, save it as an Excel workbook (.xlsx) without a password or as “CSV UTF-8”, and use that file.",
+    ),
     TextRow("not_text.nul", "There is a NUL character here, so this is not a text file.", _TEXT_FILE),
     TextRow("quotes", "There is text between a closing quote mark and the end of its cell.", _QUOTES),
     TextRow("quotes.unclosed", "A quote mark that opens a cell here is never closed.", _QUOTES),
     TextRow("quotes.too_long", "A cell that starts here is far too long.", _QUOTES),
     TextRow("header_missing", "The first line does not name the columns.", _FIRST_LINE),
     TextRow("header_missing.empty", "The file is empty.", _FIRST_LINE),
-    TextRow("unknown_column", "The column “%(name)s” is unknown.", _FIRST_LINE),
-    TextRow("unknown_column.unnamed", "A column has no name.", _FIRST_LINE),
+    TextRow(
+        "row_above_header",
+        "This row stands above the names of the columns, which are in line %(header)s.",
+        "Move the names of the columns to the first line.",
+    ),
+    TextRow(
+        "unknown_column",
+        "The column “%(name)s” is unknown.",
+        "Call it %(column)s if that is meant; otherwise remove it.",
+    ),
+    TextRow("unknown_column.unnamed", "A column with content has no name.", _FIRST_LINE),
     TextRow(
         "repeated_column",
         ("The column %(name)s occurs %(num)s time.", "The column %(name)s occurs %(num)s times."),
@@ -65,9 +79,10 @@ _CELLS: Final = (
     TextRow("address_invalid.ats", "This is not a mail address: it contains more than one @.", _ADDRESS),
     TextRow(
         "address_invalid.blank",
-        "This is not a mail address: it contains a blank or an invisible character.",
+        "This is not a mail address: it contains a blank or an invisible character (%(character)s).",
         _ADDRESS,
     ),
+    TextRow("write_address", "Write %(address)s, if that is the address."),
     TextRow("address_invalid.local", "This is not a mail address: there is nothing before the @.", _ADDRESS),
     TextRow(
         "address_invalid.character",
@@ -121,6 +136,79 @@ _CELLS: Final = (
     ),
     TextRow("yes_no_invalid", "This is neither yes nor no.", "Write yes or no."),
 )
+
+_NOTES: Final = (
+    TextRow(
+        "spreadsheet_trace",
+        "A spreadsheet may have changed this.",
+        "Compare it with the original; it is used as it is in the file.",
+    ),
+    TextRow(
+        "spreadsheet_trace.number",
+        "A spreadsheet may have changed this: numbers lose zeros at both ends, and digits after the 15th.",
+    ),
+    TextRow(
+        "spreadsheet_trace.scientific",
+        "A spreadsheet may have changed this: it is a long number, shortened to a power of ten.",
+    ),
+    TextRow("spreadsheet_trace.date", "A spreadsheet may have changed this: it looks like a date or a time."),
+    TextRow(
+        "spreadsheet_trace.boolean", "A spreadsheet may have changed this: it looks like “true” or “false”."
+    ),
+    TextRow(
+        "spreadsheet_trace.error",
+        "A spreadsheet may have changed this: it looks like the error message of a formula.",
+    ),
+    TextRow(
+        "spreadsheet_trace.formula",
+        "A spreadsheet may have changed this: it is written as a formula. The = and the quote marks count as"
+        " part of it.",
+    ),
+    TextRow(
+        "spreadsheet_trace.apostrophe",
+        "A spreadsheet may have changed this: it begins with an apostrophe, which counts as part of it.",
+    ),
+    TextRow(
+        "spreadsheet_trace.misread",
+        "A spreadsheet may have changed this: letters such as ü were read in a wrong encoding.",
+    ),
+    TextRow(
+        "spreadsheet_trace.encoding",
+        "A spreadsheet may have changed this: the file is not in UTF-8, so accented letters may be wrong.",
+        "Save the file as “CSV UTF-8”, or compare this cell with the original.",
+    ),
+    TextRow(
+        "spreadsheet_trace.typographic",
+        "A spreadsheet may have changed this: it contains curly quotes or long dashes.",
+    ),
+    TextRow(
+        "spreadsheet_trace.blank",
+        "There is a blank at the beginning or end, which counts as part of it.",
+        "Remove it if it does not belong to the password.",
+    ),
+    TextRow(
+        "spreadsheet_trace.invisible",
+        "There is an invisible character or a blank of an unusual kind, which counts as part of it.",
+        "Remove it if it does not belong to the password.",
+    ),
+    TextRow(
+        "apostrophe_removed",
+        "The apostrophe at the beginning was left out: it protects the cell in spreadsheets.",
+        "Check the address.",
+    ),
+    TextRow(
+        "hash_in_address",
+        "The # at the beginning counts as part of the address.",
+        "Put a blank after the # to leave the row out.",
+    ),
+    TextRow(
+        "row_left_out",
+        "This line looks like a row, but is left out because it begins with #.",
+        "Remove the # to include it.",
+    ),
+    TextRow("column_ignored", "The column “%(name)s” is not read.", "It may stay."),
+)
+"""What is worth a look, and prevents nothing."""
 
 _ROWS: Final = (
     TextRow(
@@ -207,4 +295,4 @@ _ROWS: Final = (
     ),
 )
 
-ROWS: Final = (*_FILE, *_CELLS, *_ROWS)
+ROWS: Final = (*_FILE, *_CELLS, *_NOTES, *_ROWS)

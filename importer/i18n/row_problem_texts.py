@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from importer.domain.csv_import.column_names import KNOWN_COLUMNS, name_in
 from importer.domain.csv_import.csv_cells import Refused
-from importer.domain.csv_import.csv_reader import RowProblem
+from importer.domain.csv_import.csv_reader import HEADER, RowProblem, Sheet
 from importer.i18n.code_texts import advice, render
+from importer.i18n.csv_template import header_line
 from importer.i18n.translations import CatalogTranslator
 from providers.catalog import Catalog
-from providers.text import Text
+from providers.text import Param, Text
+
+NO_HEADINGS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def headings(sheet: Sheet) -> Mapping[str, str]:
+    """Column -> its name in the file."""
+    return dict(zip(sheet.columns, sheet.headings, strict=False))
 
 
 def row_problem_json(texts: CatalogTranslator, problem: RowProblem) -> dict[str, object]:
@@ -21,10 +34,12 @@ def row_problem_json(texts: CatalogTranslator, problem: RowProblem) -> dict[str,
     }
 
 
-def row_problem_text(texts: CatalogTranslator, problem: RowProblem) -> str:
-    """The place, what is wrong, and the fix: for lists of problems."""
+def row_problem_text(
+    texts: CatalogTranslator, problem: RowProblem, headings: Mapping[str, str] = NO_HEADINGS
+) -> str:
+    """The place, what is wrong, and the fix: for lists of problems. Columns have their `headings`."""
     place = [texts.gettext("line %(line)s", line=problem.line) if problem.line else texts.gettext("the file")]
-    place += [problem.column] if problem.column else []
+    place += [headings.get(problem.column, problem.column)] if problem.column else []
     return f"{', '.join(place)}: {cell_problem_text(texts, problem.text)}"
 
 
@@ -35,7 +50,21 @@ def refused_text(texts: CatalogTranslator, refused: Refused) -> str:
 
 def cell_problem_text(texts: CatalogTranslator, text: Text) -> str:
     """What is wrong and the fix, where the place is shown already."""
-    return f"{_message(texts, text)} {advice(text, texts)}"
+    text = _with_names(text, texts.language)
+    return " ".join(filter(None, (_message(texts, text), advice(text, texts))))
+
+
+def _with_names(text: Text, language: str) -> Text:
+    """The text with columns and the header as in a template of that language."""
+    params: dict[str, Param] = {}
+    for name, value in text.params.items():
+        if value == HEADER:
+            params[name] = header_line(language)
+        elif name in ("name", "column") and value in KNOWN_COLUMNS:
+            params[name] = name_in(language, str(value))
+        else:
+            params[name] = value
+    return Text(text.code, steps=text.steps, **params)
 
 
 def _message(texts: CatalogTranslator, text: Text) -> str:

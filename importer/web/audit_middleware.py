@@ -59,6 +59,7 @@ UNAUDITED: Final = frozenset(
         ("POST", "/new/consent"),
         ("POST", "/new/sign-in"),  # forwards to the provider; the callback is recorded
         ("POST", "/file"),
+        ("POST", "/file/correct"),
         ("POST", "/imports/{import_id}/again"),
         ("POST", "/imports/{import_id}/again/sign-in"),  # forwards to the provider, as above
         ("POST", "/detect"),  # opens no mailbox

@@ -15,6 +15,7 @@ from typing import Final
 
 from starlette.datastructures import FormData
 
+from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import BatchId, ImportId
 from importer.service.access.web_sessions import SessionData
 from importer.web.request_context import Guest, field_text
@@ -35,9 +36,14 @@ def draft_shown(session_data: SessionData) -> tuple[str, ...]:
     return ("draft", rerun.import_id if rerun is not None else "", *sources)
 
 
-def file_shown(session_data: SessionData) -> tuple[str, ...]:
-    """What the preview shows: the file."""
-    return "file", session_data.file_name, sha256(session_data.file).hexdigest()
+def file_shown(session_data: SessionData, rows: Sequence[Row]) -> tuple[str, ...]:
+    """What the preview shows: the file, its corrections, and the rows that its button starts."""
+    corrections = json.dumps(
+        sorted((line, *sorted(c.items())) for line, c in session_data.corrections.cells.items())
+    )
+    mailboxes = (f"{row.line} {row.source.key} {row.destination.key}" for row in rows)
+    digests = (sha256(part).hexdigest() for part in (session_data.file, corrections.encode()))
+    return ("file", session_data.file_name, *digests, *mailboxes)
 
 
 def fingerprint(guest: Guest, shown: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from importer.domain.csv_import.column_names import column_of
 from tests.browser.soundness import sound
 from tests.browser.stage import Stage, at_rest, sign_in
 from tests.rehearsal.sample import sample_mailbox
@@ -19,21 +20,22 @@ Rows = list[dict[str, str]]
 
 
 def read(page: Page, link: str) -> tuple[list[str], Rows, str]:
-    """Download a file from a link: its columns, its rows, and its text."""
+    """Download a file from a link: the names of its columns, its rows by column, and its text."""
     with page.expect_download() as download:
         page.click(f"a[href='{link}']")
     text = download.value.path().read_text(encoding="utf-8-sig")
-    reader = csv.DictReader(io.StringIO(text))
-    rows = list(reader)
-    return list(reader.fieldnames or ()), rows, text
+    delimiter = ";" if ";" in text.partition("\n")[0] else ","
+    names, *lines = csv.reader(io.StringIO(text), delimiter=delimiter)
+    rows = [dict(zip(map(column_of, names), line, strict=False)) for line in lines if line]
+    return names, rows, text
 
 
 def upload(page: Page, url: str, columns: list[str], rows: Rows) -> None:
-    """Upload a file and wait for its preview."""
+    """Upload a file with columns of these names and wait for its preview."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns)
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    writer.writerows([row.get(column_of(name), "") for name in columns] for row in rows)
     page.goto(f"{url}/file")
     page.set_input_files(
         "#file", {"name": "umzug.csv", "mimeType": "text/csv", "buffer": out.getvalue().encode()}
@@ -71,18 +73,13 @@ def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, site: Stage, nam
     sound(page)
 
     columns_with_problem, rows, text = read(page, "/file/annotated.csv")
-    assert columns_with_problem[-1] == "problem"
+    assert column_of(columns_with_problem[-1]) == "problem"
     assert not rows[0]["problem"]
     assert rows[1]["problem"]
     assert old.password not in text
     assert other.password not in text
 
-    rows[0] |= {"source_password": old.password, "destination_password": new.password}
-    rows[1] |= {
-        "source_address": other.account.address,
-        "source_password": other.password,
-        "destination_password": other_new.password,
-    }
+    rows[1] |= {"source_address": other.account.address, "destination_password": other_new.password}
     upload(page, site.url, columns_with_problem, rows)
     expect(table.locator("td.wrong")).to_have_count(0)
     sound(page)

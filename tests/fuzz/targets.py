@@ -171,9 +171,9 @@ def csv_file(data: bytes) -> None:
         parsed = parse(data, catalog=LOOKUPS, destination=Endpoint("imap.new.example"), max_rows=max_rows)
         LOOKUPS.expected.clear()
         assert parsed.problems or len(parsed.rows) == parsed.row_count
-        assert sum(len(batch) for batch in split(parsed)) == len(parsed.rows)
+        assert sum(len(batch) for batch in split(parsed.rows)) == len(parsed.rows)
         _problems_shown(parsed.problems)
-    annotate(parsed, partial(row_problem_text, texts("de"))).encode("utf-8")
+    annotate(parsed, partial(row_problem_text, texts("de")), "Problem").encode("utf-8")
 
 
 def server(data: bytes) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from importer.cli.service_commands import processors
-from importer.domain.csv_import.csv_files import template
+from importer.domain.csv_import.csv_reader import HEADER
+from importer.i18n.csv_template import csv_template
+from importer.i18n.translations import texts
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
@@ -299,11 +301,15 @@ def test_a_message_too_large_and_a_full_destination_are_reported(
 
 
 def test_the_template_is_written_and_never_overwritten(installation: Installation, tmp_path: Path) -> None:
-    assert installation.run("template").stdout == template()
+    assert installation.run("template").stdout.encode() == csv_template(texts("en"))
     file = tmp_path / "people.csv"
     installation.run("template", str(file))
-    assert file.read_text() == template()
+    assert file.read_bytes() == csv_template(texts("en"))
     installation.run("template", str(file), ends=2)
+    installation.run("template", str(tmp_path / "leute.csv"), "--language", "de")
+    assert (tmp_path / "leute.csv").read_bytes() == csv_template(texts("de"))
+    installation.run("template", str(tmp_path / "leute.xlsx"), "--language", "de")
+    assert (tmp_path / "leute.xlsx").read_bytes().startswith(b"PK")
 
 
 def test_a_file_with_mistakes_starts_nothing_and_reports_all_of_them(
@@ -334,7 +340,7 @@ def test_more_than_25_rows_are_refused_with_an_offer_to_split(
 ) -> None:
     rows = [f"ada{i}@old.example,pw,imap.old.example,ada{i}@new.example,pw" for i in range(60)]
     file = tmp_path / "many.csv"
-    file.write_text("\n".join([template().splitlines()[0], *rows]) + "\n")
+    file.write_text("\n".join([HEADER, *rows]) + "\n")
     installation.settings["DESTINATION_SERVER"] = "imaps://mail.new.example"
     result = installation.run("batch", str(file), ends=2)
     assert "--split" in result.stdout + result.stderr

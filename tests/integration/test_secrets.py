@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from importer.bootstrap import queued
-from importer.domain.csv_import.csv_reader import REQUIRED_COLUMNS
+from importer.domain.csv_import.column_names import USUAL_COLUMNS
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.people.actor import Actor
 from importer.service.access.owner_consent import links
@@ -252,7 +252,7 @@ def fill_in_forms(session: requests.Session, url: str, new: User, other: User) -
         answer = form(session, f"{url}/new/mailbox", f"{url}/new/mailbox", password=password, **server)
     assert answer.url == f"{url}/new/review", answer.text
     [destination] = re.findall(r'name="destination" value="([^"]+)"', answer.text)
-    rows = f"{','.join(REQUIRED_COLUMNS)}\n{CANARIES[2]},{CANARIES[2]},{CANARIES[2]}\n"
+    rows = f"{','.join(USUAL_COLUMNS)}\n{CANARIES[2]},{CANARIES[2]},{CANARIES[2]}\n"
     form(session, f"{url}/file", f"{url}/file", rows=rows)
     assert not secrets_in(session.get(f"{url}/file/preview", timeout=10).content, CANARIES)
     assert not secrets_in(session.get(f"{url}/file/annotated.csv", timeout=10).content, CANARIES)

@@ -34,7 +34,7 @@ MARKS = {"utf-8-sig": b"", "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs
 
 PASSWORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20).filter(str.strip)
 LOCAL_PARTS = st.from_regex(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,20}", fullmatch=True).filter(
-    lambda local: not local.startswith("#")
+    lambda local: not local.startswith(("'=", "'+", "'-", "#ada", "#grace"))
 )
 ROWS = st.lists(
     st.tuples(
@@ -119,8 +119,8 @@ def test_the_reader_survives_any_file(data: bytes, with_header: bool, max_rows: 
     parsed = read(data, max_rows)
     assert parsed.problems or len(parsed.rows) == parsed.row_count
     assert parsed.problems == tuple(sorted(parsed.problems, key=lambda problem: problem.line))
-    assert sum(len(batch) for batch in split(parsed)) == len(parsed.rows)
-    annotate(parsed, partial(row_problem_text, texts("en")))
+    assert sum(len(batch) for batch in split(parsed.rows)) == len(parsed.rows)
+    annotate(parsed, partial(row_problem_text, texts("en")), "problem")
 
 
 CELLS = st.one_of(
@@ -146,7 +146,8 @@ def test_no_problem_or_annotated_file_shows_a_password(cells: list[list[str]], d
     parsed = read(data)
     assert CANARY not in "".join(map(repr, parsed.problems)) + "".join(map(str, parsed.problems))
     header, *shown = csv.reader(
-        io.StringIO(annotate(parsed, partial(row_problem_text, texts("en"))), newline=""), delimiter=delimiter
+        io.StringIO(annotate(parsed, partial(row_problem_text, texts("en")), "problem"), newline=""),
+        delimiter=delimiter,
     )
     for line in shown:
         for column, cell in zip(header, line, strict=False):

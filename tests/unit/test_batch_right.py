@@ -397,7 +397,9 @@ def test_an_administrator_opens_no_other_domain(web: WebOffice, address: str) ->
     ada.sign_in()
     assert "1 problem must be fixed first" in upload_rows(ada, "grace@new.example", address)
     assert ada.post("/file/start").headers["location"] == "/file/preview"
-    assert list(web.deps.store.imports(limit=10)) == []
+    assert [import_.destination.address for import_ in web.deps.store.imports(limit=10)] == [
+        "grace@new.example"
+    ]
 
 
 def test_users_without_the_right_need_the_password(web: WebOffice) -> None:

@@ -21,7 +21,7 @@ from importer.cli.command_table import console
 from importer.cli.exit_codes import Usage, run
 from importer.cli.mailbox_options import account
 from importer.cli.text_views import print_json
-from importer.domain.csv_import.csv_files import template
+from importer.domain.csv_import.csv_reader import HEADER
 from importer.settings import Settings
 from providers.endpoint import PasswordInServer, parse_server
 
@@ -174,7 +174,7 @@ def test_a_database_of_a_newer_version_is_reported_in_a_sentence(
     engine.dispose()
     file = tmp_path / "people.csv"
     file.write_text(
-        f"{template().splitlines()[0]},destination_server\nada@old.example,a,imap.old.example,ada@new.example,b,new.example\n"
+        f"{HEADER},destination_server\nada@old.example,a,imap.old.example,ada@new.example,b,new.example\n"
     )
     code, output = mailhaul(*(str(file) if word == file.name else word for word in words))
     assert code == 2
@@ -184,7 +184,7 @@ def test_a_database_of_a_newer_version_is_reported_in_a_sentence(
 
 def test_annotate_writes_the_file_with_its_problems(mailhaul: Console, tmp_path: Path) -> None:
     file, out = tmp_path / "people.csv", tmp_path / "people.problems.csv"
-    head = template().splitlines()[0]
+    head = HEADER
     file.write_text(f"{head}\nada@old.example,hush-hush,,not an address,hush-too\n")
     code, output = mailhaul("batch", str(file), "--annotate", str(out))
     assert code == 2

@@ -17,7 +17,7 @@ from docs.generate.pages import PAGES
 from importer.cli.command_table import COMMAND_NAMES, load_command
 from importer.codes.code_table import ROWS
 from importer.doctor import PARTS
-from importer.domain.csv_import.csv_reader import KNOWN_COLUMNS
+from importer.domain.csv_import.column_names import KNOWN_COLUMNS
 from importer.domain.import_options import OPTIONS
 from importer.domain.import_state import ENDED
 from importer.domain.model import RefusalCode, State

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from importer.domain.csv_import.csv_files import annotate, template
-from importer.domain.csv_import.csv_reader import OPTIONAL_COLUMNS, RowProblem
+from importer.domain.csv_import.csv_files import annotate as annotated_file
+from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import Parsed, Row, split
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import ImportOptions
 from importer.i18n.code_texts import advice, render
-from importer.i18n.row_problem_texts import row_problem_text
-from importer.i18n.translations import texts
+from importer.i18n.csv_template import csv_template, workbook_template
+from importer.i18n.row_problem_texts import cell_problem_text, row_problem_text
+from importer.i18n.translations import LANGUAGES, CatalogTranslator, texts
 from providers.endpoint import Endpoint, Secret, Security
 from providers.provider import LoginKind
 from tests.lookups import UsualNames
@@ -50,6 +51,14 @@ def rows(text: str | bytes, destination: Endpoint | None = NEW) -> tuple[Row, ..
 
 
 ENGLISH = partial(row_problem_text, texts("en"))
+
+
+def annotate(parsed: Parsed, describe: Callable[[RowProblem], str]) -> str:
+    return annotated_file(parsed, describe, "problem")
+
+
+def template(language: str = "en") -> str:
+    return csv_template(texts(language)).decode("utf-8-sig")
 
 
 def message(problem: RowProblem) -> str:
@@ -405,12 +414,12 @@ def test_all_problems_are_reported_together_in_order() -> None:
     ("header", "rules"),
     [
         (
-            HEADER.replace("source_server", "server"),
-            [("server", "unknown_column"), ("source_server", "missing_column")],
+            HEADER.replace("source_address", "source_addres"),
+            [("source_addres", "unknown_column")],
         ),
-        (HEADER.replace(",source_server", ""), [("source_server", "missing_column")]),
+        (HEADER.replace("source_server", "sorce server"), [("sorce server", "unknown_column")]),
+        (HEADER.replace("destination_address", "to"), [("destination_address", "missing_column")]),
         (f"{HEADER},source_server", [("source_server", "repeated_column")]),
-        (f"{HEADER},,destination_server", [("", "unknown_column")]),
         (
             "source_password,source_address,source_server,destination_address,destination_password",
             [("source_password", "password_first")],
@@ -469,10 +478,10 @@ def test_a_batch_has_at_most_25_rows_and_larger_files_can_be_split() -> None:
 def test_a_long_file_is_split_into_batches_in_order() -> None:
     parsed = read(many(60), max_rows=None)
     assert not parsed.problems
-    batches = list(split(parsed))
+    batches = list(split(parsed.rows))
     assert [len(batch) for batch in batches] == [25, 25, 10]
     assert [r.line for batch in batches for r in batch] == list(range(2, 62))
-    assert list(split(read(HEADER))) == []
+    assert list(split(read(HEADER).rows)) == []
 
 
 def test_a_file_is_not_parsed_beyond_its_row_limit() -> None:
@@ -531,23 +540,50 @@ def test_addresses_cannot_become_spreadsheet_formulas(start: str) -> None:
     assert f'"\'{start}cmd@old.example"' in annotate(read(data), ENGLISH)
 
 
-def test_the_template_in_the_repository_matches_the_console() -> None:
-    path = Path(__file__).parents[2] / "templates" / "csv" / "batch.csv"
-    assert path.read_bytes() == template().encode("ascii")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_template_in_the_repository_matches_the_console(language: str) -> None:
+    name = "batch.csv" if language == "en" else f"batch.{language}.csv"
+    path = Path(__file__).parents[2] / "templates" / "csv" / name
+    assert path.read_bytes() == csv_template(texts(language))
 
 
-def test_the_template_explains_every_column_and_its_examples_work() -> None:
-    text = template()
-    assert text.splitlines()[0] == HEADER
-    for column in (*HEADER.split(","), *OPTIONAL_COLUMNS):
-        assert any(line.startswith("# ") and column in line for line in text.splitlines()), column
-    assert only(text).rule == "no_rows"
-    examples = [
-        line.removeprefix("#") for line in text.splitlines() if line.startswith("#") and line.count("@") > 1
-    ]
-    parsed = rows("\n".join([HEADER, *examples]))
-    assert len(parsed) == len(examples) == 2
-    assert revealed(parsed[1].destination_password) == "  blanks stay  "
+def test_the_columns_of_the_english_template_are_those_of_the_api() -> None:
+    assert template().splitlines()[0] == HEADER
+    assert template().isascii()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("write", [csv_template, workbook_template])
+def test_a_template_is_read_in_each_language(
+    write: Callable[[CatalogTranslator], bytes], language: str
+) -> None:
+    content = write(texts(language))
+    parsed = read(content)
+    assert [problem.rule for problem in parsed.problems] == ["no_rows"]
+    assert parsed.sheet.columns == tuple(HEADER.split(","))
+    assert not parsed.notes
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_filled_in_template_is_read_with_the_separator_of_its_language(language: str) -> None:
+    text = template(language)
+    cells = ["ada@old.example", "a,b;c", "", "ada@new.example", "x"]
+    out = io.StringIO()
+    csv.writer(out, delimiter="," if language == "en" else ";").writerow(cells)
+    (row_,) = rows(text + out.getvalue())
+    assert revealed(row_.source_password) == "a,b;c"
+    assert text.partition("\n")[0].count("," if language == "en" else ";") == 4
+
+
+def test_the_template_of_an_earlier_version_is_still_read() -> None:
+    old = (
+        f"{HEADER}\n# One line for each mailbox, at most 25 lines in one file.\n"
+        "#   or imaps://login@imap.old.example if the login is not the address.\n"
+        "#ada@old.example,correct horse battery staple,,ada@new.example,Tr0ub4dor\n"
+        '#grace@old.example,"a comma, a "" quotation mark",imap.old.example,grace@new.example,"  blanks  "\n'
+    )
+    parsed = read(f"{old}{GOOD}\n")
+    assert (len(parsed.rows), parsed.problems, parsed.notes) == (1, (), ())
 
 
 # --- Choices ----------------------------------------------------------------------------------------
@@ -654,5 +690,5 @@ def test_a_problem_names_its_place_and_the_fix_in_the_readers_language(
     assert all(word in shown.partition(":")[0] for word in place)
     assert named.strip("“”") in shown
     assert shown != ENGLISH(problem)
-    assert advice(problem.text, texts(language)) in shown
+    assert cell_problem_text(texts(language), problem.text) in shown
     assert advice(problem.text, texts(language)) != fix(problem)

@@ -369,7 +369,7 @@ def test_a_file_with_too_many_rows_is_refused_before_anything_is_looked_up(offic
     browser.sign_in()
     browser.post("/file", rows=file_of(1000))
     page = browser.get("/file/preview").text
-    assert "The file has 1,000 rows; the limit is 25." in page
+    assert "The file has 1,000 rows; the limit is 100." in page
     assert "1 problem must be fixed" in page
     assert page.count('<th scope="row"') == 25
     assert (

@@ -24,14 +24,26 @@ _YES: Final = frozenset(
 )
 _NO: Final = frozenset({"no", "false", "0", "nein", "non", "falsch", "faux", "falso"})
 _LABEL: Final = re.compile(r"[\w-]{1,63}")
+_AROUND: Final = re.compile(
+    r"(?:[^<>@]*<\s*)?(?:mailto:)?[\"'(\[]?(?P<address>[^\s<>@\"'()\[\],;:]+@[^\s<>@\"'()\[\],;:]*[^\s<>@\"'()\[\],;:.])[\"')\],;.]*(?:\s*>)?[,;.]?",
+    re.IGNORECASE,
+)
+"""An address with what mail programs and spreadsheets write around it."""
 
 
 class Refused(Exception):
-    """A cell is not valid for its column; `text` says why, and its advice how to fix it."""
+    """A cell is not valid for its column; `text` says why, and its advice, or `steps`, how to fix it."""
 
-    def __init__(self, code: str, /, **params: Param) -> None:
-        self.text = Text(code, steps=None, **params)
+    def __init__(self, code: str, /, *, steps: Text | None = None, **params: Param) -> None:
+        self.text = Text(code, steps=steps, **params)
         super().__init__(str(self.text))
+
+    @classmethod
+    def of(cls, text: Text) -> Refused:
+        """That a cell is not valid, with the reason as it is."""
+        refused = cls(text.code)
+        refused.text = text
+        return refused
 
     @property
     def rule(self) -> str:
@@ -53,23 +65,38 @@ def address(cell: str) -> str:
     if not text:
         raise Refused("address_missing")
     check_characters(text, MAX_CELL_CHARS)
-    local, at, domain = text.rpartition("@")
-    fault = ""
-    if not at:
-        fault = "no_at"
-    elif "@" in local:
-        fault = "ats"
-    elif any(_invisible(c) for c in text):
-        fault = "blank"
-    elif not local:
-        fault = "local"
-    elif any(c in _SPECIALS for c in local):
-        fault = "character"
-    elif not _is_host_name(domain):
-        fault = "domain"
-    if fault:
-        raise Refused(f"address_invalid.{fault}")
+    if fault := _address_fault(text):
+        bare = bare_address(text)
+        steps = Text("write_address", address=bare) if bare else None
+        invisible = next((f"U+{ord(c):04X}" for c in text if _invisible(c)), "") if fault == "blank" else ""
+        params = {"character": invisible} if invisible else {}
+        raise Refused(f"address_invalid.{fault}", steps=steps, **params)
     return text
+
+
+def bare_address(cell: str) -> str:
+    """The address in a cell that has more than it: `Anna <anna@old.example>`, `mailto:`, signs that look
+    alike; "" if there is none for certain."""
+    visible = "".join(c for c in unicodedata.normalize("NFKC", cell[:MAX_CELL_CHARS]) if not _is_format(c))
+    found = _AROUND.fullmatch(visible.strip())
+    bare = found["address"] if found else ""
+    return bare if bare and not _address_fault(bare) else ""
+
+
+def _address_fault(text: str) -> str:
+    """The code of what is wrong with an address; "" if it is one."""
+    local, at, domain = text.rpartition("@")
+    if not at:
+        return "no_at"
+    if "@" in local:
+        return "ats"
+    if any(_invisible(c) for c in text):
+        return "blank"
+    if not local:
+        return "local"
+    if any(c in _SPECIALS for c in local):
+        return "character"
+    return "" if _is_host_name(domain) else "domain"
 
 
 def server(cell: str, *, allow_plaintext: bool = False) -> Server:
@@ -121,6 +148,11 @@ def check_characters(text: str, max_chars: int) -> None:
         raise Refused("cell_too_long", length=len(text), limit=max_chars)
     if any(unicodedata.category(c) == "Cc" for c in text):
         raise Refused("control_character")
+
+
+def _is_format(char: str) -> bool:
+    """Zero-width and direction marks."""
+    return unicodedata.category(char) == "Cf"
 
 
 def _invisible(char: str) -> bool:

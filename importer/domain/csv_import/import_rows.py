@@ -16,6 +16,7 @@ from providers.text import Text
 
 BATCH_ROWS: Final = 25
 BATCH_BYTES: Final = 64 * 1024
+PAGE_ROWS: Final = 100  # of a file on the pages, which is started as several batches
 LONG_FILE_ROWS: Final = 1000  # of a file that is split into several batches
 LONG_FILE_BYTES: Final = 1024 * 1024
 PROBLEMS_SHOWN: Final = 50
@@ -77,8 +78,22 @@ class Parsed:
     row_count: int
     sheet: Sheet = field(default_factory=Sheet, repr=False, compare=False)
 
+    @property
+    def good_rows(self) -> tuple[Row, ...]:
+        """The rows without a problem; none if a problem concerns the whole file."""
+        faulty = {problem.line for problem in self.problems}
+        if not faulty <= {record.line for record in self.sheet.records}:
+            return ()
+        return tuple(row for row in self.rows if row.line not in faulty)
 
-def split(parsed: Parsed, size: int = BATCH_ROWS) -> Iterator[tuple[Row, ...]]:
+    @property
+    def notes(self) -> tuple[RowProblem, ...]:
+        """What is worth a look, sorted by line: columns that are not read, cells that a spreadsheet may have
+        changed."""
+        return self.sheet.notes
+
+
+def split(rows: Sequence[Row], size: int = BATCH_ROWS) -> Iterator[tuple[Row, ...]]:
     """The rows in order, in batches of at most `size`."""
-    for start in range(0, len(parsed.rows), size):
-        yield parsed.rows[start : start + size]
+    for start in range(0, len(rows), size):
+        yield tuple(rows[start : start + size])

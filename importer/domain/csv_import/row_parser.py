@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from importer.domain.csv_import.csv_cells import Refused, Server, address, server
-from importer.domain.csv_import.csv_reader import (
+from importer.domain.csv_import.column_names import (
     DESTINATION_SERVER,
     KNOWN_COLUMNS,
     OPTIONAL_COLUMNS,
-    REQUIRED_COLUMNS,
-    Record,
-    RowProblem,
-    Sheet,
-    read,
+    USUAL_COLUMNS,
 )
+from importer.domain.csv_import.corrections import NO_CORRECTIONS, Corrections, corrected
+from importer.domain.csv_import.csv_cells import Refused, Server, address, server
+from importer.domain.csv_import.csv_reader import HEADER, Record, RowProblem, Sheet, read
 from importer.domain.csv_import.import_rows import (
     BATCH_BYTES,
     BATCH_ROWS,
@@ -51,8 +49,9 @@ def parse(
     max_rows: int | None = BATCH_ROWS,
     sign_in: SignInMethod = lambda _provider, _mailbox: False,
     right: BatchRight = NO_RIGHT,
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> Parsed:
-    """Parse a CSV file of imports. Raises only what `catalog` raises, whatever the bytes are.
+    """Parse a file of imports, CSV or a workbook. Raises only what `catalog` raises, whatever the bytes are.
 
     A file with too many rows gets that problem alone: its rows are not read and nothing is looked up.
 
@@ -62,8 +61,10 @@ def parse(
     `destination` is the server of rows without a destination server. A row without a password is valid if
     `sign_in` permits it; a row without a destination password also if `right` covers it. With `max_rows`
     None, a file for `split` is accepted: up to 1,000 rows and 1 MiB, instead of `max_rows` and 64 KiB.
+    `corrections` replace cells, and leave out rows.
     """
     sheet = read(data, max_bytes=LONG_FILE_BYTES if max_rows is None else BATCH_BYTES)
+    sheet = corrected(sheet, corrections)
     rules = _Rules(catalog, destination, allow_plaintext, public_only, sign_in, right)
     return _parsed(sheet, rules, max_rows)
 
@@ -80,7 +81,7 @@ def parse_cells(
 ) -> Parsed:
     """As `parse`, for rows given as cells by column; missing cells are empty. Rows are numbered from 1, and
     at most BATCH_ROWS are accepted. Raises only what `catalog` raises."""
-    empty = dict.fromkeys((*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS), "")
+    empty = dict.fromkeys((*USUAL_COLUMNS, *OPTIONAL_COLUMNS), "")
     records = tuple(Record(number, {**empty, **cells}) for number, cells in enumerate(rows, start=1))
     sheet = Sheet(columns=tuple(empty), records=records)
     rules = _Rules(catalog, destination, allow_plaintext, public_only, sign_in, right)
@@ -118,9 +119,22 @@ def _parsed(sheet: Sheet, rules: _Rules, max_rows: int | None) -> Parsed:
             problems += reader.problems
             if row is not None:
                 rows.append(row)
+    problems = _with_missing_columns(sheet, problems)
     order = {column: index for index, column in enumerate(KNOWN_COLUMNS)}
     problems.sort(key=lambda problem: (problem.line, order.get(problem.column, -1)))
     return Parsed(tuple(rows), tuple(problems), len(sheet.records), sheet)
+
+
+def _with_missing_columns(sheet: Sheet, problems: list[RowProblem]) -> list[RowProblem]:
+    """The problems; passwords that are missing because their column is are one problem of the header."""
+    missing = sorted(
+        {p.column for p in problems if p.rule == "password_missing" and p.column not in sheet.columns}
+    )
+    found = [
+        RowProblem(sheet.header_line, name, Text("missing_column", name=name, header=HEADER))
+        for name in missing
+    ]
+    return found + [p for p in problems if p.column not in missing or p.rule != "password_missing"]
 
 
 def _addresses_without_server(sheet: Sheet) -> list[str]:
@@ -273,7 +287,7 @@ def _source_account(mail_address: str, server_: Server, method: LoginMethod, rul
     endpoint = provider.source_endpoint if provider is not None else None
     if provider is None or endpoint is None:
         why = rules.catalog.why_unknown(mail_address)
-        raise Refused(why.code, **why.params)
+        raise Refused.of(why)
     return Account(mail_address, provider.login_name(mail_address), endpoint, public_only=True)
 
 

@@ -25,8 +25,8 @@ PER_CLIENT: Final = RateLimit(60, _QUARTER_HOUR_S)
 PER_TOKEN: Final = RateLimit(150, _QUARTER_HOUR_S)
 """Failed logins of one API client, at all mailboxes."""
 
-ROWS_PER_PERSON: Final = RateLimit(100, _QUARTER_HOUR_S)
-"""Unverified logins in submitted rows: two files of 25 rows."""
+ROWS_PER_PERSON: Final = RateLimit(200, _QUARTER_HOUR_S)
+"""Unverified logins in submitted rows: one file of 100 rows, as many as the pages take."""
 
 LOOKUPS_PER_PERSON: Final = RateLimit(100, _QUARTER_HOUR_S)
 """Domains to discover: each causes requests to a dozen servers that the domain's owner chose."""

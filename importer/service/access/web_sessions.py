@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
+from importer.domain.csv_import.corrections import NO_CORRECTIONS, Corrections
 from importer.domain.import_options import OPTIONS, Choices, choices_from_json, json_of
 from importer.domain.model import Account, Import, ImportId
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId, person_of
@@ -70,10 +71,12 @@ class Rerun:
 
 @dataclass(frozen=True, slots=True)
 class SessionData:
-    """The data of a web session: the person's destination mailboxes, and the draft of the next submission.
+    """The data of a web session: the person's destination mailboxes, the draft of the next submission, and an
+    uploaded file.
 
     `choices` are the options that were chosen so far; `sign_ins` the requests of owners who are at their
-    provider.
+    provider. `corrections` belong to the file: cells written anew, and the rows that have been started.
+    `file_batches` are the batches that were started from it.
     """
 
     mailboxes: tuple[VerifiedMailbox, ...] = ()
@@ -85,6 +88,8 @@ class SessionData:
     choices: Choices = field(default_factory=dict)
     rerun: Rerun | None = None
     sign_ins: tuple[PendingSignIn, ...] = ()
+    corrections: Corrections = NO_CORRECTIONS
+    file_batches: tuple[str, ...] = ()
 
     def mailbox(self, key: str) -> VerifiedMailbox | None:
         """The destination mailbox with that Account.key."""
@@ -116,6 +121,10 @@ class SessionData:
             choices={name: getattr(import_.options, name) for name in OPTIONS},
             rerun=Rerun(import_.id, import_.destination),
         )
+
+    def with_file(self, name: str, content: bytes, corrections: Corrections = NO_CORRECTIONS) -> SessionData:
+        """A copy with that file in place of another one; without a file if there is no content."""
+        return replace(self, file_name=name, file=content, corrections=corrections, file_batches=())
 
     def without_draft(self) -> SessionData:
         """A copy without the draft, but with the uploaded file."""
@@ -315,6 +324,8 @@ def _dump(data: SessionData) -> str:
             "again": _account_json(data.rerun.destination) if data.rerun else None,
             "again_import": data.rerun.import_id if data.rerun else None,
             "sign_ins": [{**s.as_json(), "account": _account_json(s.account)} for s in data.sign_ins],
+            "corrections": _corrections_json(data.corrections),
+            "file_batches": data.file_batches,
         }
     )
 
@@ -332,7 +343,25 @@ def _load(text: str) -> SessionData:
         _rerun(facts),
         # none in a session of an earlier version
         tuple(PendingSignIn.from_json(s, _account(s["account"])) for s in facts.get("sign_ins", ())),
+        _corrections(facts.get("corrections")),
+        tuple(facts.get("file_batches", ())),
     )
+
+
+def _corrections_json(corrections: Corrections) -> dict[str, Any]:
+    return {
+        "cells": [[line, dict(cells)] for line, cells in corrections.cells.items()],
+        "left_out": sorted(corrections.left_out),
+        "kept": sorted(corrections.kept),
+    }
+
+
+def _corrections(facts: dict[str, Any] | None) -> Corrections:
+    if facts is None:  # a session of an earlier version
+        return NO_CORRECTIONS
+    cells = dict(facts["cells"])
+    kept = frozenset((line, column) for line, column in facts["kept"])
+    return Corrections(cells, frozenset(facts["left_out"]), kept)
 
 
 def _rerun(facts: dict[str, Any]) -> Rerun | None:

@@ -1,0 +1,202 @@
+"""The columns of an import file, and the names that a file may give them in five languages.
+
+These names belong to the file format: a template of any version can be handed in. A name counts without its
+case, accents, blanks, hyphens and other signs: “Source Address” is `source_address`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Final
+
+from importer.domain.import_options import OPTIONS
+
+SOURCE_ADDRESS: Final = "source_address"
+SOURCE_PASSWORD: Final = "source_password"  # noqa: S105 - a name
+SOURCE_SERVER: Final = "source_server"
+DESTINATION_ADDRESS: Final = "destination_address"
+DESTINATION_PASSWORD: Final = "destination_password"  # noqa: S105 - a name
+DESTINATION_SERVER: Final = "destination_server"
+PROBLEM_COLUMN: Final = "problem"  # added to annotated files, so it may be in a submitted file; ignored
+
+USUAL_COLUMNS: Final = (
+    SOURCE_ADDRESS,
+    SOURCE_PASSWORD,
+    SOURCE_SERVER,
+    DESTINATION_ADDRESS,
+    DESTINATION_PASSWORD,
+)
+"""The columns of the template, in its order."""
+
+OPTIONAL_COLUMNS: Final = (DESTINATION_SERVER, *OPTIONS)
+KNOWN_COLUMNS: Final = (*USUAL_COLUMNS, *OPTIONAL_COLUMNS, PROBLEM_COLUMN)
+ADDRESS_COLUMNS: Final = (SOURCE_ADDRESS, DESTINATION_ADDRESS)
+"""Without these no row can be read; the other columns may be missing where they may be empty."""
+
+PASSWORD_COLUMNS: Final = frozenset({SOURCE_PASSWORD, DESTINATION_PASSWORD})
+SERVER_COLUMNS: Final = frozenset({SOURCE_SERVER, DESTINATION_SERVER})
+
+_NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    SOURCE_ADDRESS: {
+        "en": ("Old address", "Old mail address", "Old email address", "Old email", "Old mailbox", "Source"),
+        "de": (
+            "Alte Adresse",
+            "Alte Mailadresse",
+            "Alte E-Mail-Adresse",
+            "Alte E-Mail",
+            "Altes Postfach",
+            "Quelladresse",
+        ),
+        "fr": (
+            "Ancienne adresse",
+            "Ancienne adresse e-mail",
+            "Ancien e-mail",
+            "Ancienne boîte",
+            "Adresse source",
+        ),
+        "it": (
+            "Vecchio indirizzo",
+            "Vecchio indirizzo e-mail",
+            "Vecchia e-mail",
+            "Vecchia casella",
+            "Indirizzo di origine",
+        ),
+        "es": (
+            "Dirección antigua",
+            "Antigua dirección",
+            "Correo antiguo",
+            "Buzón antiguo",
+            "Dirección de origen",
+        ),
+    },
+    SOURCE_PASSWORD: {
+        "en": ("Old password", "Password"),
+        "de": ("Altes Passwort", "Passwort", "Altes Kennwort", "Kennwort", "Quellpasswort"),
+        "fr": ("Ancien mot de passe", "Mot de passe", "Mot de passe source"),
+        "it": ("Vecchia password", "Password di origine"),
+        "es": ("Contraseña antigua", "Antigua contraseña", "Contraseña", "Contraseña de origen"),
+    },
+    SOURCE_SERVER: {
+        "en": ("Old server", "Old mail server", "Server"),
+        "de": ("Alter Server", "Alter Mailserver", "Quellserver"),
+        "fr": ("Ancien serveur", "Ancien serveur de messagerie", "Serveur source", "Serveur"),
+        "it": ("Vecchio server", "Vecchio server di posta", "Server di origine"),
+        "es": ("Servidor antiguo", "Antiguo servidor", "Servidor de origen", "Servidor"),
+    },
+    DESTINATION_ADDRESS: {
+        "en": ("New address", "New mail address", "New email address", "New email", "New mailbox", "Target"),
+        "de": (
+            "Neue Adresse",
+            "Neue Mailadresse",
+            "Neue E-Mail-Adresse",
+            "Neue E-Mail",
+            "Neues Postfach",
+            "Zieladresse",
+        ),
+        "fr": (
+            "Nouvelle adresse",
+            "Nouvelle adresse e-mail",
+            "Nouvel e-mail",
+            "Nouvelle boîte",
+            "Adresse de destination",
+        ),
+        "it": (
+            "Nuovo indirizzo",
+            "Nuovo indirizzo e-mail",
+            "Nuova e-mail",
+            "Nuova casella",
+            "Indirizzo di destinazione",
+        ),
+        "es": ("Dirección nueva", "Nueva dirección", "Correo nuevo", "Buzón nuevo", "Dirección de destino"),
+    },
+    DESTINATION_PASSWORD: {
+        "en": ("New password",),
+        "de": ("Neues Passwort", "Neues Kennwort", "Zielpasswort"),
+        "fr": ("Nouveau mot de passe", "Mot de passe de destination"),
+        "it": ("Nuova password", "Password di destinazione"),
+        "es": ("Contraseña nueva", "Nueva contraseña", "Contraseña de destino"),
+    },
+    DESTINATION_SERVER: {
+        "en": ("New server", "New mail server"),
+        "de": ("Neuer Server", "Neuer Mailserver", "Zielserver"),
+        "fr": ("Nouveau serveur", "Nouveau serveur de messagerie", "Serveur de destination"),
+        "it": ("Nuovo server", "Nuovo server di posta", "Server di destinazione"),
+        "es": ("Servidor nuevo", "Nuevo servidor", "Servidor de destino"),
+    },
+    "labels": {
+        "en": ("Labels", "Mail with several labels"),
+        "de": ("Labels", "Nachrichten mit mehreren Labels"),
+        "fr": ("Libellés", "Messages à plusieurs libellés"),
+        "it": ("Etichette", "Messaggi con più etichette"),
+        "es": ("Etiquetas", "Mensajes con varias etiquetas"),
+    },
+    "sync_flags": {
+        "en": ("Changed flags", "Also copy changed flags"),
+        "de": ("Geänderte Markierungen", "Auch geänderte Markierungen übernehmen"),
+        "fr": ("Marques modifiées", "Reprendre aussi les marques modifiées"),
+        "it": ("Contrassegni modificati", "Riprendi anche i contrassegni modificati"),
+        "es": ("Marcas cambiadas", "Copiar también las marcas cambiadas"),
+    },
+    "folders": {
+        "en": ("Folders",),
+        "de": ("Ordner",),
+        "fr": ("Dossiers",),
+        "it": ("Cartelle",),
+        "es": ("Carpetas",),
+    },
+    "spam_and_trash": {
+        "en": ("Spam and trash",),
+        "de": ("Spam und Papierkorb",),
+        "fr": ("Indésirables et corbeille",),
+        "it": ("Spam e cestino",),
+        "es": ("Spam y papelera",),
+    },
+    "since": {
+        "en": ("Mail since",),
+        "de": ("Mails ab",),
+        "fr": ("Messages depuis",),
+        "it": ("Messaggi dal",),
+        "es": ("Correo desde",),
+    },
+    PROBLEM_COLUMN: {
+        "en": ("Problem",),
+        "de": ("Problem",),
+        "fr": ("Problème",),
+        "it": ("Problema",),
+        "es": ("Problema",),
+    },
+}
+"""Column -> language -> its names; the first is that of templates."""
+
+_MISREAD_MARK: Final = "ï»¿"  # the byte order mark of UTF-8, read as Windows-1252 and saved again
+
+
+def name_in(language: str, column: str) -> str:
+    """The name of the column in a template of that language. English templates have the names of the API."""
+    return column if language == "en" else _NAMES[column][language][0]
+
+
+def column_of(name: str) -> str:
+    """The column that a file calls by this name; "" if it is unknown."""
+    return _BY_KEY.get(_key(name), "")
+
+
+def likely_column(name: str) -> str:
+    """The column whose name is written nearly like this one; "" if none is."""
+    matches = get_close_matches(_key(name), _BY_KEY, 1, 0.85) if len(name) <= 100 else []
+    return _BY_KEY[matches[0]] if matches else ""
+
+
+def _key(name: str) -> str:
+    """What of a name counts: its letters and digits, without case and accents."""
+    decomposed = unicodedata.normalize("NFKD", name.removeprefix(_MISREAD_MARK).casefold())
+    return "".join(char for char in decomposed if char.isalnum())
+
+
+_BY_KEY: Final[Mapping[str, str]] = {
+    _key(name): column
+    for column in KNOWN_COLUMNS
+    for name in (column, *(name for names in _NAMES[column].values() for name in names))
+}

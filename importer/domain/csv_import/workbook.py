@@ -1,0 +1,103 @@
+"""Reading of workbooks (.xlsx): the rows of their sheets as text, within limits.
+
+openpyxl reads XML through defusedxml, so entities are refused. What a workbook may expand to is limited
+before anything of it is read: `zipfile` never reads more of an entry than the directory of the archive
+states.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from typing import Any, Final
+
+WORKBOOK_BYTES: Final = 192 * 1024  # of a file of one batch; it has more than its rows
+MAX_ENTRIES: Final = 1000
+MAX_XML_BYTES: Final = 2 * 1024 * 1024  # 1,000 rows take about 0.4 MiB
+MAX_SHEETS: Final = 5  # the first ones that are visible
+MAX_LINES: Final = 5000
+MAX_COLUMNS: Final = 100
+
+_READ_BY_US: Final = (".xml", ".rels")
+
+
+class UnreadableWorkbook(Exception):
+    """The file is no workbook that openpyxl reads, or beyond the limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkbookRow:
+    """One row of a sheet. `values` are the indexes of cells that are no text: numbers, dates and the like."""
+
+    line: int
+    cells: tuple[str, ...] = field(repr=False)
+    values: frozenset[int] = frozenset()
+
+
+def sheets_of(data: bytes) -> list[list[WorkbookRow]]:
+    """The rows of the first visible sheets that are not empty, without blank rows. Raises
+    UnreadableWorkbook."""
+    _check_size(data)
+    try:
+        return [rows for sheet in _visible_sheets(data) if (rows := list(_rows(sheet)))]
+    except UnreadableWorkbook:
+        raise
+    except Exception as error:  # openpyxl lets through whatever a malformed file causes
+        raise UnreadableWorkbook from error
+
+
+def _check_size(data: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        raise UnreadableWorkbook from error
+    read = sum(entry.file_size for entry in entries if entry.filename.lower().endswith(_READ_BY_US))
+    if len(entries) > MAX_ENTRIES or read > MAX_XML_BYTES:
+        raise UnreadableWorkbook
+
+
+def _visible_sheets(data: bytes) -> Iterator[Any]:
+    # Not at the top: most files are no workbooks, and openpyxl takes a third of a second to import.
+    from openpyxl import load_workbook  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about charts and rules, which are not read
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+        visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        yield from visible[:MAX_SHEETS]
+
+
+def _rows(sheet: Any) -> Iterator[WorkbookRow]:
+    sheet.reset_dimensions()  # what a file states may be a million rows
+    for line, values in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True), start=1):
+        if line > MAX_LINES:
+            raise UnreadableWorkbook
+        cells = [_text(value) for value in values]
+        while cells and not cells[-1]:
+            cells.pop()
+        if any(cell.strip() for cell in cells):
+            no_text = (
+                index
+                for index, value in enumerate(values)
+                if value is not None and not isinstance(value, str)
+            )
+            yield WorkbookRow(line, tuple(cells), frozenset(no_text))
+
+
+def _text(value: object) -> str:
+    """The cell as a person would write it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).upper()
+        case float() if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        case datetime() if value.time() == time():
+            return value.date().isoformat()
+    return str(value)
