@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
@@ -52,11 +54,13 @@ from importer.web.request_context import (
     accepted_texts,
     current_visitor,
     route_path,
+    submitted_form,
     unknown_visitor,
     wanted_page,
 )
 from importer.web.request_shares import RequestShares
 from importer.web.shown_state import PageOutdated
+from importer.web.typed_text import KEPT_FIELDS, keep_form
 from importer.web.undo_jobs import UndoJobs
 from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
@@ -159,11 +163,15 @@ def _readyz(request: Request) -> Response:
     )
 
 
-def _sign_in_needed(request: Request, _error: Exception) -> Response:
-    """The start page; after signing in, the page that was wanted."""
-    response = redirect("/")
+async def _sign_in_needed(request: Request, _error: Exception) -> Response:
+    """The start page; after signing in, the page that was wanted, with what was typed into it."""
+    response, site = redirect("/"), request.app.state.site
     if wanted := wanted_page(request):
-        set_wanted_page(response, request.app.state.site, wanted)
+        set_wanted_page(response, site, wanted)
+    if request.method == "POST" and request.url.path in KEPT_FIELDS:
+        visitor = await run_in_threadpool(current_visitor, request)
+        with suppress(FormExpired, BadRequest, BodyTooLarge):
+            keep_form(response, site, request.url.path, await submitted_form(request, visitor))
     return response
 
 

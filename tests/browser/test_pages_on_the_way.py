@@ -121,6 +121,30 @@ def test_gmail_takes_three_pages_after_the_sign_in(
     ]  # the second only forwards
 
 
+def test_with_the_old_address_on_the_first_page_three_pages_are_enough(
+    page: Page, gmail_and_site: tuple[Imitation, Stage], name: str
+) -> None:
+    """Signing in at the new host, signing in at Google, the review: others take as many without the first."""
+    gmail, site = gmail_and_site
+    address, (_, new) = mailbox_at(gmail, name), site.mailboxes(name)
+    way = Way(page, site.url)
+    page.goto(site.url)
+    page.fill("#address", new.account.address)
+    page.fill("#password", new.password)
+    page.fill("#old_address", address)
+    sound(page)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/new/mailbox")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/google/**")
+    page.click("button[value=allow]")
+    page.wait_for_url("**/new/review")
+    start(page)
+    own = [path for path in way.paths if path.startswith("/")]
+    own.remove("/new/sign-in")  # only forwards
+    assert own[:4] == ["/", "/new/mailbox", "/new/review", "/batches/…"]
+
+
 def test_a_host_with_passwords_takes_three_pages(
     page: Page, gmail_and_site: tuple[Imitation, Stage], name: str
 ) -> None:

@@ -32,6 +32,7 @@ from importer.web.cookies import (
 from importer.web.error_texts import mail_problem, rate_limited
 from importer.web.rendering import page, redirect
 from importer.web.request_context import AnyVisitor, Fields, SignedIn, Site, Visitor, field_text, local_path
+from importer.web.typed_text import GO_ON, forget_typed, keep_typed, typed_text
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, MailError
 from providers.provider import Provider
@@ -59,6 +60,7 @@ def submit_sign_in(request: Request, visitor: AnyVisitor, fields: Fields) -> Res
     if not visitor.site.settings.password_sign_in:
         return page(visitor, "front.html", 403, values={}, errors={})
     account, secret, errors = _submitted_mailbox(visitor, fields)
+    old_address = field_text(fields, "old_address").strip()
     if account is not None and (elsewhere := _old_provider(visitor.site, account)) is not None:
         errors["address"] = visitor.texts.gettext(
             "This is an address at %(provider)s. Sign in with your new address at %(host)s; the old one comes"
@@ -81,10 +83,13 @@ def submit_sign_in(request: Request, visitor: AnyVisitor, fields: Fields) -> Res
             if visitor.session is not None:
                 sign_out(visitor.site.deps, visitor.session)
             response = after_sign_in(request, visitor.site)
+            if old_address and response.headers["location"] == "/new":
+                keep_typed(response, visitor.site, "/new", {"address": old_address, GO_ON: "yes"})
             set_session_token(response, visitor.site, token)
             remember_known_browser(request, response, visitor.site, account)
             return response
-    return page(visitor, "front.html", 422, values={"address": field_text(fields, "address")}, errors=errors)
+    values = {"address": field_text(fields, "address"), "old_address": old_address}
+    return page(visitor, "front.html", 422, values=values, errors=errors)
 
 
 @router.post("/sign-out")
@@ -112,8 +117,10 @@ def choose_language(visitor: AnyVisitor, fields: Fields, request: Request) -> Re
 
 
 @router.get("/mailboxes")
-def mailboxes(guest: SignedIn) -> Response:
-    return page(guest, "mailboxes.html", values={}, errors={})
+def mailboxes(request: Request, guest: SignedIn) -> Response:
+    site = guest.visitor.site
+    typed = typed_text(request, site, "/mailboxes")
+    return forget_typed(page(guest, "mailboxes.html", values=typed, errors={}), site)
 
 
 @router.post("/mailboxes")

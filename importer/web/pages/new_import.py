@@ -11,7 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
 from starlette.responses import Response
@@ -44,6 +44,7 @@ from importer.web.request_context import (
     rerun_destination_by_right,
 )
 from importer.web.shown_state import PageOutdated, draft_shown, fingerprint, is_current
+from importer.web.typed_text import forget_typed, typed_text
 
 _NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 _ABOUT_LABELS: Final = {name for name, option in OPTIONS.items() if option.needs_labels}
@@ -52,9 +53,31 @@ router: Final = APIRouter(prefix="/new")
 
 
 @router.get("/review")
-def review(guest: SignedIn) -> Response:
-    session_data = guest.session_data
-    return _review_page(guest, session_data) if session_data.sources else redirect("/new")
+def review(request: Request, guest: SignedIn) -> Response:
+    """Options that were chosen before a sign-in are chosen again."""
+    session_data, site = guest.session_data, guest.visitor.site
+    if not session_data.sources:
+        return redirect("/new")
+    typed = typed_text(request, site, "/new/start")
+    if not typed:
+        return _review_page(guest, session_data)
+    chosen = _typed_choices(typed)
+    guest.update_session(partial(_with_choices, chosen))
+    return forget_typed(_review_page(guest, _with_choices(chosen, session_data)), site)
+
+
+def _typed_choices(typed: Mapping[str, str]) -> dict[str, Any]:
+    """The options among these fields; none if one of them is wrong."""
+    choices: dict[str, Any] = {}
+    try:
+        for name, option in OPTIONS.items():
+            if option.api_type is bool:
+                choices[name] = name in typed
+            elif name in typed:
+                choices[name] = option.parse(typed[name])
+    except Refused:
+        return {}
+    return choices
 
 
 @router.post("/remove")

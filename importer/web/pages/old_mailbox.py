@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -25,6 +25,7 @@ from importer.web.pages.home import login_problem
 from importer.web.rendering import page, redirect
 from importer.web.request_context import Fields, Guest, SignedIn, Site, field_text
 from importer.web.shown_state import PageOutdated
+from importer.web.typed_text import GO_ON, forget_typed, typed_text
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, Secret, Security
 from providers.errors import LoginRejected, MailError, Side
 from providers.provider import LoginKind, PasswordKind, Provider, Quirk, Step
@@ -37,17 +38,27 @@ router: Final = APIRouter(prefix="/new")
 
 
 @router.get("")
-def address_form(guest: SignedIn) -> Response:
+def address_form(request: Request, guest: SignedIn) -> Response:
+    """Empty, or with what was typed before a sign-in, or with the address that is being set up."""
+    site = guest.visitor.site
+    typed = typed_text(request, site, "/new")
+    if typed.get(GO_ON):
+        return forget_typed(_found_source(guest, typed["address"], ""), site)
     pending = guest.session_data.pending_source
-    values = {"address": pending.address} if pending is not None else {}
-    return page(guest, "new_address.html", values=values, errors={}, provider=None, unknown="")
+    entered = typed.get("address") or typed_text(request, site, "/new/start").get("source")
+    entered = entered or (pending.address if pending is not None else "")
+    return page(guest, "new_address.html", values={"address": entered}, errors={}, provider=None, unknown="")
 
 
 @router.post("")
 def submit_address(guest: SignedIn, fields: Fields) -> Response:
-    """Look for the mail server of the old address. One that is not found is shown before a password is asked
-    for: the address may be misspelt. The field `unknown` says that the reader enters the server."""
-    entered = field_text(fields, "address")
+    """Look for the mail server of the old address. The field `unknown` says that the reader enters it."""
+    return _found_source(guest, field_text(fields, "address"), field_text(fields, "unknown"))
+
+
+def _found_source(guest: Guest, entered: str, known_as_unknown: str) -> Response:
+    """Go on to the password form. A server that is not found is shown before a password is asked for, unless
+    the address is `known_as_unknown`: it may be misspelt."""
     site = guest.visitor.site
     provider, unknown = None, ""
     errors: dict[str, str] = {}
@@ -57,7 +68,7 @@ def submit_address(guest: SignedIn, fields: Fields) -> Response:
         if not _is_own_domain(guest, domain):
             with site.shares.waiting.slot(guest.session.person):
                 provider = guest.lookups.for_address(mail_address)
-            if provider is None and field_text(fields, "unknown") != mail_address:
+            if provider is None and known_as_unknown != mail_address:
                 unknown = mail_address
         unavailable = (
             provider is not None
@@ -99,12 +110,26 @@ def _server_not_found(guest: Guest, domain: str) -> str:
 
 
 @router.get("/mailbox")
-def password_form(guest: SignedIn) -> Response:
+def password_form(request: Request, guest: SignedIn) -> Response:
     source, rerun = guest.session_data.pending_source, guest.session_data.rerun
     if source is None:
-        return redirect("/new")
+        return _typed_source(request, guest)
     again = rerun.import_id if rerun is not None and not guest.session_data.sources else ""
     return _mailbox_page(guest, source, 200, _values(source), {}, again=again)
+
+
+def _typed_source(request: Request, guest: Guest) -> Response:
+    """The password form as it was filled in before a sign-in, or the address form."""
+    site = guest.visitor.site
+    typed = typed_text(request, site, "/new/mailbox")
+    try:
+        mail_address = address(typed.get("address", ""))
+    except Refused:
+        return redirect("/new")
+    source = _likely_account(guest, mail_address, site.catalog.for_address(mail_address))
+    source = _submitted_account(guest, source, FormData(typed))[0] or source
+    guest.update_session(partial(_with_pending_source, source))
+    return forget_typed(_mailbox_page(guest, source, 200, _values(source), {}), site)
 
 
 @router.post("/mailbox")
@@ -260,18 +285,27 @@ def _submitted_source(
     guest: Guest, pending: Account, fields: FormData
 ) -> tuple[Account | None, Secret | None, dict[str, str]]:
     """The account and password that the form contains, or the problems of its fields."""
+    account, errors = _submitted_account(guest, pending, fields)
+    secret = None
+    try:
+        secret = password(field_text(fields, "password"))
+    except Refused as refused:
+        errors["password"] = refused_text(guest.visitor.texts, refused)
+    return (None if errors else account), secret, errors
+
+
+def _submitted_account(
+    guest: Guest, pending: Account, fields: FormData
+) -> tuple[Account | None, dict[str, str]]:
+    """The account that the form describes, or the problems of its fields."""
     texts, errors = guest.visitor.texts, {}
-    host, secret = None, None
+    host = None
     name = field_text(fields, "server").strip()
     try:
         server = read_server(f"{name}:{IMAPS_PORT}" if name and ":" not in name else name)
         host = server.endpoint.host if server.endpoint is not None else pending.endpoint.host
     except Refused as refused:
         errors["server"] = refused_text(texts, refused)
-    try:
-        secret = password(field_text(fields, "password"))
-    except Refused as refused:
-        errors["password"] = refused_text(texts, refused)
     security = Security.STARTTLS if field_text(fields, "security") == "starttls" else Security.TLS
     default_port = IMAPS_PORT if security is Security.TLS else IMAP_PORT
     port = field_text(fields, "port").strip() or str(default_port)
@@ -281,8 +315,8 @@ def _submitted_source(
     if any(ord(c) < 32 or ord(c) == 127 for c in login) or len(login) > 320:
         errors["login"] = texts.gettext("This is not a valid user name.")
     if errors or host is None:
-        return None, secret, errors
-    return Account(pending.address, login, Endpoint(host, int(port), security)), secret, errors
+        return None, errors
+    return Account(pending.address, login, Endpoint(host, int(port), security)), errors
 
 
 def _mailbox_page(
