@@ -22,7 +22,7 @@ from importer.settings import SettingsError
 
 # In a file or another program nothing wraps. Colours only at a terminal, and never with NO_COLOR: Rich's own.
 stdout: Final = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
-stderr: Final = Console(stderr=True, highlight=False)
+stderr: Final = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 10_000)
 
 
 class Usage(Exception):

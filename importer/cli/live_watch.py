@@ -18,8 +18,8 @@ from importer.cli.exit_codes import stderr, stdout
 from importer.cli.import_list import ImportList, wrapped
 from importer.domain.import_state import ENDED
 from importer.domain.model import Batch, Import, ImportId, State
-from importer.domain.planning.pace import Rate, Samples, current_rate, rate_of_all
-from importer.domain.reporting.attention import most_urgent
+from importer.domain.planning.pace import Rate, Samples, current_rate
+from importer.domain.reporting.batch_overview import in_order, whole_progress
 from importer.domain.reporting.report import BatchReport, ExitCode
 from importer.i18n.state_texts import state_word
 from importer.i18n.translations import CatalogTranslator
@@ -94,8 +94,8 @@ def _watch_changes(texts: CatalogTranslator, deps: Deps, import_ids: Sequence[Im
 
 @dataclass(frozen=True, slots=True)
 class LiveView:
-    """The imports as they are, never more lines than the terminal has: first the sums, then those that move,
-    those that need somebody, the rest."""
+    """The imports as they are, never more lines than the terminal has: first the sums, then those that need
+    somebody, those that move, the rest."""
 
     texts: CatalogTranslator
     imports: Sequence[Import]
@@ -107,31 +107,22 @@ class LiveView:
         sums = [*wrapped(self._sums(), options.max_width, indent="")] if len(self.imports) > 1 else []
         yield from sums
         yield ImportList(
-            self.texts, self._in_order(), self.now, rates=self.rates, max_lines=height - len(sums)
+            self.texts, in_order(self.imports), self.now, rates=self.rates, max_lines=height - len(sums)
         )
 
-    def _in_order(self) -> list[Import]:
-        needing = {import_.id for _, import_ in most_urgent(self.imports)}
-
-        def place(import_: Import) -> int:
-            if import_.state is State.RUNNING:
-                return 0
-            if import_.id in needing:
-                return 1
-            return 3 if import_.state in ENDED else 2
-
-        return sorted(self.imports, key=place)
-
     def _sums(self) -> str:
-        texts, rate = self.texts, rate_of_all(self.imports, self.rates)
+        texts, speeds = self.texts, {id_: rate.messages_per_s for id_, rate in self.rates.items()}
+        whole = whole_progress(self.imports, speeds)
+        bytes_per_s = sum(rate.bytes_per_s for rate in self.rates.values())
         states = Counter(import_.state for import_ in self.imports)
         parts = [
             f"{state_word(texts, state)}: {texts.number(states[state])}" for state in State if states[state]
         ]
-        if rate.bytes_per_s:
-            parts.append(texts.gettext("%(size)s/s", size=texts.size(rate.bytes_per_s)))
-        if rate.left is not None:
-            parts.append(texts.gettext("%(span)s left", span=texts.span(rate.left)))
+        parts.append(f"{texts.number(whole.percent)}\u00a0%")
+        if bytes_per_s:
+            parts.append(texts.gettext("%(size)s/s", size=texts.size(bytes_per_s)))
+        if whole.left is not None:
+            parts.append(texts.gettext("%(span)s left", span=texts.span(whole.left)))
         return " · ".join(parts)
 
 

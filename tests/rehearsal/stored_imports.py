@@ -83,7 +83,7 @@ def tallies() -> list[FolderTally]:
     """Those of a stopped import: every column of the report has a number, and one folder a very long name."""
     return [
         FolderTally(
-            "INBOX", "INBOX", 123_456, 100_000, 20_000, 56, {"deleted_at_source": 400}, 1_000, gone=7
+            "INBOX", "INBOX", 123_456, 100_000, 20_000, 56, {"before_date:2020-01-31": 400}, 1_000, gone=7
         ),
         FolderTally("Gesendet", "Sent", 1_500, 1_499, failed=1),
         FolderTally(LONG_FOLDER, LONG_FOLDER, 12_000, 11_000),

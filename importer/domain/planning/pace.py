@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from importer.domain.import_state import ALIVE
-from importer.domain.model import Import, ImportId, Phase, State
+from importer.domain.model import Import, Phase, State
 
 WINDOW: Final = timedelta(seconds=15)
 """The period that the current rate is measured over."""
@@ -66,17 +64,6 @@ def average_rate(import_: Import) -> Rate:
 
 def _is_copying(import_: Import) -> bool:
     return import_.state is State.RUNNING and import_.progress.phase in (Phase.COPYING, Phase.RECOUNTING)
-
-
-def rate_of_all(imports: Sequence[Import], rates: Mapping[ImportId, Rate]) -> Rate:
-    """The speed of all together. The remaining time is known once every import that is alive has counted its
-    messages."""
-    alive = [import_ for import_ in imports if import_.state in ALIVE]
-    bytes_per_s = sum(rate.bytes_per_s for rate in rates.values())
-    messages_per_s = sum(rate.messages_per_s for rate in rates.values())
-    missing = sum(i.progress.messages_total - i.progress.messages_done for i in alive)
-    known = messages_per_s > 0 and all(import_.progress.messages_total for import_ in alive)
-    return Rate(bytes_per_s, messages_per_s, timedelta(seconds=missing / messages_per_s) if known else None)
 
 
 def _rate(import_: Import, bytes_per_s: float, messages_per_s: float) -> Rate:

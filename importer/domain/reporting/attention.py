@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from importer.domain.model import Import, State
-
-WAITS_FOR_OWNER: Final = "consent_needed"
+from importer.domain.reporting.batch_overview import awaits_owner
 
 
 class Need(StrEnum):
@@ -30,9 +29,7 @@ _BY_STATE: Final = {
 
 def need(import_: Import) -> Need | None:
     """None if the import goes on by itself or has come to the end that was wanted."""
-    if import_.state is State.WAITING and import_.problem is not None:
-        return Need.SIGN_IN if import_.problem.code == WAITS_FOR_OWNER else None
-    return _BY_STATE.get(import_.state)
+    return Need.SIGN_IN if awaits_owner(import_) else _BY_STATE.get(import_.state)
 
 
 def most_urgent(imports: Sequence[Import]) -> list[tuple[Need, Import]]:
