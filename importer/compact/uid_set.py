@@ -9,6 +9,7 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, NewType, cast
 
 Uid = NewType("Uid", int)
@@ -222,6 +223,9 @@ class Ascending:
 
     def add(self, uid: int) -> None:
         lasts = self._ranges.lasts
+        if lasts and uid == lasts[-1] + 1 and uid <= _MOST:  # without a gap, the usual case
+            lasts[-1] = uid
+            return
         if lasts and uid <= lasts[-1]:
             raise ValueError(f"{uid} after {lasts[-1]}")
         self._ranges.add(uid, uid)
@@ -251,8 +255,11 @@ class UidBitmap:
 
 def format_ordered(uids: Iterable[int]) -> str:
     """Format UIDs in the given order, with runs of +1 as ranges: `7,3:5`. `parse_ordered` reads it back."""
+    ordered = list(uids)
+    if ordered and ordered == list(range(ordered[0], ordered[0] + len(ordered))):  # the usual case
+        return str(ordered[0]) if len(ordered) == 1 else f"{ordered[0]}:{ordered[-1]}"
     out: list[list[int]] = []
-    for uid in uids:
+    for uid in ordered:
         if out and uid == out[-1][1] + 1:
             out[-1][1] = uid
         else:
@@ -262,7 +269,8 @@ def format_ordered(uids: Iterable[int]) -> str:
 
 def parse_ordered(text: str) -> tuple[Uid, ...]:
     """The UIDs of `format_ordered`, or of an APPENDUID response (RFC 4315), in order. Raises ValueError."""
-    return tuple(Uid(n) for low, high in _parsed(text) for n in range(low, high + 1))
+    runs = (range(low, high + 1) for low, high in _parsed(text))
+    return tuple(cast("Iterable[Uid]", chain.from_iterable(runs)))
 
 
 def _parsed(text: str) -> Iterator[tuple[int, int]]:

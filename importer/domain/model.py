@@ -310,8 +310,7 @@ class Outgoing(NamedTuple):  # for the same reason as Message
         return f"Outgoing(uid={self.uid}, flags={self.flags}, internaldate={self.internaldate!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):  # one per message, so a NamedTuple, as Message is
     """The destination stored the message. `uid` is None if the server does not report it (no UIDPLUS);
     `keywords_dropped` counts the keywords that the server rejected during the append."""
 

@@ -14,7 +14,6 @@ import contextlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import Literals, Part, append_runs, part
@@ -153,12 +152,12 @@ class AppendCommand:
         self._connection = queue.connection
         self._folder = folder
         self._mailbox = mailbox
-        fitting = messages
+        fitting, self._dropped = messages, [0] * len(messages)
         if self._connection.fallbacks.has_refused_keywords:
             fitting = [self._without_refused_keywords(message) for message in messages]
-        self._dropped = [
-            len(message.flags) - len(fits.flags) for message, fits in zip(messages, fitting, strict=True)
-        ]
+            self._dropped = [
+                len(message.flags) - len(fits.flags) for message, fits in zip(messages, fitting, strict=True)
+            ]
         encoded = [_encode(message) for message in fitting]
         self._can_be_sent = [ready is not None for ready in encoded]
         self._sendable = [ready for ready in encoded if ready is not None]
@@ -230,11 +229,13 @@ class AppendCommand:
 
     def _in_message_order(self, results: Sequence[AppendResult]) -> list[AppendResult]:
         """Insert the results of the messages that could not be sent."""
+        if all(self._can_be_sent) and not any(self._dropped):
+            return list(results)
         unsendable = Rejected(Text("not_taken.unsendable"), certain=True)
         sent = iter(results)
         in_order = [next(sent) if can_be_sent else unsendable for can_be_sent in self._can_be_sent]
         return [
-            replace(result, keywords_dropped=result.keywords_dropped + dropped)
+            result._replace(keywords_dropped=result.keywords_dropped + dropped)
             if dropped and isinstance(result, Stored)
             else result
             for result, dropped in zip(in_order, self._dropped, strict=True)
@@ -319,7 +320,7 @@ class AppendCommand:
             if reply.status == "OK":
                 self._connection.fallbacks.note_refused_keywords(message.flags)
         if reply.status == "OK":
-            return replace(self._stored(reply, 1)[0], keywords_dropped=keywords_dropped)
+            return self._stored(reply, 1)[0]._replace(keywords_dropped=keywords_dropped)
         announced_ahead = not self._queue.literals.is_synchronizing(len(message.body))
         if (
             reply.status == "BAD"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from importer.adapters.imap import response_errors
@@ -103,7 +102,7 @@ def set_flagged(
     if not flagged or _store_flagged(link, connection, folder, UidSet.of(flagged)):
         return list(results)
     return [
-        replace(result, keywords_dropped=result.keywords_dropped + 1)
+        result._replace(keywords_dropped=result.keywords_dropped + 1)
         if isinstance(result, Stored) and result.uid in flagged
         else result
         for result in results

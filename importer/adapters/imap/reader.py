@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from operator import lt
-from typing import Final
+from typing import Final, cast
 
 from importer.adapters.imap import quota
 from importer.adapters.imap.connection import Connection
@@ -156,10 +156,10 @@ class ImapReader:
                     # The message exists but the server cannot report its size: 0 keeps it in the tally.
                     size_bytes = 0 if isinstance(message, Unreadable) else message.size_bytes or 0
                     sizes_bytes.append(min(size_bytes, _MAX_SIZE_BYTES))
-            count = len(fetched_uids)
-            ascending = all(map(lt, fetched_uids, islice(fetched_uids, 1, None)))
-            order = range(count) if ascending else sorted(range(count), key=fetched_uids.__getitem__)
-            for index in order:
+            if all(map(lt, fetched_uids, islice(fetched_uids, 1, None))):  # ascending, the usual case
+                yield from zip(cast("Sequence[Uid]", fetched_uids), sizes_bytes, strict=True)
+                continue
+            for index in sorted(range(len(fetched_uids)), key=fetched_uids.__getitem__):
                 yield Uid(fetched_uids[index]), sizes_bytes[index]
 
     def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:

@@ -35,7 +35,7 @@ _PENDING: Final = "?"
 
 def fold_flags(flags: Iterable[Collection[str]]) -> str:
     """Encode the flags of each message, in order, as text. Decoded by `unfold_flags`."""
-    runs = groupby(tuple(message_flags) for message_flags in flags)
+    runs = groupby(map(tuple, flags))
     return "\n".join(" ".join((str(len(list(run))), *message_flags)) for message_flags, run in runs)
 
 

@@ -23,10 +23,10 @@ class MessageKey(NamedTuple):  # one per message, so a NamedTuple, as Message is
 
 def identified(message: Message) -> tuple[MessageKey, Message]:
     """The key of a message, and the message in the form to send: with CRLF line ends."""
-    body = original = message.body
-    if isinstance(original, bytes):
-        body = with_crlf(original)
-        message = message if body is original else message._replace(body=body)
-    header = (message.header if body is original else b"") or header_block(body)
+    original, header = message.body, message.header
+    body = with_crlf(original) if isinstance(original, bytes) else original
+    if body is not original:
+        message, header = message._replace(body=body), b""
+    header = header or header_block(body)
     marks = content_marks(body, header, original)
     return MessageKey(message.uid, len(body), header, digest_of_sent(body), marks), message

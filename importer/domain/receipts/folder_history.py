@@ -147,10 +147,13 @@ class FolderHistory:
         # The same folder under another UIDVALIDITY lists the same messages again: they are “already there”.
         # A further message with equal content is a duplicate.
         relisted = receipt.source.name == self.source.name and receipt.source != self.source
+        met, other = self.met_before, self.met_first
+        if current and not relisted:
+            met, other = other, met
         for start in range(0, len(receipt.digests), DIGEST_BYTES):
             digest = receipt.digests[start : start + DIGEST_BYTES]
-            if not self.knows(digest):
-                (self.met_first if current and not relisted else self.met_before).add(digest)
+            if digest not in other:
+                met.add(digest)
 
     def knows(self, digest: bytes) -> bool:
         """Whether a message with this content has a receipt."""
