@@ -13,7 +13,7 @@ from importer.bootstrap import queued
 from importer.cli import mailbox_options, options, text_views
 from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import exit_with, stdout
-from importer.cli.found_ids import import_of, imports_of
+from importer.cli.found_ids import imports_of
 from importer.cli.operator_events import record_operator
 from importer.cli.options import PasswordSource
 from importer.domain.audit_event import AuditAction, AuditOutcome
@@ -73,17 +73,18 @@ def resume(id_: str, data: Path | None, as_json: bool) -> None:
 
 
 @click.command
-@options.import_id
+@options.import_or_batch_id
 @options.source_password
 @options.destination_password
 @options.data
 def retry(
     id_: str, source_password: PasswordSource, destination_password: PasswordSource, data: Path | None
 ) -> None:
-    """Retry an import now.
+    """Retry an import, or all imports of a batch, now.
 
-    An import that has ended needs its passwords again: a new import then copies what is missing and what is
-    new.
+    Imports that wait are tried immediately, and so are those that were stopped, while their passwords are
+    kept (MAILHAUL_KEEP_PASSWORDS_DAYS). Any other import that has ended needs its passwords again: a new
+    import then copies what is missing and what is new.
 
     \b
     Example:
@@ -92,11 +93,17 @@ def retry(
     settings = Settings.load(data=data)
     words = texts(settings.language)
     with queued(settings) as deps:
-        import_ = import_of(deps, id_, words)
-        if import_.state not in ENDED:
+        found = imports_of(deps, id_, words)
+        if len(found) != 1:
+            for import_ in found:
+                _retry_without_passwords(deps, words, import_)
+            return
+        [import_] = found
+        given = source_password.given or destination_password.given
+        if import_.state not in ENDED or not given:
             changed = control.resume(deps, import_.id)
-            _record_change(deps, AuditAction.IMPORT_RESUME, changed)
             if changed.effect is not Effect.TOO_LATE:
+                _record_change(deps, AuditAction.IMPORT_RESUME, changed)
                 _print_change(words, changed)
                 return
         # The new import keeps the recipient and the language of the earlier one.
@@ -121,6 +128,12 @@ def cancel(id_: str, data: Path | None, as_json: bool) -> None:
       mailhaul cancel k3v9m2xw7abc
     """
     _change_imports(id_, control.cancel, AuditAction.IMPORT_CANCEL, data, as_json=as_json)
+
+
+def _retry_without_passwords(deps: Deps, words: CatalogTranslator, import_: Import) -> None:
+    changed = control.resume(deps, import_.id)
+    _record_change(deps, AuditAction.IMPORT_RESUME, changed)
+    _print_change(words, changed)
 
 
 def _resubmitted(

@@ -16,6 +16,9 @@ ROWS: Final = (
     TextRow("control_cancelled", "Cancelled. Copied messages stay; undo removes them."),
     TextRow("control_ended", "The import has already ended."),
     TextRow("control_ended.run_again", advice="Run it again instead."),
+    TextRow("control_reopened", "It starts again with the stored passwords."),
+    TextRow("control_passwords_erased", "Its passwords are erased."),
+    TextRow("control_other_under_way", "Another import of these mailboxes is in progress."),
     TextRow("control_cancelling", "It is already being cancelled, which is final."),
     TextRow(
         "control_foreground",

@@ -8,6 +8,7 @@
     QUEUED | WAITING  -> STOPPED                      the stored passwords do not open, or an owner's sign-in
                                                       has expired or is no longer set up
     WAITING           -> STOPPED                      a foreground copy that would wait too long
+    STOPPED | FAILED  -> RUNNING                      on request, while its grants are kept
     any in GOING      -> PAUSED -> RUNNING            on request; CANCELLED if it is never resumed
     any in ALIVE      -> CANCELLED                    on request
     any in ENDED      -> UNDONE                       once an undo is complete
@@ -98,10 +99,28 @@ def resumed(import_: Import) -> Import:
     return replace(import_, state=state, problem=None, not_before=None, attempts=0, held_up_since=None)
 
 
-def ended(import_: Import, state: State, now: datetime, problem: Problem | None = None) -> Import:
+def ended(
+    import_: Import,
+    state: State,
+    now: datetime,
+    problem: Problem | None = None,
+    grants_kept_until: datetime | None = None,
+) -> Import:
     """The final transition. Raises ValueError if `state` is not one of ENDED."""
     if state not in ENDED:
         raise ValueError(f"{state} is not a final state")
     return replace(
-        import_, state=state, problem=problem, not_before=None, finished_at=now, held_up_since=None
+        import_,
+        state=state,
+        problem=problem,
+        not_before=None,
+        finished_at=now,
+        held_up_since=None,
+        grants_kept_until=grants_kept_until,
     )
+
+
+def reopened(import_: Import) -> Import:
+    """An import that was stopped continues with the grants that were kept."""
+    again = resumed(replace(import_, grants_kept_until=None, finished_at=None))
+    return replace(again, reopened=import_.reopened + 1)

@@ -182,6 +182,8 @@ class Import:
     language: str = ""  # of its mails, such as "de"; "" for the installation's default
     held_up_since: datetime | None = None  # start of the pause, or of waiting without progress
     proven: bool = False  # both logins have succeeded with the current passwords
+    grants_kept_until: datetime | None = None  # after a stop: until then it can be reopened without passwords
+    reopened: int = 0  # how often that was done
 
     @property
     def standing_problem(self) -> Problem | None:

@@ -89,6 +89,8 @@ def explanation_json(texts: CatalogTranslator, explanation: Explanation) -> dict
 def next_text(texts: CatalogTranslator, import_: Import, step: Upcoming) -> str:
     """What happens next, as one sentence."""
     match step:
+        case Upcoming.CAN_BE_REOPENED:
+            return kept_text(texts, import_)
         case Upcoming.ENDS_UNLESS_RESUMED if import_.not_before:
             return texts.gettext(
                 "Nothing until it is resumed; on %(instant)s it is cancelled, so that its passwords are not"
@@ -110,6 +112,17 @@ def next_text(texts: CatalogTranslator, import_: Import, step: Upcoming) -> str:
             )
         case _:
             return texts.gettext(_NEXT[step])
+
+
+def kept_text(texts: CatalogTranslator, import_: Import) -> str:
+    """Until when the passwords of a stopped import are kept, and why; "" if they are erased."""
+    if import_.grants_kept_until is None:
+        return ""
+    return texts.gettext(
+        "Its passwords stay stored, sealed, until %(instant)s, so that it can be tried again without them."
+        " Then they are erased; cancelling it erases them now.",
+        instant=texts.moment(import_.grants_kept_until),
+    )
 
 
 def advice_text(texts: CatalogTranslator, import_: Import, advice: Advice) -> str:

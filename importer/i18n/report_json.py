@@ -28,7 +28,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
 
         id, batch_id, row, submitter, state, exit_code, verdict,
         source, destination: {address, server}
-        created_at, started_at, finished_at, not_before, duration_s
+        created_at, started_at, finished_at, passwords_kept_until, not_before, duration_s
         owner_wait: null, or {until, next_reminder} while it waits for an owner to sign in
         labels: null if no labels were seen at the source, else {rule, sentence}
         sync_flags, options: {name: its text, or a boolean}
@@ -59,6 +59,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         "created_at": _iso(import_.created_at),
         "started_at": _iso(import_.started_at),
         "finished_at": _iso(import_.finished_at),
+        "passwords_kept_until": _iso(import_.grants_kept_until),
         "not_before": _iso(import_.not_before),
         "owner_wait": owner_wait_json(import_),
         "duration_s": None if report.duration is None else report.duration.total_seconds(),

@@ -126,8 +126,8 @@ class Store(
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
         """Replace the changeable part of the import (state, problem, not_before, attempts, started_at,
-        finished_at, held_up_since, has_labels, alerts). With a lease: raises LeaseLost unless it still
-        holds."""
+        finished_at, held_up_since, has_labels, alerts, grants_kept_until, reopened). With a lease: raises
+        LeaseLost unless it still holds."""
         ...
 
     def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
@@ -145,9 +145,22 @@ class Store(
         password_fingerprint: str | None = None,
         calls: Sequence[WebhookCall] = (),
     ) -> bool:
-        """In one transaction: `update_import`, erase the import's grants and consents, post notices and
-        calls. With a `password_fingerprint`: return False, and write nothing, if the import now has a
-        different one."""
+        """In one transaction: `update_import`, erase the import's consents and, unless `grants_kept_until` is
+        set, its grants, post notices and calls. With a `password_fingerprint`: return False, and write
+        nothing, if the import now has a different one."""
+        ...
+
+    def reopen_import(self, import_id: ImportId) -> Import | None:
+        """Continue a stopped import whose grants are kept (`import_state.reopened`), and return it. None, and
+        nothing changes, if there are none. Raises RouteUnderWay as `add_batch`."""
+        ...
+
+    def erase_kept_grants(self, import_id: ImportId) -> bool:
+        """Erase the grants of a stopped import. False if none were kept."""
+        ...
+
+    def imports_with_kept_grants(self, until: datetime, limit: int = 100) -> Sequence[Import]:
+        """Stopped imports whose grants are to be kept until that time at most, the earliest first."""
         ...
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:

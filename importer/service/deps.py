@@ -31,6 +31,7 @@ class Deadlines:
     leg: timedelta = timedelta(minutes=5)
     lease: timedelta = timedelta(seconds=60)
     consent: timedelta = timedelta(days=14)
+    kept_grants: timedelta = timedelta(0)  # how long grants stay after a stop
     session_idle: timedelta = timedelta(hours=2)  # a web session that is not used ends
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from importer.domain.model import Batch, ImportId
 from importer.service.deps import Deps
 from importer.service.imports.finish import post_batch_summary
+from importer.service.imports.reopen import erase_expired_grants
 
 TICK_LEASE: Final = timedelta(seconds=10)
 RING_INTERVAL: Final = timedelta(minutes=1)
@@ -40,6 +41,7 @@ class Tick:
             self._ring(now)
             _post_missing_summaries(deps, now)
             deps.store.sweep(now)
+            erase_expired_grants(deps)
             deps.store.sweep_audit_events(now - deps.audit_kept)
             deps.store.forget_workers_silent_since(now - WORKER_REMEMBERED)
             mails = deps.outgoing_mail is not None and deps.store.due_notices(now, limit=1)

@@ -86,6 +86,12 @@ class StorageSettings:
         "a whole number from 1 to 3650",
         whole(1, 3650),
     )
+    keep_passwords_days: int = setting(
+        7,
+        "Days that a stopped import keeps its passwords, sealed, so that a retry needs nobody.",
+        "a whole number from 0 to 30; 0 erases them when the import stops",
+        whole(0, 30),
+    )
     secret_key: Secret | None = setting(
         None,
         "Fernet keys for stored passwords, separated by commas. The first one encrypts, all of them decrypt.",

@@ -14,7 +14,7 @@ from importer.domain.planning.pace import Rate
 from importer.domain.reporting.batch_overview import awaits_owner
 from importer.domain.reporting.explanation import next_step
 from importer.domain.reporting.totals import Totals
-from importer.i18n.explanation_texts import next_text
+from importer.i18n.explanation_texts import kept_text, next_text
 from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.state_texts import state_word
@@ -112,6 +112,11 @@ class ImportView:
                 return WayOn.CONTINUE
 
     @property
+    def keeps_passwords(self) -> bool:
+        """Whether it was stopped and can be tried again with the passwords that are kept."""
+        return self.import_.grants_kept_until is not None
+
+    @property
     def can_cancel(self) -> bool:
         return not self.ended and self.import_.requested is not ControlRequest.CANCEL
 
@@ -173,6 +178,8 @@ def _sentence(texts: CatalogTranslator, import_: Import, turn: int | None) -> st
         case State.STOPPED | State.FAILED | State.CANCELLED:
             cancelled = import_.state is State.CANCELLED
             explained = quoting(texts, import_problem(texts, import_), import_.problem)
+            if import_.grants_kept_until is not None:
+                explained = f"{explained} {kept_text(texts, import_)}".strip()
             return explained or (texts.gettext(_COPIES_STAY) if cancelled else "")
         case _:
             return "" if import_.progress.phase is Phase.COPYING else phase_text(texts, import_)

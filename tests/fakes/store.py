@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from importer.domain import import_state
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
     Account,
@@ -205,6 +206,8 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
                 started_at=changed.started_at,
                 finished_at=changed.finished_at,
                 held_up_since=changed.held_up_since,
+                grants_kept_until=changed.grants_kept_until,
+                reopened=changed.reopened,
                 has_labels=changed.has_labels,
                 alerts=changed.alerts,
             )
@@ -244,12 +247,40 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             ):
                 return False
             self.update_import(changed, lease)
-            self._grants.pop(changed.id, None)
+            if changed.grants_kept_until is None:
+                self._grants.pop(changed.id, None)
             for side in Side:
                 self._consents.pop((changed.id, side), None)
             self.post(notices)
             self.post_calls(calls)
             return True
+
+    def reopen_import(self, import_id: ImportId) -> Import | None:
+        with self._lock:
+            stopped = self._imports.get(import_id)
+            if stopped is None or stopped.grants_kept_until is None or import_id not in self._grants:
+                return None
+            owner = self._submitted_by(stopped)
+            own = [i for i in self._imports.values() if self._submitted_by(i) == owner]
+            if any(self._has_grants(i) and i.route == stopped.route for i in own):
+                raise RouteUnderWay(stopped.route)
+            again = replace(import_state.reopened(stopped), requested=None)
+            self._imports[import_id] = again
+            return again
+
+    def erase_kept_grants(self, import_id: ImportId) -> bool:
+        with self._lock:
+            import_ = self._imports.get(import_id)
+            if import_ is None or import_.grants_kept_until is None:
+                return False
+            self._imports[import_id] = replace(import_, grants_kept_until=None)
+            self._grants.pop(import_id, None)
+            return True
+
+    def imports_with_kept_grants(self, until: datetime, limit: int = 100) -> Sequence[Import]:
+        with self._lock:
+            kept = [(i.grants_kept_until, i.id, i) for i in self._imports.values() if i.grants_kept_until]
+            return [i for at, _, i in sorted(kept, key=lambda each: each[:2]) if at <= until][:limit]
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
         with self._lock:

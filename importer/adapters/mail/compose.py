@@ -70,13 +70,15 @@ class TemplateComposer:
 
         Duplicates and bare login names among the recipients are left out.
 
-        The key is `import:<id>:<recipient>`: an import ends once, and a resubmitted import has another id.
+        The key is `import:<id>:<recipient>`, since an import ends once and a resubmitted import has another
+        id. `:<number>` follows after each reopening.
         """
+        again = f":{report.import_.reopened}" if report.import_.reopened else ""
         subject, text, html = self._rendered(
             "completion", report.import_.language, lambda translator: ReportMailView.of(report, translator)
         )
         return tuple(
-            self._notice(f"import:{report.import_.id}:{to.casefold()}", to, subject, text, html, now)
+            self._notice(f"import:{report.import_.id}:{to.casefold()}{again}", to, subject, text, html, now)
             for to in _unique_addresses(recipients)
         )
 

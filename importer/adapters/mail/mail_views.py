@@ -16,6 +16,7 @@ from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import change_texts
+from importer.i18n.explanation_texts import kept_text
 from importer.i18n.folder_names import FolderNames, folder_name
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
@@ -139,6 +140,7 @@ class ReportMailView:
     recognised: int
     changes: tuple[str, ...]
     alerts: tuple[str, ...]
+    kept: str  # until when the passwords are kept, "" if they are erased
 
     @classmethod
     def of(cls, report: Report, texts: CatalogTranslator) -> ReportMailView:
@@ -175,6 +177,7 @@ class ReportMailView:
                 unlinked(printable(sentence))
                 for sentence in alert_texts(texts, import_.alerts, import_.source, import_.destination)
             ),
+            kept=kept_text(texts, import_),
         )
 
     @property

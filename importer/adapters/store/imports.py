@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ from importer.adapters.store.database import Database, database_now, upsert
 from importer.adapters.store.outbox import post_notices
 from importer.adapters.store.tables import batches, consents, folder_tallies, grants, imports, leases
 from importer.adapters.store.webhook_calls import add_calls
+from importer.domain import import_state
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
     Batch,
@@ -200,11 +201,44 @@ class SqlImports(Database):
             if password_fingerprint is not None and stored is not None and stored != password_fingerprint:
                 return False
             _change(connection, changed.id, mapping.changeable_values(changed))
-            connection.execute(delete(grants).where(grants.c.import_id == changed.id))
+            if changed.grants_kept_until is None:
+                connection.execute(delete(grants).where(grants.c.import_id == changed.id))
             connection.execute(delete(consents).where(consents.c.import_id == changed.id))
             post_notices(connection, notices)
             add_calls(connection, calls)
             return True
+
+    def reopen_import(self, import_id: ImportId) -> Import | None:
+        kept = and_(
+            imports.c.id == import_id,
+            imports.c.grants_kept_until.is_not(None),
+            imports.c.id.in_(select(grants.c.import_id)),
+        )
+        with self.writing() as connection:
+            row = connection.execute(select(imports).where(kept).with_for_update()).one_or_none()
+            if row is None:
+                return None
+            owner = connection.execute(
+                select(batches.c.owner).where(batches.c.seq == row.submission)
+            ).scalar_one_or_none()
+            _require_free_routes(connection, owner or "", [Route(row.route)])
+            reopened = replace(import_state.reopened(mapping.import_(row)), requested=None)
+            _change(connection, import_id, {**mapping.changeable_values(reopened), "wish": None})
+            return reopened
+
+    def erase_kept_grants(self, import_id: ImportId) -> bool:
+        with self.writing() as connection:
+            kept = and_(imports.c.id == import_id, imports.c.grants_kept_until.is_not(None))
+            erased = connection.execute(update(imports).where(kept).values(grants_kept_until=None))
+            if erased.rowcount:
+                connection.execute(delete(grants).where(grants.c.import_id == import_id))
+            return bool(erased.rowcount)
+
+    def imports_with_kept_grants(self, until: datetime, limit: int = 100) -> Sequence[Import]:
+        over = imports.c.grants_kept_until <= until
+        statement = select(imports).where(over).order_by(imports.c.grants_kept_until).limit(limit)
+        with self.reading() as connection:
+            return [mapping.import_(row) for row in connection.execute(statement)]
 
     def due_imports(self, now: datetime, limit: int = 100) -> Sequence[ImportId]:
         with self.reading() as connection:

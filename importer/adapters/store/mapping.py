@@ -91,6 +91,8 @@ def import_(row: AnyRow) -> Import:
         requested=None if row.wish is None else ControlRequest(row.wish),
         held_up_since=row.held_up_since,
         proven=row.proven,
+        grants_kept_until=row.grants_kept_until,
+        reopened=row.reopened,
     )
 
 
@@ -125,6 +127,8 @@ def changeable_values(import_: Import) -> Values:
         "finished_at": import_.finished_at,
         "held_up_since": import_.held_up_since,
         "has_labels": import_.has_labels,
+        "grants_kept_until": import_.grants_kept_until,
+        "reopened": import_.reopened,
         "alerts": [[alert.side, alert.text] for alert in import_.alerts],
     }
 

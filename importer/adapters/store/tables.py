@@ -107,6 +107,8 @@ imports: Final = Table(
     Column("wish", Text),  # ControlRequest; NULL: resume
     Column("held_up_since", Instant),
     Column("proven", Boolean, nullable=False, server_default=false()),
+    Column("grants_kept_until", Instant, index=True),
+    Column("reopened", Integer, nullable=False, server_default="0"),
     Column("options", JSON, nullable=False, server_default="{}"),
     Index(None, "batch_id"),
     Index(None, "route", "created_at"),

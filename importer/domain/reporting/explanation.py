@@ -22,8 +22,8 @@ class Action(StrEnum):
 
     PAUSE = "pause"
     RESUME = "resume"
-    RETRY = "retry"  # immediately, before the waiting time has passed
-    CANCEL = "cancel"
+    RETRY = "retry"  # immediately: before the waiting time has passed, or after a stop with kept passwords
+    CANCEL = "cancel"  # after a stop: erase the passwords that are kept
     RUN_AGAIN = "run again"  # a new import on the same route; the passwords are required again
     UNDO = "undo"
 
@@ -32,6 +32,7 @@ class Upcoming(StrEnum):
     """What happens without anyone's action."""
 
     NOTHING = "nothing"  # it has ended
+    CAN_BE_REOPENED = "can_be_reopened"  # it was stopped, and its passwords are kept for a while
     ENDS_SOON = "ends_soon"  # its cancellation was requested
     PAUSES_SOON = "pauses_soon"
     ENDS_UNLESS_RESUMED = "ends_unless_resumed"
@@ -116,7 +117,7 @@ def max_attempts(import_: Import) -> int:
 def next_step(import_: Import, *, has_passwords: bool = True) -> Upcoming:  # noqa: PLR0911 - one for each step
     """What happens next. Only workers have stored passwords: a foreground copy has none."""
     if import_.state in ENDED:
-        return Upcoming.NOTHING
+        return Upcoming.NOTHING if import_.grants_kept_until is None else Upcoming.CAN_BE_REOPENED
     if import_.requested is ControlRequest.CANCEL:
         return Upcoming.ENDS_SOON
     if import_.state is State.PAUSED:
@@ -138,7 +139,8 @@ def _actions(report: Report, context: ExplanationContext) -> tuple[Action, ...]:
     if state in ENDED:
         left = report.undone is None or report.undone.totals.stays or report.undone.doubtful
         undo = (Action.UNDO,) if report.totals.copied and left else ()
-        return (Action.RUN_AGAIN, *undo)
+        kept = report.import_.grants_kept_until is not None
+        return (*((Action.RETRY, Action.CANCEL) if kept else (Action.RUN_AGAIN,)), *undo)
     if report.import_.requested is ControlRequest.CANCEL:
         return ()
     if not context.has_passwords:

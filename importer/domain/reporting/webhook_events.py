@@ -43,7 +43,8 @@ def event(import_: Import, report: Mapping[str, object], now: datetime) -> Event
     code = import_.problem.code if import_.problem is not None else ""
     waits = import_.state in (State.WAITING, State.STOPPED)
     type_ = EventType.ATTENTION if waits else EventType.FINISHED
-    id_ = "evt_" + sha256(f"{type_} {import_.id} {import_.state} {code}".encode()).hexdigest()[:24]
+    again = f" {import_.reopened}" if import_.reopened else ""
+    id_ = "evt_" + sha256(f"{type_} {import_.id} {import_.state} {code}{again}".encode()).hexdigest()[:24]
     facts = {key: value for key, value in report.items() if key not in ("folders", "refusals")}
     body = {"id": id_, "type": type_.value, "created_at": now.isoformat(), "import": facts}
     return Event(id_, type_, json.dumps(body, ensure_ascii=False))

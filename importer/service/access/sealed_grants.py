@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
+
+import structlog
 
 from importer.domain import import_state
 from importer.domain.csv_import.import_rows import Row
@@ -32,6 +34,8 @@ from providers.mailbox_access import MailboxAccess
 from providers.text import Text
 
 _ALL: Final = 2**31 - 1
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,12 @@ def consents_to_revoke(deps: Deps, import_: Import) -> tuple[Grant, ...]:
         and side not in opened.pending_sides
         and not is_shared(deps, import_, side)
     )
+
+
+def revoke_consents(deps: Deps, import_id: ImportId, consents: Iterable[Grant]) -> None:
+    """Revoke them at their providers. Best effort: the owners can do so, too."""
+    for consent in consents:
+        log.info("consent.given_back", import_id=import_id, done=deps.access.revoke_consent(consent))
 
 
 def is_shared(deps: Deps, import_: Import, side: Side) -> bool:

@@ -15,8 +15,10 @@ from typing import Final
 from importer.domain import import_state
 from importer.domain.model import ControlRequest, Import, ImportId, Problem, State
 from importer.ports.leases import Lease
+from importer.ports.store import RouteUnderWay
 from importer.service.deps import Deps
 from importer.service.imports.finish import finish
+from importer.service.imports.reopen import erase_kept_grants, reopen
 from providers.text import Text
 
 MAX_PAUSE: Final = timedelta(days=14)
@@ -57,13 +59,14 @@ def pause(deps: Deps, import_id: ImportId) -> Changed:
 
 
 def resume(deps: Deps, import_id: ImportId) -> Changed:
-    """Continue a paused import; take back a pause that is not in effect yet; retry a waiting one now.
+    """Continue a paused import; take back a pause that is not in effect yet; retry a waiting one now, or one
+    that was stopped, while its passwords are kept.
 
     Raises LookupError for an unknown import.
     """
     before = _known(deps, import_id)
     if before.state in import_state.ENDED:
-        return Changed(before, Effect.TOO_LATE, Text("control_ended.run_again"))
+        return _reopen(deps, before)
     if before.requested is ControlRequest.CANCEL:
         return Changed(before, Effect.NOT_POSSIBLE, _BEING_CANCELLED)
     after = _request(deps, import_id, None, _hurry)
@@ -78,11 +81,14 @@ def resume(deps: Deps, import_id: ImportId) -> Changed:
 
 
 def cancel(deps: Deps, import_id: ImportId) -> Changed:
-    """End the import permanently: its passwords are erased, copied messages stay and can be undone.
+    """End the import permanently: its passwords are erased, copied messages stay and can be undone. Of an
+    import that was stopped, erase the passwords that are kept.
 
     Raises LookupError for an unknown import.
     """
     before = _known(deps, import_id)
+    if erase_kept_grants(deps, before):
+        return Changed(_known(deps, import_id), Effect.DONE, Text("control_passwords_erased"))
     if before.state in import_state.ENDED and before.state is not State.CANCELLED:
         return Changed(before, Effect.TOO_LATE, Text("control_ended"))
     after = _request(deps, import_id, ControlRequest.CANCEL)
@@ -111,6 +117,16 @@ def apply_request(deps: Deps, import_: Import, lease: Lease) -> Import:
             return import_
     deps.store.update_import(after, lease)
     return after
+
+
+def _reopen(deps: Deps, before: Import) -> Changed:
+    try:
+        after = reopen(deps, before)
+    except RouteUnderWay:
+        return Changed(before, Effect.NOT_POSSIBLE, Text("control_other_under_way"))
+    if after is None:
+        return Changed(before, Effect.TOO_LATE, Text("control_ended.run_again"))
+    return Changed(after, Effect.DONE, Text("control_reopened"))
 
 
 def _request(

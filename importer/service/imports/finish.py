@@ -19,9 +19,10 @@ from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.leases import Lease
 from importer.ports.notices import Notice
 from importer.service.access.audit import record_import_event
-from importer.service.access.sealed_grants import consents_to_revoke
+from importer.service.access.sealed_grants import consents_to_revoke, revoke_consents
 from importer.service.deps import Deps
 from importer.service.import_batch import batch_of_import
+from importer.service.imports.reopen import can_keep_grants
 from importer.service.notify.mail_bounds import within_bounds
 from importer.service.notify.webhooks import webhook_calls
 from providers.errors import HostForbidden
@@ -62,16 +63,18 @@ def finish_copied(deps: Deps, import_: Import, lease: Lease) -> Import:
 
 def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Problem | None = None) -> Import:
     """End the import, erase its grants and post its mails in one transaction; then ring for the mails and
-    revoke owners' consents.
+    revoke owners' consents. After a stop, grants and consents are kept for a while (`reopen.py`).
 
     If new passwords were submitted since `import_` was read, an import that would stop or fail continues
     instead.
     """
-    ended = import_state.ended(import_, end, deps.clock.now(), problem)
+    now = deps.clock.now()
+    kept_until = now + deps.deadlines.kept_grants if can_keep_grants(deps, import_, end) else None
+    ended = import_state.ended(import_, end, now, problem, kept_until)
     notices: Sequence[Notice] = ()
     if deps.outgoing_mail is not None:
         notices = compose_notices(partial(_completion_notices, deps, ended), ended.id)
-    consents = consents_to_revoke(deps, import_)
+    consents = consents_to_revoke(deps, import_) if kept_until is None else ()
     fingerprint = import_.password_fingerprint if end in (State.STOPPED, State.FAILED) else None
     calls = webhook_calls(deps, report_of(deps, ended))
     if not deps.store.finish_import(ended, notices, lease, password_fingerprint=fingerprint, calls=calls):
@@ -93,8 +96,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
         except Exception as error:  # the import has ended regardless; the tick posts missing summaries
             log.warning("summary.failed", batch_id=ended.batch_id, exc_info=error)
     deps.queue.ring_mail()
-    for consent in consents:  # best effort: the owner can revoke it too
-        log.info("consent.given_back", import_id=ended.id, done=deps.access.revoke_consent(consent))
+    revoke_consents(deps, ended.id, consents)
     return ended
 
 

@@ -100,11 +100,14 @@ def submit(
             (p.import_, seal_grants(deps, p.import_.id, opened))
             for p, opened in zip(starting, granted, strict=True)
         ]
+        former = [deps.store.latest_import(p.import_.route, actor.owner) for p in starting]
         try:
             deps.store.add_batch(batch, sealed)
         except RouteUnderWay:  # a concurrent submission was faster: place the rows again
             submitted = [place(p.row) if p.outcome is RowOutcome.STARTED else p for p in submitted]
         else:
+            for superseded in filter(None, former):
+                deps.store.erase_kept_grants(superseded.id)
             for p, opened in zip(starting, granted, strict=True):
                 if opened.pending_sides:
                     start_consent(deps, p.import_.id)

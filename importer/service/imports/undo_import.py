@@ -21,6 +21,7 @@ from importer.ports.mailbox import MailboxWriter
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.sealed_grants import organisation_credential
 from importer.service.deps import Deps
+from importer.service.imports.reopen import erase_kept_grants
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
 from providers.errors import Side, Throttled
@@ -105,6 +106,7 @@ def undo(
         finally:
             host_limits.release_slots()
         deps.store.save_undo(report, lease)
+    erase_kept_grants(deps, import_)
     totals = report.totals
     log.info(
         "undo.finished",

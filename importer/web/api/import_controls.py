@@ -39,13 +39,15 @@ def resume(caller: Writer, import_id: str, response: Response) -> ChangedOut:
 
 @router.post("/imports/{import_id}/retry")
 def retry(caller: Writer, import_id: str, response: Response) -> ChangedOut:
-    """Retry a waiting import now. An import that has ended must be run again instead."""
+    """Retry a waiting import now, or one that was stopped, while its passwords are kept
+    (`passwords_kept_until`). Any other import that has ended must be run again instead."""
     return _request(caller, import_id, control.resume, response)
 
 
 @router.post("/imports/{import_id}/cancel")
 def cancel(caller: Writer, import_id: str, response: Response) -> ChangedOut:
-    """End an import permanently. Its passwords are erased; copied messages stay."""
+    """End an import permanently. Its passwords are erased; copied messages stay. Of an import that was
+    stopped, the passwords that are kept are erased."""
     return _request(caller, import_id, control.cancel, response)
 
 

@@ -200,6 +200,9 @@ class ImportOut(ImportOptionsOut):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    passwords_kept_until: datetime | None = Field(
+        None, description="After a stop: until then `retry` needs no passwords."
+    )
     not_before: datetime | None = Field(
         description="When it is looked at again, if it waits: for the next attempt, or the next reminder."
     )
@@ -293,6 +296,7 @@ def import_out(texts: CatalogTranslator, import_: Import, now: datetime) -> Impo
         created_at=import_.created_at,
         started_at=import_.started_at,
         finished_at=import_.finished_at,
+        passwords_kept_until=import_.grants_kept_until,
         not_before=import_.not_before,
         owner_wait=None if owner is None else OwnerWaitOut(until=owner.until, next_reminder=owner.reminder),
         problem=None if problem is None else ProblemOut.model_validate(problem_json(texts, problem)),
