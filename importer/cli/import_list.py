@@ -96,7 +96,8 @@ class ImportList:
             else ""
         )
         batch = [Text(import_.batch_id or "")] if self.with_batch else []
-        size = [] if self.with_batch else [Text(texts.size(progress.bytes_done) if progress.bytes_done else "")]
+        copied = texts.size(progress.bytes_done) if progress.bytes_done else ""
+        size = [] if self.with_batch else [Text(copied)]
         state = Text(state_word(texts, import_.state), style=_STYLES[import_.state])
         return [Text(import_.id), *batch, state, Text(messages), *size]
 
