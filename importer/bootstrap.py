@@ -268,7 +268,7 @@ def _mails(settings: Settings, notice_key: bytes) -> OutgoingMail | None:
     from importer.adapters.mail.smtp import SmtpMailer
 
     return OutgoingMail(
-        TemplateComposer(settings.mail_from, notice_key, settings.language),
+        TemplateComposer(settings.mail_from, notice_key, settings.language, settings.time_zone),
         SmtpMailer(settings.smtp_url, settings.mail_from, notice_key, settings.ca_file),
     )
 

@@ -83,7 +83,7 @@ def batch(
       mailhaul batch people.csv --wait
     """
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, language=mails.language)
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     actor = console_actor(settings, notify=mails.notify, language=mails.language)
     content = _content(file)
     parsed = _parsed(content, settings, actor, split_=split_)

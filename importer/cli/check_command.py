@@ -55,6 +55,6 @@ def check(
         destination = (row.destination, credentials.destination)
         for snapshot in check_mailboxes(deps, source, destination, settings.import_options.choose(choices)):
             if snapshot.phase is not None:
-                status.update(check_phase_text(texts(settings.language), snapshot))
-    check_view.print_check(texts(settings.language), snapshot, as_json=as_json)
+                status.update(check_phase_text(texts(settings.language, settings.time_zone), snapshot))
+    check_view.print_check(texts(settings.language, settings.time_zone), snapshot, as_json=as_json)
     raise exit_with(check_view.exit_code(snapshot))

@@ -58,6 +58,6 @@ def _from_store(ctx: click.Context, offer: Callable[[Store, CatalogTranslator], 
         if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
             return []
         with open_store(settings) as store:
-            return offer(store, texts(settings.language))
+            return offer(store, texts(settings.language, settings.time_zone))
     except Exception:
         return []

@@ -91,7 +91,7 @@ def retry(
       mailhaul retry k3v9m2xw7abc
     """
     settings = Settings.load(data=data)
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     with queued(settings) as deps:
         found = imports_of(deps, id_, words)
         if len(found) != 1:
@@ -169,7 +169,7 @@ def _change_imports(
 ) -> None:
     """Apply `change` to each import and print the effects; exit code WAITING if it is impossible for any."""
     settings = Settings.load(data=data)
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     with queued(settings) as deps:
         imports = imports_of(deps, id_, words)
         changes = [change(deps, import_.id) for import_ in imports]

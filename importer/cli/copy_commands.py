@@ -58,7 +58,7 @@ def copy(
     settings = Settings.load(
         data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, language=mails.language
     )
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     row = mailbox_options.import_row(settings, mailboxes)
     import_options = settings.import_options.choose(choices)
     text_views.print_label_rules(words, [row], import_options)
@@ -115,7 +115,7 @@ def submit(
         settings, mailboxes, sign_in=sign_in_method(access_of(settings), organisation=True)
     )
     import_options = settings.import_options.choose(choices)
-    text_views.print_label_rules(texts(settings.language), [row], import_options)
+    text_views.print_label_rules(texts(settings.language, settings.time_zone), [row], import_options)
     with queued(settings) as deps:
         submission = submit_rows(
             deps,

@@ -85,7 +85,7 @@ def list_(
       mailhaul list --state waiting --state stopped
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
         chosen = ImportFilter(
             states=states,
@@ -130,7 +130,7 @@ def show(id_: str, language: str | None, data: Path | None, as_json: bool) -> No
       mailhaul show k3v9m2xw7abc
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
         result = report_named(deps, id_, words)
         links = owner_consent.links(deps, [report.import_ for report in single_reports(result)])
@@ -161,7 +161,7 @@ def watch(id_: str, language: str | None, data: Path | None) -> None:
       mailhaul watch k3v9m2xw7abc
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
         imports = imports_of(deps, id_, words)
         live_watch.watch(words, deps, [import_.id for import_ in imports])
@@ -196,7 +196,7 @@ def explain(id_: str, language: str | None, data: Path | None, as_json: bool) ->
       mailhaul explain k3v9m2xw7abc
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
         explanations = [(import_, explain_import(deps, import_)) for import_ in imports_of(deps, id_, words)]
     if as_json:
@@ -229,7 +229,7 @@ def report(id_: str, as_csv: bool, language: str | None, data: Path | None, as_j
     if as_csv and as_json:
         raise Usage("--csv and --json exclude each other; give one.")
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
         result = report_named(deps, id_, words)
     if as_csv:

@@ -61,7 +61,7 @@ def undo(
       mailhaul undo k3v9m2xw7abc
     """
     settings = Settings.load(data=data, ca_file=ca_file, language=language)
-    words = texts(settings.language)
+    words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
         import_ = import_of(deps, id_, words)
         if not yes:

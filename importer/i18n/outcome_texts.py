@@ -136,12 +136,12 @@ def finding_text(texts: CatalogTranslator, finding: OutcomeFinding, outcome: Imp
             )
         case OutcomeFinding.UNCONFIRMED:
             return texts.ngettext(
-                "%(lost)s of the %(num)s copied message was not found when the new mailbox was checked"
+                "%(num)s of %(copied)s copied messages was not found when the new mailbox was checked"
                 " again: a filter, another program or its owner may have moved or removed it.",
-                "%(lost)s of the %(num)s copied messages were not found when the new mailbox was"
-                " checked again: a filter, another program or its owner may have moved or removed them.",
-                totals.copied,
-                lost=texts.number(totals.unconfirmed),
+                "%(num)s of %(copied)s copied messages were not found when the new mailbox was checked"
+                " again: a filter, another program or its owner may have moved or removed them.",
+                totals.unconfirmed,
+                copied=texts.number(totals.copied),
             )
         case OutcomeFinding.UNCHECKED:
             return texts.ngettext(
@@ -157,37 +157,32 @@ def finding_text(texts: CatalogTranslator, finding: OutcomeFinding, outcome: Imp
             )
         case OutcomeFinding.UNACCOUNTED:
             return texts.ngettext(
-                "Only %(known)s of the %(num)s message listed by the old mailbox are accounted for:"
-                " start the import again.",
-                "Only %(known)s of the %(num)s messages listed by the old mailbox are accounted for:"
-                " start the import again.",
-                totals.found,
-                known=texts.number(totals.accounted),
+                "Only %(num)s of %(found)s messages listed by the old mailbox is accounted for: start the"
+                " import again.",
+                "Only %(num)s of %(found)s messages listed by the old mailbox are accounted for: start the"
+                " import again.",
+                totals.accounted,
+                found=texts.number(totals.found),
             )
         case OutcomeFinding.UNVERIFIED:
             return texts.gettext("Not everything could be verified: start the import again.")
 
 
-def _some_gone(texts: CatalogTranslator, totals: Totals) -> str:
-    there = texts.number(totals.in_destination)
-    if totals.copied:
-        return texts.ngettext(
-            "%(there)s of the %(num)s message listed by the old mailbox are in the new one, %(new)s of them"
-            " new.",
-            "%(there)s of the %(num)s messages listed by the old mailbox are in the new one, %(new)s of them"
-            " new.",
-            totals.found,
-            there=there,
-            new=texts.number(totals.copied),
-        )
+def _there(texts: CatalogTranslator, totals: Totals) -> str:
+    """`4,208 of 4,211 messages listed by the old mailbox are in the new one`, without a full stop."""
     return texts.ngettext(
-        "%(there)s of the %(num)s message listed by the old mailbox are in the new one: there was nothing"
-        " new to copy.",
-        "%(there)s of the %(num)s messages listed by the old mailbox are in the new one: there was"
-        " nothing new to copy.",
-        totals.found,
-        there=there,
+        "%(num)s of %(found)s messages listed by the old mailbox is in the new one",
+        "%(num)s of %(found)s messages listed by the old mailbox are in the new one",
+        totals.in_destination,
+        found=texts.number(totals.found),
     )
+
+
+def _some_gone(texts: CatalogTranslator, totals: Totals) -> str:
+    there = _there(texts, totals)
+    if totals.copied:
+        return texts.gettext("%(there)s, %(new)s of them new.", there=there, new=texts.number(totals.copied))
+    return texts.gettext("%(there)s: there was nothing new to copy.", there=there)
 
 
 def _failed(texts: CatalogTranslator, totals: Totals) -> str:
@@ -196,16 +191,8 @@ def _failed(texts: CatalogTranslator, totals: Totals) -> str:
         if totals.skipped
         else ""
     )
-    return texts.ngettext(
-        "%(there)s of the %(num)s message listed by the old mailbox are in the new"
-        " one%(left_out)s, %(failed)s could not be copied.",
-        "%(there)s of the %(num)s messages listed by the old mailbox are in the new"
-        " one%(left_out)s, %(failed)s could not be copied.",
-        totals.found,
-        there=texts.number(totals.in_destination),
-        left_out=left_out,
-        failed=texts.number(totals.failed),
-    )
+    failed = texts.ngettext("%(num)s could not be copied", "%(num)s could not be copied", totals.failed)
+    return f"{_there(texts, totals)}{left_out}, {failed}."
 
 
 def _reasons(texts: CatalogTranslator, totals: Totals) -> str:
@@ -218,10 +205,10 @@ def _so_far(texts: CatalogTranslator, totals: Totals) -> str:
     if not totals.in_destination:
         return texts.gettext("Nothing has been copied yet.")
     return texts.ngettext(
-        "So far, %(there)s of %(num)s message is in the new mailbox.",
-        "So far, %(there)s of %(num)s messages are in the new mailbox.",
-        totals.found,
-        there=texts.number(totals.in_destination),
+        "So far, %(num)s of %(found)s messages is in the new mailbox.",
+        "So far, %(num)s of %(found)s messages are in the new mailbox.",
+        totals.in_destination,
+        found=texts.number(totals.found),
     )
 
 

@@ -8,8 +8,9 @@ to the catalogs.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from gettext import GNUTranslations, NullTranslations
@@ -24,7 +25,21 @@ LANGUAGES: Final = {"en": "English", "de": "Deutsch", "fr": "Français", "it": "
 _GROUPED: Final = 1000
 """Whole numbers below this look the same in all LANGUAGES."""
 
-_SIZES: Final = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+REGIONS: Final = {
+    "en": ("AU", "CA", "GB", "IE", "IN", "NZ", "ZA"),
+    "de": ("AT", "CH", "LI"),
+    "fr": ("BE", "CA", "CH", "LU"),
+    "it": ("CH",),
+    "es": ("AR", "CL", "CO", "MX"),
+}
+"""Regions whose numbers or dates differ from those of the language alone, which are those of en-US, de-DE,
+fr-FR, it-IT and es-ES."""
+
+_SIZES: Final = (10**12, 10**9, 10**6, 10**3)
+_UNITS: Final = ("TB", "GB", "MB", "kB")
+_FRENCH_UNITS: Final = ("To", "Go", "Mo", "ko")
+_FRENCH_SPACES: Final = re.compile(r" (?=[:;?!»])|(?<=«) ")
+_NO_SHARP_S: Final = ("CH", "LI")
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translated later"
@@ -32,29 +47,53 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translated 
     return message
 
 
-class CatalogTranslator:
-    """Texts, numbers and times in one language."""
+def tag_of(language: str, region: str = "") -> str:
+    """The tag of a language and a region, such as `de-CH`; without the region unless it is one of REGIONS."""
+    region = region.upper()
+    return f"{language}-{region}" if region in REGIONS.get(language, ()) else language
 
-    def __init__(self, language: str) -> None:
-        self.language = language
+
+class CatalogTranslator:
+    """Texts, numbers and times in one language, as its region writes them, with the times of a zone."""
+
+    def __init__(self, tag: str, zone: tzinfo = UTC) -> None:
+        self.language, _, self._region = tag.partition("-")
+        self.tag = tag
+        self._zone = zone
+        self._typeset: dict[str, str] = {}
 
     @cached_property
     def _locale(self) -> Locale:
         from babel import Locale
 
-        return Locale.parse(self.language)
+        return Locale.parse(self.tag, sep="-")
+
+    @property
+    def colon(self) -> str:
+        """The colon after a label, with the space before it where the language has one."""
+        return "\u00a0:" if self.language == "fr" else ":"
+
+    def _set(self, text: str) -> str:
+        """A text of the catalog as this language and region set it: no-break spaces before French
+        punctuation, and no ß in Switzerland."""
+        if self.language == "fr":
+            if text not in self._typeset:
+                spaced = _FRENCH_SPACES.sub("\u202f", text)
+                self._typeset[text] = re.sub("\u202f(?=[:»])|(?<=«)\u202f", "\u00a0", spaced)
+            return self._typeset[text]
+        return text.replace("ß", "ss") if self._region in _NO_SHARP_S else text
 
     @cached_property
     def _translations(self) -> NullTranslations:
         return _translations(self.language)
 
     def gettext(self, message: str, **values: object) -> str:
-        text = self._translations.gettext(message) if message else ""
+        text = self._set(self._translations.gettext(message)) if message else ""
         return text % values if values else text
 
     def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str:
         """The singular or plural form; `%(num)s` becomes the number in the format of this language."""
-        text = self._translations.ngettext(singular, plural, number)
+        text = self._set(self._translations.ngettext(singular, plural, number))
         return text % {"num": self.number(number), **values}
 
     def number(self, number: float) -> str:
@@ -66,7 +105,8 @@ class CatalogTranslator:
 
     def size(self, size_bytes: float) -> str:
         """In decimal units, as disks and mail programs use them; two or three digits."""
-        for unit, factor in _SIZES:
+        units = _FRENCH_UNITS if self.language == "fr" else _UNITS
+        for unit, factor in zip(units, _SIZES, strict=True):
             if size_bytes >= factor:
                 value = size_bytes / factor
                 rounded = round(value, 1) if value < 10 else round(value)
@@ -111,18 +151,18 @@ class CatalogTranslator:
         return " ".join(part for part in parts[first : first + 2] if part)
 
     def moment(self, instant: datetime) -> str:
-        """Date with the year, and time, in UTC: for mails, which may be read much later."""
-        utc = instant.astimezone(UTC)
-        return f"{self.day(utc)}, {utc:%H:%M} UTC"
+        """Date with the year, time and time zone: for mails, which may be read much later."""
+        local = instant.astimezone(self._zone)
+        return f"{self.day(local)}, {local:%H:%M} {local:%Z}"
 
     def iso_day(self, instant: str) -> str:
         return self.day(datetime.fromisoformat(instant))
 
     def day(self, day: date) -> str:
-        """That of an instant is its day in UTC."""
+        """That of an instant is its day in the time zone."""
         from babel.dates import format_date
 
-        day = day.astimezone(UTC) if isinstance(day, datetime) else day
+        day = day.astimezone(self._zone).date() if isinstance(day, datetime) else day
         return format_date(day, "medium", locale=self._locale)
 
     def written_date(self, header: str) -> str:
@@ -134,26 +174,32 @@ class CatalogTranslator:
             return header
 
     def instant(self, instant: datetime) -> str:
-        """Day and time, labelled as UTC; the script of the page converts it to the reader's time zone."""
-        from babel.dates import format_datetime
+        """Day, time and time zone; the script of the page converts it to the reader's time zone."""
+        from babel.dates import format_date
 
-        formatted = format_datetime(instant.astimezone(UTC), "d MMM, HH:mm", tzinfo=UTC, locale=self._locale)
-        return f"{formatted} UTC"
+        local = instant.astimezone(self._zone)
+        return f"{format_date(local, 'd MMM', locale=self._locale)}, {local:%H:%M} {local:%Z}"
 
 
 @cache
-def texts(language: str) -> CatalogTranslator:
-    """The translator for `language`, one of LANGUAGES."""
-    return CatalogTranslator(language)
+def texts(tag: str, zone: tzinfo = UTC) -> CatalogTranslator:
+    """The translator for one of LANGUAGES, perhaps with one of its REGIONS: `de`, `de-CH`."""
+    language, _, region = tag.partition("-")
+    return CatalogTranslator(tag_of(language, region), zone)
 
 
 def chosen(requested: str, accepted: str) -> str:
-    """The language to use: `requested`, else the best match of an Accept-Language header, else English."""
-    return next((name for name in (requested, *_by_preference(accepted)) if name in LANGUAGES), "en")
+    """The tag of the language to use: `requested`, else the best match of an Accept-Language header, else
+    English; with the region that the header names for it."""
+    preferred = _by_preference(accepted)
+    names = (requested.partition("-")[0], *(name for name, _ in preferred))
+    language = next((name for name in names if name in LANGUAGES), "en")
+    regions = (region for name, region in preferred if name == language and region)
+    return tag_of(language, requested.partition("-")[2] or next(regions, ""))
 
 
-def _by_preference(accepted: str) -> Sequence[str]:
-    """Primary languages of an Accept-Language header, best first (RFC 9110 section 12.5.4)."""
+def _by_preference(accepted: str) -> Sequence[tuple[str, str]]:
+    """Languages and regions of an Accept-Language header, best first (RFC 9110 section 12.5.4)."""
     weighted = []
     for position, part in enumerate(accepted[:500].split(",")):
         name, _, weight = part.strip().partition(";q=")
@@ -162,8 +208,9 @@ def _by_preference(accepted: str) -> Sequence[str]:
         except ValueError:
             quality = 0.0
         if quality > 0:
-            weighted.append((-quality, position, name.partition("-")[0].strip().lower()))
-    return [name for _, _, name in sorted(weighted)]
+            language, _, region = name.strip().partition("-")
+            weighted.append((-quality, position, language.lower(), region.upper()))
+    return [(language, region) for _, _, language, region in sorted(weighted)]
 
 
 def _translations(language: str) -> NullTranslations:

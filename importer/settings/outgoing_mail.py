@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
+from datetime import UTC, tzinfo
 from typing import Literal
 from urllib.parse import urlsplit
 
 from importer.settings.fields import Seen, setting
 from importer.settings.hosts import HostSettings
-from importer.settings.value_types import one_of, text
+from importer.settings.value_types import one_of, text, time_zone
 
 
 def _smtp(value: str, _seen: Seen) -> str:
@@ -18,6 +19,12 @@ def _smtp(value: str, _seen: Seen) -> str:
     if value and not (known and parts.hostname and parts.port != 0 and parts.path in ("", "/")):
         raise ValueError
     if parts.query or parts.fragment or bool(parts.username) != bool(parts.password):
+        raise ValueError
+    return value
+
+
+def _language(value: str, _seen: Seen) -> str:
+    if not re.fullmatch(r"(?:en|de|fr|it|es)(?:-[A-Z]{2})?", value):
         raise ValueError
     return value
 
@@ -55,11 +62,20 @@ class MailSettings(HostSettings):
         "one of batch-right, everyone",
         one_of("batch-right", "everyone"),
     )
-    language: Literal["en", "de", "fr", "it", "es"] = setting(
+    language: str = setting(
         "en",
-        "Language of mails to recipients who did not choose one, and of the sentences at the console.",
-        "one of en, de, fr, it, es",
-        one_of("en", "de", "fr", "it", "es"),
+        "Language of mails to recipients who did not choose one, and of the sentences at the console; with a"
+        " region, such as de-CH, fr-CH or en-GB, numbers and dates as written there.",
+        "one of en, de, fr, it, es, perhaps with a region such as de-CH, fr-CH or en-GB",
+        text,
+        _language,
+    )
+    time_zone: tzinfo = setting(
+        UTC,
+        "Time zone of the times in mails, at the console and in the sentences of pages.",
+        "a name such as Europe/Zurich that the time zone database of this system has (package tzdata)",
+        time_zone,
+        shown="UTC",
     )
     submitter: str = setting(
         "",

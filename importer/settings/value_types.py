@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from providers.endpoint import Secret
 from providers.master_user import domain_name, plain_domain
@@ -83,6 +85,19 @@ def one_of(*words: str) -> Kind:
 def one_of_in_any_case(*words: str) -> Kind:
     exact = one_of(*words)
     return lambda value: exact(text(value).strip().lower())
+
+
+def time_zone(value: object) -> tzinfo:
+    """A time zone by its name in the database of the system (IANA)."""
+    if isinstance(value, tzinfo):
+        return value
+    name = text(value).strip()
+    if name == "UTC":  # needs no database
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError) as error:
+        raise ValueError(name) from error
 
 
 def file(value: object) -> Path:

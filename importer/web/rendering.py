@@ -19,7 +19,7 @@ from importer.i18n.change_texts import change_texts
 from importer.i18n.folder_names import folder_name
 from importer.i18n.option_texts import chosen_options, form_options, word_sentences
 from importer.i18n.reason_texts import reason
-from importer.i18n.translations import LANGUAGES, texts
+from importer.i18n.translations import LANGUAGES, CatalogTranslator
 from importer.web.cookies import set_session_token
 from importer.web.request_context import Guest, Visitor
 
@@ -64,7 +64,7 @@ def rendered(reader: Visitor | Guest, template: str, **context: Any) -> str:
     visitor = reader.visitor if isinstance(reader, Guest) else reader
     guest = reader if isinstance(reader, Guest) else None
     return (
-        _environment(visitor.texts.language)
+        _environment(visitor.texts)
         .get_template(template)
         .render(
             visitor=visitor,
@@ -79,9 +79,9 @@ def rendered(reader: Visitor | Guest, template: str, **context: Any) -> str:
     )
 
 
-def fragment(language: str, template: str, **context: Any) -> str:
-    """A part of a page that is the same for all readers with this language."""
-    return _environment(language).get_template(template).render(**context)
+def fragment(translator: CatalogTranslator, template: str, **context: Any) -> str:
+    """A part of a page that is the same for all readers with these texts."""
+    return _environment(translator).get_template(template).render(**context)
 
 
 def redirect(path: str) -> Response:
@@ -95,8 +95,7 @@ def breakable(address: str) -> Markup:
 
 
 @cache
-def _environment(language: str) -> Environment:
-    translator = texts(language)
+def _environment(translator: CatalogTranslator) -> Environment:
     environment = Environment(
         loader=PackageLoader("importer.web"),
         autoescape=True,
@@ -109,7 +108,7 @@ def _environment(language: str) -> Environment:
         "_": translator.gettext,
         "ngettext": translator.ngettext,
         "t": translator,
-        "language": language,
+        "language": translator.language,
         "languages": LANGUAGES,
         "form_options": form_options(translator),
         "asset": lambda name: assets()[name].path,

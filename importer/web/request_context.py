@@ -6,6 +6,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -121,7 +122,7 @@ def guest_batch_right(guest: Guest) -> BatchRight:
 
 def guest_actor(guest: Guest, notify: str) -> Actor:
     """This guest as the submitter of imports. Organisation-wide grants are for operators only."""
-    language = guest.visitor.texts.language
+    language = guest.visitor.texts.tag
     return Actor(guest.session.person, guest_batch_right(guest), notify=notify, language=language)
 
 
@@ -203,7 +204,7 @@ def _visitor(request: Request, token: str, session: WebSession | None) -> Visito
         site,
         token,
         session,
-        accepted_texts(request, request.cookies.get(site.language_cookie, "")),
+        accepted_texts(request, request.cookies.get(site.language_cookie, ""), site.settings.time_zone),
         request.client.host if request.client else "",
         request.url.path,
         audit_note(request),
@@ -215,9 +216,10 @@ def route_path(request: Request) -> str:
     return getattr(request.scope.get("route"), "path", "")
 
 
-def accepted_texts(request: Request, language: str = "") -> CatalogTranslator:
-    """The texts in `language`, else in the one that the request prefers (Accept-Language)."""
-    return texts(chosen(language, request.headers.get("accept-language", "")))
+def accepted_texts(request: Request, language: str = "", zone: tzinfo = UTC) -> CatalogTranslator:
+    """The texts in `language`, else in the one that the request prefers (Accept-Language), as the region
+    that it names writes them. Times are in the zone."""
+    return texts(chosen(language, request.headers.get("accept-language", "")), zone)
 
 
 AnyVisitor = Annotated[Visitor, Depends(current_visitor)]

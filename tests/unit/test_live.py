@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from importer.domain.model import Import, Progress, State
-from importer.i18n.translations import texts
+from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access.web_sessions import find_session, read_session_data
 from importer.web import live_progress, rendering
 from importer.web.audit_middleware import AuditNote
@@ -154,7 +154,7 @@ def test_an_event_is_rendered_once_for_all_watchers_and_contains_no_csrf_token(
     moving, rendered = Moving(office), []
     plain = rendering.fragment
 
-    def counted(language: str, template: str, **context: Any) -> str:
+    def counted(language: CatalogTranslator, template: str, **context: Any) -> str:
         rendered.append(template)
         return plain(language, template, **context)
 

@@ -133,13 +133,13 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
         ),
         (
             report(folder(found=10, present=7, gone=3)),
-            "7 of the 10 messages listed by the old mailbox are in the new one: there was nothing new to"
+            "7 of 10 messages listed by the old mailbox are in the new one: there was nothing new to"
             " copy. 3 messages were copied before and are no longer in their folders of the new mailbox: they"
             " stay away, because their owner deleted or moved them.",
         ),
         (
             report(folder(found=5, copied=1, gone=3, skipped={"own_notice": 1})),
-            "1 of the 5 messages listed by the old mailbox are in the new one, 1 of them new."
+            "1 of 5 messages listed by the old mailbox is in the new one, 1 of them new."
             " 3 messages were copied before and are no longer in their folders of the new mailbox: they stay"
             " away, because their owner deleted or moved them. 1 left out"
             " (completion mail of an earlier import: 1).",
@@ -153,12 +153,11 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
         (report(), "The old mailbox listed no messages: there was nothing to copy."),
         (
             report(folder(found=4211, copied=4208, failed=3), state=State.INCOMPLETE),
-            "4,208 of the 4,211 messages listed by the old mailbox are in the new one,"
-            " 3 could not be copied.",
+            "4,208 of 4,211 messages listed by the old mailbox are in the new one, 3 could not be copied.",
         ),
         (
             report(folder(found=9, copied=5), state=State.INCOMPLETE),
-            "Only 5 of the 9 messages listed by the old mailbox are accounted for: start the import again.",
+            "Only 5 of 9 messages listed by the old mailbox are accounted for: start the import again.",
         ),
         (
             report(folder(found=9, copied=4), state=State.STOPPED, problem=FULL),
@@ -227,7 +226,7 @@ def test_an_unconfirmed_copy_and_an_unreadable_folder_are_mentioned() -> None:
     words = verdict(
         report(folder(found=9, copied=9, confirmed=7), refusals=(closed,), state=State.INCOMPLETE)
     )
-    assert "2 of the 9 copied messages were not found" in words
+    assert "2 of 9 copied messages were not found" in words
     assert "1 folder of the old mailbox could not be opened" in words
     assert not words.startswith("All")
 

@@ -85,7 +85,11 @@ def test_numbers_sizes_durations_and_times_are_localised() -> None:
 @pytest.mark.parametrize(
     ("asked", "accepted", "spoken"),
     [
-        ("", "de-CH,de;q=0.9,en;q=0.8", "de"),
+        ("", "de-CH,de;q=0.9,en;q=0.8", "de-CH"),
+        ("de", "fr, de-CH;q=0.5", "de-CH"),
+        ("de-AT", "de-CH", "de-AT"),
+        ("", "de-XX, en;q=0.8", "de"),
+        ("", "en-gb", "en-GB"),
         ("", "pt, it;q=0.4, fr;q=0.7", "fr"),
         ("es", "de", "es"),
         ("xx", "de;q=0, en;q=0.1", "en"),

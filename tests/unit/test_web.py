@@ -281,7 +281,7 @@ def test_static_files_are_immutable_under_their_digest(ada: Browser) -> None:
 def test_the_language_follows_the_browser_until_one_is_chosen(office: WebOffice) -> None:
     browser = office.browser()
     german = browser.get("/", **{"Accept-Language": "de-CH"}).text
-    assert '<html lang="de">' in german
+    assert '<html lang="de-CH">' in german
     assert browser.post("/language", language="it").headers["location"] == "/"
     assert '<html lang="it">' in browser.get("/", **{"Accept-Language": "de"}).text
     assert browser.post("/language", language="../x").status_code == 303
@@ -317,7 +317,7 @@ def test_a_good_file_starts_its_rows_and_the_same_file_again_starts_nothing(
     path = ada.post("/file/start").headers["location"]
     page = ada.get(path).text
     assert "a@old.example" in page
-    assert "b<wbr>@new<wbr>.example" in page
+    assert "b@new.example" in page.replace("<wbr>", "")
     ada.post("/file", rows=rows)
     assert "2 are already in progress" in ada.post("/file/start").text
 

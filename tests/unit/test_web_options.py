@@ -206,7 +206,7 @@ RESULT = Check(
 
 def check_text(result: Check, language: str = "en") -> str:
     facts = _facts(texts(language), result, VerifiedMailbox(NEW, None))
-    return " ".join(re.sub("<[^>]+>", " ", fragment(language, "_check.html", facts=facts)).split())
+    return " ".join(re.sub("<[^>]+>", " ", fragment(texts(language), "_check.html", facts=facts)).split())
 
 
 def test_the_page_shows_all_findings_of_a_check() -> None:

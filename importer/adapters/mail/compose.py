@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -43,13 +43,14 @@ _STATES: Final = {
 class TemplateComposer:
     """Implements `Composer`. `sender` is an address, optionally with a display name. `notice_key` keys the
     Message-IDs, so that those of future mails cannot be guessed. `language` is used for recipients whose
-    language is unknown. Raises ValueError for an invalid sender.
+    language is unknown; times are in `zone`. Raises ValueError for an invalid sender.
     """
 
-    def __init__(self, sender: str, notice_key: bytes, language: str = "en") -> None:
+    def __init__(self, sender: str, notice_key: bytes, language: str = "en", zone: tzinfo = UTC) -> None:
         self._domain = sender_mailbox(sender).domain
         self._key = notice_key
         self._language = language
+        self._zone = zone
 
     @cached_property
     def _templates(self) -> Environment:
@@ -121,7 +122,7 @@ class TemplateComposer:
         make_view: Callable[[CatalogTranslator], ReportMailView | BatchMailView | InvitationMailView],
     ) -> tuple[str, str, str]:
         """Subject, text and HTML in the recipient's language."""
-        translator = texts(language or self._language)
+        translator = texts(language or self._language, self._zone)
         view = make_view(translator)
         functions: dict[str, Any] = {
             "_": translator.gettext,

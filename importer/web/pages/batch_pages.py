@@ -214,15 +214,15 @@ class _Board:
         total = {"total": rendered(self.guest, "_total.html", batch=self.batch, **self._total())}
         if not self.chosen.selects(snapshot.import_):
             return total
-        language = self.guest.visitor.texts.language
-        if (key := (language, "row")) not in snapshot.rendered:
+        texts = self.guest.visitor.texts
+        if (key := (texts.tag, "row")) not in snapshot.rendered:
             places = turns(self.imports)
             turn = places.get(snapshot.import_.id)
             row = row_of(
                 self.guest.visitor.texts,
                 import_view(self.guest.visitor.texts, snapshot, self._now, (), turn),
             )
-            snapshot.rendered[key] = fragment(language, "_row.html", row=row)
+            snapshot.rendered[key] = fragment(texts, "_row.html", row=row)
         return {f"row-{snapshot.import_.id}": snapshot.rendered[key]} | total
 
     def _total(self) -> dict[str, Any]:

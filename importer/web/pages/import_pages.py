@@ -21,6 +21,7 @@ from importer.i18n.folder_names import FolderNames
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import report_json
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.owner_reminders import NotReminded, remind
 from importer.service.access.rate_limits import RateLimited
@@ -58,7 +59,7 @@ class PageNotFound(Exception):
 def poll_import(guest: SignedIn, import_id: str) -> Response:
     """All parts in one response, for browsers without event streams."""
     view = _view(guest, _import(guest, import_id))
-    parts = _parts(guest.visitor.texts.language, view) | _actions(guest, view)
+    parts = _parts(guest.visitor.texts, view) | _actions(guest, view)
     return JSONResponse({"parts": parts, "over": view.ended})
 
 
@@ -212,12 +213,12 @@ def _owners(guest: Guest, import_: Import) -> OwnersOfImports:
     return owners_of(guest, [(batch, import_)])
 
 
-def _parts(language: str, view: ImportView) -> dict[str, str]:
+def _parts(texts: CatalogTranslator, view: ImportView) -> dict[str, str]:
     """Element id -> its content, the same for all readers with this language."""
     id_ = view.import_.id
     return {
-        f"state-{id_}": fragment(language, "_state.html", one=view),
-        f"numbers-{id_}": fragment(language, "_numbers.html", one=view),
+        f"state-{id_}": fragment(texts, "_state.html", one=view),
+        f"numbers-{id_}": fragment(texts, "_numbers.html", one=view),
     }
 
 
@@ -249,13 +250,13 @@ class _RenderedSnapshot:
 
 async def _rendered_snapshot(guest: Guest, snapshot: Snapshot) -> _RenderedSnapshot:
     """The snapshot in the guest's language, rendered once for all watchers with this language."""
-    import_, key = snapshot.import_, (guest.visitor.texts.language, is_own(guest, snapshot.import_))
+    import_, key = snapshot.import_, (guest.visitor.texts.tag, is_own(guest, snapshot.import_))
     if key not in snapshot.rendered:
         if awaits_owner(import_) or import_.state is State.QUEUED:  # these are looked up
             view = await asyncio.to_thread(_view, guest, import_, snapshot.rate)
         else:
             view = _view(guest, import_, snapshot.rate)
-        parts = _parts(guest.visitor.texts.language, view)
+        parts = _parts(guest.visitor.texts, view)
         snapshot.rendered[key] = _RenderedSnapshot(view, parts, parts_event(parts))
     result: _RenderedSnapshot = snapshot.rendered[key]
     return result
