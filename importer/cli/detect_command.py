@@ -8,13 +8,12 @@ import click
 
 from importer.bootstrap import access_of, directory
 from importer.cli import options, text_views
+from importer.cli.argument_texts import refused_argument
 from importer.cli.exit_codes import Usage, exit_with, stdout
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.csv_cells import address as parse_address
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.domain.reporting.report import ExitCode
-from importer.i18n.row_problem_texts import refused_text
-from importer.i18n.translations import texts
 from importer.settings import Settings
 from providers.discovery import Discovery
 from providers.provider import LANGUAGES, MEANINGS, LoginKind, Provider
@@ -25,14 +24,14 @@ from providers.provider import LANGUAGES, MEANINGS, LoginKind, Provider
 @click.option(
     "--language",
     metavar="LANGUAGE",
-    default="en",
-    show_default=True,
-    help=f"Language of the steps for the owner: {', '.join(LANGUAGES)}.",
+    help=f"Language of the steps for the owner: {', '.join(LANGUAGES)}; MAILHAUL_LANGUAGE if left out.",
 )
 @options.data
 @options.ca_file
 @options.as_json
-def detect(address: str, language: str, data: Path | None, ca_file: Path | None, as_json: bool) -> None:
+def detect(
+    address: str, language: str | None, data: Path | None, ca_file: Path | None, as_json: bool
+) -> None:
     """Find the mail server of an address.
 
     Shows the evidence, the login and what the owner has to do first. Queries DNS, the domain itself and
@@ -45,8 +44,9 @@ def detect(address: str, language: str, data: Path | None, ca_file: Path | None,
     try:
         mailbox = parse_address(address)
     except Refused as refused:
-        raise Usage(refused_text(texts("en"), refused)) from None
+        raise Usage(refused_argument(refused)) from None
     settings = Settings.load(data=data, ca_file=ca_file)
+    language = language or settings.language
     discovery = directory(settings).discover(mailbox)
     login = _login_kind(settings, discovery.provider, mailbox)
     if as_json:

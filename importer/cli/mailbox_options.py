@@ -12,6 +12,7 @@ import click
 from rich.markup import escape
 
 from importer.bootstrap import access_of, directory
+from importer.cli.argument_texts import argument_language, refused_argument
 from importer.cli.exit_codes import Usage, stderr
 from importer.cli.options import MailboxPair, PasswordSource
 from importer.domain.csv_import.csv_cells import Refused, address
@@ -19,8 +20,6 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.csv_import.login_method import SignInMethod
 from importer.domain.model import Account
 from importer.domain.people.batch_right import BatchRight, right_of_console
-from importer.i18n.row_problem_texts import refused_text
-from importer.i18n.translations import texts
 from importer.settings import Settings
 from providers.catalog import Catalog
 from providers.endpoint import Secret, parse_server
@@ -66,7 +65,7 @@ def account(
     mailbox = Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
     provider = Catalog.load().for_host(endpoint.host)
     if provider is not None and provider.passwords_unavailable and not sign_in_provider(mailbox, sign_in):
-        raise Usage(f"{option}: {provider.passwords_unavailable}")
+        raise Usage(f"{option}: {provider.unavailable_in(argument_language())}")
     return mailbox
 
 
@@ -84,12 +83,12 @@ def _discovered_account(
     try:
         mailbox = address(text)
     except Refused as refused:
-        raise Usage(f"{option}: {refused_text(texts('en'), refused)}") from None
+        raise Usage(f"{option}: {refused_argument(refused)}") from None
     discovery = discover(mailbox)
     provider = discovery.provider
     signs_in = provider is not None and provider.sign_in and sign_in(provider.sign_in, mailbox)
     if provider is not None and provider.passwords_unavailable and not signs_in:
-        raise Usage(f"{option}: {provider.passwords_unavailable}")
+        raise Usage(f"{option}: {provider.unavailable_in(argument_language())}")
     endpoint = provider.source_endpoint if provider else None
     if provider is not None and option == "--to":
         endpoint = provider.endpoint
@@ -101,7 +100,10 @@ def _discovered_account(
         )
     stderr.print(f"{escape(mailbox)}: {escape(provider.name)}, {escape(str(endpoint))}.")
     for step in () if signs_in else provider.steps_for(LoginKind.PASSWORD):
-        stderr.print(f"  {escape(step.texts.en)}" + (f" {escape(step.page)}" if step.page else ""))
+        stderr.print(
+            f"  {escape(step.texts.in_language(argument_language()))}"
+            + (f" {escape(step.page)}" if step.page else "")
+        )
     return Account(mailbox, provider.login_name(mailbox), endpoint, public_only=True)
 
 

@@ -11,10 +11,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
+from importer.cli.argument_texts import refused_argument
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.import_options import OPTIONS, Option
-from importer.i18n.row_problem_texts import refused_text
-from importer.i18n.translations import texts
 
 E = TypeVar("E", bound=StrEnum)
 Function = Callable[..., None]
@@ -146,7 +145,7 @@ class _OptionText(click.ParamType[Any]):
         try:
             return self._option.parse(value)
         except Refused as refused:
-            self.fail(refused_text(texts("en"), refused), param, ctx)
+            self.fail(refused_argument(refused), param, ctx)
 
 
 def _import_option(option: Option) -> Callable[[Function], Function]:

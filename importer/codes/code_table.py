@@ -8,6 +8,7 @@ from typing import Final
 
 from importer.codes import (
     api_texts,
+    check_texts,
     connection_texts,
     control_texts,
     folder_texts,
@@ -31,6 +32,7 @@ ROWS: Final[dict[str, TextRow]] = {
         row_texts.ROWS,
         undo_texts.ROWS,
         control_texts.ROWS,
+        check_texts.ROWS,
         api_texts.ROWS,
     )
 }

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.mailbox_check import Check, FolderCheck, SideCheck
 from importer.i18n.alert_texts import alert_texts, alerts_json
+from importer.i18n.code_texts import render
 from importer.i18n.folder_names import FolderNames
 from importer.i18n.option_texts import word_sentences
 from importer.i18n.phase_texts import check_phase_text
 from importer.i18n.reason_texts import reason
 from importer.i18n.report_json import problem_json
 from importer.i18n.translations import CatalogTranslator
+from providers.text import Text
+
+SAME_NAME: Final = Text("folder_name")
 
 
 def check_warnings(texts: CatalogTranslator, check: Check) -> Iterator[str]:
@@ -151,7 +156,8 @@ def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
         else {
             "low_s": round(estimate.low.total_seconds()),
             "high_s": round(estimate.high.total_seconds()),
-            "basis": estimate.basis,
+            "basis": render(estimate.basis.text, texts),
+            "basis_code": estimate.basis.value,
             "capped_until": None if estimate.capped_until is None else estimate.capped_until.isoformat(),
         },
         "warnings": list(check_warnings(texts, check)),
@@ -167,7 +173,7 @@ def folder_checks_json(
     destinations = FolderNames(texts, [folder.destination_folder for folder in folders])
     return [
         {
-            **_folder_check_json(folder),
+            **_folder_check_json(texts, folder),
             "source_name": sources[folder.source_folder],
             "destination_name": destinations[folder.destination_folder],
         }
@@ -175,11 +181,17 @@ def folder_checks_json(
     ]
 
 
-def _folder_check_json(folder: FolderCheck) -> dict[str, object]:
+def name_reasons(texts: CatalogTranslator, folder: FolderCheck) -> str:
+    """Why the destination folder has another name; "" if it has not."""
+    return "; ".join(render(why, texts) for why in folder.reasons)
+
+
+def _folder_check_json(texts: CatalogTranslator, folder: FolderCheck) -> dict[str, object]:
     return {
         "source_folder": folder.source_folder,
         "destination_folder": folder.destination_folder,
-        "reason": folder.reason,
+        "reason": name_reasons(texts, folder) or render(SAME_NAME, texts),
+        "reason_codes": [why.code for why in folder.reasons],
         "messages": folder.messages,
         "size_bytes": folder.size_bytes,
         "exact": folder.exact,

@@ -11,7 +11,15 @@ import pytest
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef, Message, NotHandedOut, Quota, State
 from importer.domain.planning.host_allowance import Allowance
-from importer.domain.planning.time_estimate import Amount, DailyCap, Estimate, ReadTrial, Throughput, estimate
+from importer.domain.planning.time_estimate import (
+    Amount,
+    Basis,
+    DailyCap,
+    Estimate,
+    ReadTrial,
+    Throughput,
+    estimate,
+)
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
 from importer.i18n.check_texts import check_json, check_warnings
 from importer.i18n.translations import texts
@@ -300,7 +308,7 @@ def test_an_estimate_uses_earlier_imports_or_else_the_trial_read() -> None:
         Throughput(Amount(9, 9), DAY),
     ]
     assert estimate(Amount(2000, 2000), T, read=read, earlier=earlier) == Estimate(
-        SECOND * 0.016, 165 * SECOND, "based on earlier imports into that host"
+        SECOND * 0.016, 165 * SECOND, Basis.EARLIER_IMPORTS
     )
     assert estimate(Amount(5, 5), T, read=None) is None
     nothing = estimate(Amount(), T, read=None)

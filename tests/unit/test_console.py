@@ -70,6 +70,26 @@ def test_a_usage_error_is_one_line_with_a_hint_for_help(
     assert len(output.splitlines()) <= 3
 
 
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("detect", "ada"), "Das ist keine Mailadresse: Sie enthält kein @."),
+        (
+            ("check", "--from", "a b@old.example", "--to", "ada@new.example"),
+            "--from: Das ist keine Mailadresse",
+        ),
+        (("copy", "--language", "fr", "--since", "hier"), "Ce n’est pas une date."),
+    ],
+)
+def test_an_argument_is_refused_in_the_language_of_the_reader(
+    mailhaul: Console, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], problem: str
+) -> None:
+    monkeypatch.setenv("MAILHAUL_LANGUAGE", "de")
+    code, output = mailhaul(*words)
+    assert code == 2
+    assert problem in output
+
+
 def test_without_arguments_all_commands_are_listed(mailhaul: Console) -> None:
     code, output = mailhaul()
     assert code == 2

@@ -11,6 +11,8 @@ from importer.domain.folder_mapping.folder_map import map_folders
 from importer.domain.folder_mapping.last_resorts import Created, Resort, created, hierarchy_below_inbox
 from importer.domain.folder_mapping.special_folders import role_by_name
 from importer.domain.model import Folder, Hierarchy
+from importer.i18n.code_texts import render
+from importer.i18n.translations import texts
 from providers.endpoint import FolderRole
 
 SLASH = Hierarchy("", "/")
@@ -55,7 +57,8 @@ def reason(
     source: str, *, at_destination: Hierarchy = SLASH, at_source: Hierarchy = SLASH, others: Listing = ()
 ) -> str:
     pairs = map_folders(listed([source, *others], at_source), at_source, [], at_destination, {})
-    return next(pair.reason for pair in pairs if pair.source.name == source)
+    [pair] = [pair for pair in pairs if pair.source.name == source]
+    return "; ".join(render(reason, texts("en")) for reason in pair.reasons)
 
 
 # --- Names of special folders -------------------------------------------------------------------------
@@ -422,23 +425,23 @@ def test_a_folder_named_like_a_special_folder_is_merged_into_it_in_later_runs_to
 
 
 def test_a_preview_explains_the_name_of_a_folder() -> None:
-    assert reason("Work") == "same name"
-    assert reason("Work/2019", at_destination=INBOX_DOT) == "same name"
-    assert reason("inbox") == "INBOX"
-    assert reason("INBOX/x") == "same name"
-    assert reason("x.y", at_destination=DOT) == "“.” is not allowed in names at the destination"
+    assert reason("Work") == ""
+    assert reason("Work/2019", at_destination=INBOX_DOT) == ""
+    assert reason("inbox") == ""
+    assert reason("INBOX/x") == ""
+    assert reason("x.y", at_destination=DOT) == "“.” is not allowed in names on the new server"
     assert reason("x.y/z", at_destination=DOT, others=["x.y"]) == "follows its parent folder"
     assert reason("x.y", at_destination=DOT, others=["x_y"]) == (
-        "“.” is not allowed in names at the destination; another folder already has that name"
+        "“.” is not allowed in names on the new server; another folder already has that name"
     )
-    assert reason("a/b", at_destination=FLAT) == "the destination has no nested folders"
+    assert reason("a/b", at_destination=FLAT) == "the new server has no nested folders"
     assert reason("INBOX/x", at_destination=INBOX_DOT) == (
-        "at the destination, folders inside INBOX are on the same level as all others"
+        "on the new server, folders inside INBOX are on the same level as all others"
     )
     assert reason("INBOX/x", at_destination=Hierarchy("mail/", "/")) == (
-        "the destination requires all folders except INBOX to be below “mail/”"
+        "the new server requires all folders except INBOX to be below “mail/”"
     )
-    assert reason("z" * 300) == "the name is too long for the destination"
+    assert reason("z" * 300) == "the name is too long for the new server"
 
 
 def test_a_preview_names_roles_and_earlier_choices() -> None:
@@ -449,10 +452,10 @@ def test_a_preview_names_roles_and_earlier_choices() -> None:
         SLASH,
         {"Work": "W"},
     )
-    assert [pair.reason for pair in pairs] == [
-        "Trash folder",
-        "follows its parent folder",
-        "as in the earlier import",
+    assert [[reason.code for reason in pair.reasons] for pair in pairs] == [
+        ["folder_name.trash"],
+        ["folder_name.follows"],
+        ["folder_name.earlier"],
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from importer.adapters.imap import exchange_folders
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, FolderTally, Import, Problem, Quota, State
-from importer.domain.planning.time_estimate import Estimate
+from importer.domain.planning.time_estimate import Basis, Estimate
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.i18n.translations import LANGUAGES, texts
 from importer.service.access.web_sessions import VerifiedMailbox
@@ -194,8 +194,8 @@ RESULT = Check(
     SideCheck(OLD, CheckPhase.DONE, None, 2, 7, 5_000_000_000, False, T - timedelta(900), T, False),
     SideCheck(NEW, CheckPhase.DONE, None, 1, 0, quota=Quota(0, 10_000_000_000)),
     (
-        FolderCheck("INBOX", "INBOX", "INBOX", 7, 0, size_bytes=5_000_000_000, too_large=2, elsewhere=3),
-        FolderCheck("Work", "Work", "same name", 0, None, size_bytes=0),
+        FolderCheck("INBOX", "INBOX", (), 7, 0, size_bytes=5_000_000_000, too_large=2, elsewhere=3),
+        FolderCheck("Work", "Work", (), 0, None, size_bytes=0),
     ),
     closed=(("Secret", Text("folder_unusable")),),
     left_out=(LeftOut("Calendar", exchange_folders.NO_MAIL),),
@@ -210,7 +210,7 @@ def check_text(result: Check, language: str = "en") -> str:
 
 
 def test_the_page_shows_all_findings_of_a_check() -> None:
-    day = Estimate(timedelta(3), timedelta(3), "because of the daily limits of the hosts", T + timedelta(3))
+    day = Estimate(timedelta(3), timedelta(3), Basis.DAILY_LIMITS, T + timedelta(3))
     inbox = replace(RESULT.folders[0], beyond_limit=3)
     result = replace(RESULT, folders=(inbox, *RESULT.folders[1:]), estimate=day, max_message_bytes=256 << 20)
     text = check_text(result).replace("\u00a0", " ")

@@ -20,6 +20,7 @@ from importer.domain.folder_mapping.last_resorts import Resort
 from importer.domain.folder_mapping.special_folders import role_by_name
 from importer.domain.model import Folder, Hierarchy
 from providers.endpoint import FolderRole
+from providers.text import Text
 
 INBOX: Final = "INBOX"  # in any case (RFC 9051 section 5.1)
 
@@ -33,11 +34,12 @@ _MIN_ROOM_BYTES: Final = 16  # a shorter name would be meaningless, and a number
 
 @dataclass(frozen=True, slots=True)
 class FolderPair:
-    """A source folder and the name of its destination folder. `reason` explains the name, in English."""
+    """A source folder and the name of its destination folder. `reasons` say why it is not the same
+    name; () if it is, and for INBOX."""
 
     source: Folder
     destination: str
-    reason: str
+    reasons: tuple[Text, ...] = ()
 
 
 def map_folders(
@@ -68,7 +70,7 @@ def map_folders(
     places = {name: _place(folder, source_hierarchy) for name, folder in folders.items()}
     fixed = {places[name]: to for name, to in remembered.items()}
 
-    preset = {_Place(True): _Target(INBOX, True, "INBOX")}
+    preset = {_Place(True): _Target(INBOX, True)}
     existing = [(folder, _place(folder, destination_hierarchy)) for folder in destination]
     preset |= _kept_roles([(folder, places[folder.name]) for folder in folders.values()], existing, fixed)
     preset |= _new_roles([(folder, places[folder.name]) for folder in listed], existing, fixed)
@@ -76,7 +78,7 @@ def map_folders(
     naming = _Naming(destination_hierarchy, _resorts_of_places(places, resorts or {}))
     targets = _assign(places.values(), with_mail, fixed, preset, naming, refused)
     return tuple(
-        FolderPair(folder, remembered.get(folder.name, targets[place].name), targets[place].reason)
+        FolderPair(folder, remembered.get(folder.name, targets[place].name), targets[place].reasons)
         for folder, place in ((folder, places[folder.name]) for folder in listed)
         if folder.selectable
     )
@@ -216,7 +218,7 @@ def _new_roles(
 
 
 def _role_target(name: str, role: FolderRole) -> _Target:
-    return _Target(name, True, f"{role.value.title()} folder")
+    return _Target(name, True, (Text(f"folder_name.{role.value}"),))
 
 
 # --- Names at the destination -----------------------------------------------------------------------
@@ -237,7 +239,7 @@ class _Target:
 
     name: str
     plain: bool
-    reason: str
+    reasons: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,17 +250,16 @@ class _Proposal:
     leaf: str
     room_bytes: int
     plain: bool
-    reason: str
+    reasons: tuple[Text, ...]
     brackets: bool = True
 
     def target(self) -> _Target:
-        return _Target(self.stem + self.leaf, self.plain, self.reason)
+        return _Target(self.stem + self.leaf, self.plain, self.reasons)
 
     def numbered(self, number: int) -> _Target:
         suffix = f" ({number})" if self.brackets else f" {number}"
         name = self.stem + cut(self.leaf, self.room_bytes - len(suffix)) + suffix
-        reason = "another folder already has that name"
-        return _Target(name, False, reason if self.plain else f"{self.reason}; {reason}")
+        return _Target(name, False, (*(() if self.plain else self.reasons), Text("folder_name.taken")))
 
 
 def _assign(
@@ -325,7 +326,7 @@ def _remembered(
         target = preset[place] if place in preset else _propose(place, parent, naming).target()
         if place in fixed:
             plain = target.plain and target.name == fixed[place]
-            target = _Target(fixed[place], plain, "as in the earlier import")
+            target = _Target(fixed[place], plain, (Text("folder_name.earlier"),))
         targets[place] = target
     return {place: targets[place] for place in fixed}
 
@@ -347,10 +348,11 @@ def _propose(place: _Place, parent: _Target | None, naming: _Naming, *, min_room
     """
     hierarchy, resort = naming.hierarchy, naming.resorts.get(place, Resort.NONE)
     prefix, delimiter = hierarchy.prefix, hierarchy.delimiter
-    own, stem, changes = place.parts[-1], prefix, []
+    own, stem = place.parts[-1], prefix
+    changes: list[Text] = []
     if resort is Resort.NUMBERED:
         own = "Folder"
-        changes.append("the destination refuses every other name")
+        changes.append(Text("folder_name.others_refused"))
     elif parent is None:
         pass
     elif resort >= Resort.UP and delimiter is not None:
@@ -358,34 +360,34 @@ def _propose(place: _Place, parent: _Target | None, naming: _Naming, *, min_room
         below_root = resort is Resort.FLAT or not above
         stem = prefix if below_root else prefix + above + delimiter
         own = f"{parent.name.removeprefix(prefix) if below_root else name}_{own}"
-        changes.append("the destination refuses a folder in that place")
+        changes.append(Text("folder_name.place_refused"))
     elif delimiter is None:
         own = f"{parent.name.removeprefix(prefix)}_{own}"
-        changes.append("the destination has no nested folders")
+        changes.append(Text("folder_name.not_nested"))
     elif not _is_inbox(parent.name):
         stem = parent.name + delimiter
     elif _all_inside_inbox(hierarchy):
-        changes.append("at the destination, folders inside INBOX are on the same level as all others")
+        changes.append(Text("folder_name.inbox_level"))
     else:
         stem = f"{prefix}{INBOX}{delimiter}"
         if prefix:
-            changes.append(f"the destination requires all folders except INBOX to be below “{prefix}”")
+            changes.append(Text("folder_name.prefix", prefix=prefix))
 
     room_bytes = _room_bytes(stem, hierarchy)
     min_room_bytes = max(min_room_bytes, min(encoded_bytes(own or "_"), _MIN_ROOM_BYTES))
     while delimiter and stem != prefix and room_bytes < min_room_bytes:
         stem = max("".join(stem[:-1].rpartition(delimiter)[:2]), prefix, key=len)
         room_bytes = _room_bytes(stem, hierarchy)
-        changes = ["the path is too long for the destination"]
+        changes = [Text("folder_name.path_too_long")]
     leaf, unfit = acceptable(own, delimiter, at_root=stem == prefix, resort=resort)
     changes += unfit
     if encoded_bytes(leaf) > room_bytes:
         leaf = cut(leaf, room_bytes)
-        changes.append("the name is too long for the destination")
-    follows = parent is not None and parent.reason not in ("same name", "INBOX")
+        changes.append(Text("folder_name.too_long"))
+    follows = (Text("folder_name.follows"),) if parent is not None and parent.reasons else ()
     plain = not changes and (parent is None or parent.plain) and _key(stem + leaf, hierarchy) != INBOX
-    reason = "; ".join(changes) or ("follows its parent folder" if follows else "same name")
-    return _Proposal(stem, leaf, room_bytes, plain, reason, brackets=resort < Resort.PLAIN)
+    reasons = tuple(changes) or follows
+    return _Proposal(stem, leaf, room_bytes, plain, reasons, brackets=resort < Resort.PLAIN)
 
 
 def _room_bytes(stem: str, hierarchy: Hierarchy) -> int:

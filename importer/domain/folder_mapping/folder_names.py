@@ -7,6 +7,7 @@ from typing import Final
 from unicodedata import category
 
 from importer.domain.folder_mapping.last_resorts import Resort, plain
+from providers.text import Text
 
 REFUSED_SOMEWHERE: Final = frozenset('"%*;<>^`{|}\\#&~?:')
 """Characters that at least one server rejects in folder names. Cyrus 3.6 rejects each of the first twelve
@@ -16,8 +17,8 @@ except "*", in any context (tested character by character). RFC 9051 section 5.1
 
 def acceptable(
     component: str, delimiter: str | None, *, at_root: bool, resort: Resort = Resort.NONE
-) -> tuple[str, list[str]]:
-    """The component in a form that servers accept, and the reasons for all changes, in English.
+) -> tuple[str, list[Text]]:
+    """The component in a form that servers accept, and the reasons for all changes.
 
     Control characters and line separators are replaced because of RFC 9051 section 5.1; "/" beside another
     delimiter, "~" at the start of a whole name, "." and ".." because Dovecot 2.3 rejects them (it accepts "%"
@@ -25,29 +26,29 @@ def acceptable(
     Maildir++ rejects whatever its delimiter is, are replaced too, or all characters but plain ones.
     """
     substitute = "-" if delimiter == "_" else "_"
-    changes: dict[str, None] = {}
+    changes: dict[Text, None] = {}
     chars = []
     for char in component:
         if char in (delimiter, "/") or (resort and (char in REFUSED_SOMEWHERE or char == ".")):
-            changes[f"“{char}” is not allowed in names at the destination"] = None
+            changes[Text("folder_name.character", character=char)] = None
         elif category(char) in ("Cc", "Zl", "Zp", "Cs"):  # Cs: lone surrogates, which cannot be encoded
-            changes["control characters are not allowed in a name"] = None
+            changes[Text("folder_name.control")] = None
         else:
             chars.append(char)
             continue
         chars.append(substitute)
     name = "".join(chars)
     if not name.strip():
-        changes["a name cannot be empty"] = None
+        changes[Text("folder_name.empty")] = None
         name = substitute
     elif name in (".", ".."):
-        changes[f"“{name}” is not allowed as a name"] = None
+        changes[Text("folder_name.dots", name=name)] = None
         name = substitute * len(name)
     elif at_root and name.startswith("~"):
-        changes["“~” is not allowed at the start of names at the destination"] = None
+        changes[Text("folder_name.tilde")] = None
         name = substitute + name[1:]
     if resort >= Resort.PLAIN and (simple := plain(name, substitute)) != name:
-        changes["the destination accepts only a plain name"] = None
+        changes[Text("folder_name.plain")] = None
         name = simple
     return name, list(changes)
 

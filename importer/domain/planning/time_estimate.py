@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
+
+from providers.text import Text
 
 DAY: Final = timedelta(hours=24)
 _SLOWER_AT_MOST: Final = 4
@@ -75,14 +78,27 @@ class DailyCap:
     used_bytes: int = 0
 
 
+class Basis(StrEnum):
+    """What an estimate is based on; its text is `estimate.<value>`."""
+
+    DAILY_LIMITS = "daily_limits"
+    NOTHING_NEW = "nothing_new"
+    EARLIER_IMPORTS = "earlier_imports"
+    READ_NOW = "read_now"
+
+    @property
+    def text(self) -> Text:
+        return Text(f"estimate.{self}")
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The copy takes between `low` and `high`; `basis` says in words what the estimate is based on.
+    """The copy takes between `low` and `high`; `basis` is what the estimate is based on.
     `capped_until` is the approximate end under a daily cap, None if no cap applies."""
 
     low: timedelta
     high: timedelta
-    basis: str
+    basis: Basis
     capped_until: datetime | None = None
 
 
@@ -109,9 +125,9 @@ def estimate(
     ]
     if capped:
         end = max(capped)
-        return Estimate(end, end, "because of the daily limits of the hosts", now + end)
+        return Estimate(end, end, Basis.DAILY_LIMITS, now + end)
     if not amount.messages:
-        return Estimate(timedelta(0), _OVERHEAD, "because there is nothing new")
+        return Estimate(timedelta(0), _OVERHEAD, Basis.NOTHING_NEW)
     in_folders = folders * _ROUND_TRIPS_OF_FOLDER * round_trip
     folders_low, folders_high = (
         in_folders + folders * _FOLDER_AT_LEAST,
@@ -121,14 +137,14 @@ def estimate(
     if fair:
         spans = [span for throughput in fair for span in _spans(amount, throughput)]
         low, high = max(min(spans), folders_low), max(spans) + folders_high + _OVERHEAD
-        return Estimate(low, high, "based on earlier imports into that host")
+        return Estimate(low, high, Basis.EARLIER_IMPORTS)
     if read is None or not (read.small.amount.messages or read.large):
         return None
     least, most = read.span(amount)
     return Estimate(
         least + folders_low,
         most * _SLOWER_AT_MOST + folders_high + _OVERHEAD,
-        "based on reading a few messages just now",
+        Basis.READ_NOW,
     )
 
 

@@ -49,7 +49,7 @@ class SideCheck:
 
 @dataclass(frozen=True, slots=True)
 class FolderCheck:
-    """One source folder and the name of its destination folder; `reason` explains the name.
+    """One source folder and the name of its destination folder; `reasons` say why it is not the same.
 
     `elsewhere`: messages with this label that will be copied into another label's folder. `there`: messages
     now in the destination folder, None if it does not exist yet. `known`: messages copied by earlier imports,
@@ -61,7 +61,7 @@ class FolderCheck:
 
     source_folder: str
     destination_folder: str
-    reason: str
+    reasons: tuple[Text, ...]
     messages: int
     there: int | None = None
     known: int = 0

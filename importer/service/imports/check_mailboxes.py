@@ -271,7 +271,7 @@ class _MailboxCheck:
             return
         doubtful: frozenset[str] = frozenset()
         if destination is None:
-            folders = [FolderCheck(name, "", "", status.messages) for name, status in source.statuses.items()]
+            folders = [FolderCheck(name, "", (), status.messages) for name, status in source.statuses.items()]
         else:
             stored_map = self._deps.store.folder_map(self._route)
             pairs = map_folders(
@@ -282,7 +282,7 @@ class _MailboxCheck:
                 FolderCheck(
                     pair.source.name,
                     pair.destination,
-                    pair.reason,
+                    pair.reasons,
                     source.statuses[pair.source.name].messages,
                     existing[pair.destination].messages if pair.destination in existing else None,
                     elsewhere=source.statuses[pair.source.name].elsewhere,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, assert_never
+from typing import assert_never
 
 import structlog
 
@@ -12,8 +12,6 @@ from importer.ports.notices import Mailer, MailOutcome, MailState, Notice
 from importer.ports.vault import VaultError
 from importer.service.access.owner_consent import with_consent_link
 from importer.service.deps import Deps
-
-NOT_NEEDED: Final = "not sent: the sign-in is no longer needed"
 
 log = structlog.get_logger()
 
@@ -29,25 +27,32 @@ def send_due_mail(deps: Deps) -> int:
     sent = 0
     for notice in deps.store.due_notices(deps.clock.now()):
         if deps.store.claim_notice(notice.key):
-            outcome, text = _send(deps, deps.outgoing_mail.mailer, notice)
-            _settle(deps, notice, outcome, text)
-            sent += outcome is MailOutcome.SENT and text != NOT_NEEDED
+            sent += _send(deps, deps.outgoing_mail.mailer, notice)
     return sent
 
 
-def _send(deps: Deps, mailer: Mailer, notice: Notice) -> tuple[MailOutcome, str]:
+def _send(deps: Deps, mailer: Mailer, notice: Notice) -> bool:
+    """Send a claimed mail and settle it. Return whether the mail server accepted it."""
     try:
         filled = with_consent_link(deps, notice)
     except VaultError as error:
-        return MailOutcome.RETRY, str(error)
-    return (MailOutcome.SENT, NOT_NEEDED) if filled is None else mailer.send(filled)
+        _settle(deps, notice, MailOutcome.RETRY, str(error))
+        return False
+    if filled is None:
+        deps.store.settle_notice(
+            notice.key, MailState.SENT, error="not sent: the sign-in is no longer needed"
+        )
+        return False
+    outcome, text = mailer.send(filled)
+    _settle(deps, notice, outcome, text)
+    return outcome is MailOutcome.SENT
 
 
 def _settle(deps: Deps, notice: Notice, outcome: MailOutcome, text: str) -> None:
     attempts = notice.attempts + 1
     match outcome:
         case MailOutcome.SENT:
-            deps.store.settle_notice(notice.key, MailState.SENT, error=text if text == NOT_NEEDED else "")
+            deps.store.settle_notice(notice.key, MailState.SENT, error="")
         case MailOutcome.UNKNOWN:
             deps.store.settle_notice(notice.key, MailState.SENT, error=f"no reply from the server: {text}")
         case MailOutcome.REFUSED:
