@@ -116,6 +116,7 @@ class TwoTabs(RuleBasedStateMachine):
 
     def _review_seen(self, tab: int, page: str) -> None:
         sources = set(re.findall(r"<span>(\S+@(?:old\.example|gmail\.com))</span></h2>", page))
+        assert len(sources) == page.count('class="card source"')
         destinations = re.findall(r'name="destination" value="([^"]+)"[^>]*>\s*<span>([^ <]+)', page)
         self.reviews[tab] = (sources, {address: key for key, address in destinations}) if sources else None
 

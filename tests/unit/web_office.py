@@ -85,6 +85,8 @@ class Browser:
         return str(self.post("/new/start", destination=destination).headers.get("location", "asked"))
 
     def _seen(self, answer: Response) -> Response:
+        """Addresses as people read them: they may break before @ and dots."""
+        answer._content = answer.content.replace(b"<wbr>", b"")
         self.csrf = csrf_token(answer.text) or self.csrf
         self.hidden |= hidden_fields(answer.text)
         return answer
