@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
-from threading import Lock
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, Engine, Insert, Table, bindparam, func, selec
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
+from importer.adapters.store.group_commit import GroupCommit
 from importer.adapters.store.sql_engine import BEGIN
 from importer.adapters.store.tables import leases
 from importer.ports.leases import Lease, LeaseLost
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 
 class Database:
-    """Holds the engine. Thread-safe: each transaction uses its own connection."""
+    """Holds the engine. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        # SQLite allows one writer at a time, and waiting writers poll with growing delays. A lock wakes the
-        # threads of one process immediately.
-        self._write_lock: AbstractContextManager[object] = Lock() if is_sqlite(engine) else nullcontext()
+        self._group_commit = GroupCommit(self._connect)
+        # SQLite allows one writer at a time: every write of the process joins. On PostgreSQL those under a
+        # lease do, which lock nothing that writes of another process lock in another order.
+        self._all_join = is_sqlite(engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -45,14 +46,20 @@ class Database:
 
         With a lease: raises LeaseLost before the block unless the lease is still held; no other process can
         acquire it until the transaction ends. Raises OwnDiskFull if the database has no space left, and
-        DatabaseUnavailable.
+        DatabaseUnavailable. Threads may share a transaction (`group_commit.py`).
         """
-        with self._write_lock, _NamingFaults(), self.engine.connect() as connection:
-            connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
-            with connection.begin():
-                if lease is not None:
-                    _require(connection, lease)
+        if lease is not None:
+            with _NamingFaults(), self._group_commit.joining(partial(_require, lease), lease) as connection:
                 yield connection
+        elif self._all_join:
+            with _NamingFaults(), self._group_commit.joining() as connection:
+                yield connection
+        else:
+            with _NamingFaults(), self._connect() as connection, connection.begin():
+                yield connection
+
+    def _connect(self) -> Connection:
+        return self.engine.connect().execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
 
     def ping(self) -> None:
         """Raises DatabaseUnavailable if the database does not respond."""
@@ -172,7 +179,7 @@ _HELD: Final = (  # built once: it runs before every batch
 )
 
 
-def _require(connection: Connection, lease: Lease) -> None:
+def _require(lease: Lease, connection: Connection) -> None:
     parameters = {"lease_name": lease.name, "lease_owner": lease.owner, "lease_fence": lease.fence}
     if connection.execute(_HELD, parameters).first() is None:
         raise LeaseLost(lease.name)
