@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 BEGIN: Final = "sqlite_begin"
 """Execution option: the statement that begins a transaction on SQLite."""
@@ -23,6 +24,9 @@ _CACHE_KIB: Final = 256
 """Per connection, and each thread has one. A larger cache would only duplicate the operating system's."""
 
 _BUSY_TIMEOUT_S: Final = 60.0
+_FRESH_S: Final = 1.0
+"""A connection that was used so recently is not tried before it is used again."""
+
 _ACCEPTED: Final = "sqlite:////var/lib/mailhaul/mailhaul.db or postgresql://user@host/database"
 
 
@@ -48,15 +52,33 @@ def _open_postgresql(url: URL, answer_within_s: float | None) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
-        pool_pre_ping=True,  # the server may have restarted
-        pool_size=8,
-        max_overflow=24,
+        pool_size=24,
+        max_overflow=8,  # opening one costs more than some transactions, and these are closed after each
+        pool_use_lifo=True,
         connect_args={name: value for name, value in limits.items() if name not in url.query},
     )
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_ping_if_idle, engine))
     if answer_within_s is not None:
         event.listen(engine, "do_connect", partial(_connect_patiently, answer_within_s))
         event.listen(engine, "connect", partial(_limit_statements, answer_within_s))
     return engine
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ping_if_idle(engine: Engine, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """The server may have restarted since. SQLAlchemy's own `pool_pre_ping` asks before each transaction,
+    which is a round trip more for each."""
+    used_at = record.info.get("used_at")
+    if used_at is None or time.monotonic() - used_at < _FRESH_S:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as lost:
+        raise InvalidatePoolError from lost
 
 
 def _network_limits(answer_within_s: float) -> dict[str, int]:
