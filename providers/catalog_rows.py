@@ -166,10 +166,20 @@ class _Row:
         pages = self._row.get("pages", {})
         if not isinstance(pages, Mapping) or not set(pages) <= {id_ for id_, _, _ in steps}:
             raise self._error("pages", "is not a table from steps of this row to addresses")
-        for page in pages.values():
-            if not isinstance(page, str) or not page.startswith("https://"):
+        by_language = {
+            id_: page if isinstance(page, Mapping) else {"en": page} for id_, page in pages.items()
+        }
+        for page in by_language.values():
+            if "en" not in page or not set(page) <= set(LANGUAGES):
+                raise self._error("pages", "holds a table without en, or with an unknown language")
+            if not all(isinstance(url, str) and url.startswith("https://") for url in page.values()):
                 raise self._error("pages", "holds something that does not start with https://")
-        return tuple(Step(id_, texts, pages.get(id_, ""), kind) for id_, texts, kind in steps)
+
+        def step(id_: str, texts: LocalizedText, kind: LoginKind | None) -> Step:
+            others = dict(by_language.get(id_, {"en": ""}))
+            return Step(id_, texts, others.pop("en"), kind, others)
+
+        return tuple(step(*told) for told in steps)
 
     def _limits(self) -> ProviderLimits:
         value = self._row.get("limits", {})

@@ -114,7 +114,7 @@ class Discovery:
             "password": provider.password.value,
             "sign_in": provider.sign_in,
             "first": [
-                {"step": step.texts.in_language(language), "page": step.page or None}
+                {"step": step.texts.in_language(language), "page": step.page_in(language) or None}
                 for step in provider.steps_for(login)
             ],
             "way": login.value,

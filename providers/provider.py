@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -40,13 +41,19 @@ class LoginKind(StrEnum):
 class Step:
     """A step for the owner before the login.
 
-    `page` is its URL, or ""; `login_kind` None means every kind of login.
+    `page` is its URL, or "", and `other_pages` those in other languages than English, by code; `login_kind`
+    None means every kind of login.
     """
 
     id: str
     texts: LocalizedText
     page: str = ""
     login_kind: LoginKind | None = None
+    other_pages: Mapping[str, str] = field(default_factory=dict)
+
+    def page_in(self, language: str) -> str:
+        """The page for a language tag (`de`, `de-CH`); `page` if the host has none in that language."""
+        return self.other_pages.get(language.partition("-")[0].lower(), self.page)
 
 
 class PasswordKind(StrEnum):

@@ -83,7 +83,7 @@ def _lines(discovery: Discovery, mailbox: str, language: str, login: LoginKind) 
     if steps:
         lines += ["", "First:"]
         for number, step in enumerate(steps, start=1):
-            page = f" ({text_views.plain(step.page)})" if step.page else ""
+            page = f" ({text_views.plain(step.page_in(language))})" if step.page else ""
             lines.append(f"  {number}. {text_views.plain(step.texts.in_language(language), 500)}{page}")
     facts = _facts(provider)
     return [*lines, "", "Good to know:", *(f"  {line}" for line in facts)] if facts else lines

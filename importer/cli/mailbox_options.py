@@ -102,7 +102,7 @@ def _discovered_account(
     for step in () if signs_in else provider.steps_for(LoginKind.PASSWORD):
         stderr.print(
             f"  {escape(step.texts.in_language(argument_language()))}"
-            + (f" {escape(step.page)}" if step.page else "")
+            + (f" {escape(step.page_in(argument_language()))}" if step.page else "")
         )
     return Account(mailbox, provider.login_name(mailbox), endpoint, public_only=True)
 

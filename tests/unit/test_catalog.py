@@ -153,6 +153,9 @@ def test_one_row_defines_a_host() -> None:
         ('steps = ["imap-switch"]', 'sign_in_steps = ["x"]', "row “old”", "sign_in_steps"),
         ("https://help", "http://help", "row “old”", "pages"),
         ("{ imap-switch =", "{ other =", "row “old”", "pages"),
+        ('"https://help.old.example/imap"', '{ de = "https://hilfe.old.example" }', "row “old”", "pages"),
+        ('"https://help.old.example/imap"', '{ en = "https://x", xx = "https://y" }', "row “old”", "pages"),
+        ('"https://help.old.example/imap"', '{ en = "https://x", de = "http://y" }', "row “old”", "pages"),
         ("connections = 4", "connections = 0", "row “old”", "limits"),
         ("connections = 4", "connection = 4", "row “old”", "limits"),
         ("connections = 4", "connections = true", "row “old”", "limits"),
@@ -269,3 +272,19 @@ def test_each_login_method_has_its_own_steps(catalog: Catalog) -> None:
 
 def test_every_quirk_is_documented() -> None:
     assert set(MEANINGS) == set(Quirk)
+
+
+@pytest.mark.parametrize(
+    ("language", "host"),
+    [
+        ("de", "hilfe.gmx.net"),
+        ("de-CH", "hilfe.gmx.net"),
+        ("en", "support.gmx.com"),
+        ("fr", "support.gmx.com"),
+    ],
+)
+def test_a_step_leads_to_a_page_in_the_readers_language(catalog: Catalog, language: str, host: str) -> None:
+    provider = catalog.for_address("ada@gmx.de")
+    assert provider is not None
+    [page] = [step.page_in(language) for step in provider.steps if step.page]
+    assert page.startswith(f"https://{host}/")
