@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 from importer.bootstrap import access_of, directory, queued
 from importer.cli import live_watch, options, text_views
@@ -20,7 +21,6 @@ from importer.domain.csv_import.import_rows import BATCH_ROWS, Parsed, split
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.import_options import Choices
 from importer.domain.people.actor import Actor
-from importer.domain.reporting.formatting import counted
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.csv_template import csv_template, workbook_template
 from importer.i18n.row_problem_texts import headings, row_problem_json, row_problem_text
@@ -148,7 +148,13 @@ def template(file: Path | None, language: str | None) -> None:
         raise Usage(f"{file} exists already; name another file or remove it first.") from None
     except OSError as error:
         raise Usage(f"{file} cannot be written: {error.strerror}.") from None
-    stderr.print(f"Wrote {file}. Fill in one line for each mailbox, then: mailhaul batch {file}")
+    stderr.print(
+        Text(
+            words.gettext(
+                "Wrote %(file)s. Fill in one line for each mailbox, then: mailhaul batch %(file)s", file=file
+            )
+        )
+    )
 
 
 def _content(file: Path) -> bytes:
@@ -181,7 +187,8 @@ def _write_annotated(words: CatalogTranslator, file: Path, parsed: Parsed, out: 
         out.write_text(content, encoding="utf-8-sig", newline="")
     except OSError as error:
         raise Usage(f"--annotate: {out} cannot be written: {error.strerror}.") from None
-    stderr.print(f"Wrote {out}: correct its rows, fill in the passwords and submit it.")
+    wrote = words.gettext("Wrote %(file)s: correct its rows, fill in the passwords and submit it.", file=out)
+    stderr.print(Text(wrote))
 
 
 def _print_problems(
@@ -202,11 +209,24 @@ def _print_problems(
     text_views.print_row_notes(words, parsed)
     if starts:
         return
-    stderr.print("Nothing was started.")
+    said = [words.gettext("Nothing was started.")]
     if good := len(parsed.good_rows):
-        stderr.print(f"{counted(good, 'row')} can be started as they are, with --skip-bad-rows.")
+        said.append(
+            words.ngettext(
+                "%(num)s row can be started as it is, with `--skip-bad-rows`.",
+                "%(num)s rows can be started as they are, with `--skip-bad-rows`.",
+                good,
+            )
+        )
     if parsed.row_count > BATCH_ROWS and not split_:
-        stderr.print(f"With --split, the {parsed.row_count} rows are submitted in batches of {BATCH_ROWS}.")
+        said.append(
+            words.gettext(
+                "With `--split`, the %(rows)s rows are submitted in batches of %(most)s.",
+                rows=words.number(parsed.row_count),
+                most=BATCH_ROWS,
+            )
+        )
+    stderr.print(Text("\n".join(said)))
 
 
 def _print_submissions(
@@ -217,8 +237,8 @@ def _print_submissions(
     links = owner_consent.links(deps, (row.import_ for row in submitted))
     if not as_json:
         for row in submitted:
-            text_views.print_submitted_row(row)
-        text_views.print_consent_links(links)
+            text_views.print_submitted_row(words, row)
+        text_views.print_consent_links(words, links)
     if wait:
         raise exit_with(
             live_watch.watch_and_report(words, deps, [row.import_.id for row in submitted], as_json=as_json)

@@ -110,8 +110,8 @@ def retry(
         actor = replace(console_actor(settings), notify="", language="")
         submitted = _resubmitted(deps, actor, import_, source_password, destination_password)
         record_operator(deps, AuditAction.IMPORT_START, [submitted.import_.id])
-        text_views.print_submitted_row(submitted)
-        text_views.print_consent_links(owner_consent.links(deps, [submitted.import_]))
+        text_views.print_submitted_row(words, submitted)
+        text_views.print_consent_links(words, owner_consent.links(deps, [submitted.import_]))
 
 
 @click.command

@@ -115,7 +115,8 @@ def submit(
         settings, mailboxes, sign_in=sign_in_method(access_of(settings), organisation=True)
     )
     import_options = settings.import_options.choose(choices)
-    text_views.print_label_rules(texts(settings.language, settings.time_zone), [row], import_options)
+    words = texts(settings.language, settings.time_zone)
+    text_views.print_label_rules(words, [row], import_options)
     with queued(settings) as deps:
         submission = submit_rows(
             deps,
@@ -133,5 +134,5 @@ def submit(
         facts = {"id": import_.id, "batch_id": import_.batch_id, "fate": submitted.outcome.value}
         click.echo(json.dumps({**facts, "consent_links": links.get(import_.id, {})}))
     else:
-        text_views.print_submitted_row(submitted)
-        text_views.print_consent_links(links)
+        text_views.print_submitted_row(words, submitted)
+        text_views.print_consent_links(words, links)

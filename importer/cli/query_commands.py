@@ -104,7 +104,7 @@ def list_(
         )
     elif imports:
         stdout.print(ImportList(words, imports, now, with_batch=True))
-        text_views.print_consent_links(links)
+        text_views.print_consent_links(words, links)
         if len(found) > limit:
             more = words.gettext("There are more. The next ones: add `--after %(id)s`.", id=imports[-1].id)
             stdout.print(Text(more, style="bold"), soft_wrap=True)
@@ -144,7 +144,7 @@ def show(id_: str, language: str | None, data: Path | None, as_json: bool) -> No
         )
     else:
         _print_state(words, result, now, besides="show")
-        text_views.print_consent_links(links)
+        text_views.print_consent_links(words, links)
 
 
 @click.command

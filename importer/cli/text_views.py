@@ -9,21 +9,22 @@ from typing import Final
 
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from importer.cli.exit_codes import stderr, stdout
+from importer.cli.import_list import address_lines
 from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Parsed, Row
 from importer.domain.import_options import ImportOptions
 from importer.domain.model import Import
 from importer.domain.reporting.explanation import Action, Explanation
 from importer.domain.reporting.formatting import (
-    counted,
     printable,
 )
 from importer.i18n.explanation_texts import explanation_texts
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.row_problem_texts import headings, row_problem_text
-from importer.i18n.translations import CatalogTranslator
+from importer.i18n.translations import N_, CatalogTranslator
 from importer.service.access.owner_consent import Links
 from importer.service.imports.submit import RowOutcome, SubmittedRow
 from providers.catalog import Catalog
@@ -78,45 +79,49 @@ def print_explanation(texts: CatalogTranslator, import_: Import, explanation: Ex
     stdout.print(table)
 
 
-def print_submitted_row(submitted: SubmittedRow) -> None:
-    """The outcome of one submitted row."""
-    line = f"line {submitted.row.line}: " if submitted.row.line else ""
-    outcomes = {
-        RowOutcome.STARTED: "[green]started[/]",
-        RowOutcome.DONE: "already complete; nothing to do (--again starts it again, to copy new mail)",
-        RowOutcome.UNDER_WAY: "already under way",
-        RowOutcome.PASSWORD_UPDATED: "under way, continues with the new password",
-    }
-    import_ = submitted.import_
-    stdout.print(
-        f"{line}{_addresses(import_)}  [bold]{import_.id}[/]  {outcomes[submitted.outcome]}",
-        soft_wrap=True,
-    )
+_OUTCOMES: Final = {
+    RowOutcome.STARTED: N_("started"),
+    RowOutcome.DONE: N_("already complete: nothing to do (`--again` starts it again, to copy new mail)"),
+    RowOutcome.UNDER_WAY: N_("already under way"),
+    RowOutcome.PASSWORD_UPDATED: N_("under way, continues with the new password"),
+}
+
+
+def print_submitted_row(texts: CatalogTranslator, submitted: SubmittedRow) -> None:
+    """The outcome of one submitted row, with its addresses below."""
+    import_, line = submitted.import_, submitted.row.line
+    head = Text(import_.id, style="bold")
+    if line:
+        head = Text.assemble(texts.gettext("line %(num)s", num=line), "  ", head)
+    style = "green" if submitted.outcome is RowOutcome.STARTED else ""
+    stdout.print(Text.assemble(head, "  ", (texts.gettext(_OUTCOMES[submitted.outcome]), style)))
+    stdout.print(*address_lines(import_, stdout.width), sep="\n")
 
 
 def print_choices(texts: CatalogTranslator, imports: Iterable[Import]) -> None:
     """The choices made for each import, as far as they have an effect."""
     for import_ in imports:
+        choices = list(chosen_options(texts, import_.options))
         if import_.has_labels:
-            stdout.print(f"{import_.id}  labels: {_label_rule(texts, import_.options)}", soft_wrap=True)
-        for title, value in chosen_options(texts, import_.options):
-            stdout.print(f"{import_.id}  {title}: {plain(value, 400)}", soft_wrap=True)
+            choices.insert(0, (texts.gettext("Labels"), _label_rule(texts, import_.options)))
+        for title, value in choices:
+            stdout.print(Text(f"{import_.id}  {title}: {printable(value, 400)}"))
 
 
 def _label_rule(texts: CatalogTranslator, import_options: ImportOptions) -> str:
     return word_sentences(texts, "labels", import_options.labels)
 
 
-def print_consent_links(links: Links) -> None:
-    """The links with which owners sign in, for the operator to forward."""
+def print_consent_links(texts: CatalogTranslator, links: Links) -> None:
+    """The links with which owners sign in, for the operator to forward; each in one piece."""
     for import_id, by_side in links.items():
         for side, link in by_side.items():
-            mailbox = "old" if side is Side.SOURCE else "new"
-            stdout.print(
-                f"[yellow]…[/] {import_id} waits for the owner of the {mailbox} mailbox to sign in:"
-                f" {plain(link)}",
-                soft_wrap=True,
+            waits = (
+                texts.gettext("waits for the owner of the old mailbox to sign in:")
+                if side is Side.SOURCE
+                else texts.gettext("waits for the owner of the new mailbox to sign in:")
             )
+            stdout.print(f"[yellow]…[/] {import_id} {waits} {plain(link)}", soft_wrap=True)
 
 
 def print_label_rules(texts: CatalogTranslator, rows: Sequence[Row], import_options: ImportOptions) -> None:
@@ -129,10 +134,9 @@ def print_label_rules(texts: CatalogTranslator, rows: Sequence[Row], import_opti
         if provider is not None and Quirk.LABELS in provider.quirks
     }
     for rule, name in rules.items():
-        stderr.print(
-            f"Labels at {name}: {word_sentences(texts, 'labels', rule)} [dim]--labels chooses.[/]",
-            soft_wrap=True,
-        )
+        at_host = texts.gettext("Labels at %(host)s:", host=name)
+        choose = texts.gettext("`--labels` chooses.")
+        stderr.print(f"{at_host} {word_sentences(texts, 'labels', rule)} [dim]{choose}[/]", soft_wrap=True)
 
 
 def print_row_problems(texts: CatalogTranslator, parsed: Parsed, *, to_stderr: bool = False) -> None:
@@ -141,7 +145,12 @@ def print_row_problems(texts: CatalogTranslator, parsed: Parsed, *, to_stderr: b
     for problem in parsed.problems[:PROBLEMS_SHOWN]:
         out.print(f"[red]✗[/] {_row_problem(texts, parsed, problem)}", soft_wrap=True)
     if (more := len(parsed.problems) - PROBLEMS_SHOWN) > 0:
-        out.print(f"… and {counted(more, 'more problem')} (--annotate marks all of them)")
+        problems = texts.ngettext(
+            "… and %(num)s more problem (`--annotate` marks all of them)",
+            "… and %(num)s more problems (`--annotate` marks all of them)",
+            more,
+        )
+        out.print(Text(problems))
 
 
 def print_row_notes(texts: CatalogTranslator, parsed: Parsed) -> None:
@@ -149,7 +158,7 @@ def print_row_notes(texts: CatalogTranslator, parsed: Parsed) -> None:
     for note in parsed.notes[:PROBLEMS_SHOWN]:
         stderr.print(f"[yellow]![/] {_row_problem(texts, parsed, note)}", soft_wrap=True)
     if (more := len(parsed.notes) - PROBLEMS_SHOWN) > 0:
-        stderr.print(f"… and {counted(more, 'more note')}")
+        stderr.print(Text(texts.ngettext("… and %(num)s more note", "… and %(num)s more notes", more)))
 
 
 def _row_problem(texts: CatalogTranslator, parsed: Parsed, problem: RowProblem) -> str:
