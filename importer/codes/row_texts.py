@@ -207,6 +207,11 @@ _NOTES: Final = (
         "Remove the # to include it.",
     ),
     TextRow("column_ignored", "The column “%(name)s” is not read.", "It may stay."),
+    TextRow(
+        "column_ignored.more",
+        ("%(num)s more column is not read.", "%(num)s more columns are not read."),
+        "They may stay.",
+    ),
 )
 """What is worth a look, and prevents nothing."""
 

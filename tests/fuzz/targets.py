@@ -39,7 +39,9 @@ from importer.adapters.mail.addresses import mailbox
 from importer.adapters.mail.compose import TemplateComposer
 from importer.adapters.mail.mime_message import Envelope, wire_message
 from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.csv_import.corrections import corrected, passwords_from
 from importer.domain.csv_import.csv_files import annotate
+from importer.domain.csv_import.csv_reader import read
 from importer.domain.csv_import.import_rows import split
 from importer.domain.csv_import.row_parser import parse, parse_cells
 from importer.domain.model import (
@@ -166,14 +168,20 @@ def _problems_shown(problems: Sequence[Any]) -> None:
 
 
 def csv_file(data: bytes) -> None:
-    """Problems or as many rows as the file has; the annotated file has the same rows."""
+    """Problems or as many rows as the file has; good rows have no problem; the annotated file has the same
+    rows, and gets its passwords back."""
     for max_rows in (25, None):
         parsed = parse(data, catalog=LOOKUPS, destination=Endpoint("imap.new.example"), max_rows=max_rows)
         LOOKUPS.expected.clear()
         assert parsed.problems or len(parsed.rows) == parsed.row_count
         assert sum(len(batch) for batch in split(parsed.rows)) == len(parsed.rows)
-        _problems_shown(parsed.problems)
-    annotate(parsed, partial(row_problem_text, texts("de")), "Problem").encode("utf-8")
+        _problems_shown((*parsed.problems, *parsed.notes))
+        assert not {row.line for row in parsed.good_rows} & {problem.line for problem in parsed.problems}
+    marked = annotate(parsed, partial(row_problem_text, texts("de")), "Problem").encode("utf-8")
+    again = read(marked, max_bytes=2**21)
+    if parsed.sheet.columns and not parsed.sheet.problems:
+        assert [r.line for r in again.records] == [r.line for r in parsed.sheet.records]
+    corrected(again, passwords_from(parsed.sheet, again))
 
 
 def server(data: bytes) -> None:
@@ -481,7 +489,22 @@ TARGETS: Final = (
         (b"* LIST (", b'"/" ', b"NIL ", b"&AOQ-", b"&", b"INBOX", b"\\Noselect", b"{3}\r\n"),
     ),
     Target(
-        "csv_file", csv_file, 30, (b"source_address", b'"', b";", b"\t", b"#", b"=1+1", b"imaps://", b"@")
+        "csv_file",
+        csv_file,
+        30,
+        (
+            b"source_address",
+            b'"',
+            b";",
+            b"\t",
+            b"#",
+            b"=1+1",
+            b"imaps://",
+            b"@",
+            b"sep=;",
+            b"Alte Adresse",
+            b"'+",
+        ),
     ),
     Target("server", server, 130, (b"imaps://", b"imap://", b"@", b":993", b"[::1]", b"%40", b"?", b"/")),
     Target("catalog", catalog, 30, (b"[[provider]]\n", b"[text.x]\n", b'"""', b"= 1\n", b"id = ")),

@@ -36,6 +36,7 @@ _DELIMITERS: Final = (",", ";", "\t", "|")
 _SEPARATORS: Final = "".join(_DELIMITERS)
 _HEADER_LINES: Final = 20  # records in which the header is looked for, below the name of a table
 _MAX_HEADER_PROBLEMS: Final = 20
+_MAX_UNKNOWN: Final = 20  # columns that are named, and compared with known names
 _ROWS_COMPARED: Final = 50  # when the delimiter of the rows is found
 HEADER: Final = ",".join(USUAL_COLUMNS)
 _MAY_BE_LEFT_OUT: Final = frozenset({*SERVER_COLUMNS, *OPTIONAL_COLUMNS, PROBLEM_COLUMN, ""})
@@ -252,7 +253,8 @@ def _header_problems(header: _Header) -> Iterator[RowProblem]:
     for column, times in Counter(filter(None, header.columns)).items():
         if times > 1:
             yield RowProblem(line, column, Text("repeated_column", name=column, number=times))
-    misspelled = {name: likely for name in _unknown(header) if (likely := _misspelled(name, header))}
+    unknown = _unknown(header)[:_MAX_UNKNOWN]
+    misspelled = {name: likely for name in unknown if (likely := _misspelled(name, header))}
     for name, likely in misspelled.items():
         shown = _shown(name)
         yield RowProblem(line, shown, Text("unknown_column", name=shown, column=likely))
@@ -266,10 +268,13 @@ def _header_problems(header: _Header) -> Iterator[RowProblem]:
 
 def _header_notes(header: _Header) -> Iterator[RowProblem]:
     """The columns that are not read."""
-    for name in filter(None, _unknown(header)):
+    unknown = list(filter(None, _unknown(header)))
+    for name in unknown[:_MAX_UNKNOWN]:
         if not _misspelled(name, header):
             shown = _shown(name)
             yield RowProblem(header.line, shown, Text("column_ignored", name=shown))
+    if more := len(unknown[_MAX_UNKNOWN:]):
+        yield RowProblem(header.line, "", Text("column_ignored.more", number=more))
 
 
 def _unknown(header: _Header) -> list[str]:
@@ -341,7 +346,7 @@ def _raw_of(row: WorkbookRow) -> _Raw:
 
 def _sheet(header: _Header, raws: Iterable[_Raw], *, guessed_encoding: bool) -> Sheet:
     problems = list(islice(_header_problems(header), _MAX_HEADER_PROBLEMS))
-    notes = list(islice(_header_notes(header), _MAX_HEADER_PROBLEMS)) if header.known else []
+    notes = list(_header_notes(header)) if header.known else []
     if problems:
         return Sheet(header.delimiter, header.line, problems=tuple(problems), notes=tuple(notes))
     records: list[Record] = []
