@@ -61,6 +61,10 @@ _FILE: Final = (
         " server that you leave out.",
     ),
     TextRow(
+        "cell_count.shifted",
+        "The cells of the line are shifted: there is an address in the column of a password.",
+    ),
+    TextRow(
         "no_rows",
         "There is no row in the file.",
         "Write one line for each mailbox, below the names of the columns.",

@@ -215,6 +215,20 @@ def test_a_bad_row_that_begins_with_a_hash_is_not_lost() -> None:
     ]
 
 
+def test_a_comment_that_lists_columns_is_no_header() -> None:
+    assert mailboxes(read(f"#\n{BOTH}")) == PAIR
+    sentence = "# Als erste Zeile: Alte Adresse;Altes Passwort;Alter Server;Neue Adresse;Neues Passwort"
+    assert (
+        mailboxes(
+            read(
+                f"{sentence}\nsource_address;source_password;destination_address;New password\n"
+                + f"{ANNA}\n{BERND}".replace(";;", ";")
+            )
+        )
+        == PAIR
+    )
+
+
 def test_a_row_above_the_header_is_not_lost() -> None:
     parsed = read(f"{BERND}\n{HEADER}\n{ANNA}")
     assert [(p.line, p.rule) for p in parsed.problems] == [(1, "row_above_header")]
@@ -246,6 +260,16 @@ def test_a_column_without_a_name_is_not_left_out_if_it_has_content() -> None:
     assert mailboxes(read(f";{HEADER}\n;{ANNA}\n;{BERND}")) == PAIR
     [problem] = read(f";{HEADER}\n;{ANNA}\n2;{BERND}").problems
     assert problem.text.code == "unknown_column.unnamed"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["anna@old.example;ge;heim;;anna@new.example;neu-1", "geheim-1;anna@old.example;;anna@new.example;x;"],
+)
+def test_a_row_whose_cells_are_shifted_is_not_taken_apart(line: str) -> None:
+    parsed = read(f"{HEADER};Name\n{line}")
+    assert [(p.line, p.column, p.text.code) for p in parsed.problems] == [(2, "", "cell_count.shifted")]
+    assert parsed.sheet.records[0].cells is None
 
 
 def test_a_missing_password_column_is_one_problem() -> None:

@@ -235,8 +235,9 @@ def _as_header(raw: _Raw, delimiter: str) -> _Header:
         names[0] = names[0].lstrip("#")
     while names and not names[-1]:
         names.pop()
-    is_row = any("@" in name for name in names)
-    columns = tuple("" if is_row else column_of(name) for name in names)
+    # A sentence behind # may list the names of columns: then it does not begin with one.
+    is_none = any("@" in name for name in names) or (raw.is_comment and not any(map(column_of, names[:1])))
+    columns = tuple("" if is_none else column_of(name) for name in names)
     return _Header(delimiter, raw.line, tuple(names), columns, wrapped=unwrapped is not raw)
 
 
@@ -382,8 +383,18 @@ def _record(raw: _Raw, header: _Header) -> tuple[Record, RowProblem | None]:
     if too_many or not _MAY_BE_LEFT_OUT.issuperset(missing):
         text = Text("cell_count", cells=len(raw.cells), columns=len(columns))
         return Record(raw.line, None), RowProblem(raw.line, "", text)
-    filled = zip_longest(columns, cells, fillvalue="")
-    return Record(raw.line, {column: cell for column, cell in filled if column}), None
+    by_column = {column: cell for column, cell in zip_longest(columns, cells, fillvalue="") if column}
+    if _is_shifted(by_column):
+        return Record(raw.line, None), RowProblem(raw.line, "", Text("cell_count.shifted"))
+    return Record(raw.line, by_column), None
+
+
+def _is_shifted(cells: Mapping[str, str]) -> bool:
+    """Whether an address is in the column of a password, and missing in its own."""
+    passwords = (cells.get(column, "") for column in PASSWORD_COLUMNS)
+    return any(_ADDRESS_LIKE.fullmatch(cell.strip()) for cell in passwords) and any(
+        "@" not in cells.get(column, "") for column in ADDRESS_COLUMNS
+    )
 
 
 def _filled_without_name(raw: _Raw, header: _Header) -> bool:

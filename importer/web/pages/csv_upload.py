@@ -224,7 +224,7 @@ def _upload_page(guest: Guest, problem: str = "") -> Response:
         ),
         header=header_line(guest.visitor.texts.language),
         max_rows=PAGE_ROWS,
-        unfinished=bool(guest.session_data.file_batches),
+        unfinished=bool(guest.session_data.corrections.left_out),
     )
 
 
