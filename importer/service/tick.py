@@ -12,7 +12,10 @@ from importer.service.imports.reopen import erase_expired_grants
 
 TICK_LEASE: Final = timedelta(seconds=10)
 RING_INTERVAL: Final = timedelta(minutes=1)
-"""Minimum time between two rings for an import; until then it is probably still in the queue."""
+"""Minimum time between two rings for an import that stays due: it is probably still in the queue."""
+
+CLEANING_INTERVAL: Final = timedelta(seconds=15)
+"""How often a process looks for missing summaries and for what is too old to keep."""
 
 WORKER_REMEMBERED: Final = timedelta(hours=1)
 """How long `doctor` reports a worker that ended without a word."""
@@ -27,6 +30,7 @@ class Tick:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self._rung: dict[ImportId, datetime] = {}
+        self._cleaned_at: datetime | None = None
 
     def __call__(self) -> None:
         """Ring for due imports without a lease holder, and for due mails and webhook calls.
@@ -39,20 +43,28 @@ class Tick:
             return
         try:
             self._ring(now)
-            _post_missing_summaries(deps, now)
-            deps.store.sweep(now)
-            erase_expired_grants(deps)
-            deps.store.sweep_audit_events(now - deps.audit_kept)
-            deps.store.forget_workers_silent_since(now - WORKER_REMEMBERED)
+            if self._cleaned_at is None or now - self._cleaned_at >= CLEANING_INTERVAL:
+                self._clean(now)
+                self._cleaned_at = now
             mails = deps.outgoing_mail is not None and deps.store.due_notices(now, limit=1)
             if mails or (deps.webhook_sender is not None and deps.store.due_calls(now, limit=1)):
                 deps.queue.ring_mail()
         finally:
             deps.store.release(lease)
 
+    def _clean(self, now: datetime) -> None:
+        deps = self._deps
+        _post_missing_summaries(deps, now)
+        deps.store.sweep(now)
+        erase_expired_grants(deps)
+        deps.store.sweep_audit_events(now - deps.audit_kept)
+        deps.store.forget_workers_silent_since(now - WORKER_REMEMBERED)
+
     def _ring(self, now: datetime) -> None:
         due = self._deps.store.due_imports(now)
-        recently = {id_: at for id_, at in self._rung.items() if now - at < RING_INTERVAL}
+        # One that was not due in between was taken: if it is due now, its worker died or the leg left work.
+        waiting = self._rung.keys() & set(due)
+        recently = {id_: at for id_, at in self._rung.items() if id_ in waiting and now - at < RING_INTERVAL}
         for import_id in due:
             if import_id not in recently:
                 self._deps.queue.ring(import_id)

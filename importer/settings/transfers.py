@@ -23,7 +23,7 @@ class TransferSettings(MailSettings):
         whole(1, 3000),
     )
     lease_seconds: int = setting(
-        60,
+        20,
         "How long an import stays reserved for a worker that no longer responds.",
         "a whole number from 5 to 3600",
         whole(5, 3600),
@@ -84,7 +84,7 @@ class TransferSettings(MailSettings):
         whole(1, 64),
     )
     tick_seconds: int = setting(
-        15,
+        5,
         "Seconds between a worker's checks for due imports and mails.",
         "a whole number from 1 to 3600",
         whole(1, 3600),

@@ -28,6 +28,7 @@ from tests.rehearsal.fill import connect
 from tests.rehearsal.hosts import User
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import wait_until
+from tests.rehearsal.postgres import fresh_database
 from tests.rehearsal.processes import kill_group, start_group, stop_group
 from tests.rehearsal.valkey import Valkey
 
@@ -106,6 +107,45 @@ def test_a_killed_worker_loses_and_duplicates_nothing(
         assert row["state"] == "complete"
         assert row["totals"]["adds_up"]
         assert row["totals"]["found"] == 600
+
+
+TAKE_OVER_S = 30.0
+
+
+@pytest.mark.parametrize("kept_in", ["sqlite and the embedded queue", "postgresql and valkey"])
+def test_the_import_of_a_killed_worker_runs_again_within_half_a_minute(
+    kept_in: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    old_host: Dovecot,
+    new_host: Dovecot,
+    make_user: MakeUser,
+) -> None:
+    """With the default settings, and another worker that has a free thread."""
+    installation = Installation(
+        tmp_path, {"CA_FILE": str(new_host.ca_file), "BATCH_MESSAGES": "1", "LANES": "1"}
+    )
+    if kept_in.startswith("postgresql"):
+        installation.settings["DATABASE_URL"] = fresh_database(request.getfixturevalue("postgres_url"))
+        installation.settings["REDIS_URL"] = request.getfixturevalue("valkey_url")
+        installation.run("migrate")
+    old, new = filled(make_user, old_host, 1), make_user(new_host)
+    worker = installation.start_worker()
+    try:
+        batch = installation.json("batch", str(installation.csv("people.csv", [(old, new)])))
+        assert wait_until(lambda: stored([new]) > 20, timeout_s=60)
+        with installation.worker():
+            assert wait_until(lambda: installation.log().count("worker.started") == 2, timeout_s=60)
+            kill_group(worker)
+            killed_at, before = time.monotonic(), stored([new])
+            assert before < 600
+            assert wait_until(lambda: stored([new]) > before, timeout_s=2 * TAKE_OVER_S, every_s=0.2)
+            took_s = time.monotonic() - killed_at
+            installation.run("watch", batch[0]["batch_id"])
+    finally:
+        kill_group(worker)
+    assert took_s <= TAKE_OVER_S
+    assert compare(old.read(), new.read(), folder_map=LANDS_IN) == []
 
 
 @pytest.mark.sampled(1)

@@ -591,6 +591,20 @@ def test_a_backlog_is_not_queued_again_at_every_tick(office: Office) -> None:
     assert office.queue.take() == [import_id, import_id]
 
 
+def test_an_import_whose_worker_died_is_rung_at_the_next_tick(office: Office) -> None:
+    """Also if a tick rang for it shortly before it was taken."""
+    _, import_id = office.submit()
+    office.queue.take()
+    tick = Tick(office.deps)
+    tick()
+    assert office.queue.take() == [import_id]
+    assert office.store.acquire(f"import:{import_id}", "killed", timedelta(seconds=20))
+    for rung in ([], [], [], [import_id], []):
+        office.clock.sleep(6)
+        tick()
+        assert office.queue.take() == rung
+
+
 def test_a_lost_summary_is_posted_within_a_day_and_only_for_a_submitter(office: Office) -> None:
     other = Account("grace@old.example", "grace@old.example", Endpoint("imap.old.example"))
     office.sessions = Sessions(

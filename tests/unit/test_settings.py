@@ -85,7 +85,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "HOST_CONNECTIONS": ("40", 40),
         "DAILY_LIMITS": ("google=7/0, b=0/9", {"google": (7, None), "b": (None, 9)}),
         "WORKER_THREADS": ("2", 2),
-        "TICK_SECONDS": ("5", 5),
+        "TICK_SECONDS": ("7", 7),
         "IMAP_TIMEOUT_SECONDS": ("9", 9),
         "OPENID_ISSUER": ("https://login.example/", "https://login.example/"),
         "OPENID_CLIENT_ID": ("haul", "haul"),

@@ -34,7 +34,7 @@ MASTER_PATIENCE: Final = timedelta(days=1)
 """How long a master user that is refused at a mailbox that it opened before counts as the operator's fault;
 then the mailbox is gone."""
 
-MAILBOX_BUSY_WAIT: Final = timedelta(seconds=10)
+MAILBOX_BUSY_WAIT: Final = timedelta(seconds=5)
 """Until an import asks again whether the other one that writes to its mailbox is done."""
 
 SLOT_WAIT: Final = timedelta(seconds=10)
