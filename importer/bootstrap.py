@@ -61,6 +61,9 @@ if TYPE_CHECKING:
 LARGEST_MESSAGE_BYTES: Final = MAX_LITERAL_BYTES
 """Size of the largest message that can be copied."""
 
+MISSED_REPORTS: Final = 3
+SHORTEST_SILENCE: Final = timedelta(minutes=1)
+
 READINESS_PATIENCE_S: Final = 5.0
 """How long the database may be silent before a process counts as not ready."""
 
@@ -378,6 +381,11 @@ def missing_columns(settings: Settings) -> list[str]:
     from importer.adapters.store.schema import missing_columns as missing
 
     return missing(settings.database_url)
+
+
+def silence_allowed(settings: Settings) -> timedelta:
+    """How long a worker may go without a report before it counts as missing; it reports at each tick."""
+    return max(SHORTEST_SILENCE, MISSED_REPORTS * timedelta(seconds=settings.tick_seconds))
 
 
 def readiness_faults(settings: Settings) -> dict[str, str]:

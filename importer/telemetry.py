@@ -48,10 +48,12 @@ def configure(
     format: Literal["console", "json"] = "console",
     level: str = "info",
     stream: TextIO | None = None,
+    observer: Processor | None = None,
 ) -> None:
     """Sends all log output of this process to `stream` (stderr by default) and nowhere else.
 
     `level` is debug, info, warning or error. Libraries that could log secrets stay at warning or above.
+    `observer` sees every event of Mailhaul from level info on, whatever `level` is, before it is masked.
     It may be called again; the last call wins.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -61,9 +63,14 @@ def configure(
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,  # plain tracebacks: no local variables
     ]
+    seen = threshold if observer is None else min(threshold, logging.INFO)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        processors=[
+            *([] if observer is None else [observer]),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(seen),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )

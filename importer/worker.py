@@ -14,11 +14,12 @@ from functools import partial
 from importlib.metadata import version
 from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import dramatiq
 import structlog
 
-from importer.bootstrap import working
+from importer.bootstrap import readiness_faults, silence_allowed, working
 from importer.domain.model import ImportId
 from importer.exit_watchdog import ExitWatchdog
 from importer.ports.process import InstallationFault
@@ -29,6 +30,9 @@ from importer.service.notify.deliver_mail import send_due_mail
 from importer.service.notify.webhooks import send_due_calls
 from importer.service.tick import Tick
 from importer.settings import Settings
+
+if TYPE_CHECKING:
+    from importer.metrics import ProcessMetrics
 
 STOP_TIMEOUT_MS = 20_000
 EXIT_TIMEOUT_S = 25.0
@@ -64,7 +68,7 @@ def _noting_installation_faults() -> Iterator[None]:
         log.warning("ring.failed", reason=str(error), kind=type(error).__name__)
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, metrics: ProcessMetrics | None = None) -> None:
     """Works until SIGTERM or SIGINT, then finishes the batches under way and returns."""
     # SimpleQueue.put is reentrant and may be called from a signal handler; Event.set may not.
     signals: SimpleQueue[int] = SimpleQueue()
@@ -88,6 +92,10 @@ def run(settings: Settings) -> None:
         tick = Tick(deps)
         report = partial(deps.store.report_worker, deps.lease_owner, version("mailhaul"), deps.clock.now())
         report(deps.clock.now())
+        if metrics is not None:
+            metrics.serve(
+                deps.store, silence_allowed(settings), partial(readiness_faults, settings), deps.clock.now
+            )
         log.info("worker.started", threads=settings.worker_threads)
         while not _signalled(signals, settings.tick_seconds):
             try:

@@ -27,7 +27,7 @@ MEANINGS: Final = {
     "worker.ended": "A worker of `up` ended unexpectedly; another one is started.",
     "process.exit_forced": "A process did not end in time after a signal, because a thread hung, and was ended. Its legs"
     " are continued by another worker.",
-    "leg.finished": "One leg, however it ended. `messages` is the progress of this leg; `attempts` counts legs"
+    "leg.finished": "One leg, however it ended. `messages` and `bytes` are the progress of this leg; `attempts` counts legs"
     " without progress.",
     "consent.given_back": "An import has ended and its owner's consent was revoked; `done` is false if the provider"
     " has no way for that, or did not answer.",

@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -19,6 +20,9 @@ from importer.cli import options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.domain.reporting.report import ExitCode
 from importer.settings import Settings
+
+if TYPE_CHECKING:
+    from importer.metrics import ProcessMetrics
 
 RESTART_DELAY_S: Final = 2.0
 STOP_TIMEOUT_S: Final = 26.0
@@ -63,6 +67,13 @@ def doctor(only: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     raise exit_with(ExitCode.WAITING if failed else ExitCode.COMPLETE)
 
 
+_metrics_option: Final = click.option(
+    "--metrics-listen",
+    metavar="HOST:PORT",
+    help="Address for metrics and health. [env: MAILHAUL_METRICS_LISTEN]",
+)
+
+
 @click.command
 @click.option(
     "--threads",
@@ -70,8 +81,9 @@ def doctor(only: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     metavar="NUMBER",
     help="Imports at the same time, 1 to 64. [env: MAILHAUL_WORKER_THREADS]",
 )
+@_metrics_option
 @options.data
-def worker(threads: int | None, data: Path | None) -> None:
+def worker(threads: int | None, metrics_listen: str | None, data: Path | None) -> None:
     """Work on queued imports until stopped.
 
     Any number of workers can share a database, also from several machines.
@@ -80,17 +92,18 @@ def worker(threads: int | None, data: Path | None) -> None:
     Example:
       mailhaul worker --threads 8
     """
-    settings = Settings.load(data=data, worker_threads=threads)
-    telemetry.configure(settings.log_format, settings.log_level)
+    settings = Settings.load(data=data, worker_threads=threads, metrics_listen=metrics_listen)
+    metrics = _log_and_metrics(settings)
     from importer.worker import run
 
-    run(settings)
+    run(settings, metrics)
 
 
 @click.command
 @click.option("--listen", metavar="HOST:PORT", help="Address to serve on. [env: MAILHAUL_WEB_LISTEN]")
+@_metrics_option
 @options.data
-def web(listen: str | None, data: Path | None) -> None:
+def web(listen: str | None, metrics_listen: str | None, data: Path | None) -> None:
     """Serve the web pages and the API until stopped.
 
     Users sign in with a mailbox at MAILHAUL_DESTINATION_SERVER.
@@ -99,11 +112,11 @@ def web(listen: str | None, data: Path | None) -> None:
     Example:
       mailhaul web --listen 127.0.0.1:8025
     """
-    settings = Settings.load(data=data, web_listen=listen)
-    telemetry.configure(settings.log_format, settings.log_level)
+    settings = Settings.load(data=data, web_listen=listen, metrics_listen=metrics_listen)
+    metrics = _log_and_metrics(settings)
     from importer.web.serve import serve
 
-    serve(settings)
+    serve(settings, metrics)
 
 
 @click.command
@@ -134,13 +147,13 @@ def up(workers: int | None, data: Path | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     workers = workers or min(MOST_WORKERS, processors())
-    commands = [_command("worker", settings)] * workers
+    commands = [_command("worker", settings, place) for place in range(1, workers + 1)]
     pages = "; no web pages, since MAILHAUL_DESTINATION_SERVER is not set"
     if settings.destination_server is not None:
         from importer.web.listening import listening_socket
 
         listening_socket(settings.web_listen).close()  # before anything runs: taken ports end the command
-        commands.append(_command("web", settings))
+        commands.append(_command("web", settings, 0))
         pages = f", web pages at {settings.web_origin}"
     with embedded_queue(settings):
         children = [_Child(command) for command in commands]
@@ -182,8 +195,30 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _command(name: str, settings: Settings) -> list[str]:
-    return [sys.executable, "-m", "importer.cli", name, "--data", str(settings.data_dir())]
+def _command(name: str, settings: Settings, place: int) -> list[str]:
+    """The command of a child; `place` is added to the port of its metrics."""
+    command = [sys.executable, "-m", "importer.cli", name, "--data", str(settings.data_dir())]
+    if not settings.metrics_listen:
+        return command
+    host, port = _host_and_port(settings.metrics_listen)
+    return [*command, "--metrics-listen", f"{f'[{host}]' if ':' in host else host}:{port + place}"]
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{address}")
+    return parts.hostname or "127.0.0.1", parts.port or 0
+
+
+def _log_and_metrics(settings: Settings) -> ProcessMetrics | None:
+    """Configure the log, and count its events if metrics are served."""
+    if not settings.metrics_listen:
+        telemetry.configure(settings.log_format, settings.log_level)
+        return None
+    from importer.metrics import ProcessMetrics
+
+    metrics = ProcessMetrics(*_host_and_port(settings.metrics_listen))
+    telemetry.configure(settings.log_format, settings.log_level, observer=metrics.observer)
+    return metrics
 
 
 class _Child:

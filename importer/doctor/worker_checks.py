@@ -17,14 +17,7 @@ from importer.settings import Settings
 
 OVERDUE: Final = timedelta(minutes=5)
 MOST_CLOCK_SKEW_S: Final = 5.0
-_MISSED_REPORTS: Final = 3
-_SHORTEST_SILENCE: Final = timedelta(minutes=1)
 _START: Final = "Start `mailhaul up`, or more workers (`mailhaul worker`)."
-
-
-def silence_allowed(settings: Settings) -> timedelta:
-    """How long a worker may go without a report; it reports at each tick."""
-    return max(_SHORTEST_SILENCE, _MISSED_REPORTS * timedelta(seconds=settings.tick_seconds))
 
 
 def check_workers(settings: Settings) -> Iterator[Finding]:
@@ -35,8 +28,8 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
             depth = store.queue_depth(now)
     except (SQLAlchemyError, InstallationFault):
         return  # already reported by the database check
-    findings = [*_silent(workers, now, silence_allowed(settings)), *_skewed(workers)]
-    alive = sum(now - worker.last_report_at < silence_allowed(settings) for worker in workers)
+    findings = [*_silent(workers, now, bootstrap.silence_allowed(settings)), *_skewed(workers)]
+    alive = sum(now - worker.last_report_at < bootstrap.silence_allowed(settings) for worker in workers)
     overdue = depth.oldest_since is not None and now - depth.oldest_since > OVERDUE
     if overdue and depth.oldest_since is not None:
         age = spoken_span(now - depth.oldest_since)

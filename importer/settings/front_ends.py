@@ -18,6 +18,10 @@ def _listen(value: str, _seen: Seen) -> str:
     return value
 
 
+def _optional_listen(value: str, seen: Seen) -> str:
+    return _listen(value, seen) if value else ""
+
+
 def _webhook(value: str, _seen: Seen) -> str:
     parts = urlsplit(value)
     if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.username):
@@ -97,6 +101,14 @@ class FrontEndSettings(OpenIdSettings):
     )
     api_calls_per_minute: int = setting(
         600, "Maximum number of API requests per token and minute.", "a whole number, 1 or more", whole(1)
+    )
+    metrics_listen: str = setting(
+        "",
+        "Address for metrics and health of a process; under `up`, workers use the next ports.",
+        "HOST:PORT, such as 127.0.0.1:9464",
+        text,
+        _optional_listen,
+        shown="none",
     )
     webhook_url: str = setting(
         "",

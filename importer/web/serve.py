@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from types import FrameType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from importer.bootstrap import directory, queued
+from importer.bootstrap import directory, queued, readiness_faults, silence_allowed
 from importer.exit_watchdog import ExitWatchdog
 from importer.settings import Settings
 from importer.web.app import create_app
 from importer.web.listening import listening_socket
 from importer.web.slow_clients import impatient_protocol
 from providers.bulk_discovery import BulkDiscovery
+
+if TYPE_CHECKING:
+    from importer.metrics import ProcessMetrics
 
 LOOKUPS_LIFETIME_S: Final = 600.0
 STOP_TIMEOUT_S: Final = 10.0
@@ -36,10 +40,14 @@ class Lookups:
         return self._directory
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, metrics: ProcessMetrics | None = None) -> None:
     """Serve until stopped by SIGTERM or SIGINT. Raises SettingsError, InstallationFault."""
     with listening_socket(settings.web_listen) as listener, queued(settings) as deps:
         app = create_app(deps, settings, Lookups(settings))
+        if metrics is not None:
+            metrics.serve(
+                deps.store, silence_allowed(settings), partial(readiness_faults, settings), deps.clock.now
+            )
         proxies = ProxyHeadersMiddleware(cast("Any", app), settings.web_proxies).trusted_hosts
         config = uvicorn.Config(
             cast("Any", app),

@@ -300,6 +300,7 @@ def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) 
         problem=after.problem.code if after.problem else None,
         messages=reached.messages_done - before.progress.messages_done,
         messages_total=reached.messages_total,
+        bytes=reached.bytes_done - before.progress.bytes_done,
         bytes_copied=reached.bytes_done,
         seconds=round(took.total_seconds(), 3),
         attempts=after.attempts,

@@ -1,0 +1,219 @@
+"""Metrics of one process for Prometheus, beside /healthz and /readyz, on a port of its own.
+
+Two sources: the events of the log, counted by a structlog processor, so that what is logged is what is
+measured; and the store, asked at each scrape for what all processes share. Names and labels are stable
+(docs/metrics.md). No label holds an address: labels are codes, states and names of events.
+
+https://prometheus.io/docs/practices/naming/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from socketserver import ThreadingMixIn
+from threading import Lock, Thread
+from typing import Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from structlog.typing import EventDict
+
+from importer.ports.notices import MailState
+from importer.ports.process import InstallationFault
+from importer.ports.store import Store
+
+LEG_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
+STORE_REMEMBERED: Final = timedelta(seconds=5)
+"""Several scrapers ask the database once."""
+
+
+class EventMetrics:
+    """A structlog processor that counts every event, and measures what legs did."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._events = Counter(
+            "mailhaul_events", "Events of the log (docs/events.md).", ("event", "level"), registry=registry
+        )
+        self._legs = Histogram(
+            "mailhaul_leg_seconds",
+            "Length of a leg, by the state that it left its import in.",
+            ("state",),
+            buckets=LEG_BUCKETS_S,
+            registry=registry,
+        )
+        self._messages = Counter(
+            "mailhaul_messages_done",
+            "Messages that were copied or found in the new mailbox.",
+            registry=registry,
+        )
+        self._bytes = Counter(
+            "mailhaul_bytes_copied", "Bytes of messages that were copied.", registry=registry
+        )
+        self._problems = Counter(
+            "mailhaul_leg_problems",
+            "Legs that ended with a problem (docs/errors.md).",
+            ("problem",),
+            registry=registry,
+        )
+
+    def __call__(self, _logger: object, method: str, event: EventDict) -> EventDict:
+        name = str(event.get("event", ""))
+        self._events.labels(name if _is_name(name) else "other", method).inc()
+        if name == "leg.finished":
+            self._legs.labels(event["state"]).observe(event["seconds"])
+            self._messages.inc(max(0, event["messages"]))
+            self._bytes.inc(max(0, event["bytes"]))
+            if event["problem"]:
+                self._problems.labels(event["problem"]).inc()
+        return event
+
+
+class StoreMetrics:
+    """A collector that asks the store at a scrape, at most every STORE_REMEMBERED. Thread-safe.
+
+    While the database is away, `mailhaul_database_up` is 0 and the other metrics are absent.
+    """
+
+    def __init__(self, store: Store, silence_allowed: timedelta, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._silence_allowed = silence_allowed
+        self._now = now
+        self._lock = Lock()
+        self._metrics: tuple[Metric, ...] = ()
+        self._asked_at: datetime | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        with self._lock:
+            now = self._now()
+            if self._asked_at is None or now - self._asked_at >= STORE_REMEMBERED:
+                self._metrics, self._asked_at = tuple(self._asked(now)), now
+            return self._metrics
+
+    def describe(self) -> Iterable[Metric]:
+        """None: nothing is asked when the collector is registered."""
+        return ()
+
+    def _asked(self, now: datetime) -> Iterator[Metric]:
+        up = "Whether the database answers."
+        try:
+            metrics = [*self._of_store(self._store, now)]
+        except InstallationFault:
+            yield _gauge("mailhaul_database_up", up, 0)
+            return
+        yield _gauge("mailhaul_database_up", up, 1)
+        yield from metrics
+
+    def _of_store(self, store: Store, now: datetime) -> Iterator[Metric]:
+        counts = GaugeMetricFamily(
+            "mailhaul_imports", "Imports by state and problem.", labels=("state", "problem")
+        )
+        for count in store.import_counts():
+            counts.add_metric((count.state.value, count.problem), count.imports)
+        yield counts
+        depth = store.queue_depth(now)
+        yield _gauge("mailhaul_imports_due", "Imports that are due and that no worker holds.", depth.due)
+        yield _gauge("mailhaul_oldest_due_age_seconds", "For how long.", _age_s(depth.oldest_since, now))
+        reports = [now - worker.last_report_at for worker in store.workers()]
+        silent = sum(silence >= self._silence_allowed for silence in reports)
+        yield _gauge("mailhaul_workers", "Workers that report.", len(reports) - silent)
+        yield _gauge("mailhaul_silent_workers", "Workers that stopped reporting without ending.", silent)
+        unsent = store.unsent()
+        mails = GaugeMetricFamily("mailhaul_mails_unsent", "Mails that were not sent.", labels=("state",))
+        for state in (MailState.PENDING, MailState.SENDING, MailState.REFUSED):
+            mails.add_metric((state.value,), sum(notice.state is state for notice in unsent))
+        yield mails
+        oldest = min((n.created_at for n in unsent if n.state is MailState.PENDING), default=None)
+        yield _gauge("mailhaul_oldest_mail_age_seconds", "Of those to be sent.", _age_s(oldest, now))
+
+
+class ProcessMetrics:
+    """The metrics of this process: created before the log is configured, served once the store is open."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._address = (host, port)
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.observer = EventMetrics(self.registry)
+
+    def serve(
+        self,
+        store: Store,
+        silence_allowed: timedelta,
+        ready: Callable[[], Mapping[str, str]],
+        now: Callable[[], datetime],
+    ) -> str:
+        """Serve /metrics, /healthz and /readyz in a thread until the process ends. Returns the URL.
+
+        `ready` returns the parts that fail, with the reason of each. Raises InstallationFault if the port
+        cannot be used.
+        """
+        self.registry.register(StoreMetrics(store, silence_allowed, now))
+
+        def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+            status, kind, body = _answered(environ.get("PATH_INFO", ""), self.registry, ready)
+            start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+            return [body]
+
+        host, port = self._address
+        try:
+            server = make_server(host, port, answer, server_class=_Server, handler_class=_SilentHandler)
+        except OSError as error:
+            raise InstallationFault(
+                f"The metrics cannot be served at {host}:{port} ({error.strerror or error})."
+                " Choose another address with MAILHAUL_METRICS_LISTEN."
+            ) from None
+        Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+        return f"http://{host}:{server.server_port}/metrics"
+
+
+def _answered(
+    path: str, registry: CollectorRegistry, ready: Callable[[], Mapping[str, str]]
+) -> tuple[str, str, bytes]:
+    plain = "text/plain; charset=utf-8"
+    match path:
+        case "/metrics":
+            return "200 OK", CONTENT_TYPE_LATEST, generate_latest(registry)
+        case "/healthz":
+            return "200 OK", plain, b"ok"
+        case "/readyz":
+            faults = ready()
+            lines = "".join(f"{part}: {reason}\n" for part, reason in faults.items()) or "ok"
+            return ("503 Service Unavailable" if faults else "200 OK"), plain, lines.encode()
+        case _:
+            return "404 Not Found", plain, b"not found"
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value=value)
+
+
+def _age_s(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
+
+
+def _is_name(event: str) -> bool:
+    """Whether it is a name, `noun.past_verb`, and no sentence of a library, which could be anything."""
+    return len(event) < 60 and event.replace(".", "").replace("_", "").isalpha() and event.isascii()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _SilentHandler(WSGIRequestHandler):
+    timeout = 10
+
+    def log_message(self, *_args: Any) -> None:
+        """No access log."""
