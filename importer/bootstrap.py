@@ -34,6 +34,7 @@ from importer.adapters.queue.null_queue import NullQueue
 from importer.adapters.store import SqlStore
 from importer.adapters.store.revision import create, is_current
 from importer.adapters.webhook_sender import HttpsWebhookSender
+from importer.domain.brand import PRODUCT
 from importer.domain.messages.message_identity import is_notice
 from importer.domain.model import Account
 from importer.domain.people.mail_recipients import is_host_of_domain
@@ -270,9 +271,13 @@ def _mails(settings: Settings, notice_key: bytes) -> OutgoingMail | None:
     from importer.adapters.mail.compose import TemplateComposer
     from importer.adapters.mail.smtp import SmtpMailer
 
+    brand = settings.brand
+    sender = settings.mail_from if brand.name == PRODUCT else f'"{brand.name}" <{settings.mail_from}>'
     return OutgoingMail(
-        TemplateComposer(settings.mail_from, notice_key, settings.language, settings.time_zone),
-        SmtpMailer(settings.smtp_url, settings.mail_from, notice_key, settings.ca_file),
+        TemplateComposer(
+            sender, notice_key, settings.language, settings.time_zone, brand, settings.public_url
+        ),
+        SmtpMailer(settings.smtp_url, sender, notice_key, settings.ca_file),
     )
 
 

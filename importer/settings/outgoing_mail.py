@@ -8,8 +8,8 @@ from datetime import UTC, tzinfo
 from typing import Literal
 from urllib.parse import urlsplit
 
+from importer.settings.branding import BrandSettings
 from importer.settings.fields import Seen, setting
-from importer.settings.hosts import HostSettings
 from importer.settings.value_types import one_of, text, time_zone
 
 
@@ -35,7 +35,7 @@ def _address(value: str, _seen: Seen) -> str:
     return value
 
 
-class MailSettings(HostSettings):
+class MailSettings(BrandSettings):
     """Mailhaul's own mails."""
 
     smtp_url: str = setting(

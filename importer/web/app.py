@@ -46,7 +46,7 @@ from importer.web.pages import (
 )
 from importer.web.pages.import_pages import PageNotFound
 from importer.web.readiness import Readiness
-from importer.web.rendering import assets, page, redirect
+from importer.web.rendering import assets, brand_assets, page, redirect
 from importer.web.request_context import (
     FormExpired,
     SignInNeeded,
@@ -139,8 +139,8 @@ def _invalid_request(request: Request, _error: Exception) -> Response:
     return page(current_visitor(request), "error.html", 422, kind="refused")
 
 
-async def _static(digest: str, name: str) -> Response:
-    asset = assets().get(name)
+async def _static(request: Request, digest: str, name: str) -> Response:
+    asset = (assets() | brand_assets(request.app.state.site.brand)).get(name)
     if asset is None:
         raise HTTPException(404)
     current = asset.path == f"/static/{digest}/{name}"

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from importer.domain.brand import Brand, Palette
 from importer.domain.reporting.formatting import printable
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import change_texts
@@ -51,6 +52,26 @@ def assets() -> dict[str, Asset]:
     return by_name
 
 
+@cache
+def brand_assets(brand: Brand) -> dict[str, Asset]:
+    """The files of a brand by name: its logo, and the colours of its pages as a style sheet."""
+    files = {}
+    if brand.logo is not None:
+        files[brand.logo.name] = Asset(brand.logo.path, brand.logo.content, brand.logo.media_type)
+    if brand.light is not None and brand.dark is not None:
+        dark = f"@media (prefers-color-scheme: dark) {{ {_colours(brand.dark)} }}"
+        css = f"{_colours(brand.light)}\n{dark}\n".encode()
+        files["brand.css"] = Asset(f"/static/{sha256(css).hexdigest()[:12]}/brand.css", css, "text/css")
+    return files
+
+
+def _colours(palette: Palette) -> str:
+    return (
+        f":root {{ --accent: {palette.accent}; --accent-strong: {palette.strong};"
+        f" --accent-wash: {palette.wash}; --on-accent: {palette.on_accent}; --busy: {palette.accent}; }}"
+    )
+
+
 def page(reader: Visitor | Guest, template: str, status: int = 200, **context: Any) -> Response:
     """A whole page, with the session cookie. Pages are personal and must not be cached."""
     visitor = reader.visitor if isinstance(reader, Guest) else reader
@@ -71,6 +92,8 @@ def rendered(reader: Visitor | Guest, template: str, **context: Any) -> str:
             guest=guest,
             signed_in=guest is not None or visitor.session is not None,
             csrf=visitor.csrf,
+            brand=visitor.site.brand,
+            brand_assets=brand_assets(visitor.site.brand),
             destination_host=visitor.site.destination.host,
             openid=visitor.site.deps.identity_provider is not None,
             openid_button=visitor.site.settings.openid_button,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
+from importer.domain.brand import Brand
 from importer.domain.model import Account
 from importer.domain.people.actor import Actor
 from importer.domain.people.batch_right import BatchRight
@@ -59,6 +60,10 @@ class Site:
     feed: Feed
     undo_jobs: UndoJobs
     shares: PersonShares
+
+    @property
+    def brand(self) -> Brand:
+        return self.settings.brand
 
     @property
     def secure(self) -> bool:

@@ -6,9 +6,11 @@ import stat
 from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from importer.domain.brand import logo_of
 from importer.domain.folder_mapping.folder_patterns import read_patterns
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import SpamAndTrash
@@ -49,6 +51,8 @@ def test_by_default_everything_is_in_the_data_directory(
 
 def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     authority = CertificateAuthority(tmp_path).ca_file
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n")
     values = {
         "DATA": (str(tmp_path), tmp_path),
         "DATABASE_URL": (
@@ -67,7 +71,13 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "CA_FILE": (str(authority), authority),
         "SMTP_URL": ("smtps://mail.example.org", "smtps://mail.example.org"),
         "MAIL_FROM": ("haul@new.example", "haul@new.example"),
-        "LANGUAGE": ("de", "de"),
+        "LANGUAGE": ("de-CH", "de-CH"),
+        "TIME_ZONE": ("Europe/Zurich", ZoneInfo("Europe/Zurich")),
+        "BRAND_NAME": ("Host", "Host"),
+        "BRAND_LOGO": (str(logo), logo_of(logo.read_bytes())),
+        "BRAND_COLOUR": ("#0B6464", "#0b6464"),
+        "IMPRINT_URL": ("https://host.example/imprint", "https://host.example/imprint"),
+        "PRIVACY_URL": ("https://host.example/privacy", "https://host.example/privacy"),
         "SUBMITTER": ("ada@new.example", "ada@new.example"),
         "LEG_SECONDS": ("60", 60),
         "LEASE_SECONDS": ("61", 61),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.mail_views import BatchMailView, InvitationMailView, ReportMailView
+from importer.domain.brand import Brand
 from importer.domain.model import State
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import BatchReport, Report
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _MAX_SUBJECT_CHARS: Final = 150
-_PRODUCT: Final = "Mailhaul"
+PLAIN: Final = Brand()
+
 _STATES: Final = {
     State.QUEUED: N_("Queued"),
     State.RUNNING: N_("In progress"),
@@ -43,14 +45,25 @@ _STATES: Final = {
 class TemplateComposer:
     """Implements `Composer`. `sender` is an address, optionally with a display name. `notice_key` keys the
     Message-IDs, so that those of future mails cannot be guessed. `language` is used for recipients whose
-    language is unknown; times are in `zone`. Raises ValueError for an invalid sender.
+    language is unknown; times are in `zone`. The logo is shown if pages serve it at `public_url`. Raises
+    ValueError for an invalid sender.
     """
 
-    def __init__(self, sender: str, notice_key: bytes, language: str = "en", zone: tzinfo = UTC) -> None:
+    def __init__(
+        self,
+        sender: str,
+        notice_key: bytes,
+        language: str = "en",
+        zone: tzinfo = UTC,
+        brand: Brand = PLAIN,
+        public_url: str = "",
+    ) -> None:
         self._domain = sender_mailbox(sender).domain
         self._key = notice_key
         self._language = language
         self._zone = zone
+        self._brand = brand
+        self._logo_url = f"{public_url}{brand.logo.path}" if brand.logo and public_url else ""
 
     @cached_property
     def _templates(self) -> Environment:
@@ -132,7 +145,7 @@ class TemplateComposer:
         }
         subject, text, html = (
             self._templates.get_template(f"{template}{ending}").render(
-                page=view, product=_PRODUCT, **functions
+                page=view, product=self._brand.name, brand=self._brand, logo_url=self._logo_url, **functions
             )
             for ending in (".subject.txt", ".txt", ".html")
         )

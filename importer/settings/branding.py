@@ -1,0 +1,90 @@
+"""Settings for what pages and mails show of the host: name, logo, colour and legal pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from importer.domain.brand import PRODUCT, Brand, Logo, light_palette, logo_of
+from importer.settings.fields import Seen, setting
+from importer.settings.hosts import HostSettings
+from importer.settings.value_types import file, text
+
+_MAX_NAME_CHARS = 60
+
+
+def _name(value: str, _seen: Seen) -> str:
+    name = value.strip()
+    if not name or len(name) > _MAX_NAME_CHARS or not name.isprintable() or any(c in '<>"\\' for c in name):
+        raise ValueError
+    return name
+
+
+def _colour(value: str, _seen: Seen) -> str:
+    return light_palette(value).accent if value else ""
+
+
+def _logo(value: object) -> Logo | None:
+    if value is None or isinstance(value, Logo):
+        return value
+    path: Path = file(value)
+    try:
+        return logo_of(path.read_bytes())
+    except OSError as error:
+        raise ValueError(str(path)) from error
+
+
+def _url(value: str, _seen: Seen) -> str:
+    parts = urlsplit(value)
+    if value and not (parts.scheme in ("https", "http") and parts.hostname and value.isprintable()):
+        raise ValueError
+    return value
+
+
+class BrandSettings(HostSettings):
+    """What pages and mails show of the host."""
+
+    brand_name: str = setting(
+        PRODUCT,
+        "Name in pages and mails, and of the sender of mails.",
+        f'1 to {_MAX_NAME_CHARS} characters without < > " \\',
+        text,
+        _name,
+    )
+    brand_logo: Logo | None = setting(
+        None,
+        "File with the logo, which pages serve; mails show it if `MAILHAUL_PUBLIC_URL` is set. SVG is not"
+        " taken, since it can contain scripts.",
+        "a file with a PNG, JPEG or WebP image of at most 256 KiB",
+        _logo,
+        shown="Mailhaul's own",
+    )
+    brand_colour: str = setting(
+        "",
+        "Colour of buttons and links; other tones, also those for dark screens, are derived from it.",
+        "a colour such as #0b6464 that can be read: dark enough for white text on it, and for text in it on"
+        " white and light grey (contrast of at least 4.5 by WCAG 2.2)",
+        text,
+        _colour,
+        shown="Mailhaul's own",
+    )
+    imprint_url: str = setting(
+        "",
+        "Page with the imprint, linked in pages and mails.",
+        "a URL with https:// or http://",
+        text,
+        _url,
+        shown="none",
+    )
+    privacy_url: str = setting(
+        "",
+        "Page about privacy, linked in pages and mails.",
+        "a URL with https:// or http://",
+        text,
+        _url,
+        shown="none",
+    )
+
+    @property
+    def brand(self) -> Brand:
+        return Brand(self.brand_name, self.brand_colour, self.brand_logo, self.imprint_url, self.privacy_url)
