@@ -119,7 +119,13 @@ def finding_text(texts: CatalogTranslator, finding: OutcomeFinding, outcome: Imp
                 reasons=_reasons(texts, totals),
             )
         case OutcomeFinding.FAILED:
-            return _failed(texts, totals)
+            return _failed(texts, outcome)
+        case OutcomeFinding.NEVER_SEEN:
+            return texts.ngettext(
+                "%(num)s message was sent by an earlier import, but never seen in the new mailbox.",
+                "%(num)s messages were sent by an earlier import, but never seen in the new mailbox.",
+                outcome.never_seen,
+            )
         case OutcomeFinding.FOLDERS_UNREAD:
             return texts.ngettext(
                 "%(num)s folder of the old mailbox could not be opened, so nothing in it was copied.",
@@ -185,14 +191,18 @@ def _some_gone(texts: CatalogTranslator, totals: Totals) -> str:
     return texts.gettext("%(there)s: there was nothing new to copy.", there=there)
 
 
-def _failed(texts: CatalogTranslator, totals: Totals) -> str:
+def _failed(texts: CatalogTranslator, outcome: ImportOutcome) -> str:
+    totals = outcome.totals
     left_out = (
         texts.gettext(", %(number)s left out", number=texts.number(totals.skipped_total))
         if totals.skipped
         else ""
     )
-    failed = texts.ngettext("%(num)s could not be copied", "%(num)s could not be copied", totals.failed)
-    return f"{_there(texts, totals)}{left_out}, {failed}."
+    sentence = f"{_there(texts, totals)}{left_out}"
+    if number := totals.failed - outcome.never_seen:
+        failed = texts.ngettext("%(num)s could not be copied", "%(num)s could not be copied", number)
+        sentence = f"{sentence}, {failed}"
+    return f"{sentence}."
 
 
 def _reasons(texts: CatalogTranslator, totals: Totals) -> str:
@@ -227,8 +237,12 @@ def batch_text(texts: CatalogTranslator, report: BatchReport) -> str:
     if totals.gone:
         gone = texts.number(totals.gone)
         counts.append(texts.gettext("%(number)s no longer there (they stay away)", number=gone))
-    if totals.failed:
-        counts.append(texts.gettext("%(number)s could not be copied", number=texts.number(totals.failed)))
+    never_seen = sum(one.never_seen for one in report.reports)
+    if failed := totals.failed - never_seen:
+        counts.append(texts.gettext("%(number)s could not be copied", number=texts.number(failed)))
+    if never_seen:
+        sent = texts.number(never_seen)
+        counts.append(texts.gettext("%(number)s sent, but never seen there", number=sent))
     numbers = ", ".join(counts)
     if complete == number:
         return texts.ngettext(

@@ -23,6 +23,7 @@ from importer.domain.model import (
     ImportId,
     Problem,
     Refusal,
+    RefusalCode,
     State,
 )
 from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_span
@@ -57,6 +58,14 @@ TOO_LARGE = Text("too_large", size="60 MB")
 
 def report(*tallies: FolderTally, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
     return Report(replace(IMPORT, **changes), tallies, refusals)
+
+
+def unseen(count: int) -> tuple[Refusal, ...]:
+    """The refusals of messages that an earlier import copied and no recount has seen."""
+    return tuple(
+        Refusal(IMPORT.id, "INBOX", UidValidity(1), Uid(n), Text("never_seen"), code=RefusalCode.NEVER_SEEN)
+        for n in range(1, count + 1)
+    )
 
 
 def verdict(it: Report) -> str:
@@ -154,6 +163,16 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
         (
             report(folder(found=4211, copied=4208, failed=3), state=State.INCOMPLETE),
             "4,208 of 4,211 messages listed by the old mailbox are in the new one, 3 could not be copied.",
+        ),
+        (
+            report(folder(found=9, present=5, failed=4), refusals=unseen(3), state=State.INCOMPLETE),
+            "5 of 9 messages listed by the old mailbox are in the new one, 1 could not be copied."
+            " 3 messages were sent by an earlier import, but never seen in the new mailbox.",
+        ),
+        (
+            report(folder(found=9, present=8, failed=1), refusals=unseen(1), state=State.INCOMPLETE),
+            "8 of 9 messages listed by the old mailbox are in the new one."
+            " 1 message was sent by an earlier import, but never seen in the new mailbox.",
         ),
         (
             report(folder(found=9, copied=5), state=State.INCOMPLETE),
@@ -278,6 +297,11 @@ def test_a_batch_verdict_counts_done_mailboxes_and_other_outcomes() -> None:
     assert batch_text(texts("en"), unfinished) == (
         "1 of 3 mailboxes complete; 1 stopped, 1 in progress."
         " So far: 5 messages copied, 1 already there, 1 could not be copied."
+    )
+    again = report(folder(found=3, present=1, failed=2), refusals=unseen(2), state=State.INCOMPLETE)
+    assert batch_text(texts("en"), batch(again)) == (
+        "0 of 1 mailbox complete; 1 finished with gaps."
+        " So far: 0 messages copied, 1 already there, 2 sent, but never seen there."
     )
 
 

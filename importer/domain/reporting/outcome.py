@@ -25,6 +25,7 @@ class OutcomeFinding(StrEnum):
     GONE = "gone"
     SKIPPED = "skipped"
     FAILED = "failed"
+    NEVER_SEEN = "never_seen"
     FOLDERS_UNREAD = "folders_unread"
     FOLDERS_PARTLY_SHOWN = "folders_partly_shown"
     UNCONFIRMED = "unconfirmed"
@@ -39,7 +40,8 @@ class ImportOutcome:
     """The state of an import and its numbers.
 
     `unread_folders` could not be opened, and the number of their messages is unknown; `partly_shown` folders
-    are listed only in part by the old mailbox, and the new one holds `surplus` copies too many.
+    are listed only in part by the old mailbox, and the new one holds `surplus` copies too many. Of the failed
+    messages, `never_seen` were copied by an earlier import, and no recount has seen them.
     """
 
     import_: Import
@@ -47,6 +49,7 @@ class ImportOutcome:
     unread_folders: int = 0
     partly_shown: int = 0
     surplus: int = 0
+    never_seen: int = 0
     undone: UndoReport | None = None
 
     @property
@@ -73,7 +76,8 @@ class ImportOutcome:
         named = tuple(finding for finding, applies in gaps if applies)
         gone = (OutcomeFinding.GONE,) if totals.gone else ()
         if totals.failed:
-            return (OutcomeFinding.FAILED, *gone, *named)
+            never_seen = (OutcomeFinding.NEVER_SEEN,) if self.never_seen else ()
+            return (OutcomeFinding.FAILED, *never_seen, *gone, *named)
         verified = totals.found and totals.adds_up and not totals.unconfirmed and not totals.unchecked
         first = _all_there(totals) if verified else gone  # of what could be read
         if named:

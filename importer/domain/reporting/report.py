@@ -111,7 +111,14 @@ class Report:
         folders = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
         partly = sum(refusal.partly for refusal in folders)
         surplus = sum(r.count for r in self.refusals if r.code is RefusalCode.SURPLUS)
-        return ImportOutcome(self.import_, self.totals, len(folders) - partly, partly, surplus, self.undone)
+        unread = len(folders) - partly
+        return ImportOutcome(self.import_, self.totals, unread, partly, surplus, self.never_seen, self.undone)
+
+    @property
+    def never_seen(self) -> int:
+        """How many of the failed messages an earlier import copied, although no recount has seen them."""
+        named = sum(refusal.code is RefusalCode.NEVER_SEEN for refusal in self.refusals)
+        return min(named, self.totals.failed)
 
 
 # --- A batch --------------------------------------------------------------------------------------
