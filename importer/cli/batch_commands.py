@@ -132,7 +132,7 @@ def template(file: Path | None, language: str | None) -> None:
     that spreadsheets of that language take: a comma in English, otherwise a semicolon.
 
     \b
-    Examples:
+    Example:
       mailhaul template people.csv
       mailhaul template postfaecher.xlsx --language de
     """
