@@ -161,6 +161,19 @@ def test_a_host_without_passwords_asks_for_none_and_has_a_way_back(ada: Browser)
     assert f'value="{"ada@outlook.com"}"' in ada.get("/new").text
 
 
+def test_the_window_can_be_closed_only_if_nobody_has_to_act(office: WebOffice, ada: Browser) -> None:
+    columns = "source_address,source_password,source_server,destination_address,destination_password\n"
+    plain = "{0}@old.example,right,imap.old.example,{0}@new.example,right\n"
+    for owner, hidden in (("", False), ("eve@gmail.com,,,eve@new.example,right\n", True)):
+        names = "ab" if owner else "cd"
+        ada.post("/file", rows=columns + "".join(map(plain.format, names)) + owner)
+        page = ada.get(ada.post("/file/start").headers["location"]).text
+        assert ('id="banner" hidden' in page) == hidden
+    go_on = ada.post("/new", address=ADDRESS).status_code, ada.post("/new/consent").status_code
+    assert go_on == (303, 303)
+    assert 'id="banner" hidden' in ada.get(start(ada).headers["location"]).text
+
+
 # --- What can go wrong ---------------------------------------------------------------------------------
 
 

@@ -42,6 +42,9 @@ from importer.web.request_context import Fields, Guest, SignedIn
 from importer.web.shown_state import batch_shown, fingerprint, shown_ids
 from importer.web.view_models import ImportView, import_view
 
+_SOMEBODY_ACTS: Final = {Standing.NEEDS_YOU, Standing.OWNER, Standing.PAUSED}
+"""While one of these is left, nobody is told that the window can be closed."""
+
 router: Final = APIRouter()
 
 LISTED: Final = 50
@@ -148,7 +151,7 @@ def _batch_page(
         409 if outdated else 200,
         outdated=outdated,
         over=all_ended(imports),
-        moving=any(view.moving for view in board.views) and Standing.NEEDS_YOU not in counts(imports),
+        moving=any(view.moving for view in board.views) and not _SOMEBODY_ACTS & counts(imports).keys(),
         states=standing_choices(guest.visitor.texts),
         **board.context(),
     )
