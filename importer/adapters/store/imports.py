@@ -394,7 +394,9 @@ def _after(
         condition = or_(
             column < bound if name in descending else column > bound, and_(column == bound, condition)
         )
-    return condition
+    # What follows anyway, said so that an index serves: without it, all rows up to `last` are read.
+    newest = descending[0]
+    return and_(table.c[newest] <= select(last.c[newest]).scalar_subquery(), condition)
 
 
 def _is_of(owner: str) -> ColumnElement[bool]:

@@ -1,0 +1,63 @@
+"""Pages and ticks read as much with 100,000 imports as with 100: each query uses an index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from importer.adapters.store import SqlStore
+from importer.domain.model import BatchId, ImportId, State
+from tests.contract.conftest import migrated_url
+from tests.contract.test_store import NOW
+
+IN_ORDER = "SCAN imports USING INDEX imports_created_at_ix"
+"""Read from the newest on, until the page is full."""
+
+QUERIES: dict[str, tuple[Callable[[SqlStore], object], set[str]]] = {
+    "the first page": (lambda s: s.imports(limit=50), {IN_ORDER}),
+    "the next page": (lambda s: s.imports(after=ImportId("one"), limit=50), set()),
+    "the next batches": (lambda s: s.batches(after=BatchId("one")), set()),
+    "a person's page": (lambda s: s.imports(owner="ada", limit=50), set()),
+    "a person's batches": (lambda s: s.batches(owner="ada"), set()),
+    "a batch": (lambda s: s.imports(batch_id=BatchId("one")), set()),
+    "running ones": (lambda s: s.imports(states=[State.RUNNING]), set()),
+    "the tick": (lambda s: s.due_imports(NOW), set()),
+    "the next leg": (lambda s: s.leg_queue(NOW), set()),
+    "an import": (lambda s: s.import_(ImportId("one")), set()),
+    "its tallies": (lambda s: s.tallies(ImportId("one")), set()),
+    "its refusals": (lambda s: list(s.refusals(ImportId("one"))), set()),
+}
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    store = SqlStore.open(migrated_url("sqlite", request, tmp_path))
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_no_query_reads_a_whole_table(store: SqlStore, query: str) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            asked.append((statement, parameters))
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    run, scans = QUERIES[query]
+    run(store)
+    event.remove(store.engine, "before_cursor_execute", note)
+    assert asked
+    found: set[str] = set()
+    with store.reading() as connection:
+        for statement, parameters in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            found |= {row.detail for row in plan}
+    tables = ("imports", "batches", "accounts", "refusals", "receipts")
+    scanned = {line for line in found for table in tables if line.startswith(f"SCAN {table}")}
+    assert scanned == scans
