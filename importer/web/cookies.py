@@ -22,32 +22,20 @@ _WANTED_S: Final = 900
 
 
 def set_session_token(response: Response, site: Site, token: str) -> None:
-    response.set_cookie(
-        site.session_cookie, token, httponly=True, samesite="lax", secure=site.secure, path="/"
-    )
+    _set(response, site, site.session_cookie, token)
 
 
 def delete_session_token(response: Response, site: Site) -> None:
-    response.delete_cookie(site.session_cookie, path="/", secure=site.secure, httponly=True, samesite="lax")
+    _delete(response, site, site.session_cookie)
 
 
 def set_language(response: Response, site: Site, language: str) -> None:
-    response.set_cookie(
-        site.language_cookie, language, max_age=_YEAR_S, samesite="lax", secure=site.secure, httponly=True
-    )
+    _set(response, site, site.language_cookie, language, _YEAR_S)
 
 
 def set_sign_in_state(response: Response, site: Site, name: str, state: str, max_age_s: int) -> None:
     """Keep the state of a sign-in in the browser until it returns with the answer."""
-    response.set_cookie(
-        site.cookie(name),
-        state,
-        max_age=max_age_s,
-        httponly=True,
-        samesite="lax",
-        secure=site.secure,
-        path="/",
-    )
+    _set(response, site, site.cookie(name), state, max_age_s)
 
 
 def sign_in_state(request: Request, site: Site, name: str) -> str:
@@ -56,20 +44,12 @@ def sign_in_state(request: Request, site: Site, name: str) -> str:
 
 
 def delete_sign_in_state(response: Response, site: Site, name: str) -> None:
-    response.delete_cookie(site.cookie(name), path="/", secure=site.secure, httponly=True, samesite="lax")
+    _delete(response, site, site.cookie(name))
 
 
 def set_wanted_page(response: Response, site: Site, path: str) -> None:
     """Remember for 15 minutes the page that a person wanted without a session."""
-    response.set_cookie(
-        site.cookie(_WANTED),
-        path,
-        max_age=_WANTED_S,
-        httponly=True,
-        samesite="lax",
-        secure=site.secure,
-        path="/",
-    )
+    _set(response, site, site.cookie(_WANTED), path, _WANTED_S)
 
 
 def wanted_page_cookie(request: Request, site: Site) -> str:
@@ -78,7 +58,7 @@ def wanted_page_cookie(request: Request, site: Site) -> str:
 
 
 def delete_wanted_page(response: Response, site: Site) -> None:
-    response.delete_cookie(site.cookie(_WANTED), path="/", secure=site.secure, httponly=True, samesite="lax")
+    _delete(response, site, site.cookie(_WANTED))
 
 
 def known_browser_cookie(request: Request, site: Site) -> str:
@@ -88,12 +68,16 @@ def known_browser_cookie(request: Request, site: Site) -> str:
 
 def remember_known_browser(request: Request, response: Response, site: Site, account: Account) -> None:
     """Remember for half a year that this mailbox has signed in in this browser."""
+    browsers = remember_browser(site.deps, known_browser_cookie(request, site), account)
+    _set(response, site, site.cookie(_KNOWN), browsers, _YEAR_S // 2)
+
+
+def _set(response: Response, site: Site, name: str, value: str, max_age_s: int | None = None) -> None:
+    """Without `max_age_s` it ends with the browser."""
     response.set_cookie(
-        site.cookie(_KNOWN),
-        remember_browser(site.deps, known_browser_cookie(request, site), account),
-        max_age=_YEAR_S // 2,
-        httponly=True,
-        samesite="lax",
-        secure=site.secure,
-        path="/",
+        name, value, max_age=max_age_s, httponly=True, samesite="lax", secure=site.secure, path="/"
     )
+
+
+def _delete(response: Response, site: Site, name: str) -> None:
+    response.delete_cookie(name, path="/", secure=site.secure, httponly=True, samesite="lax")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -16,11 +18,12 @@ import requests
 from importer.bootstrap import queued
 from importer.domain.csv_import.column_names import USUAL_COLUMNS
 from importer.domain.csv_import.import_rows import Row
+from importer.domain.model import Account
 from importer.domain.people.actor import Actor
 from importer.service.access.owner_consent import links
 from importer.service.imports.submit import submit
 from importer.settings import Settings
-from providers.endpoint import Secret
+from providers.endpoint import Endpoint, Secret
 from providers.errors import Side
 from tests.conftest import MakeUser
 from tests.page_forms import csrf_token, hidden_fields
@@ -29,10 +32,13 @@ from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.hosts import User, new_user
+from tests.rehearsal.imitations.exchange import Exchange
+from tests.rehearsal.imitations.server import imitation
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import free_ports, listens, wait_until
 from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.sample import sample_mailbox
+from tests.rehearsal.scripted import scripted_server
 from tests.rehearsal.smtp import SmtpCatcher
 from tests.rehearsal.valkey import Valkey
 
@@ -295,3 +301,185 @@ def dump(valkey: Valkey) -> bytes:
     """The contents of the queue."""
     client = valkey.client()
     return b"".join(key + (client.dump(key) or b"") for key in client.scan_iter())
+
+
+# --- Failing paths ----------------------------------------------------------------------------------
+
+FAILING = ("echo", "alert", "bye", "certificate", "no-imap", "no-server", "no-name")
+"""How the old host fails. The first three repeat the password that they refuse."""
+
+
+def failing_passwords() -> dict[str, str]:
+    return {path: f"Canary~{path}~{number}ü" for number, path in enumerate(FAILING)}
+
+
+@contextmanager
+def failing_hosts(
+    root: Path, ca: CertificateAuthority, passwords: Mapping[str, str]
+) -> Iterator[dict[str, Endpoint]]:
+    """Way of failing -> its server."""
+    with ExitStack() as running:
+        hosts = {
+            path: running.enter_context(imitation(Exchange(), root, ca, certificate_for=name))
+            for path, name in (("echo", ""), ("alert", ""), ("bye", ""), ("certificate", "wrong.example"))
+        }
+        echoes = {path: f"NO wrong: {passwords[path]}" for path in FAILING}
+        hosts["echo"].says("AUTHENTICATE", echoes["echo"], times=99)
+        hosts["alert"].says("AUTHENTICATE", f"NO [ALERT] never {passwords['alert']}", times=99)
+        hosts["bye"].says("AUTHENTICATE", echoes["bye"], times=99, closes=f"Bye, {passwords['bye']}")
+        smtp_like = running.enter_context(scripted_server(greeting=b"220 mail.example ESMTP\r\n"))
+        [closed] = free_ports()
+        yield {
+            **{path: host.imaps for path, host in hosts.items()},
+            "no-imap": smtp_like.endpoint,
+            "no-server": Endpoint("localhost", closed),
+            "no-name": Endpoint("imap.nowhere.invalid"),
+        }
+
+
+def test_no_way_of_failing_tells_a_secret(
+    tmp_path: Path,
+    ca: CertificateAuthority,
+    new_host: Dovecot,
+    smtp: SmtpCatcher,
+    valkey_server: Valkey,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Refused logins that repeat the password, TLS, connections, names, rows, requests, sign-ins."""
+    [port] = free_ports()
+    url = f"http://localhost:{port}"
+    passwords = failing_passwords()
+    code = "Canary-code-4711"
+    with authority(ca) as provider, failing_hosts(tmp_path, ca, passwords) as hosts:
+        settings = {
+            "CA_FILE": str(ca.ca_file),
+            "SMTP_URL": smtp.url,
+            "REDIS_URL": valkey_server.url,
+            "ALLOW_PLAINTEXT": "true",
+            "LOG_LEVEL": "debug",
+            "TICK_SECONDS": "1",
+            "ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+            "DESTINATION_SERVER": str(new_host.imaps),
+            "WEB_LISTEN": f"127.0.0.1:{port}",
+            **application(provider, "microsoft", url, secret=CLIENT_SECRET),
+        }
+        installation = Installation(tmp_path, settings)
+        new = new_user(new_host, f"reader{port}@new.example", CANARIES[1])
+        old = User(
+            replace(new.account, address=f"o{port}@outlook.com", login=f"o{port}@outlook.com"), "", ca.ca_file
+        )
+        rows = [
+            (
+                User(
+                    Account(f"{path}@old.example", f"{path}@old.example", endpoint),
+                    passwords[path],
+                    ca.ca_file,
+                ),
+                new,
+            )
+            for path, endpoint in hosts.items()
+        ]
+        seen: list[bytes] = []
+        link = start_waiting_import(installation, monkeypatch, old, new)
+        with pages(installation, port), installation.worker(), requests.Session() as person:
+            login = {"address": new.account.address, "password": new.password}
+            form(person, f"{url}/", f"{url}/sign-in", **login)
+            file = installation.csv("rows.csv", rows).read_text(encoding="utf-8")
+            bad = f"{file}{passwords['echo']},{passwords['bye']},imaps://x:{passwords['alert']}@y,a,{passwords['bye']},\n"
+            (tmp_path / "bad.csv").write_text(bad, encoding="utf-8")
+            installation.run("batch", str(tmp_path / "bad.csv"), ends=2)
+            form(person, f"{url}/file", f"{url}/file", rows=bad)
+            seen += [
+                person.get(f"{url}/file/{page}", timeout=30).content for page in ("preview", "annotated.csv")
+            ]
+            form(person, f"{url}/file", f"{url}/file", rows=file)
+            started = form(person, f"{url}/file/preview", f"{url}/file/start")
+            assert "/batches/" in started.url
+            assert wait_until(lambda: has_failed(installation, len(rows)), timeout_s=120), installation.json(
+                "list"
+            )
+            found = installation.json("list")
+            seen += [person.get(f"{url}/imports/{one['id']}", timeout=30).content for one in found]
+            seen += [started.content, owner_fails(link, provider, code)]
+            token = installation.run(
+                "token", "create", "panel", "--scope", "write", "--scope", "read"
+            ).stdout.strip()
+            installation.transcript.remove(f"{token}\n")
+            for user, _ in rows:
+                seen.append(asked_of_the_api(url, token, user, new))
+                words = installation.copy_words(user, new)
+                installation.run("check", *words[1:], ends=None)
+                if user is rows[0][0]:  # others would wait
+                    installation.run(*words, ends=None)
+            for word in ("list", "audit", "doctor"):
+                installation.run(word, ends=None)
+            for one in found:
+                for word in ("show", "explain", "report"):
+                    installation.run(word, one["id"], ends=None)
+            smtp.wait_for(3)
+            stored = stored_bytes(installation) + dump(valkey_server)
+    codes = {(one["problem"] or {}).get("code") for one in found}
+    assert {"login_rejected", "certificate_refused", "not_an_imap_server"} <= codes
+    assert codes & {"host_unknown", "host_forbidden", "server_unavailable"}
+    places = {
+        "answers": b"".join(seen),
+        "stored": stored + stored_bytes(installation),
+        "log": installation.log().encode(),
+        "output": "".join(installation.transcript).encode(),
+        "mails": b"".join(mail.message.as_bytes() for mail in smtp.messages),
+    }
+    assert "•••".encode() in places["output"], "the host repeated the password, and it was struck out"
+    secrets = {*passwords.values(), *CANARIES, CLIENT_SECRET, token, code}
+    assert {name: leaks for name, place in places.items() if (leaks := secrets_in(place, secrets))} == {}
+
+
+def has_failed(installation: Installation, number: int) -> bool:
+    """Whether that many imports wait or have stopped, apart from the one that waits for its owner."""
+    found: list[dict[str, Any]] = installation.json("list")
+    failed = [one for one in found if one["problem"] and one["problem"]["code"] != "consent_needed"]
+    return len(failed) >= number
+
+
+def asked_of_the_api(url: str, token: str, user: User, new: User) -> bytes:
+    """Check a mailbox and send invalid requests with its password; all answers."""
+    headers = {"Authorization": f"Bearer {token}"}
+    row = {
+        "source_address": user.account.address,
+        "source_password": user.password,
+        "source_server": str(user.account.endpoint),
+        "destination_address": new.account.address,
+        "destination_password": new.password,
+    }
+    wrong = (
+        {**row, "source_address": user.password},
+        {**row, "source_password": [user.password]},
+        {**row, "source_server": f"imaps://a:{user.password}@b"},
+        {**row, "labels": user.password},
+    )
+    answers = [requests.post(f"{url}/api/v1/check", json=row, headers=headers, timeout=60)]
+    answers += [
+        requests.post(f"{url}/api/v1/imports", json=one, headers=headers, timeout=60) for one in wrong
+    ]
+    answers.append(
+        requests.post(
+            f"{url}/api/v1/imports", data=f"{{{user.password}".encode(), headers=headers, timeout=60
+        )
+    )
+    answers.append(
+        requests.get(f"{url}/api/v1/imports", headers={"Authorization": f"Bearer {token}x"}, timeout=60)
+    )
+    assert {answer.status_code for answer in answers} <= {200, 401, 422}
+    return b"".join(answer.content for answer in answers)
+
+
+def owner_fails(link: str, provider: Authority, code: str) -> bytes:
+    """Deny access at the host, and come back with a code that it never issued; the pages."""
+    back = f"{link.partition('/consent/')[0]}/sign-in/microsoft"
+    content = b""
+    with requests.Session() as owner:
+        for answer, changes in (("deny", {}), ("allow", {"code": code})):
+            page = form(owner, link, link).text
+            [location] = re.findall(r'http-equiv="refresh" content="0;url=([^"]+)"', page)
+            returned = provider.browse(unescape(location), answer=answer)
+            content += owner.get(back, params={**returned, **changes}, timeout=30).content
+    return content

@@ -77,11 +77,6 @@ def _log() -> Iterator[None]:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
-@pytest.fixture
 def panel(office: WebOffice) -> Panel:
     return Panel(office)
 

@@ -43,11 +43,6 @@ AUDITED_COMMANDS = {"copy", "submit", "batch", "retry", "pause", "resume", "canc
 }
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
 def events(office: WebOffice, *actions: AuditAction) -> list[AuditEvent]:
     return [*search_events(office.deps, actions=actions, limit=1000)]
 

@@ -23,18 +23,6 @@ ROW = {
 }
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
-@pytest.fixture
-def ada(office: WebOffice) -> Browser:
-    browser = office.browser()
-    browser.sign_in()
-    return browser
-
-
 def multipart(charset: str, csrf: bytes) -> dict[str, Any]:
     body = b'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n' + csrf + b"\r\n--x--\r\n"
     return {

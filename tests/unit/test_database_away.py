@@ -18,11 +18,6 @@ NO_SERVER = "postgresql://mailhaul@127.0.0.1:1/mailhaul"
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
-@pytest.fixture
 def ada(office: WebOffice) -> Browser:
     browser = office.browser()
     browser.sign_in("ada@new.example")

@@ -14,17 +14,26 @@ import pytest
 
 from docs.generate import errors, events, mail_hosts
 from docs.generate.pages import PAGES
+from importer.adapters.store.tables import metadata
 from importer.cli.command_table import COMMAND_NAMES, load_command
-from importer.codes.code_table import ROWS
+from importer.codes.code_table import ROWS, all_rows
 from importer.doctor import PARTS
 from importer.domain.csv_import.column_names import KNOWN_COLUMNS
 from importer.domain.import_options import OPTIONS
 from importer.domain.import_state import ENDED
 from importer.domain.model import RefusalCode, State
 from importer.domain.people.api_tokens import TokenScope
+from importer.domain.planning.retry_limits import (
+    MAIL_RETRY_WAITS_S,
+    MAX_MAIL_ATTEMPTS,
+    PATIENCE,
+    PATIENCE_UNPROVEN,
+    REFUSED_WAITS_S,
+)
 from importer.domain.reporting.report import ExitCode
 from importer.domain.reporting.webhook_events import SIGNATURE, EventType
 from importer.oauth_setup import SIGN_IN_PATH
+from importer.ports.notices import MailState
 from importer.settings import Settings
 from providers.catalog import Catalog
 from providers.sign_in_provider import variable
@@ -183,6 +192,36 @@ def test_every_api_event_is_explained() -> None:
 def test_every_doctor_check_is_in_the_runbook() -> None:
     rows = table(RUNBOOK, "part", "what it may say", "what to do")
     assert {codes(part)[0] for part, _, _ in rows if part} == set(PARTS)
+
+
+def test_the_runbook_names_codes_and_states_that_exist() -> None:
+    """Words in code marks that look like codes are codes; words in italics are states of an import."""
+    text = RUNBOOK.read_text(encoding="utf-8")
+    known = {row.code for row in all_rows()} | {"redirect_uri"}  # RFC 6749 section 4.1.1
+    known |= {column.name for of in metadata.tables.values() for column in of.columns}
+    for code in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text):
+        assert code in known, f"RUNBOOK.md: there is no {code}"
+    for word in re.findall(r"(?<![*`\w])\*([a-z]+)\*(?!\*)", text):
+        assert word in set(State), f"RUNBOOK.md: there is no state {word}"
+    of_mails = table(RUNBOOK, "state", "meaning", "what to do")
+    assert {codes(state)[0] for state, _, _ in of_mails} == set(MailState)
+
+
+def test_the_runbook_has_the_numbers_of_the_retry_limits() -> None:
+    text = " ".join(RUNBOOK.read_text(encoding="utf-8").split())
+    minutes = [seconds // 60 for seconds in REFUSED_WAITS_S]
+    assert f"after {minutes[0]}, {minutes[1]} and {minutes[2]} minutes" in text
+    assert f"after {PATIENCE} attempts without progress" in text
+    assert f"or after {PATIENCE_UNPROVEN} (" in text
+    mails = [seconds // 60 for seconds in MAIL_RETRY_WAITS_S[:4]]
+    assert f"after {mails[0]}, {mails[1]}, {mails[2]} and {mails[3]} minutes, then every" in text
+    assert f"or {MAX_MAIL_ATTEMPTS} attempts failed" in text
+
+
+def test_every_reason_that_an_operator_reads_of_says_what_to_do() -> None:
+    """RUNBOOK.md sends its readers to errors.md for the reasons, which is made from the catalog."""
+    assert "../docs/errors.md#why-an-import-waits-or-stopped" in RUNBOOK.read_text(encoding="utf-8")
+    assert [code for code, row in ROWS.items() if row.cause and not row.operator_advice] == []
 
 
 def texts_of_the_product() -> Iterator[str]:

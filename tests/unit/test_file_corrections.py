@@ -7,7 +7,6 @@ import io
 import re
 from collections import Counter
 from html import unescape
-from pathlib import Path
 
 import pytest
 
@@ -20,11 +19,6 @@ PEOPLE = [f"p{number:02}" for number in range(1, 25)]
 BAD = "anna old.example,old-anna,imap.old.example,anna@new.example,new-anna\n"
 FILE = f"{HEADER}\n" + "".join(GOOD.format(name) for name in PEOPLE) + BAD
 FIELD = "c26-source_address"
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
 
 
 @pytest.fixture

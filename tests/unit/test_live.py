@@ -8,7 +8,6 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,11 +26,6 @@ from tests.unit.web_office import Browser, WebOffice
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_progress, "POLL_INTERVAL_S", 0.01)
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
 
 
 @pytest.fixture

@@ -22,11 +22,6 @@ from tests.unit.test_live import guest_of
 from tests.unit.web_office import HOST, RIGHT, WebOffice
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
 def test_an_unused_session_ends_and_a_used_one_does_not(office: WebOffice) -> None:
     used, unused = office.browser(), office.browser()
     used.sign_in()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-
-import pytest
 
 from importer.domain.model import Import
 from tests.unit.web_office import RIGHT, Browser, WebOffice
@@ -13,18 +10,6 @@ from tests.unit.web_office import RIGHT, Browser, WebOffice
 FILE = "source_address,source_password,source_server,destination_address,destination_password\n"
 ROW = "{}@old.example,x,imap.old.example,ada@new.example," + RIGHT + "\n"
 OUT_OF_DATE = "This page was out of date"
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
-@pytest.fixture
-def ada(office: WebOffice) -> Browser:
-    browser = office.browser()
-    browser.sign_in()
-    return browser
 
 
 def second_tab(browser: Browser) -> Browser:

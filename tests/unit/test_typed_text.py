@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-import pytest
 from httpx import Response
 
 from tests.unit.web_office import RIGHT, Browser, WebOffice
 
 SERVER = {"server": "imap.odd.example", "port": "1993", "security": "tls", "login": "ada.old"}
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
-@pytest.fixture
-def ada(office: WebOffice) -> Browser:
-    browser = office.browser()
-    browser.sign_in()
-    return browser
 
 
 def away_too_long(office: WebOffice, browser: Browser, path: str, page: str, **fields: str) -> Response:

@@ -25,19 +25,6 @@ from tests.unit.web_office import HOST, RIGHT, Browser, WebOffice
 CSV = "source_address,source_password,source_server,destination_address,destination_password\n"
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
-@pytest.fixture
-def ada(office: WebOffice) -> Browser:
-    """Ada's browser, signed in."""
-    browser = office.browser()
-    browser.sign_in()
-    return browser
-
-
 def routes(office: WebOffice) -> list[tuple[str, str]]:
     """The (method, path) pairs of all pages."""
     pages = []

@@ -35,13 +35,6 @@ def office(tmp_path: Path) -> WebOffice:
     return office
 
 
-@pytest.fixture
-def ada(office: WebOffice) -> Browser:
-    browser = office.browser()
-    browser.sign_in()
-    return browser
-
-
 def review(browser: Browser, address: str = "ada@old.example") -> str:
     """The review page of a new import."""
     browser.post("/new", address=address)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 import h11
@@ -12,18 +11,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from importer.service.access.audit import search_events
 from tests.unit.web_office import Browser, WebOffice
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
-@pytest.fixture
-def ada(office: WebOffice) -> Browser:
-    browser = office.browser()
-    browser.sign_in()
-    return browser
 
 
 def test_every_page_of_a_person_offers_to_sign_out(ada: Browser) -> None:

@@ -26,11 +26,6 @@ from tests.unit.web_office import RIGHT, Browser, WebOffice
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
-
-
-@pytest.fixture
 def log() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = root.handlers[:], root.level

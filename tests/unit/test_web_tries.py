@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -43,11 +42,6 @@ from tests.rehearsal.ports import wait_until
 from tests.unit.web_office import RIGHT, Browser, Doors, WebOffice
 
 CSV = "source_address,source_password,source_server,destination_address,destination_password\n"
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> WebOffice:
-    return WebOffice(tmp_path)
 
 
 def browser_at(office: WebOffice, address: str) -> Browser:
