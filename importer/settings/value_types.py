@@ -10,7 +10,6 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from providers.endpoint import Secret
 from providers.master_user import domain_name, plain_domain
@@ -94,6 +93,8 @@ def time_zone(value: object) -> tzinfo:
     name = text(value).strip()
     if name == "UTC":  # needs no database
         return UTC
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (KeyError, OSError) as error:
