@@ -49,9 +49,8 @@ _BATCHES = """\
 
 `python -m benchmarks.batches`: many mailboxes of 13 folders each, copied by `mailhaul up` with its defaults,
 by workers with PostgreSQL and Valkey, and by other copiers of which several run in parallel.
-
-![Messages copied per second in batches](benchmarks-batches.svg)
 """
+_BATCH_CHART = "\n![Messages copied per second in batches](benchmarks-batches.svg)\n"
 
 
 def write(
@@ -75,11 +74,14 @@ def write(
         parts.append(f"{_WATCHERS}\n{watchers_results.table(watched)}")
     if batches:
         parts.append(_BATCHES)
-        parts += [f"### {batch.title}\n\n{batch_results.table(batch)}" for batch in batches]
+        timed = [batch for batch in batches if batch.copiers]
+        parts += [f"### {batch.title}\n\n{batch_results.table(batch)}" for batch in timed]
         if counted := [batch for batch in batches if batch.counts]:
             parts.append(f"### What one worker needs\n\n{batch_results.counts_table(counted)}")
-        chart = svg([batch.as_result() for batch in batches if batch.copiers], ours=batch_results.OURS)
-        (folder / "benchmarks-batches.svg").write_text(chart, encoding="utf-8")
+        if timed:
+            parts[parts.index(_BATCHES)] += _BATCH_CHART
+            chart = svg([batch.as_result() for batch in timed], ours=batch_results.OURS)
+            (folder / "benchmarks-batches.svg").write_text(chart, encoding="utf-8")
     machines = [result.machine for result in ordered] + [batch.machine for batch in batches]
     machines += [result.machine for result in copied] + [result.machine for result in watched]
     parts.append(f"## Machine\n\n{facts_table(machines)}")
