@@ -44,7 +44,7 @@ from importer.settings import Settings
 @click.option(
     "--skip-bad-rows",
     is_flag=True,
-    help="Start the rows that are good, although others have problems; then the exit code is 2.",
+    help="Start the rows that are good, although others have problems; the exit code is then not 0.",
 )
 @click.option("--wait", is_flag=True, help="Show progress until all imports have ended, then the report.")
 @click.option("--again", is_flag=True, help="Start complete rows once more, to copy new mail.")
@@ -112,9 +112,10 @@ def batch(
         ]
         started = [import_.id for submission in submissions for import_ in submission.started]
         record_operator(deps, AuditAction.IMPORT_START, started)
-        _print_submissions(words, deps, submissions, wait=wait, as_json=as_json)
-    if parsed.problems:
-        raise exit_with(ExitCode.USAGE)
+        code = _print_submissions(words, deps, submissions, wait=wait, as_json=as_json)
+    if code is ExitCode.COMPLETE and parsed.problems:
+        code = ExitCode.USAGE
+    raise exit_with(code)
 
 
 @click.command
@@ -231,8 +232,8 @@ def _print_problems(
 
 def _print_submissions(
     words: CatalogTranslator, deps: Deps, submissions: list[Submission], *, wait: bool, as_json: bool
-) -> None:
-    """Prints the outcome of each row; with `wait`, ends with the report and its exit code."""
+) -> ExitCode:
+    """Prints the outcome of each row; with `wait`, also the report, whose exit code is returned."""
     submitted = [row for submission in submissions for row in submission.rows]
     links = owner_consent.links(deps, (row.import_ for row in submitted))
     if not as_json:
@@ -240,11 +241,12 @@ def _print_submissions(
             text_views.print_submitted_row(words, row)
         text_views.print_consent_links(words, links)
     if wait:
-        raise exit_with(
-            live_watch.watch_and_report(words, deps, [row.import_.id for row in submitted], as_json=as_json)
+        return live_watch.watch_and_report(
+            words, deps, [row.import_.id for row in submitted], as_json=as_json
         )
     if as_json:
         text_views.print_json([_submission_json(submission, links) for submission in submissions])
+    return ExitCode.COMPLETE
 
 
 def _submission_json(submission: Submission, links: owner_consent.Links) -> dict[str, object]:

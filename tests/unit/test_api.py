@@ -267,6 +267,11 @@ def test_a_csv_file_is_accepted_in_the_format_of_the_console(panel: Panel) -> No
     assert answer.status_code == 201
     assert answer.json()["batch"]["name"] == "people.csv"
     assert answer.json()["batch"]["submitter"] == "root@new.example"
+    assert answer.json()["notes"] == []
+    noted = send(good.replace("ada@old", "bob@old").replace("right,imap", "1.2E+10,imap")).json()["notes"]
+    assert [(note["line"], note["column"], note["rule"]) for note in noted] == [
+        (2, "source_password", "spreadsheet_trace")
+    ]
     bad = problem(send(head + f"{SECRET},x,,ada@new.example,{SECRET}\n"), 422, "rows_refused")
     assert (bad["problems"][0]["line"], bad["problems"][0]["column"]) == (2, "source_address")
     assert SECRET not in str(bad)

@@ -215,6 +215,11 @@ def test_a_bad_row_that_begins_with_a_hash_is_not_lost() -> None:
     ]
 
 
+def test_a_long_name_of_a_column_is_not_cut_to_another_one() -> None:
+    columns = HEADER.replace("source_password", f"source{'_' * 60}password")
+    assert "source" not in read(f"{columns}\n{ANNA}").sheet.headings
+
+
 def test_a_comment_that_lists_columns_is_no_header() -> None:
     assert mailboxes(read(f"#\n{BOTH}")) == PAIR
     sentence = "# Als erste Zeile: Alte Adresse;Altes Passwort;Alter Server;Neue Adresse;Neues Passwort"

@@ -370,8 +370,13 @@ def _sheet(header: _Header, raws: Iterable[_Raw], *, guessed_encoding: bool) -> 
         tuple(records),
         tuple(problems),
         tuple(notes),
-        tuple(_shown(name) for _, name in named),
+        tuple(_heading(column, name) for column, name in named),
     )
+
+
+def _heading(column: str, name: str) -> str:
+    """The name as far as it is shown, if it still means that column."""
+    return shown if column_of(shown := _shown(name)) == column else column
 
 
 def _record(raw: _Raw, header: _Header) -> tuple[Record, RowProblem | None]:

@@ -246,11 +246,24 @@ class SubmittedRowOut(BaseModel):
     import_: ImportOut = Field(serialization_alias="import")
 
 
+class NoteOut(BaseModel):
+    """What is worth a look in a file: a column that is not read, a cell that a spreadsheet may have
+    changed."""
+
+    line: int
+    column: str
+    rule: str
+    message: str
+    fix: str
+
+
 class SubmissionOut(BaseModel):
-    """`batch` holds the started imports; it is null if there was nothing to start."""
+    """`batch` holds the started imports; it is null if there was nothing to start. `notes` are those about a
+    file, at most 50."""
 
     batch: BatchOut | None
     rows: list[SubmittedRowOut]
+    notes: list[NoteOut] = Field(default_factory=list)
 
 
 class ChangedOut(BaseModel):

@@ -12,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 
 from importer.domain.csv_import.csv_cells import address
 from importer.domain.csv_import.csv_reader import RowProblem
-from importer.domain.csv_import.import_rows import Parsed, Row
+from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Parsed, Row
 from importer.domain.csv_import.row_parser import parse, parse_cells
 from importer.domain.reporting.formatting import printable
+from importer.i18n.row_problem_texts import row_problem_json
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.submit import SubmittedRow, submit
 from importer.web.api import option_fields
@@ -24,6 +25,7 @@ from importer.web.api.schemas import (
     BatchIn,
     FileIn,
     ImportIn,
+    NoteOut,
     Order,
     SubmissionOut,
     SubmittedRowOut,
@@ -142,7 +144,11 @@ def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, response:
         response.status_code = 201
         response.headers["Location"] = f"/api/v1/batches/{submission.batch.id}"
         batch = batch_out(caller.texts, submission.batch, submission.started, now)
-    return SubmissionOut(batch=batch, rows=[submitted_row_out(caller, row) for row in submission.rows])
+    notes = [
+        NoteOut.model_validate(row_problem_json(caller.texts, note)) for note in parsed.notes[:PROBLEMS_SHOWN]
+    ]
+    submitted = [submitted_row_out(caller, row) for row in submission.rows]
+    return SubmissionOut(batch=batch, rows=submitted, notes=notes)
 
 
 def submitted_row_out(caller: ApiCaller, submitted: SubmittedRow) -> SubmittedRowOut:
