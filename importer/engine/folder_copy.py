@@ -181,4 +181,4 @@ class Counted:
     """Done in this leg. It holds no memory of the folder."""
 
 
-Phase = Unprepared | Prepared | Finished | Counted
+FolderPhase = Unprepared | Prepared | Finished | Counted

@@ -23,7 +23,7 @@ from functools import partial
 
 from importer.domain.model import FolderTally
 from importer.engine.finish_folder import finish
-from importer.engine.folder_copy import Counted, Finished, Phase, Prepared, Unprepared
+from importer.engine.folder_copy import Counted, Finished, FolderPhase, Prepared, Unprepared
 from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.pipeline import ByteBudget, Pipeline
@@ -49,7 +49,7 @@ class _Job:
 
     def __init__(self, phase: Unprepared) -> None:
         folder = phase.folder
-        self.phase: Phase | None = phase
+        self.phase: FolderPhase | None = phase
         self.state: FolderState = folder.state
         self.destination = folder.destination
         self.is_postponed = False  # has messages in doubt, which are tried again after everything else
@@ -171,7 +171,7 @@ class Lanes:
             prepared = self._leave(job, lane.number)
             if prepared is None:
                 return
-            after: Phase = finish(prepared, lane)
+            after: FolderPhase = finish(prepared, lane)
             if isinstance(after, Finished):
                 tally, after = recount_folder(after, lane)
                 self._on_tally(tally, job.state.remaining)

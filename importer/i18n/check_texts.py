@@ -9,7 +9,7 @@ from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.mailbox_check import Check, FolderCheck, SideCheck
 from importer.i18n.alert_texts import alert_texts, alerts_json
 from importer.i18n.code_texts import render
-from importer.i18n.folder_names import FolderNames
+from importer.i18n.folder_names import ShownFolders
 from importer.i18n.option_texts import word_sentences
 from importer.i18n.phase_texts import check_phase_text
 from importer.i18n.reason_texts import reason
@@ -169,8 +169,8 @@ def folder_checks_json(
 ) -> list[dict[str, object]]:
     """The first `limit` folders. `source_name` and `destination_name` are for display: without the prefix of
     the server, and in the reader's language."""
-    sources = FolderNames(texts, [folder.source_folder for folder in folders])
-    destinations = FolderNames(texts, [folder.destination_folder for folder in folders])
+    sources = ShownFolders(texts, [folder.source_folder for folder in folders])
+    destinations = ShownFolders(texts, [folder.destination_folder for folder in folders])
     return [
         {
             **_folder_check_json(texts, folder),

@@ -25,7 +25,7 @@ def folder_name(texts: CatalogTranslator, name: str) -> str:
     return _spoken(texts, shown_name(name))
 
 
-class FolderNames:
+class ShownFolders:
     """The folders of one mailbox, by their full names."""
 
     def __init__(self, texts: CatalogTranslator, names: Iterable[str]) -> None:

@@ -49,6 +49,7 @@ SAME_MODULE_NAME: Final = {
     "budgets": "the port and its store",
     "consents": "the port and its store",
     "leases": "the port and its store",
+    "monitoring": "the port and its store",
     "ledger": "the port and its store",
     "schema": "the port and its store",
     "store": "the port and the package that implements it",
@@ -56,6 +57,8 @@ SAME_MODULE_NAME: Final = {
     "audit_trail": "the port and its store",
     "webhook_calls": "the port and its store",
     # A package and a module about the same thing.
+    "check_texts": "what the codes of a check mean, and a check in the reader's language",
+    "folder_names": "what a server takes as a name, and a name in the reader's language",
     "imports": "the use cases, and their tables in the store",
 }
 """Module names that may occur more than once -> the reason."""

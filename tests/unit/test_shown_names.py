@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from importer.domain.folder_mapping.shown_names import ShownName, shown_names
-from importer.i18n.folder_names import FolderNames, folder_name
+from importer.i18n.folder_names import ShownFolders, folder_name
 from importer.i18n.translations import texts
 
 
@@ -45,7 +45,7 @@ def test_folders_of_gmail_are_translated_by_their_use(folder: str, language: str
 
 
 def test_a_folder_outside_the_list_has_a_name_too() -> None:
-    assert FolderNames(texts("de"), ["INBOX"])["INBOX.Neu"] == "Neu"
+    assert ShownFolders(texts("de"), ["INBOX"])["INBOX.Neu"] == "Neu"
     assert shown_names(["A"])["A"] == ShownName("A")
 
 

@@ -17,7 +17,7 @@ from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import change_texts
 from importer.i18n.explanation_texts import kept_text
-from importer.i18n.folder_names import FolderNames, folder_name
+from importer.i18n.folder_names import ShownFolders, folder_name
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
@@ -77,7 +77,7 @@ class FolderLine:
 
     @classmethod
     def of(
-        cls, tally: FolderTally, sources: FolderNames, destinations: FolderNames, texts: CatalogTranslator
+        cls, tally: FolderTally, sources: ShownFolders, destinations: ShownFolders, texts: CatalogTranslator
     ) -> FolderLine:
         return cls(
             unlinked(printable(sources[tally.source_folder], _MAX_NAME_CHARS)),
@@ -146,8 +146,8 @@ class ReportMailView:
     def of(cls, report: Report, texts: CatalogTranslator) -> ReportMailView:
         import_, totals = report.import_, report.totals
         refusals = report.refusals[:MAX_REFUSALS]
-        sources = FolderNames(texts, (tally.source_folder for tally in report.tallies))
-        destinations = FolderNames(texts, (tally.destination_folder for tally in report.tallies))
+        sources = ShownFolders(texts, (tally.source_folder for tally in report.tallies))
+        destinations = ShownFolders(texts, (tally.destination_folder for tally in report.tallies))
         refused_total = max(totals.failed, sum(refusal.count for refusal in report.refusals))
         return cls(
             state=import_.state.value,

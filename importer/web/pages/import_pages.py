@@ -17,7 +17,7 @@ from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.planning.pace import Rate, average_rate
 from importer.domain.reporting.batch_overview import awaits_owner, turns
 from importer.domain.reporting.report import Report
-from importer.i18n.folder_names import FolderNames
+from importer.i18n.folder_names import ShownFolders
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import report_json
@@ -140,8 +140,8 @@ def _import_page(guest: Guest, report: Report, problem: str = "", status: int = 
         status,
         **single_import(guest, report.import_),
         report=report,
-        sources=FolderNames(guest.visitor.texts, (tally.source_folder for tally in report.tallies)),
-        destinations=FolderNames(guest.visitor.texts, (t.destination_folder for t in report.tallies)),
+        sources=ShownFolders(guest.visitor.texts, (tally.source_folder for tally in report.tallies)),
+        destinations=ShownFolders(guest.visitor.texts, (t.destination_folder for t in report.tallies)),
         columns=report_columns(guest.visitor.texts, report.totals),
         undone=undo_report(guest.visitor.site.deps, report.import_.id),
         undoing=undo_jobs.running(report.import_.id),
