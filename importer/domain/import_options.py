@@ -44,8 +44,9 @@ class Option:
     documentation; `title` and `meaning` are the heading and the explanation in forms and reports, translated.
 
     `read` accepts a stripped text that is not empty and raises Refused. With `needs_labels`, the option has
-    an effect only at sources with labels (Gmail). With `starts_again`, another value is a reason to start an
-    import again that is complete. With `forecast`, a check counts by it.
+    an effect only at sources with labels (Gmail), with `for_many` only in batches of several. With
+    `starts_again`, another value is a reason to start an import again that is complete. With `forecast`, a
+    check counts by it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Option:
     meaning: str
     words: tuple[Word, ...] = ()
     needs_labels: bool = False
+    for_many: bool = False
     starts_again: bool = True
     forecast: bool = True
 
@@ -186,6 +188,20 @@ class ImportOptions:
         title="Mail since",
         meaning="all, or a date such as 2024-01-31. It is compared with the day on which the old server"
         " received a message (UTC); mail without a usable date is copied.",
+    )
+
+    mail_per_mailbox: bool = _row(
+        False,
+        yes_or_no,
+        rule="yes or no",
+        help="Whether the submitter also gets a mail about each mailbox of a batch, beside the summary.",
+        setting="Whether the submitter of a batch also gets a mail about each mailbox, beside the summary.",
+        title="A mail about each mailbox, too",
+        meaning="One mail sums up all mailboxes, those that need you first. With this, you also get one about"
+        " each mailbox when it is done.",
+        for_many=True,
+        starts_again=False,
+        forecast=False,
     )
 
     def choose(self, choices: Choices) -> ImportOptions:

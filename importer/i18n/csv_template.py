@@ -13,12 +13,18 @@ from typing import Final
 
 from importer.domain.csv_import.column_names import OPTIONAL_COLUMNS, PASSWORD_COLUMNS, USUAL_COLUMNS, name_in
 from importer.domain.csv_import.import_rows import BATCH_ROWS
+from importer.domain.import_options import OPTIONS
 from importer.i18n.translations import CatalogTranslator
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
 
 FORMATTED_ROWS: Final = 100
 _WIDTH: Final = 32  # of a column, in characters
 _COMMAS: Final = frozenset({"en"})
+
+
+def _is_rare(column: str) -> bool:
+    """Whether the template leaves the column unnamed: a line of too many names would look like a header."""
+    return column in OPTIONS and OPTIONS[column].for_many
 
 
 def separator(language: str) -> str:
@@ -90,7 +96,9 @@ def _hints(texts: CatalogTranslator) -> list[str]:
         ),
         texts.gettext(
             "Further columns, if needed: %(columns)s.",
-            columns=", ".join(name_in(language, column) for column in OPTIONAL_COLUMNS),
+            columns=", ".join(
+                name_in(language, column) for column in OPTIONAL_COLUMNS if not _is_rare(column)
+            ),
         ),
         texts.gettext("Format the columns as text, so that passwords made of digits stay as they are."),
     ]

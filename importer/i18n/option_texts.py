@@ -25,6 +25,7 @@ class FormOption(NamedTuple):
     words: tuple[FormChoice, ...]
     is_flag: bool
     needs_labels: bool
+    for_many: bool
 
 
 def form_options(texts: CatalogTranslator) -> list[FormOption]:
@@ -37,6 +38,7 @@ def form_options(texts: CatalogTranslator) -> list[FormOption]:
             _words(texts, option),
             option.api_type is bool,
             option.needs_labels,
+            option.for_many,
         )
         for option in OPTIONS.values()
     ]
@@ -53,12 +55,12 @@ def word_sentences(texts: CatalogTranslator, name: str, value: object) -> str:
 
 
 def chosen_options(texts: CatalogTranslator, options: ImportOptions) -> list[tuple[str, str]]:
-    """(title, value) of the options that differ from their defaults. What concerns labels is told where
-    labels are. The values may contain foreign text."""
+    """(title, value) of the options about the copy that differ from their defaults. What concerns labels is
+    told where labels are. The values may contain foreign text."""
     return [
         (texts.gettext(OPTIONS[name].title), _value(texts, OPTIONS[name], value))
         for name, value in options.chosen.items()
-        if not OPTIONS[name].needs_labels
+        if not (OPTIONS[name].needs_labels or OPTIONS[name].for_many)
     ]
 
 

@@ -10,21 +10,24 @@ from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.reporting.outcome import ImportOutcome, OutcomeFinding
 from importer.domain.reporting.report import BatchReport
 from importer.domain.reporting.totals import Totals
-from importer.i18n.problem_texts import import_problem, quoting
+from importer.i18n.problem_texts import import_problem, problem_sentence, quoting
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
 from importer.i18n.undo_report_texts import undo_text
 from importer.i18n.wait_texts import wait_text
 
 
-def outcome_text(texts: CatalogTranslator, outcome: ImportOutcome, *, quoted: bool = True) -> str:
+def outcome_text(
+    texts: CatalogTranslator, outcome: ImportOutcome, *, quoted: bool = True, advised: bool = True
+) -> str:
     """One to four sentences: the state or the end of the import, what to do, and its progress.
 
-    With `quoted`, a problem is followed by the server's words.
+    With `quoted`, a problem is followed by the server's words. Without `advised`, nothing is said about what
+    to do: the reader cannot do it.
     """
     import_, totals = outcome.import_, outcome.totals
     progress = _so_far(texts, totals)
-    problem = import_problem(texts, import_)
+    problem = import_problem(texts, import_) if advised else problem_sentence(texts, import_)
     if quoted:
         problem = quoting(texts, problem, import_.problem)
     match import_.state:
@@ -40,7 +43,7 @@ def outcome_text(texts: CatalogTranslator, outcome: ImportOutcome, *, quoted: bo
                 texts.gettext("The copy could not be finished because of an error on our side."),
                 problem,
                 progress,
-                texts.gettext("Nothing is lost: start it again."),
+                texts.gettext("Nothing is lost: start it again.") if advised else "",
             ]
         case State.PAUSED:
             sentences = [

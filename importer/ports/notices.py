@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from importer.domain.model import Import
+from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.report import BatchReport, Report
 from providers.errors import Side
 
@@ -106,15 +107,20 @@ class Invitation:
 class Composer(Protocol):
     """Writes the mails."""
 
-    def completion(self, report: Report, recipients: Sequence[str], now: datetime) -> Sequence[Notice]:
-        """One notice for each address concerned: source, destination, and the submitter if known. Each
-        address gets one."""
+    def completion(
+        self, report: Report, readers: Sequence[MailReader], now: datetime, pages: str = ""
+    ) -> Sequence[Notice]:
+        """One notice for each reader. `pages` is the URL of the pages, "" if the submitter cannot open the
+        import there: owners get no link."""
         ...
 
     def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:
         """One notice for the owner: an invitation to sign in, or a reminder."""
         ...
 
-    def batch_summary(self, report: BatchReport, now: datetime) -> Sequence[Notice]:
-        """One notice for the submitter; none if the submitter is unknown."""
+    def batch_summary(
+        self, report: BatchReport, now: datetime, pages: str = "", *, so_far: bool = False
+    ) -> Sequence[Notice]:
+        """One notice for the submitter; none if the submitter is unknown. With `so_far`, some have not ended
+        yet. `pages` is as in `completion`."""
         ...

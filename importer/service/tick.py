@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from importer.domain.model import Batch, ImportId
+from importer.domain.model import Batch, Import, ImportId
+from importer.domain.reporting.batch_overview import Summary, summary_due
 from importer.service.deps import Deps
 from importer.service.imports.finish import post_batch_summary
 from importer.service.imports.reopen import erase_expired_grants
@@ -73,16 +75,25 @@ class Tick:
 
 
 def _post_missing_summaries(deps: Deps, now: datetime) -> None:
-    """Post missing summaries: their worker was killed between the end of an import and the summary."""
+    """Post missing summaries: their worker was killed between the end of an import and the summary, or one is
+    due because something has needed its submitter for a while."""
     if deps.outgoing_mail is None:
         return
     for batch in deps.store.batches(limit=100):
-        needed = batch.submitter and len(batch.imports) > 1 and _ended_recently(deps, batch, now)
-        if needed and not deps.store.notices(f"batch:{batch.id}:"):
+        if not batch.submitter or len(batch.imports) < 2:
+            continue
+        imports = deps.store.imports(batch_id=batch.id, limit=len(batch.imports))
+        due = summary_due(imports, now)
+        if due is not None and _ended_recently(imports, now) and not _is_posted(deps, batch, due):
             post_batch_summary(deps, batch.id)
 
 
-def _ended_recently(deps: Deps, batch: Batch, now: datetime) -> bool:
-    imports = deps.store.imports(batch_id=batch.id, limit=len(batch.imports))
+def _is_posted(deps: Deps, batch: Batch, due: Summary) -> bool:
+    posted = deps.store.notices(f"batch:{batch.id}:")
+    finals = [notice for notice in posted if not notice.key.endswith(f":{Summary.SO_FAR}")]
+    return bool(finals if due is Summary.FINAL else posted)
+
+
+def _ended_recently(imports: Sequence[Import], now: datetime) -> bool:
     ends = [import_.finished_at for import_ in imports if import_.finished_at is not None]
-    return len(ends) == len(imports) and now - max(ends) < SUMMARY_MAX_AGE
+    return bool(ends) and now - max(ends) < SUMMARY_MAX_AGE

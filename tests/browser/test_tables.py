@@ -23,6 +23,7 @@ from importer.domain.model import (
     Refusal,
     State,
 )
+from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.report import Report
 from importer.web.rendering import assets
 from providers.endpoint import Endpoint
@@ -99,7 +100,7 @@ def mail(language: str) -> str:
     )
     report = Report(import_, TALLIES, (REFUSAL,))
     composer = TemplateComposer("Mailhaul <m@new.example>", b"key", language)
-    [notice] = composer.completion(report, [NEW], now)
+    [notice] = composer.completion(report, [MailReader(NEW)], now)
     return notice.html
 
 

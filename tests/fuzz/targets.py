@@ -56,6 +56,7 @@ from importer.domain.model import (
     State,
 )
 from importer.domain.people.api_tokens import TokenScope
+from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.report_csv import refusals_csv
@@ -461,7 +462,7 @@ def mail(data: bytes) -> None:
     batch = BatchReport(Batch(BatchId("b1"), NOW, text, "it@new.example"), (report,))
     sender, recipient = mailbox("mailhaul@new.example"), mailbox("ada@new.example")
     for notice in (
-        *_COMPOSER.completion(report, ["ada@new.example"], NOW),
+        *_COMPOSER.completion(report, [MailReader("ada@new.example")], NOW),
         *_COMPOSER.batch_summary(batch, NOW),
     ):
         shown(notice.subject)

@@ -22,6 +22,7 @@ from importer.domain.brand import (
     light_palette,
 )
 from importer.domain.model import Account, FolderTally, Import, ImportId
+from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.report import Report
 from importer.settings import Settings, SettingsError
 from importer.web.middleware import CONTENT_SECURITY_POLICY
@@ -85,7 +86,7 @@ def test_mails_carry_the_brand() -> None:
     report = Report(import_, (FolderTally("INBOX", "INBOX", found=1, copied=1),))
     brand = Brand(NASTY, "#7a1f3d", None, IMPRINT, PRIVACY)
     composer = TemplateComposer("m@new.example", b"key", brand=brand)
-    [notice] = composer.completion(report, ["ada@new.example"], import_.created_at)
+    [notice] = composer.completion(report, [MailReader("ada@new.example")], import_.created_at)
     assert f"{NASTY} sent this email" in " ".join(notice.text.split())
     assert f"Imprint: {IMPRINT}" in notice.text
     assert "A &amp; B&#39;s &#39;Mail&#39;" in notice.html

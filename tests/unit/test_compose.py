@@ -28,6 +28,7 @@ from importer.domain.model import (
     Refusal,
     State,
 )
+from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.notices import Invitation, Notice
 from providers.endpoint import Endpoint
@@ -72,7 +73,7 @@ def refusal(number: int = 1, **changes: Any) -> Refusal:
     return replace(refusal_, **changes)
 
 
-BOTH = ("ada@old.example", "ada@new.example")
+BOTH = (MailReader("ada@old.example"), MailReader("ada@new.example"))
 
 
 def report(*tallies: FolderTally, refusals: tuple[Refusal, ...] = (), **changes: Any) -> Report:
@@ -166,23 +167,23 @@ def test_an_unfinished_import_shows_the_remaining_messages() -> None:
 @pytest.mark.parametrize(
     ("it", "subject"),
     [
-        (report(FolderTally("I", "I", 4211, 4211)), "Your mail has been copied: 4,211 messages"),
-        (report(FolderTally("I", "I", 1, 1)), "Your mail has been copied: 1 message"),
+        (report(FolderTally("I", "I", 4211, 4211)), "ada@old.example: 4,211 messages copied"),
+        (report(FolderTally("I", "I", 1, 1)), "ada@old.example: 1 message copied"),
         (
             report(FolderTally("I", "I", 9, 0, 9)),
-            "Nothing new to copy: your 9 messages are already there",
+            "ada@old.example: nothing new to copy, 9 messages are already there",
         ),
-        (report(), "The old mailbox was empty: nothing to copy"),
+        (report(), "ada@old.example: the old mailbox was empty"),
         (
             report(FolderTally("I", "I", 9, 6, failed=3), state=State.INCOMPLETE),
-            "Your mail has been copied, except 3 messages",
+            "ada@old.example: copied, except 3 messages",
         ),
         (
             report(FolderTally("I", "I", 3, failed=3), state=State.INCOMPLETE),
-            "Your mail could not be copied: 3 messages",
+            "ada@old.example: 3 messages could not be copied",
         ),
-        (report(state=State.STOPPED), "The copy of your mail has stopped and needs your attention"),
-        (report(state=State.FAILED), "The copy of your mail could not be finished"),
+        (report(state=State.STOPPED), "ada@old.example: the copy has stopped and needs you"),
+        (report(state=State.FAILED), "ada@old.example: the copy could not be finished"),
     ],
 )
 def test_the_subject_names_the_outcome_and_no_address(it: Report, subject: str) -> None:
@@ -274,11 +275,11 @@ def test_a_failed_folder_counts_with_all_of_its_messages() -> None:
 
 FULL = Problem(Text("destination_full"), None, "NO [OVERQUOTA]")
 SPOKEN = {
-    "en": ("Your mail has been copied, except 3 messages", "What to do next", "4,211"),
-    "de": ("Ihre Mails sind kopiert, bis auf 3 Nachrichten", "Was jetzt zu tun ist", "4.211"),
-    "fr": ("Vos messages ont été copiés, sauf 3", "Que faire maintenant", "4\u202f211"),
-    "it": ("La tua posta è stata copiata, tranne 3 messaggi", "Che cosa fare ora", "4.211"),
-    "es": ("Tu correo se ha copiado, salvo 3 mensajes", "Qué hacer ahora", "4.211"),
+    "en": ("ada@old.example: copied, except 3 messages", "What to do next", "4,211"),
+    "de": ("ada@old.example: kopiert, bis auf 3 Nachrichten", "Was jetzt zu tun ist", "4.211"),
+    "fr": ("ada@old.example : copiée, sauf 3 messages", "Que faire maintenant", "4\u202f211"),
+    "it": ("ada@old.example: copiata, tranne 3 messaggi", "Che cosa fare ora", "4.211"),
+    "es": ("ada@old.example: copiado, excepto 3 mensajes", "Qué hacer ahora", "4.211"),
 }
 
 
@@ -297,9 +298,9 @@ def test_a_mail_is_in_the_language_of_the_import_in_text_and_html(language: str)
 
 def test_the_default_language_is_that_of_the_installation() -> None:
     german = TemplateComposer("m@new.example", KEY, "de")
-    assert german.completion(report(), BOTH, T)[0].subject == "Das alte Postfach war leer: nichts zu kopieren"
+    assert german.completion(report(), BOTH, T)[0].subject == "ada@old.example: das alte Postfach war leer"
     english = german.completion(report(language="en"), BOTH, T)[0]
-    assert english.subject == "The old mailbox was empty: nothing to copy"
+    assert english.subject == "ada@old.example: the old mailbox was empty"
 
 
 @pytest.mark.parametrize("state", State)
@@ -435,9 +436,13 @@ def test_external_text_cannot_inject_into_an_invitation() -> None:
 
 
 def test_each_recipient_gets_one_mail() -> None:
-    to = (*BOTH, "ADA@New.Example", "ada", "IT@new.example")
+    to = (*BOTH, *map(MailReader, ("ADA@New.Example", "ada", "IT@new.example")))
     notices = COMPOSER.completion(report(), to, T)
-    assert [notice.recipient for notice in notices] == [*BOTH, "IT@new.example"]
+    assert [notice.recipient for notice in notices] == [
+        "ada@old.example",
+        "ada@new.example",
+        "IT@new.example",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -511,7 +516,7 @@ def test_a_batch_summary_goes_to_its_submitter_only() -> None:
     (notice,) = COMPOSER.batch_summary(rows, T)
     assert notice.key.startswith("batch:b1:it@new.example:")
     assert notice.recipient == "It@new.example"
-    assert notice.subject == "Your batch: 1 of 2 mailboxes complete"
+    assert notice.subject == "move.csv: 1 of 2 mailboxes complete, 1 needs you"
     for body in (notice.text, unescape(notice.html)):
         assert "There is no server called x." in body
         assert "4,190" in body

@@ -25,6 +25,7 @@ OTHER_VALUES: dict[str, tuple[str, ...]] = {
     "folders": ("INBOX, Work/*, !Work/Old", '"a, ""b""", !Spam'),
     "spam_and_trash": ("skip",),
     "since": ("2024-02-29",),
+    "mail_per_mailbox": ("yes",),
 }
 """Texts of values that are not the default."""
 

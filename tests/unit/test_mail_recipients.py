@@ -10,7 +10,12 @@ import pytest
 from importer.domain.audit_event import AuditAction
 from importer.domain.model import Account, Batch, BatchId, FolderTally, Import, ImportId, State
 from importer.domain.people.actor import Actor
-from importer.domain.people.mail_recipients import completion_recipients, is_host_of_domain
+from importer.domain.people.mail_recipients import (
+    MailReader,
+    MailVoice,
+    completion_readers,
+    is_host_of_domain,
+)
 from importer.domain.reporting.report import Report
 from importer.ports.notices import Notice
 from importer.service.access.audit import search_events
@@ -31,12 +36,46 @@ def report(*tallies: FolderTally, state: State, source: Account = OLD) -> Report
     return Report(import_, tallies)
 
 
+def written_to(it: Report, **facts: bool) -> tuple[str, ...]:
+    return tuple(reader.address for reader in completion_readers(it, is_host_of_domain, **facts))
+
+
 @pytest.mark.parametrize("state", [State.STOPPED, State.FAILED, State.CANCELLED])
 def test_only_the_submitter_is_written_to_until_a_login_succeeded(state: State) -> None:
-    assert completion_recipients(report(state=state), is_host_of_domain) == ("it@new.example",)
+    assert written_to(report(state=state)) == ("it@new.example",)
     everyone = ("ada@old.example", "ada@new.example", "it@new.example")
-    assert completion_recipients(report(TALLY, state=state), is_host_of_domain) == everyone
-    assert completion_recipients(report(state=State.COMPLETE), is_host_of_domain) == everyone
+    assert written_to(report(TALLY, state=state)) == everyone
+    assert written_to(report(state=State.COMPLETE)) == everyone
+
+
+def test_a_summary_stands_in_for_the_mails_to_the_submitter() -> None:
+    done = report(state=State.COMPLETE)
+    assert written_to(done, summed_up=True) == ("ada@old.example", "ada@new.example")
+    assert written_to(report(state=State.STOPPED), summed_up=True) == ()
+    own = Report(replace(done.import_, submitter="ADA@new.example"))
+    assert written_to(own, summed_up=True) == ("ada@old.example",)
+
+
+@pytest.mark.parametrize(
+    ("submitter", "batch", "voices"),
+    [
+        ("it@new.example", "b", ["owner", "owner", "submitter"]),
+        ("Ada@New.example", "b", ["own", "own", "own"]),
+        ("", "b", ["owner", "owner"]),
+        ("", None, ["own", "own"]),  # a copy at the console
+    ],
+)
+def test_each_reader_is_addressed_as_what_they_are(
+    submitter: str, batch: str | None, voices: list[str]
+) -> None:
+    import_ = replace(
+        report(state=State.COMPLETE).import_,
+        submitter=submitter,
+        batch_id=BatchId(batch) if batch else None,
+    )
+    readers = completion_readers(Report(import_), is_host_of_domain)
+    assert [reader.voice.value for reader in readers] == voices
+    assert readers[0] == MailReader("ada@old.example", MailVoice(voices[0]))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +94,7 @@ def test_a_server_that_a_submitter_names_proves_no_other_address(
 ) -> None:
     account = Account(address, login, Endpoint(host))
     assert is_host_of_domain(account) is proven
-    written = completion_recipients(report(state=State.COMPLETE, source=account), is_host_of_domain)
+    written = written_to(report(state=State.COMPLETE, source=account))
     assert (address in written) is proven
 
 

@@ -11,6 +11,7 @@ from importer.adapters.mail.compose import TemplateComposer
 from importer.cli.import_list import wait_reason
 from importer.codes.code_table import ROWS
 from importer.domain.model import Account, Import, ImportId, Problem, State
+from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.explanation import ExplanationContext, Upcoming, explain
 from importer.domain.reporting.report import Report
 from importer.i18n.explanation_texts import explanation_texts
@@ -58,7 +59,9 @@ def test_a_new_reason_is_shown_everywhere(language: str) -> None:
     api = import_out(say, IMPORT, T).problem
     assert api is not None
     ended = Report(replace(IMPORT, state=State.STOPPED, finished_at=T))
-    [mail] = TemplateComposer("m@new.example", b"0" * 32).completion(ended, ["ada@old.example"], T)
+    [mail] = TemplateComposer("m@new.example", b"0" * 32).completion(
+        ended, [MailReader("ada@old.example")], T
+    )
     shown = {
         "page": import_view(say, Snapshot(IMPORT), T).sentence,
         "console": wait_reason(say, IMPORT, T),

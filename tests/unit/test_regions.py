@@ -11,6 +11,7 @@ import pytest
 
 from importer.adapters.mail.compose import TemplateComposer
 from importer.domain.model import Account, FolderTally, Import, ImportId, State
+from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.report import Report
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.translations import texts
@@ -103,5 +104,5 @@ def _report(tally: FolderTally, language: str) -> Report:
 def _mail(language: str) -> Notice:
     tally = FolderTally("INBOX", "INBOX", found=5, copied=4, failed=1)
     composer = TemplateComposer("m@new.example", b"key")
-    [notice] = composer.completion(_report(tally, language), [NEW.address], AT)
+    [notice] = composer.completion(_report(tally, language), [MailReader(NEW.address)], AT)
     return notice

@@ -9,6 +9,7 @@ import pytest
 
 from importer.domain.model import ImportId, State
 from importer.domain.people.actor import Actor
+from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.explanation import Action, Upcoming
 from importer.service.deps import Deadlines
 from importer.service.imports.control import Effect, cancel, resume
@@ -54,7 +55,8 @@ def test_each_end_of_a_reopened_import_is_mailed(office: Office) -> None:
     compose = office.deps.outgoing_mail.composer.completion
     report = report_of(office.deps, office.import_(stopped(office)))
     again = replace(report, import_=replace(report.import_, reopened=1))
-    notices = [*compose(report, ["ada@old.example"], MOMENT), *compose(again, ["ada@old.example"], MOMENT)]
+    reader = [MailReader("ada@old.example")]
+    notices = [*compose(report, reader, MOMENT), *compose(again, reader, MOMENT)]
     office.store.post(notices)
     assert len(office.store.notices()) == 2
     assert "sealed" in notices[0].text

@@ -426,10 +426,10 @@ def test_an_interrupted_foreground_copy_is_ended_by_the_next_one(office: Office)
 
 def test_an_import_ends_even_if_its_mail_cannot_be_composed(office: Office) -> None:
     class FailingComposer(TemplateComposer):
-        def completion(self, *_facts: object) -> Sequence[Notice]:
+        def completion(self, *_facts: object, **_named: object) -> Sequence[Notice]:
             raise RuntimeError("no such template")
 
-        def batch_summary(self, *_facts: object) -> Sequence[Notice]:
+        def batch_summary(self, *_facts: object, **_named: object) -> Sequence[Notice]:
             raise RuntimeError("no such template")
 
     _, import_id = office.submit()

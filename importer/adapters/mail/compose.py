@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,8 @@ from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.mail_views import BatchMailView, InvitationMailView, ReportMailView
 from importer.domain.brand import Brand
 from importer.domain.model import State
+from importer.domain.people.mail_recipients import MailReader
+from importer.domain.reporting.batch_overview import Summary
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.translations import N_, CatalogTranslator, texts
@@ -79,21 +81,30 @@ class TemplateComposer:
             keep_trailing_newline=True,
         )
 
-    def completion(self, report: Report, recipients: Sequence[str], now: datetime) -> Sequence[Notice]:
-        """One notice per recipient that the import has ended, in whatever state.
+    def completion(
+        self, report: Report, readers: Sequence[MailReader], now: datetime, pages: str = ""
+    ) -> Sequence[Notice]:
+        """One notice per reader that the import has ended, in whatever state.
 
-        Duplicates and bare login names among the recipients are left out.
+        Duplicates and bare login names among the addresses are left out.
 
         The key is `import:<id>:<recipient>`, since an import ends once and a resubmitted import has another
         id. `:<number>` follows after each reopening.
         """
         again = f":{report.import_.reopened}" if report.import_.reopened else ""
-        subject, text, html = self._rendered(
-            "completion", report.import_.language, lambda translator: ReportMailView.of(report, translator)
-        )
+        by_address = {reader.address.strip().casefold(): reader for reader in reversed(readers)}
+        voices = {to: by_address[to.casefold()].voice for to in _unique_addresses(r.address for r in readers)}
+        mails = {
+            voice: self._rendered(
+                "completion",
+                report.import_.language,
+                partial(ReportMailView.of, report, voice=voice, pages=pages),
+            )
+            for voice in dict.fromkeys(voices.values())
+        }
         return tuple(
-            self._notice(f"import:{report.import_.id}:{to.casefold()}{again}", to, subject, text, html, now)
-            for to in _unique_addresses(recipients)
+            self._notice(f"import:{report.import_.id}:{to.casefold()}{again}", to, *mails[voice], now)
+            for to, voice in voices.items()
         )
 
     def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:
@@ -112,16 +123,20 @@ class TemplateComposer:
             for to in _unique_addresses((to,))
         )
 
-    def batch_summary(self, report: BatchReport, now: datetime) -> Sequence[Notice]:
+    def batch_summary(
+        self, report: BatchReport, now: datetime, pages: str = "", *, so_far: bool = False
+    ) -> Sequence[Notice]:
         """One notice to the submitter, or none if the submitter is unknown.
 
         The key is `batch:<id>:<recipient>:<digest>`. The digest covers the ends of all rows: it changes
-        when a row is run again and ends again.
+        when a row is run again and ends again. In place of the digest, `so-far` is for the one before.
         """
         ends = "\n".join(f"{row.import_.id} {row.import_.finished_at}" for row in report.reports)
-        digest = sha256(ends.encode()).hexdigest()[:8]
+        digest = Summary.SO_FAR.value if so_far else sha256(ends.encode()).hexdigest()[:8]
         subject, text, html = self._rendered(
-            "batch", report.batch.language, lambda translator: BatchMailView.of(report, translator)
+            "batch",
+            report.batch.language,
+            lambda texts: BatchMailView.of(report, texts, pages, so_far=so_far),
         )
         return tuple(
             self._notice(f"batch:{report.batch.id}:{to.casefold()}:{digest}", to, subject, text, html, now)
@@ -143,12 +158,19 @@ class TemplateComposer:
             "t": translator,
             "states": {state.value: translator.gettext(word) for state, word in _STATES.items()},
         }
-        subject, text, html = (
-            self._templates.get_template(f"{template}{ending}").render(
-                page=view, product=self._brand.name, brand=self._brand, logo_url=self._logo_url, **functions
-            )
-            for ending in (".subject.txt", ".txt", ".html")
-        )
+        context: dict[str, Any] = {
+            "page": view,
+            "product": self._brand.name,
+            "brand": self._brand,
+            "logo_url": self._logo_url,
+            **functions,
+        }
+
+        def render(name: str, **more: str) -> str:
+            return self._templates.get_template(name).render(**context, **more)
+
+        subject = render(f"{template}.subject.txt").strip()
+        text, html = (render(f"{template}{ending}", subject=subject) for ending in (".txt", ".html"))
         return printable(subject, _MAX_SUBJECT_CHARS), text, html
 
     def _notice(self, key: str, to: str, subject: str, text: str, html: str, now: datetime) -> Notice:

@@ -6,11 +6,14 @@ the mail stays small (Gmail clips mails of more than 102 kB); omitted entries ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from importer.domain.model import FolderTally, Refusal, State
+from importer.domain.model import FolderTally, Import, Refusal, State
+from importer.domain.people.mail_recipients import MailVoice
+from importer.domain.reporting.batch_overview import Standing, counts, in_order
 from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
@@ -31,6 +34,8 @@ _MAX_REASONS: Final = 12
 _MAX_NAME_CHARS: Final = 100
 _MAX_SUBJECT_CHARS: Final = 120
 _MAX_SENTENCES_CHARS: Final = 1000
+_PLAIN_FILE: Final = re.compile(r"[\w -]+\.(csv|tsv|txt|xlsx)", re.IGNORECASE)
+_MENDED_BY_OWNERS: Final = frozenset({"destination_full"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +122,15 @@ class ReportMailView:
 
     `server_text` is the server's response that stopped the import. `folders_more` and `refusals_more` count
     the entries that the lists omit. `labels` is the rule for mail with several labels, "" if there were none;
-    `options` are the other options that were chosen.
+    `options` are the other options that were chosen. `voice` is the value of a MailVoice; `who` is the
+    address of the submitter, "" if unknown, and `link` the URL of the import's page, "" if the reader cannot
+    open it.
     """
 
     state: str
+    voice: str
+    who: str
+    link: str
     verdict: str
     source: str
     destination: str
@@ -143,7 +153,9 @@ class ReportMailView:
     kept: str  # until when the passwords are kept, "" if they are erased
 
     @classmethod
-    def of(cls, report: Report, texts: CatalogTranslator) -> ReportMailView:
+    def of(
+        cls, report: Report, texts: CatalogTranslator, voice: MailVoice = MailVoice.OWN, pages: str = ""
+    ) -> ReportMailView:
         import_, totals = report.import_, report.totals
         refusals = report.refusals[:MAX_REFUSALS]
         sources = ShownFolders(texts, (tally.source_folder for tally in report.tallies))
@@ -151,7 +163,10 @@ class ReportMailView:
         refused_total = max(totals.failed, sum(refusal.count for refusal in report.refusals))
         return cls(
             state=import_.state.value,
-            verdict=_verdict(report, texts),
+            voice=voice.value,
+            who=printable(import_.submitter, _MAX_NAME_CHARS),
+            link="" if voice is MailVoice.OWNER else _link_to(pages, import_),
+            verdict=_verdict(report, texts, advised=voice is not MailVoice.OWNER or _owner_can_mend(import_)),
             source=printable(import_.source.address, _MAX_NAME_CHARS),
             destination=printable(import_.destination.address, _MAX_NAME_CHARS),
             sums=Sums.of(totals, texts),
@@ -240,7 +255,8 @@ class InvitationMailView:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One import of a batch. `line` is its line in the CSV file, 0 if there is no file."""
+    """One import of a batch. `line` is its line in the CSV file, 0 if there is no file; `link` is the URL of
+    its page, "" if the reader cannot open it."""
 
     line: int
     source: str
@@ -248,13 +264,17 @@ class BatchRow:
     state: str
     verdict: str
     sums: Sums
+    link: str
 
 
 @dataclass(frozen=True, slots=True)
 class BatchMailView:
-    """The mail about a batch."""
+    """The mail about a batch, the rows that need its reader first. With `so_far`, some have not ended yet."""
 
     name: str
+    link: str
+    so_far: bool
+    need_you: int
     verdict: str
     mailboxes: int
     complete: int
@@ -262,20 +282,27 @@ class BatchMailView:
     rows: tuple[BatchRow, ...]
 
     @classmethod
-    def of(cls, report: BatchReport, texts: CatalogTranslator) -> BatchMailView:
+    def of(
+        cls, report: BatchReport, texts: CatalogTranslator, pages: str = "", *, so_far: bool = False
+    ) -> BatchMailView:
+        imports = [row.import_ for row in report.reports]
         return cls(
-            name=unlinked(printable(report.batch.name, _MAX_NAME_CHARS)),
+            name=_file_name(report.batch.name),
+            link=f"{pages}/batches/{report.batch.id}" if pages else "",
+            so_far=so_far,
+            need_you=counts(imports).get(Standing.NEEDS_YOU, 0),
             verdict=printable(batch_text(texts, report), _MAX_SENTENCES_CHARS),
             mailboxes=len(report.reports),
             complete=report.states.get(State.COMPLETE, 0),
             sums=Sums.of(report.totals, texts),
-            rows=tuple(_batch_rows(report.reports, texts)),
+            rows=tuple(_batch_rows(report.reports, texts, pages)),
         )
 
 
-def _batch_rows(reports: Iterable[Report], texts: CatalogTranslator) -> Iterable[BatchRow]:
-    for report in reports:
-        import_ = report.import_
+def _batch_rows(reports: Iterable[Report], texts: CatalogTranslator, pages: str) -> Iterable[BatchRow]:
+    by_id = {report.import_.id: report for report in reports}
+    for import_ in in_order(report.import_ for report in by_id.values()):
+        report = by_id[import_.id]
         yield BatchRow(
             line=import_.row,
             source=printable(import_.source.address, _MAX_NAME_CHARS),
@@ -283,14 +310,32 @@ def _batch_rows(reports: Iterable[Report], texts: CatalogTranslator) -> Iterable
             state=import_.state.value,
             verdict=_verdict(report, texts),
             sums=Sums.of(report.totals, texts),
+            link=_link_to(pages, import_),
         )
 
 
-def _verdict(report: Report, texts: CatalogTranslator) -> str:
+def _file_name(name: str) -> str:
+    """The name of a file, which is no link if it ends like one of a spreadsheet."""
+    shown = printable(name, _MAX_NAME_CHARS)
+    return shown if _PLAIN_FILE.fullmatch(shown) else unlinked(shown)
+
+
+def _link_to(pages: str, import_: Import) -> str:
+    return f"{pages}/imports/{import_.id}" if pages else ""
+
+
+def _owner_can_mend(import_: Import) -> bool:
+    """Whether the advice about a problem is for the owner of the mailbox, not only for its submitter."""
+    return import_.problem is not None and import_.problem.code in _MENDED_BY_OWNERS
+
+
+def _verdict(report: Report, texts: CatalogTranslator, *, advised: bool = True) -> str:
     known = set()
     for account in (report.import_.source, report.import_.destination):
         known |= {account.endpoint.host.lower(), account.address.rpartition("@")[2].lower()}
-    verdict = outcome_text(texts, report.outcome, quoted=False)  # the mail shows the server's words elsewhere
+    verdict = outcome_text(
+        texts, report.outcome, quoted=False, advised=advised
+    )  # the mail shows the server's words elsewhere
     return unlinked(printable(verdict, _MAX_SENTENCES_CHARS), known)
 
 

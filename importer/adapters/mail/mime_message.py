@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -48,7 +49,14 @@ def wire_message(notice: Notice, envelope: Envelope, notice_key: bytes) -> bytes
         message[NOTICE_HEADER] = notice_signature(notice_key, notice.message_id)
         message.set_content(notice.text, cte="quoted-printable")
         message.add_alternative(notice.html, subtype="html", cte="quoted-printable")
-        data = message.as_bytes()
+        data = _unfolded_blanks(message.as_bytes())
     except MessageError:
         raise ValueError("a header of this mail cannot be encoded") from None
     return data if data.endswith(b"\r\n") else data + b"\r\n"
+
+
+def _unfolded_blanks(data: bytes) -> bytes:
+    """The mail without blanks before the folds of its header: `email` leaves one before an encoded word,
+    which readers show beside the one that the fold stands for (RFC 5322 section 2.2.3)."""
+    header, separator, body = data.partition(b"\r\n\r\n")
+    return re.sub(rb" +(?=\r\n )", b"", header) + separator + body

@@ -160,6 +160,13 @@ _NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "it": ("Messaggi dal",),
         "es": ("Correo desde",),
     },
+    "mail_per_mailbox": {
+        "en": ("Mail per mailbox",),
+        "de": ("Mail je Postfach",),
+        "fr": ("Courriel par boîte",),
+        "it": ("E-mail per casella",),
+        "es": ("Correo por buzón",),
+    },
     PROBLEM_COLUMN: {
         "en": ("Problem",),
         "de": ("Problem",),

@@ -7,9 +7,27 @@ host that speaks for it; a server that a submitter names proves nothing about an
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 
 from importer.domain.model import Account, State
 from importer.domain.reporting.report import Report
+
+
+class MailVoice(StrEnum):
+    """As whom a mail addresses its reader."""
+
+    OWN = "own"  # moves their own mail
+    OWNER = "owner"  # of a mailbox that somebody else moves: cannot start or mend anything
+    SUBMITTER = "submitter"  # moves the mailboxes of others
+
+
+@dataclass(frozen=True, slots=True)
+class MailReader:
+    """Somebody who gets a mail about an import."""
+
+    address: str
+    voice: MailVoice = MailVoice.OWN
 
 
 def is_host_of_domain(account: Account) -> bool:
@@ -19,9 +37,21 @@ def is_host_of_domain(account: Account) -> bool:
     return same_login and (host == domain or host.endswith(f".{domain}"))
 
 
-def completion_recipients(report: Report, is_proven: Callable[[Account], bool]) -> tuple[str, ...]:
-    """The addresses to notify, as far as there are any: old mailbox, new mailbox, submitter."""
+def completion_readers(
+    report: Report, is_proven: Callable[[Account], bool], *, summed_up: bool = False
+) -> tuple[MailReader, ...]:
+    """Who gets a mail about the end of an import: old mailbox, new mailbox, submitter. With `summed_up`, the
+    submitter gets the summary of the batch in its place, even as the owner of one of the mailboxes."""
     import_ = report.import_
     logged_in = bool(report.tallies) or import_.state in (State.COMPLETE, State.INCOMPLETE)
     accounts = (import_.source, import_.destination) if logged_in else ()
-    return (*(account.address for account in accounts if is_proven(account)), import_.submitter)
+    owners = [account.address for account in accounts if is_proven(account)]
+    submitter = import_.submitter
+    addresses = {import_.source.address.casefold(), import_.destination.address.casefold()}
+    own = submitter.casefold() in addresses or not (submitter or import_.batch_id)
+    if summed_up:
+        owners = [address for address in owners if address.casefold() != submitter.casefold()]
+    readers = [MailReader(address, MailVoice.OWN if own else MailVoice.OWNER) for address in owners]
+    if submitter and not summed_up:
+        readers.append(MailReader(submitter, MailVoice.OWN if own else MailVoice.SUBMITTER))
+    return tuple(readers)

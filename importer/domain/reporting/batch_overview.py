@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId, State
@@ -122,3 +123,25 @@ def whole_progress(imports: Sequence[Import], messages_per_s: Mapping[ImportId, 
         exact=all(i.progress.messages_total or i.state in ENDED for i in imports),
         left=timedelta(seconds=max(to_do / speed, slowest)) if speed and to_do else None,
     )
+
+
+NEEDED_SINCE: Final = timedelta(hours=1)
+"""How long something may need its submitter before a mail says so, although others still run."""
+
+
+class Summary(StrEnum):
+    """Which mail about a batch is due."""
+
+    SO_FAR = "so-far"  # once at most: nothing more happens by itself, or something needs the submitter
+    FINAL = "final"
+
+
+def summary_due(imports: Sequence[Import], now: datetime) -> Summary | None:
+    """The mail about the batch that is due now; whether it was sent already is not considered."""
+    if all(import_.state in ENDED for import_ in imports):
+        return Summary.FINAL
+    any_ended = any(import_.state in ENDED for import_ in imports)
+    if any_ended and all(import_.state in ENDED or awaits_owner(import_) for import_ in imports):
+        return Summary.SO_FAR
+    needed = (i.finished_at for i in imports if standing(i) is Standing.NEEDS_YOU and i.finished_at)
+    return Summary.SO_FAR if any(at <= now - NEEDED_SINCE for at in needed) else None

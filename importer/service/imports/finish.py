@@ -13,8 +13,9 @@ import structlog
 from importer.domain import import_state
 from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
 from importer.domain.folder_mapping.folder_order import folder_order
-from importer.domain.model import BatchId, Import, Problem, State
-from importer.domain.people.mail_recipients import completion_recipients
+from importer.domain.model import Batch, BatchId, Import, Problem, State
+from importer.domain.people.mail_recipients import completion_readers
+from importer.domain.reporting.batch_overview import Summary, summary_due
 from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.leases import Lease
 from importer.ports.notices import Notice
@@ -109,23 +110,48 @@ def _completion_notices(deps: Deps, ended: Import) -> Sequence[Notice]:
     report = report_of(deps, ended)
     batch = batch_of_import(deps, ended)
     trusted = batch is None or batch.is_trusted
-    recipients = completion_recipients(report, (lambda _account: True) if trusted else deps.is_proven)
-    notices = deps.outgoing_mail.composer.completion(report, recipients, deps.clock.now())
+    readers = completion_readers(
+        report,
+        (lambda _account: True) if trusted else deps.is_proven,
+        summed_up=_is_summed_up(batch) and not ended.options.mail_per_mailbox,
+    )
+    notices = deps.outgoing_mail.composer.completion(
+        report, readers, deps.clock.now(), _pages_of(deps, batch)
+    )
     return within_bounds(deps, batch, ended, notices)
 
 
-def post_batch_summary(deps: Deps, batch_id: BatchId) -> None:
-    """Post the summary of a batch once all its imports have ended. Idempotent.
+def _is_summed_up(batch: Batch | None) -> bool:
+    """Whether the submitter gets a summary: not of a batch of one, which has its completion mail."""
+    return batch is not None and bool(batch.submitter) and len(batch.imports) > 1
 
-    There is none for a batch of one, which has its completion mail, and none for a batch without a submitter.
+
+def _pages_of(deps: Deps, batch: Batch | None) -> str:
+    """The URL of the pages if they show that batch to its submitter, else ""."""
+    is_shown = batch is not None and batch.owner.startswith(("mailbox:", "openid:"))
+    return deps.public_url.rstrip("/") if is_shown else ""
+
+
+def post_batch_summary(deps: Deps, batch_id: BatchId) -> None:
+    """Post the summary of a batch that is due, if any: once all its imports have ended, and before at most
+    once what there is so far. Idempotent.
+
+    There is none for a batch of one, and none for a batch without a submitter.
     """
     batch = deps.store.batch(batch_id)
-    if deps.outgoing_mail is None or batch is None or not batch.submitter or len(batch.imports) < 2:
+    if deps.outgoing_mail is None or batch is None or not _is_summed_up(batch):
         return
     imports = deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
-    if all(import_.state in import_state.ENDED for import_ in imports):
+    due = summary_due(imports, deps.clock.now())
+    if due is not None:
         report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
-        compose = partial(deps.outgoing_mail.composer.batch_summary, report, deps.clock.now())
+        compose = partial(
+            deps.outgoing_mail.composer.batch_summary,
+            report,
+            deps.clock.now(),
+            _pages_of(deps, batch),
+            so_far=due is Summary.SO_FAR,
+        )
         deps.store.post(compose_notices(compose, batch_id))
 
 

@@ -37,6 +37,7 @@ from importer.domain.csv_import.import_rows import (
 from importer.domain.csv_import.row_parser import parse
 from importer.domain.csv_import.workbook import WORKBOOK_BYTES
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_options import OPTIONS, ImportOptions
 from importer.domain.reporting.formatting import printable
 from importer.i18n.csv_template import csv_template, header_line, workbook_template
 from importer.i18n.row_problem_texts import cell_problem_text, headings, row_problem_text
@@ -164,7 +165,10 @@ def _started(guest: Guest, fields: FormData, parsed: Parsed) -> Response:
         return _preview_page(guest, parsed, outdated=True)
     rows = [replace(row, source=public_only_account(row.source)) for row in good]
     count_starts(guest, rows)
-    submissions = [_submit(guest, part) for part in split(rows)]
+    options = guest.visitor.site.settings.import_options.choose(
+        {name: field_text(fields, name) == "yes" for name, option in OPTIONS.items() if option.for_many}
+    )
+    submissions = [_submit(guest, part, options) for part in split(rows)]
     guest.visitor.audit.targets = [import_.id for submission in submissions for import_ in submission.started]
     batches = tuple(submission.batch.id for submission in submissions if submission.batch is not None)
     if parsed.problems:
@@ -178,13 +182,13 @@ def _started(guest: Guest, fields: FormData, parsed: Parsed) -> Response:
     return redirect(f"/batches/{batches[0]}" if len(batches) == 1 else "/imports")
 
 
-def _submit(guest: Guest, rows: Sequence[Row]) -> Submission:
+def _submit(guest: Guest, rows: Sequence[Row], options: ImportOptions) -> Submission:
     session_data = guest.session_data
     return submit(
         guest.visitor.site.deps,
         guest_actor(guest, session_data.mailboxes[0].account.address),
         rows,
-        options=guest.visitor.site.settings.import_options,
+        options=options,
         name=session_data.file_name,
     )
 
