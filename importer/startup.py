@@ -1,6 +1,10 @@
 """Optimisations of start-up time and memory, each with its measured gain.
 
 None of them changes behaviour. `tests/unit/test_startup.py` verifies that each still has its effect.
+
+Of the CPU time that a foreground copy needs to load (2026-11, CPython 3.11), SQLAlchemy takes a quarter,
+making 199 dataclasses a sixth, Rich a twelfth, structlog with asyncio a fifteenth and compiling patterns a
+twenty-fifth. Halving it would take a store without SQLAlchemy and plain classes in place of most dataclasses.
 """
 
 from __future__ import annotations
