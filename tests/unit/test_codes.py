@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from importer.codes.code_table import ROWS, all_rows, lineage, public_row
-from importer.domain.reporting.formatting import English
 from importer.i18n.code_texts import advice, render, render_with_advice
 from importer.i18n.translations import LANGUAGES, texts
 from providers.endpoint import Secret
@@ -88,18 +87,18 @@ def test_a_pair_of_sentences_follows_the_number(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(ROWS, "counted", TextRow("counted", sentence=pair))
     for number, shown in ((1, "1 message in A%"), (2000, "2,000 messages in A%")):
         text = Text("counted", number=number, folder="A%")
-        assert render(text, English()) == render(text, texts("en")) == shown
+        assert render(text, texts("en")) == shown
 
 
 def test_a_code_without_a_row_of_its_own_is_that_of_its_parent() -> None:
     known, unknown = Text("throttled", host="a.example"), Text("throttled.new.kind", host="a.example")
-    assert render(unknown, English()) == render(known, English())
+    assert render(unknown, texts("en")) == render(known, texts("en"))
     assert public_row("throttled.new") is ROWS["throttled"]
-    assert render(Text("of_a_later_version"), English()) == render(Text("mail_error"), English())
+    assert render(Text("of_a_later_version"), texts("en")) == render(Text("mail_error"), texts("en"))
 
 
 def test_a_missing_parameter_is_an_ellipsis() -> None:
-    assert render(Text("throttled"), English()).startswith("…")
+    assert render(Text("throttled"), texts("en")).startswith("…")
 
 
 def test_the_steps_of_a_provider_replace_the_advice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,10 +106,10 @@ def test_the_steps_of_a_provider_replace_the_advice(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(ROWS, "refused", row)
     monkeypatch.setitem(ROWS, "steps", TextRow("steps", sentence="Open the settings of %(host)s."))
     text = Text("refused", host="a.example")
-    assert advice(text, English()) == "Ask a.example."
-    assert advice(text, English(), Side.DESTINATION) == "Pay a.example."
+    assert advice(text, texts("en")) == "Ask a.example."
+    assert advice(text, texts("en"), Side.DESTINATION) == "Pay a.example."
     stepped = Text("refused", steps=Text("steps", host="b.example"), host="a.example")
-    assert render_with_advice(stepped, English()) == "No. Open the settings of b.example."
+    assert render_with_advice(stepped, texts("en")) == "No. Open the settings of b.example."
 
 
 @pytest.mark.parametrize(

@@ -38,36 +38,6 @@ class Translator(Protocol):
     def size(self, size_bytes: int) -> str: ...
 
 
-class English:
-    """The untranslated texts."""
-
-    language = "en"
-
-    def gettext(self, message: str, **values: object) -> str:
-        return message % values if values else message
-
-    def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str:
-        return (singular if number == 1 else plural) % {"num": self.number(number), **values}
-
-    def number(self, number: int) -> str:
-        return f"{number:,}"
-
-    def moment(self, instant: datetime) -> str:
-        return spoken_instant(instant)
-
-    def instant(self, instant: datetime) -> str:
-        return spoken_instant(instant)
-
-    def day(self, day: date) -> str:
-        return day.isoformat()
-
-    def span(self, span: timedelta) -> str:
-        return spoken_span(span)
-
-    def size(self, size_bytes: int) -> str:
-        return spoken_bytes(size_bytes)
-
-
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 message`, `4,211 messages`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -50,13 +50,7 @@ _TOKEN: Final = "TOKEN-OF-THE-LINK"  # noqa: S105
 
 
 class LinkGone(Exception):
-    """The link was used, has expired or is unknown. The text is for the person who opened it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This link is no longer valid: it was used already, or it has expired. Ask the sender for a new"
-            " one."
-        )
+    """The link was used, has expired or is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
