@@ -13,7 +13,6 @@ from importer.domain.reporting.totals import Totals
 from importer.i18n.problem_texts import import_problem, problem_sentence, quoting
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
-from importer.i18n.undo_report_texts import undo_text
 from importer.i18n.wait_texts import wait_text
 
 
@@ -67,6 +66,8 @@ def _undone(texts: CatalogTranslator, outcome: ImportOutcome) -> str:
     undone = outcome.undone
     if undone is None:
         return texts.gettext("It was undone.")
+    from importer.i18n.undo_report_texts import undo_text  # noqa: PLC0415 - a copy starts without it
+
     on = texts.gettext("It was undone on %(instant)s.", instant=texts.moment(undone.at))
     return f"{on} {undo_text(texts, undone)}"
 

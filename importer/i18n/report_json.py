@@ -16,7 +16,6 @@ from importer.i18n.option_texts import word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
-from importer.i18n.undo_report_texts import undo_json
 from importer.i18n.wait_texts import owner_wait_json
 
 
@@ -82,7 +81,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
             for tally in report.tallies
         ],
         "refusals": [_refusal_json(texts, refusal) for refusal in report.refusals],
-        "undone": None if report.undone is None else undo_json(texts, report.undone),
+        "undone": _undone_json(texts, report),
     }
 
 
@@ -105,6 +104,14 @@ def batch_json(texts: CatalogTranslator, report: BatchReport) -> dict[str, objec
 def _totals_json(texts: CatalogTranslator, totals: Totals) -> dict[str, object]:
     reasons = {reason(texts, code): number for code, number in totals.skipped.items()}
     return {**totals.as_json(), "skipped_reasons": reasons}
+
+
+def _undone_json(texts: CatalogTranslator, report: Report) -> dict[str, object] | None:
+    if report.undone is None:
+        return None
+    from importer.i18n.undo_report_texts import undo_json  # noqa: PLC0415 - a copy starts without it
+
+    return undo_json(texts, report.undone)
 
 
 def _iso(instant: datetime | None) -> str | None:
