@@ -259,15 +259,17 @@ def test_progress_does_not_go_back_while_a_leg_comes_to_its_folders() -> None:
     world = world_of(*BODIES)
     for body in BODIES[:6]:
         world.source.create("Later").add((), DATE, body)
-    done: list[int] = []
+    seen: list[Progress] = []
 
     class Monitor(Watcher):
         def progressed(self, progress: Progress) -> None:
             super().progressed(progress)
-            done.append(progress.messages_done)
+            seen.append(progress)
 
     import_, watched = an_import(world), Monitor()
     for lanes in (2, 2, 1, 1):
         world._leg(import_, watched, TransferLimits(batch_messages=2, lanes=lanes), 3 if lanes == 2 else 9)
+        import_ = replace(import_, progress=seen[-1])
+    done = [progress.messages_done for progress in seen]
     assert done == sorted(done)
     assert done[-1] == 16
