@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
 from importer.domain.audit_event import AuditAction
 from importer.domain.model import ControlRequest, FolderTally, Phase, Progress, State
@@ -271,3 +275,28 @@ def test_the_stream_sends_rows_and_the_list_when_its_order_changes(
         await stream.aclose()
 
     asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+# --- Results --------------------------------------------------------------------------------------------
+
+
+def test_the_results_are_a_table_without_formulas(office: BatchOffice) -> None:
+    office.mixed()
+    store: Any = office.web.deps.store
+    first = office.imports[0]
+    store._imports[first.id] = replace(first, source=replace(first.source, address="=1+1@old.example"))
+    text = office.admin.get(f"{office.path}/results.csv").content.decode("utf-8-sig")
+    lines = text.splitlines()
+    assert len(lines) == 26
+    assert lines[0].startswith("Line,Old mailbox,New mailbox,State,Reason,Found,Copied")
+    assert "'=1+1@old.example" in lines[1]
+    assert "Stopped" in text
+    book = load_workbook(io.BytesIO(office.admin.get(f"{office.path}/results.xlsx").content))
+    sheet = book.worksheets[0]
+    cell = sheet["B2"]
+    assert (cell.value, cell.data_type) == ("=1+1@old.example", "s")
+    assert sheet.max_row == 26
+    stranger = office.web.browser()
+    stranger.sign_in("eve@new.example")
+    for name in ("results.csv", "results.xlsx"):
+        assert stranger.get(f"{office.path}/{name}").status_code == 404

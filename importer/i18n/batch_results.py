@@ -1,0 +1,88 @@
+"""The results of a batch as a table: CSV and workbook, in the reader's language and without passwords.
+
+Invariant: no cell is a formula. In CSV, `report_csv.cell` sees to it; in a workbook, text is stored as text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from importer.domain.model import FolderTally, Import, ImportId
+from importer.domain.reporting.formatting import printable
+from importer.domain.reporting.totals import Totals
+from importer.i18n.csv_template import separator
+from importer.i18n.problem_texts import problem_sentence
+from importer.i18n.report_csv import cell
+from importer.i18n.state_texts import state_word
+from importer.i18n.translations import N_, CatalogTranslator
+
+Tallies = Mapping[ImportId, Sequence[FolderTally]]
+Cell = str | int
+
+_COLUMNS: Final = (
+    N_("Line"),
+    N_("Old mailbox"),
+    N_("New mailbox"),
+    N_("State"),
+    N_("Reason"),
+    N_("Found"),
+    N_("Copied"),
+    N_("Already there"),
+    N_("No longer there"),
+    N_("Duplicates"),
+    N_("Left out"),
+    N_("Failed"),
+    N_("Still to do"),
+)
+
+
+def results_csv(texts: CatalogTranslator, imports: Sequence[Import], tallies: Tallies) -> bytes:
+    """One line for each import, with the separator of the language's spreadsheets; UTF-8 with its mark."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=separator(texts.language))
+    for row in _rows(texts, imports, tallies):
+        writer.writerow([cell(value) if isinstance(value, str) else value for value in row])
+    return out.getvalue().encode("utf-8-sig")
+
+
+def results_workbook(texts: CatalogTranslator, imports: Sequence[Import], tallies: Tallies) -> bytes:
+    """The same as an Excel workbook."""
+    # Not at the top: openpyxl takes a third of a second to import.
+    from openpyxl import Workbook  # noqa: PLC0415
+
+    workbook = Workbook()
+    sheet = workbook.active
+    assert sheet is not None  # noqa: S101 - a new workbook has one
+    for number, row in enumerate(_rows(texts, imports, tallies), 1):
+        for column, value in enumerate(row, 1):
+            shown = printable(value, 1000) if isinstance(value, str) else value
+            written = sheet.cell(number, column, shown)
+            if isinstance(shown, str):
+                written.data_type = "s"  # also what begins with =
+    out = io.BytesIO()
+    workbook.save(out)
+    return out.getvalue()
+
+
+def _rows(texts: CatalogTranslator, imports: Sequence[Import], tallies: Tallies) -> Iterator[list[Cell]]:
+    yield [texts.gettext(name) for name in _COLUMNS]
+    for import_ in imports:
+        totals = Totals.of(tallies.get(import_.id, ()))
+        yield [
+            import_.row,
+            import_.source.address,
+            import_.destination.address,
+            state_word(texts, import_.state),
+            problem_sentence(texts, import_),
+            totals.found,
+            totals.copied,
+            totals.present,
+            totals.gone,
+            totals.duplicate,
+            totals.skipped_total,
+            totals.failed,
+            totals.still_to_do,
+        ]
