@@ -217,7 +217,7 @@ def test_a_consent_starts_the_import_and_its_link_works_once(office: Office) -> 
     assert (after.problem, after.not_before) == (None, None)
     assert office.queue.take() == [import_.id]
     for again in (owner_consent.find_prompt, owner_consent.begin):
-        with pytest.raises(owner_consent.LinkGone, match="used already"):
+        with pytest.raises(owner_consent.LinkGone):
             again(office.deps, token)
     handle_ring(office.deps, import_.id)
     assert office.import_(import_.id).state is State.COMPLETE
