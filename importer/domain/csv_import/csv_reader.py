@@ -35,6 +35,7 @@ from providers.text import Text
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _SEPARATORS: Final = "".join(_DELIMITERS)
 _HEADER_LINES: Final = 20  # records in which the header is looked for, below the name of a table
+MOST_ROWS: Final = 1000
 _MAX_HEADER_PROBLEMS: Final = 20
 _MAX_UNKNOWN: Final = 20  # columns that are named, and compared with known names
 _ROWS_COMPARED: Final = 50  # when the delimiter of the rows is found
@@ -352,7 +353,9 @@ def _sheet(header: _Header, raws: Iterable[_Raw], *, guessed_encoding: bool) -> 
         return Sheet(header.delimiter, header.line, problems=tuple(problems), notes=tuple(notes))
     records: list[Record] = []
     for raw in (_unwrapped(raw, len(header.names)) for raw in raws if raw.line > header.line):
-        if raw.is_comment and not _is_row(raw, header):
+        if len(records) > MOST_ROWS:
+            records.append(Record(raw.line, None))  # counted only: such a file is not read
+        elif raw.is_comment and not _is_row(raw, header):
             notes += _comment_notes(raw)
         elif _filled_without_name(raw, header):
             text = Text("unknown_column.unnamed", header=HEADER)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from importer.domain.csv_import.csv_reader import RowProblem, Sheet
+from importer.domain.csv_import.csv_reader import MOST_ROWS, RowProblem, Sheet
 from importer.domain.import_options import Choices
 from importer.domain.model import Account
 from providers.endpoint import Secret
@@ -17,7 +17,7 @@ from providers.text import Text
 BATCH_ROWS: Final = 25
 BATCH_BYTES: Final = 64 * 1024
 PAGE_ROWS: Final = 100  # of a file on the pages, which is started as several batches
-LONG_FILE_ROWS: Final = 1000  # of a file that is split into several batches
+LONG_FILE_ROWS: Final = MOST_ROWS  # of a file that is split into several batches
 LONG_FILE_BYTES: Final = 1024 * 1024
 PROBLEMS_SHOWN: Final = 50
 """Pages, API and console show this many problems of a file, and the number of the others."""
