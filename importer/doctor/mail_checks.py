@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,7 +34,7 @@ def check_mail(settings: Settings) -> Iterator[Finding]:
 
 def check_outbox(settings: Settings) -> Iterator[Finding]:
     """Mails that were not sent, which no other command reports."""
-    deadline = datetime.now(UTC) - _STUCK
+    deadline = bootstrap.SystemClock().now() - _STUCK
     try:
         with bootstrap.open_store(settings) as store:
             unsent = store.unsent()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +21,7 @@ _START: Final = "Start `mailhaul up`, or more workers (`mailhaul worker`)."
 
 
 def check_workers(settings: Settings) -> Iterator[Finding]:
-    now = datetime.now(UTC)
+    now = bootstrap.SystemClock().now()
     try:
         with bootstrap.open_store(settings) as store:
             workers = store.workers()

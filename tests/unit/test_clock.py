@@ -27,6 +27,7 @@ ALLOWED = {
     "adapters/lookup/https_fetcher.py": SOCKETS,
     "adapters/queue/embedded_valkey.py": PROCESS,
     "adapters/store/database.py": "SQLite has no clock of its own; PostgreSQL is asked for its own",
+    "adapters/store/group_commit.py": "the age of a group of transactions, within milliseconds",
     "adapters/store/limited_connection.py": SOCKETS,
     "adapters/store/sql_engine.py": PROCESS,
     "adapters/webhook_sender.py": SOCKETS,
@@ -34,7 +35,9 @@ ALLOWED = {
     "cli/service_commands.py": PROCESS,
     "exit_watchdog.py": "ends a process that hangs",
     "ports/work_limit.py": "the default where no clock is passed",
+    "service/access/source_sign_in.py": "tokens of providers end by the monotonic clock (providers/grants.py)",
     "web/pages/source_check.py": "waits in an event loop",
+    "web/readiness.py": "the age of a cache of this process",
     "web/serve.py": "the age of a cache of this process",
 }
 
