@@ -35,7 +35,7 @@ ALLOWED = {
     "cli/service_commands.py": PROCESS,
     "exit_watchdog.py": "ends a process that hangs",
     "ports/work_limit.py": "the default where no clock is passed",
-    "service/access/source_sign_in.py": "tokens of providers end by the monotonic clock (providers/grants.py)",
+    "service/access/source_sign_in.py": "tokens of providers end by the monotonic clock",
     "web/pages/source_check.py": "waits in an event loop",
     "web/readiness.py": "the age of a cache of this process",
     "web/serve.py": "the age of a cache of this process",
