@@ -101,7 +101,9 @@ def server(
             "CA_FILE": str(new_host.ca_file),
             "WEB_LISTEN": f"127.0.0.1:{port}",
             "TICK_SECONDS": "1",
+            "BRAND_LOGO": str(tmp_path / "logo.png"),
         }
+        (tmp_path / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"image")
         del settings["DATABASE_URL"], settings["DATA"]
         conf = (units.FOLDER / "valkey.conf").read_text().replace("/run/mailhaul-queue", str(sockets))
         (tmp_path / "valkey.conf").write_text(conf)
