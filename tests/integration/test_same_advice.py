@@ -171,7 +171,10 @@ class Asked:
         """What is said everywhere once the import has stopped."""
         id_, site = self.ids[name], self.site
         page = page_in_state(self.person, site, id_, "bad")
-        mail = mail_about(self.smtp, self.owners[name], self.reader)
+        mail, summary = (
+            mail_about(self.smtp, self.owners[name], self.reader),
+            summary_for(self.smtp, self.reader),
+        )
         answer = import_of(site, self.headers, id_)
         problem, batch = answer["problem"], answer["batch_id"]
         places = {
@@ -179,6 +182,8 @@ class Asked:
             "page of the batch": plain_html(self.person.get(f"{site.url}/batches/{batch}", timeout=30).text),
             "mail, text": plain(part(mail, "plain")),
             "mail, HTML": plain_html(part(mail, "html")),
+            "summary, text": row_of(plain(part(summary, "plain")), self.owners, name),
+            "summary, HTML": row_of(plain_html(part(summary, "html")), self.owners, name),
             "API": plain(problem["message"]),
         }
         for word, of in (("list", ()), ("show", (id_,)), ("explain", (id_,)), ("report", (id_,))):
@@ -234,7 +239,8 @@ def submit(person: requests.Session, site: Stage, owners: Mapping[str, User], re
     assert form(person, f"{site.url}/", f"{site.url}/sign-in", **login).url == f"{site.url}/new"
     file = site.installation.csv("rows.csv", [(user, reader) for user in owners.values()])
     form(person, f"{site.url}/file", f"{site.url}/file", rows=file.read_text(encoding="utf-8"))
-    started = form(person, f"{site.url}/file/preview", f"{site.url}/file/start")
+    both = {"mail_per_mailbox": "yes"}  # the summary, which everybody gets, and a mail about each mailbox
+    started = form(person, f"{site.url}/file/preview", f"{site.url}/file/start", **both)
     assert "/batches/" in started.url, plain_html(started.text)
     batch = site.installation.json("show", started.url.rpartition("/")[2])
     return dict(zip(owners, (one["id"] for one in batch), strict=True))
@@ -340,17 +346,34 @@ def import_of(site: Stage, headers: Mapping[str, str], id_: str) -> dict[str, An
 
 
 def mail_about(smtp: SmtpCatcher, user: User, reader: User) -> CaughtMail:
-    """The mail to the new mailbox about the import from that old one."""
+    """The mail to the new mailbox about the import from that old one: its subject names it."""
+    return only_mail(smtp, reader, lambda subject: user.account.address in subject)
+
+
+def summary_for(smtp: SmtpCatcher, reader: User) -> CaughtMail:
+    """The mail to the new mailbox about the whole batch: its subject names no mailbox."""
+    return only_mail(smtp, reader, lambda subject: "@" not in subject)
+
+
+def only_mail(smtp: SmtpCatcher, reader: User, is_wanted: Callable[[str], bool]) -> CaughtMail:
+    """The one mail to the new mailbox with such a subject."""
 
     def arrived() -> list[CaughtMail]:
-        return [
-            mail
-            for mail in smtp.to(reader.account.address)
-            if user.account.address in plain(part(mail, "plain")) and "batch" not in mail.message["Subject"]
-        ]
+        return [mail for mail in smtp.to(reader.account.address) if is_wanted(mail.message["Subject"])]
 
-    assert wait_until(lambda: bool(arrived()), timeout_s=PATIENCE_S), [m.recipients for m in smtp.messages]
-    return arrived()[0]
+    assert wait_until(lambda: bool(arrived()), timeout_s=PATIENCE_S), [
+        (mail.recipients, mail.message["Subject"]) for mail in smtp.messages
+    ]
+    [mail] = arrived()
+    return mail
+
+
+def row_of(summary: str, owners: Mapping[str, User], name: str) -> str:
+    """What a summary says of one mailbox: from its address to the next one of another."""
+    _, found, after = summary.partition(owners[name].account.address)
+    assert found, summary
+    others = "|".join(re.escape(user.account.address) for other, user in owners.items() if other != name)
+    return re.split(others, after, maxsplit=1)[0]
 
 
 def part(mail: CaughtMail, kind: str) -> str:
