@@ -142,7 +142,7 @@ def _run(mailhaul: Installation, *words: str) -> list[str]:
 
 
 def _mails(smtp: SmtpCatcher) -> list[str]:
-    expected = 2 * len(PEOPLE) + 1 + len(PEOPLE)
+    expected = 2 * len(PEOPLE) + 1  # each owner at both addresses, and one summary to the submitter
     mails = smtp.wait_for(expected)
     say(f"{len(mails)} mails went out; the one to {PEOPLE[0]}@new.example says:")
     [mail] = smtp.to(f"{PEOPLE[0]}@new.example")

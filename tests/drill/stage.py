@@ -137,6 +137,7 @@ def stage(root: Path, plan: Plan, *, store: str, without: tuple[str, ...]) -> It
             "REDIS_URL": queue.url,
             "DATABASE_URL": url,
             "SMTP_URL": mail.url,
+            "MAIL_PER_MAILBOX": "true",
         }
         installation = Installation(root, dict(settings))
         sources = [new_user(old_host, f"s{route.source}@old.example") for route in plan.routes]
