@@ -65,7 +65,7 @@ LARGEST_MESSAGE_BYTES: Final = MAX_LITERAL_BYTES
 MISSED_REPORTS: Final = 3
 SHORTEST_SILENCE: Final = timedelta(minutes=1)
 
-READINESS_PATIENCE_S: Final = 5.0
+READINESS_WITHIN_S: Final = 5.0
 """How long the database may be silent before a process counts as not ready."""
 
 
@@ -399,7 +399,7 @@ def readiness_faults(settings: Settings) -> dict[str, str]:
 
     faults = {}
     try:
-        if not is_current(settings.database_url, READINESS_PATIENCE_S):
+        if not is_current(settings.database_url, READINESS_WITHIN_S):
             faults["schema"] = "The database schema does not match this version of Mailhaul."
     except (InstallationFault, SQLAlchemyError) as error:
         faults["database"] = str(error)

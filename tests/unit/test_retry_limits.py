@@ -13,8 +13,8 @@ from importer.domain.planning import retry_limits
 PRODUCT = Path(importer.__file__).parent
 LIMITS = Path(retry_limits.__file__)
 RETRY_NAME = re.compile(
-    r"ATTEMPTS|TRIES|RETRY(?!_AFTER)|RETRIES|PATIENCE|WAITS_S|_WAIT\b|RENEWALS|PASSES|_LOST|LOSSES|FAILURES|VIOLATIONS"
-    r"|RESUMPTIONS|ROUNDS|IN_A_ROW"
+    r"ATTEMPTS|(?<!EN)TRIES|RETRY(?!_AFTER)|RETRIES|PATIENCE|WAITS_S|_WAIT\b|RENEWALS|PASSES|_LOST|LOSSES|FAILURES|VIOLATIONS"
+    r"|RESUMPTIONS|(?<!G)ROUNDS|IN_A_ROW"
 )
 ARGUMENT = re.compile(r"(max_)?(attempts|tries|retries)")
 ELSEWHERE = {

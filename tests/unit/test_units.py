@@ -39,9 +39,12 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_settings")
 @pytest.mark.parametrize("path", sorted(DEPLOY.glob("*/mailhaul.env.example")), ids=lambda p: p.parent.name)
-def test_the_example_settings_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_settings_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     variables = environment_file(path)
     assert set(variables) <= SETTINGS
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n" + b"image")
+    variables["MAILHAUL_BRAND_LOGO"] = str(logo)
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     settings = Settings.load()

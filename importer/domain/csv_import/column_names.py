@@ -161,11 +161,11 @@ _NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "es": ("Correo desde",),
     },
     "mail_per_mailbox": {
-        "en": ("Mail per mailbox",),
-        "de": ("Mail je Postfach",),
-        "fr": ("Courriel par boîte",),
-        "it": ("E-mail per casella",),
-        "es": ("Correo por buzón",),
+        "en": ("Mail per mailbox", "A mail about each mailbox, too"),
+        "de": ("Mail je Postfach", "Auch eine Mail zu jedem Postfach"),
+        "fr": ("Courriel par boîte", "Aussi un courriel pour chaque boîte"),
+        "it": ("E-mail per casella", "Anche un’e-mail per ogni casella"),
+        "es": ("Correo por buzón", "También un correo por cada buzón"),
     },
     PROBLEM_COLUMN: {
         "en": ("Problem",),
