@@ -253,6 +253,7 @@ def test_rows_of_every_kind_end_as_expected_and_nothing_is_lost(
             pending = waiting(imports_of(deps, batch_id))
             assert {entry.source.address for entry in pending} == owners
             assert {entry.problem.code for entry in pending if entry.problem} == {"consent_needed"}
+            assert wait_until(lambda: bool(smtp.to(ADMIN)), timeout_s=PATIENCE_S)  # the summary so far
             listed = installation.json("show", batch_id)
             links = {entry["source"]["address"]: entry["consent_links"].get("source") for entry in listed}
             assert {address for address, link in links.items() if link} == owners
@@ -269,7 +270,7 @@ def test_rows_of_every_kind_end_as_expected_and_nothing_is_lost(
             assert wait_until(
                 lambda: not waiting(imports_of(deps, batch_id)), timeout_s=PATIENCE_S, every_s=0.2
             )
-            assert wait_until(lambda: len(smtp.to(ADMIN)) == 26, timeout_s=PATIENCE_S)
+            assert wait_until(lambda: len(smtp.to(ADMIN)) > 1, timeout_s=PATIENCE_S)
         report = installation.json("report", batch_id, ends=3)
 
     ended = {entry["source"]["address"]: entry for entry in report["imports"]}
@@ -289,9 +290,11 @@ def test_rows_of_every_kind_end_as_expected_and_nothing_is_lost(
     assert "password" in why["wrong"]["verdict"]
     assert report["states"] == {"complete": 23, "stopped": 2}
     assert report["totals"]["adds_up"]
-    body = smtp.to(ADMIN)[-1].message.get_body(("plain",))
-    assert body is not None
-    assert "23 of 25 mailboxes complete" in " ".join(body.get_content().split())
+    summaries = [mail.message.get_body(("plain",)) for mail in smtp.to(ADMIN)]
+    so_far, final = (" ".join(body.get_content().split()) for body in summaries if body is not None)
+    assert "18 of 25 mailboxes complete" in so_far
+    assert "one more mail" in so_far
+    assert "23 of 25 mailboxes complete" in final
 
     pauses = [entry for entry in legs(installation).values() if any(p == "throttled" for *_, p in entry)]
     assert len(pauses) == 3

@@ -171,10 +171,8 @@ class Asked:
         """What is said everywhere once the import has stopped."""
         id_, site = self.ids[name], self.site
         page = page_in_state(self.person, site, id_, "bad")
-        mail, summary = (
-            mail_about(self.smtp, self.owners[name], self.reader),
-            summary_for(self.smtp, self.reader),
-        )
+        mail = mail_about(self.smtp, self.owners[name], self.reader)
+        summary = summary_for(self.smtp, self.reader)
         answer = import_of(site, self.headers, id_)
         problem, batch = answer["problem"], answer["batch_id"]
         places = {
