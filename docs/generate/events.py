@@ -34,7 +34,7 @@ MEANINGS: Final = {
     "leg.failed": "An internal error, with its traceback.",
     "import.reopened": "A stopped import continues with the passwords that were kept.",
     "own_host.failed": "The installation's own mail host cannot be used: its address, certificate, encryption, availability or master user (`code`). Imports into it wait, however long it takes.",
-    "database.lost": "The database was lost during a leg. The import waits a minute; this counts as no attempt.",
+    "database.lost": "The database was lost during a leg. The import waits a few seconds; this counts as no attempt.",
     "ring.failed": "A ring of the queue failed because a part of the installation does. The tick rings again.",
     "request.unavailable": "A page was answered with 503: a part of the installation failed.",
     "call.unavailable": "An API request was answered with 503: a part of the installation failed.",

@@ -33,7 +33,7 @@ ROWS: Final = (
         "database_unavailable",
         sentence="Our database did not respond. Nothing is lost: the import continues as soon as it does.",
         counts_as_failure=False,
-        cause="The connection to the database was lost or refused. It tries again each minute; nothing is lost.",
+        cause="The connection to the database was lost or refused. It tries again within seconds; nothing is lost.",
         operator_advice="`mailhaul doctor` says why; see `database.lost` in the log.",
     ),
     TextRow(

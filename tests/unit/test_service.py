@@ -16,7 +16,7 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, FolderTally, Import, ImportId, Progress, State
 from importer.domain.people.actor import Actor
-from importer.domain.planning.retry_limits import OWN_FAULT_WAIT
+from importer.domain.planning.retry_limits import DATABASE_LOST_WAIT, DISK_FULL_WAIT
 from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mailbox import LabelView
@@ -299,8 +299,8 @@ def test_an_import_waits_for_disk_space_without_a_limit(office: Office) -> None:
         )
         assert "run out of disk space" in said(waiting.problem)
         assert waiting.attempts == 0
-        assert waiting.not_before == office.clock.now() + OWN_FAULT_WAIT
-        office.clock.sleep(OWN_FAULT_WAIT.total_seconds())
+        assert waiting.not_before == office.clock.now() + DISK_FULL_WAIT
+        office.clock.sleep(DISK_FULL_WAIT.total_seconds())
     office.sessions.trouble = None
     assert office.work(import_id).state is State.COMPLETE
 
@@ -331,7 +331,7 @@ def test_a_lost_database_is_no_defect_and_counts_as_no_attempt(office: Office) -
         assert waiting.problem is not None
         assert (waiting.state, waiting.problem.code) == (State.WAITING, "database_unavailable")
         assert waiting.attempts == 0
-        office.clock.sleep(OWN_FAULT_WAIT.total_seconds())
+        office.clock.sleep(DATABASE_LOST_WAIT.total_seconds())
     office.sessions.trouble = None
     assert office.work(import_id).state is State.COMPLETE
 

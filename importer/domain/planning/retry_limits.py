@@ -43,8 +43,11 @@ SLOT_WAIT: Final = timedelta(seconds=10)
 DEFAULT_PAUSE: Final = timedelta(seconds=AWAY_WAITS_S[0])
 """Length of a pause that a host requests without naming a duration, if nothing has backed off from it yet."""
 
-OWN_FAULT_WAIT: Final = timedelta(seconds=60)
-"""How long to wait before our own full disk or lost database is tried again."""
+DISK_FULL_WAIT: Final = timedelta(seconds=60)
+"""How long to wait before writing to our own full disk is tried again."""
+
+DATABASE_LOST_WAIT: Final = timedelta(seconds=5)
+"""The same for a lost database: it has answered again, or the wait could not be stored."""
 
 INTERNAL_ERROR_ATTEMPTS: Final = 3
 INTERNAL_ERROR_WAIT: Final = timedelta(seconds=60)

@@ -10,13 +10,15 @@ import structlog
 from importer.domain import import_state
 from importer.domain.model import ControlRequest, Import, ImportId, Problem, Progress, State
 from importer.domain.planning.retry_limits import (
+    DATABASE_LOST_WAIT,
+    DISK_FULL_WAIT,
     INTERNAL_ERROR_ATTEMPTS,
     INTERNAL_ERROR_WAIT,
     MAILBOX_BUSY_WAIT,
-    OWN_FAULT_WAIT,
 )
 from importer.domain.planning.retry_policy import GiveUp, Stop, decide, held_until
 from importer.ports.leases import Lease
+from importer.ports.process import OwnDiskFull
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish, finish_copied, report_of
@@ -68,7 +70,7 @@ def conclude(
             return _after_trouble(deps, import_, error, lease, host_limits, progressed=progressed)
         case OwnFault(problem, reason):
             note_own_fault(import_.id, problem.code, reason)
-            until = now + OWN_FAULT_WAIT
+            until = now + (DISK_FULL_WAIT if problem.code == OwnDiskFull.code else DATABASE_LOST_WAIT)
             after = import_state.queued_behind(import_, problem, now, until, progressed=progressed)
         case Defect(error):
             return _after_defect(deps, import_, error, lease, progressed=progressed)
@@ -129,7 +131,7 @@ def requested(deps: Deps, import_id: ImportId) -> ControlRequest | None:
 
 def note_own_fault(import_id: ImportId, code: str, reason: str) -> None:
     """Log it for the operator."""
-    if code == "disk_full":
+    if code == OwnDiskFull.code:
         log.error("disk.found_full", import_id=import_id, reason=reason)
     else:
         log.error("database.lost", import_id=import_id, reason=reason)
