@@ -318,7 +318,7 @@ def statuses(
             )
         except FolderUnusable as unusable:
             result[folder] = unusable
-        if not pipelined:
+        if not pipelined or done == len(folders):  # also those that were asked again, or refused
             count(done, len(folders))
     return result
 
