@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from socketserver import ThreadingMixIn
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -32,9 +32,10 @@ from structlog.typing import EventDict
 from importer.ports.notices import MailState
 from importer.ports.process import InstallationFault
 from importer.ports.store import Store
+from importer.remembered import Remembered
 
 LEG_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
-STORE_REMEMBERED: Final = timedelta(seconds=5)
+STORE_REMEMBERED_S: Final = 5.0
 """Several scrapers ask the database once."""
 
 
@@ -80,7 +81,7 @@ class EventMetrics:
 
 
 class StoreMetrics:
-    """A collector that asks the store at a scrape, at most every STORE_REMEMBERED. Thread-safe.
+    """A collector that asks the store at a scrape, at most every STORE_REMEMBERED_S. Thread-safe.
 
     While the database is away, `mailhaul_database_up` is 0 and the other metrics are absent.
     """
@@ -89,16 +90,10 @@ class StoreMetrics:
         self._store = store
         self._silence_allowed = silence_allowed
         self._now = now
-        self._lock = Lock()
-        self._metrics: tuple[Metric, ...] = ()
-        self._asked_at: datetime | None = None
+        self._metrics = Remembered(lambda: tuple(self._asked(self._now())), STORE_REMEMBERED_S)
 
     def collect(self) -> Iterable[Metric]:
-        with self._lock:
-            now = self._now()
-            if self._asked_at is None or now - self._asked_at >= STORE_REMEMBERED:
-                self._metrics, self._asked_at = tuple(self._asked(now)), now
-            return self._metrics
+        return self._metrics()
 
     def describe(self) -> Iterable[Metric]:
         """None: nothing is asked when the collector is registered."""

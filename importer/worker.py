@@ -24,6 +24,7 @@ from importer.domain.model import ImportId
 from importer.exit_watchdog import ExitWatchdog
 from importer.ports.process import InstallationFault
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
+from importer.readiness import remembered_faults
 from importer.service.deps import Deps
 from importer.service.legs.fair_legs import FairLegs
 from importer.service.notify.deliver_mail import send_due_mail
@@ -93,9 +94,8 @@ def run(settings: Settings, metrics: ProcessMetrics | None = None) -> None:
         report = partial(deps.store.report_worker, deps.lease_owner, version("mailhaul"), deps.clock.now())
         report(deps.clock.now())
         if metrics is not None:
-            metrics.serve(
-                deps.store, silence_allowed(settings), partial(readiness_faults, settings), deps.clock.now
-            )
+            faults = remembered_faults(partial(readiness_faults, settings))
+            metrics.serve(deps.store, silence_allowed(settings), faults, deps.clock.now)
         log.info("worker.started", threads=settings.worker_threads)
         while not _signalled(signals, settings.tick_seconds):
             try:

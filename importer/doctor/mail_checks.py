@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from importer import bootstrap
 from importer.doctor.finding import Finding, Health
+from importer.doctor.own_store import CLOCK, read_store
 from importer.ports.notices import MailState
-from importer.ports.process import InstallationFault
 from importer.settings import Settings
 from providers.errors import MailError
 
@@ -34,12 +32,10 @@ def check_mail(settings: Settings) -> Iterator[Finding]:
 
 def check_outbox(settings: Settings) -> Iterator[Finding]:
     """Mails that were not sent, which no other command reports."""
-    deadline = bootstrap.SystemClock().now() - _STUCK
-    try:
-        with bootstrap.open_store(settings) as store:
-            unsent = store.unsent()
-    except (SQLAlchemyError, InstallationFault):
-        return  # already reported by the database check
+    deadline = CLOCK.now() - _STUCK
+    unsent = read_store(settings, lambda store: store.unsent())
+    if unsent is None:
+        return
     sending = sum(n.state is MailState.SENDING and n.created_at < deadline for n in unsent)
     refused = sum(n.state is MailState.REFUSED for n in unsent)
     pending = sum(n.state is MailState.PENDING for n in unsent)

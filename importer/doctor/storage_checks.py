@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from tempfile import TemporaryFile
 from typing import Final
 
@@ -12,10 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from importer import bootstrap
 from importer.doctor.finding import Finding, Health
+from importer.doctor.own_store import read_store
 from importer.domain.import_state import ALIVE
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.ports.process import DatabaseUnavailable, InstallationFault, OwnDiskFull
 from importer.ports.schema import SchemaAhead, SchemaState
+from importer.ports.store import Store
 from importer.ports.vault import Vault, VaultError
 from importer.service.access.sealed_grants import grant_context
 from importer.settings import Settings, SettingsError
@@ -102,7 +105,7 @@ def check_key(settings: Settings) -> Iterator[Finding]:
         fix = "Put a Fernet key into MAILHAUL_SECRET_KEY or MAILHAUL_SECRET_KEY_FILE, or unset both."
         yield Finding("key", Health.ERROR, str(error), fix)
         return
-    if unreadable := _unreadable_grants(settings, vault):
+    if unreadable := read_store(settings, partial(_unreadable_grants, vault)):
         fix = "Add the former key to MAILHAUL_SECRET_KEY as a second one, or submit those imports again."
         message = f"{unreadable} stored password(s) cannot be decrypted with the current key."
         yield Finding("key", Health.ERROR, message, fix)
@@ -110,20 +113,14 @@ def check_key(settings: Settings) -> Iterator[Finding]:
         yield Finding("key", Health.OK, "The key decrypts every stored password.")
 
 
-def _unreadable_grants(settings: Settings, vault: Vault) -> int:
+def _unreadable_grants(vault: Vault, store: Store) -> int:
     """The number of passwords of imports under way that the vault cannot open."""
     unreadable = 0
-    try:
-        with bootstrap.open_store(settings) as store:
-            for import_ in store.imports(states=tuple(ALIVE), limit=1000):
-                sealed = store.grants(import_.id)
-                if sealed is not None:
-                    unreadable += not _opens(vault, sealed.source, grant_context(import_.id, Side.SOURCE))
-                    unreadable += not _opens(
-                        vault, sealed.destination, grant_context(import_.id, Side.DESTINATION)
-                    )
-    except (SQLAlchemyError, InstallationFault):
-        return 0  # already reported by the database check
+    for import_ in store.imports(states=tuple(ALIVE), limit=1000):
+        sealed = store.grants(import_.id)
+        if sealed is not None:
+            unreadable += not _opens(vault, sealed.source, grant_context(import_.id, Side.SOURCE))
+            unreadable += not _opens(vault, sealed.destination, grant_context(import_.id, Side.DESTINATION))
     return unreadable
 
 

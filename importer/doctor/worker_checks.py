@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from importer import bootstrap
 from importer.doctor.finding import Finding, Health
+from importer.doctor.own_store import CLOCK, read_store
 from importer.domain.reporting.formatting import spoken_span
 from importer.ports.monitoring import WorkerProcess
-from importer.ports.process import InstallationFault
 from importer.settings import Settings
 
 OVERDUE: Final = timedelta(minutes=5)
@@ -21,20 +19,18 @@ _START: Final = "Start `mailhaul up`, or more workers (`mailhaul worker`)."
 
 
 def check_workers(settings: Settings) -> Iterator[Finding]:
-    now = bootstrap.SystemClock().now()
-    try:
-        with bootstrap.open_store(settings) as store:
-            workers = store.workers()
-            depth = store.queue_depth(now)
-    except (SQLAlchemyError, InstallationFault):
-        return  # already reported by the database check
-    findings = [*_silent(workers, now, bootstrap.silence_allowed(settings)), *_skewed(workers)]
-    alive = sum(now - worker.last_report_at < bootstrap.silence_allowed(settings) for worker in workers)
-    overdue = depth.oldest_since is not None and now - depth.oldest_since > OVERDUE
-    if overdue and depth.oldest_since is not None:
-        age = spoken_span(now - depth.oldest_since)
+    now = CLOCK.now()
+    read = read_store(settings, lambda store: (store.workers(), store.queue_depth(now)))
+    if read is None:
+        return
+    workers, depth = read
+    allowed = bootstrap.silence_allowed(settings)
+    findings = [*_silent(workers, now, allowed), *_skewed(workers)]
+    alive = sum(now - worker.last_report_at < allowed for worker in workers)
+    age = timedelta(0) if depth.oldest_since is None else now - depth.oldest_since
+    if age > OVERDUE:
         why = f"{alive} worker(s) do not keep up" if alive else "no worker runs them"
-        message = f"{depth.due} import(s) are due, the oldest for {age}; {why}."
+        message = f"{depth.due} import(s) are due, the oldest for {spoken_span(age)}; {why}."
         findings.append(Finding("workers", Health.ERROR, message, _START))
     elif not alive:
         health = Health.ERROR if depth.due else Health.WARNING

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from importer.bootstrap import readiness_faults
 from importer.domain.audit_event import AuditAction
 from importer.ports.process import InstallationFault
+from importer.readiness import remembered_faults
 from importer.service.access.concurrency_limit import PersonShares
 from importer.service.access.web_sessions import SessionEnded
 from importer.service.deps import Deps
@@ -45,7 +46,6 @@ from importer.web.pages import (
     way_on,
 )
 from importer.web.pages.import_pages import PageNotFound
-from importer.web.readiness import Readiness
 from importer.web.rendering import assets, brand_assets, page, redirect
 from importer.web.request_context import (
     FormExpired,
@@ -92,7 +92,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         UndoJobs(),
         PersonShares(),
     )
-    app.state.readiness = Readiness(partial(readiness_faults, settings))
+    app.state.faults = remembered_faults(partial(readiness_faults, settings))
     for router in (
         home.router,
         old_mailbox.router,
@@ -155,7 +155,7 @@ async def _healthz() -> Response:
 
 def _readyz(request: Request) -> Response:
     """Whether this installation can serve requests: 200, or 503 with the parts that fail."""
-    failed = request.app.state.readiness.failed_parts()
+    failed = request.app.state.faults()
     if not failed:
         return PlainTextResponse("ok")
     return PlainTextResponse(

@@ -9,8 +9,8 @@ import pytest
 from importer.adapters.store.revision import is_current
 from importer.bootstrap import readiness_faults, standalone
 from importer.ports.process import DatabaseUnavailable
+from importer.readiness import remembered_faults
 from importer.settings import Settings
-from importer.web.readiness import Readiness
 from tests.fakes.store import MemoryStore
 from tests.unit.web_office import Browser, WebOffice
 
@@ -55,18 +55,18 @@ def test_a_process_lives_while_its_database_is_away(
 
 def test_readiness_names_the_parts_and_keeps_the_reasons_to_the_log(office: WebOffice) -> None:
     faults = {"database": "The database cannot be reached (db.internal refused)."}
-    office.pages.state.readiness = Readiness(lambda: faults)
+    office.pages.state.faults = remembered_faults(lambda: faults)
     answer = office.browser().client.get("/readyz")
     assert (answer.status_code, answer.text) == (503, "not ready: database")
     assert answer.headers["retry-after"] == "30"
-    office.pages.state.readiness = Readiness(dict)
+    office.pages.state.faults = remembered_faults(dict)
     assert office.browser().client.get("/readyz").status_code == 200
 
 
 def test_readiness_is_looked_at_once_for_many_requests() -> None:
     looks = iter([{"queue": "first look"}])
-    readiness = Readiness(lambda: next(looks))
-    assert [readiness.failed_parts() for _ in range(50)] == [("queue",)] * 50
+    readiness = remembered_faults(lambda: next(looks))
+    assert [readiness() for _ in range(50)] == [{"queue": "first look"}] * 50
 
 
 def test_a_database_that_does_not_answer_is_no_database_with_another_schema() -> None:

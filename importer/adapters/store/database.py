@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Engine, Insert, Table, bindparam, func, select, text
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from importer.adapters.store.group_commit import GroupCommit
 from importer.adapters.store.sql_engine import BEGIN
@@ -128,7 +128,7 @@ class _NamingFaults:
             return
         if _is_full(cause):
             raise OwnDiskFull(_first_line(cause)) from error
-        if isinstance(error, DBAPIError) and (error.connection_invalidated or _is_away(cause)):
+        if isinstance(error, DBAPIError) and (error.connection_invalidated or _is_away(error, cause)):
             raise DatabaseUnavailable(_first_line(cause)) from error
 
 
@@ -158,12 +158,12 @@ _POSTGRESQL_AWAY: Final = frozenset({"57P01", "57P02", "57P03", "53300"})
 """admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections; beside class 08."""
 
 
-def _is_away(cause: BaseException) -> bool:
+def _is_away(error: DBAPIError, cause: BaseException) -> bool:
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN
     sqlstate = getattr(cause, "sqlstate", None)
     if sqlstate is None:  # no server has answered; other errors of the driver are no OperationalError
-        return any(base.__name__ == "OperationalError" for base in type(cause).__mro__)
+        return isinstance(error, OperationalError)
     return sqlstate in _POSTGRESQL_AWAY or sqlstate.startswith("08")
 
 

@@ -215,13 +215,12 @@ class SqlImports(Database):
             imports.c.id.in_(select(grants.c.import_id)),
         )
         with self.writing() as connection:
-            row = connection.execute(select(imports).where(kept).with_for_update()).one_or_none()
+            statement = select(imports, func.coalesce(batches.c.owner, "").label("batch_owner"))
+            with_owner = statement.outerjoin(batches, batches.c.seq == imports.c.submission)
+            row = connection.execute(with_owner.where(kept).with_for_update(of=imports)).one_or_none()
             if row is None:
                 return None
-            owner = connection.execute(
-                select(batches.c.owner).where(batches.c.seq == row.submission)
-            ).scalar_one_or_none()
-            _require_free_routes(connection, owner or "", [Route(row.route)])
+            _require_free_routes(connection, row.batch_owner, [Route(row.route)])
             reopened = replace(import_state.reopened(mapping.import_(row)), requested=None)
             _change(connection, import_id, {**mapping.changeable_values(reopened), "wish": None})
             return reopened

@@ -1,0 +1,30 @@
+"""Answers that are asked for more often than they change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+class Remembered(Generic[Answer]):
+    """Calls `ask` at most every `for_s` seconds, and returns its last answer meanwhile. Thread-safe.
+
+    Concurrent callers wait for one call. What `ask` raises is raised and not remembered.
+    """
+
+    def __init__(self, ask: Callable[[], Answer], for_s: float) -> None:
+        self._ask = ask
+        self._for_s = for_s
+        self._lock = Lock()
+        self._last: tuple[float, Answer] | None = None  # with the monotonic time until which it is valid
+
+    def __call__(self) -> Answer:
+        with self._lock:
+            if self._last is None or time.monotonic() >= self._last[0]:
+                answer = self._ask()
+                self._last = (time.monotonic() + self._for_s, answer)
+            return self._last[1]
