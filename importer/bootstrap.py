@@ -224,6 +224,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
             lease=timedelta(seconds=settings.lease_seconds),
             consent=timedelta(days=settings.consent_days),
             kept_grants=timedelta(days=settings.keep_passwords_days),
+            full_mailbox=timedelta(days=settings.full_mailbox_days),
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
         invites_everyone=settings.invitations == "everyone",

@@ -123,8 +123,13 @@ ROWS: Final = (
         "destination_full",
         sentence="The new mailbox is full.",
         advice="Free up space or get more, then start the import again: it resumes where it stopped.",
+        counts_as_failure=False,
         exit_code=_DESTINATION_FULL,
-        cause="The new mailbox is full.",
-        operator_advice="Make room or raise its quota, then submit again.",
+        cause="The new mailbox is full. The import waits for room, looks after 5 minutes and at most each hour, and stops after `MAILHAUL_FULL_MAILBOX_DAYS`. Its owner gets one mail.",
+        operator_advice="Nothing, or raise its quota: the import goes on by itself, with `retry` at once. After a stop, `retry` it.",
+    ),
+    TextRow(
+        "destination_full.waits",
+        advice="Free up space or get more by %(until)s: it then resumes where it stopped.",
     ),
 )

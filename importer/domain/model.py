@@ -360,6 +360,14 @@ class Quota:
     used_messages: int = 0
     limit_messages: int | None = None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for even the smallest message."""
+        full_of_bytes = self.limit_bytes is not None and self.used_bytes >= self.limit_bytes
+        return full_of_bytes or (
+            self.limit_messages is not None and self.used_messages >= self.limit_messages
+        )
+
 
 # --- Receipts and tallies -----------------------------------------------------------------------
 

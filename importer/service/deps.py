@@ -32,6 +32,7 @@ class Deadlines:
     lease: timedelta = timedelta(seconds=60)
     consent: timedelta = timedelta(days=14)
     kept_grants: timedelta = timedelta(0)  # how long grants stay after a stop
+    full_mailbox: timedelta = timedelta(days=7)  # how long an import waits for room
     session_idle: timedelta = timedelta(hours=2)  # a web session that is not used ends
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from importer.domain.model import Batch, Import, ImportId
-from importer.domain.reporting.batch_overview import Summary, summary_due
+from importer.domain.reporting.batch_overview import Summary, needed_since, summary_due
 from importer.service.deps import Deps
 from importer.service.imports.finish import post_batch_summary
 from importer.service.imports.reopen import erase_expired_grants
@@ -23,7 +23,7 @@ WORKER_REMEMBERED: Final = timedelta(hours=1)
 """How long `doctor` reports a worker that ended without a word."""
 
 SUMMARY_MAX_AGE: Final = timedelta(days=1)
-"""A batch summary is posted only within this time after the end of its last import."""
+"""A batch summary is posted only within this time after the last end of an import, or of its going on."""
 
 
 class Tick:
@@ -95,5 +95,5 @@ def _is_posted(deps: Deps, batch: Batch, due: Summary) -> bool:
 
 
 def _ended_recently(imports: Sequence[Import], now: datetime) -> bool:
-    ends = [import_.finished_at for import_ in imports if import_.finished_at is not None]
+    ends = [end for import_ in imports if (end := import_.finished_at or needed_since(import_))]
     return bool(ends) and now - max(ends) < SUMMARY_MAX_AGE

@@ -28,6 +28,12 @@ class TransferSettings(MailSettings):
         "a whole number from 5 to 3600",
         whole(5, 3600),
     )
+    full_mailbox_days: int = setting(
+        7,
+        "Days that an import waits for room in a new mailbox that is full, before it stops.",
+        "a whole number from 0 to 60; 0 stops it at once",
+        whole(0, 60),
+    )
     settle_quiet_seconds: int = setting(
         10,
         "How long to keep searching for messages whose upload was not confirmed.",

@@ -27,7 +27,7 @@ MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 @pytest.fixture
 def office() -> Office:
     office = Office()
-    office.deps = replace(office.deps, deadlines=Deadlines(kept_grants=KEPT))
+    office.deps = replace(office.deps, deadlines=Deadlines(kept_grants=KEPT, full_mailbox=timedelta(0)))
     return office
 
 
@@ -109,7 +109,9 @@ def test_an_import_is_not_reopened_while_another_process_works_on_it(office: Off
 
 
 def test_nothing_is_kept_if_the_operator_says_so(office: Office) -> None:
-    office.deps = replace(office.deps, deadlines=Deadlines(kept_grants=timedelta(0)))
+    office.deps = replace(
+        office.deps, deadlines=Deadlines(kept_grants=timedelta(0), full_mailbox=timedelta(0))
+    )
     assert office.store.grants(stopped(office)) is None
 
 

@@ -117,6 +117,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "INVITATIONS": ("everyone", "everyone"),
         "AUDIT_DAYS": ("30", 30),
         "KEEP_PASSWORDS_DAYS": ("0", 0),
+        "FULL_MAILBOX_DAYS": ("30", 30),
         "MAIL_PER_MAILBOX": ("true", True),
         "METRICS_LISTEN": ("127.0.0.1:9464", "127.0.0.1:9464"),
         "SESSION_IDLE_MINUTES": ("30", 30),

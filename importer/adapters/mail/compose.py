@@ -84,14 +84,16 @@ class TemplateComposer:
     def completion(
         self, report: Report, readers: Sequence[MailReader], now: datetime, pages: str = ""
     ) -> Sequence[Notice]:
-        """One notice per reader that the import has ended, in whatever state.
+        """One notice per reader that the import has ended, in whatever state, or what it waits for.
 
         Duplicates and bare login names among the addresses are left out.
 
         The key is `import:<id>:<recipient>`, since an import ends once and a resubmitted import has another
-        id. `:<number>` follows after each reopening.
+        id. `:<number>` follows after each reopening, `:<code of the problem>` while it waits.
         """
         again = f":{report.import_.reopened}" if report.import_.reopened else ""
+        if report.import_.state is State.WAITING and report.import_.problem is not None:
+            again += f":{report.import_.problem.code}"
         by_address = {reader.address.strip().casefold(): reader for reader in reversed(readers)}
         voices = {to: by_address[to.casefold()].voice for to in _unique_addresses(r.address for r in readers)}
         mails = {

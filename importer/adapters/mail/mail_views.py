@@ -151,6 +151,7 @@ class ReportMailView:
     changes: tuple[str, ...]
     alerts: tuple[str, ...]
     kept: str  # until when the passwords are kept, "" if they are erased
+    waits_for: str = ""  # the code of what it waits for, "" if it has ended
 
     @classmethod
     def of(
@@ -193,6 +194,7 @@ class ReportMailView:
                 for sentence in alert_texts(texts, import_.alerts, import_.source, import_.destination)
             ),
             kept=kept_text(texts, import_),
+            waits_for=import_.problem.code if import_.problem and import_.state is State.WAITING else "",
         )
 
     @property

@@ -34,6 +34,10 @@ MASTER_PATIENCE: Final = timedelta(days=1)
 """How long a master user that is refused at a mailbox that it opened before counts as the operator's fault;
 then the mailbox is gone."""
 
+FULL_MAILBOX_WAITS: Final = (timedelta(minutes=5), timedelta(hours=1))
+"""Shortest and longest wait between two looks at a new mailbox that is full; between them as long as it has
+been full already: an owner who makes room right after the mail sees the copy go on within minutes."""
+
 MAILBOX_BUSY_WAIT: Final = timedelta(seconds=5)
 """Until an import asks again whether the other one that writes to its mailbox is done."""
 

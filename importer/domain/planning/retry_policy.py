@@ -14,6 +14,7 @@ from typing import assert_never
 
 from importer.domain.planning.retry_limits import (
     AWAY_WAITS_S,
+    FULL_MAILBOX_WAITS,
     MASTER_PATIENCE,
     MAX_LOST_ALONE,
     OWN_HOST_WAITS,
@@ -95,8 +96,32 @@ def held_until(
     master = isinstance(error, MasterRefused) and proven and away_for < MASTER_PATIENCE
     if not (master or isinstance(error, EndpointWrong | ServerUnavailable)):
         return None
-    shortest, longest = OWN_HOST_WAITS
-    return now + min(max(away_for, shortest), longest)
+    return _growing(now, away_for, OWN_HOST_WAITS)
+
+
+@dataclass(frozen=True, slots=True)
+class RoomWait:
+    """Look at `until` whether a full mailbox has room; give up at `gives_up_at`."""
+
+    until: datetime
+    gives_up_at: datetime
+
+
+def room_wait(now: datetime, full_since: datetime | None, patience: timedelta) -> RoomWait | None:
+    """The wait for room in a full mailbox; None once it was full for `patience`.
+
+    It counts as no attempt: only its owner, or the operator with a larger quota, can make room."""
+    since = full_since or now
+    if now - since >= patience:
+        return None
+    gives_up_at = since + patience
+    return RoomWait(min(_growing(now, now - since, FULL_MAILBOX_WAITS), gives_up_at), gives_up_at)
+
+
+def _growing(now: datetime, held_up_for: timedelta, waits: tuple[timedelta, timedelta]) -> datetime:
+    """The end of a wait as long as the one so far, between the shortest and the longest."""
+    shortest, longest = waits
+    return now + min(max(held_up_for, shortest), longest)
 
 
 def is_verdict(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ from importer.domain.model import Import, ImportId, State
 class Standing(StrEnum):
     """What an import waits for, in the order in which lists show it; the values stand in addresses."""
 
-    NEEDS_YOU = "needs-you"  # ended with something to mend
+    NEEDS_YOU = "needs-you"  # ended with something to mend, or waits for it
     RUNNING = "running"
     OWNER = "owner"  # a mailbox owner has to sign in
     WAITING = "waiting"  # for its turn, or for a certain time
@@ -43,7 +43,22 @@ _GOES_ON = frozenset({Standing.RUNNING, Standing.WAITING})
 
 def standing(import_: Import) -> Standing:
     """What the import waits for."""
+    if awaits_room(import_):
+        return Standing.NEEDS_YOU
     return Standing.OWNER if awaits_owner(import_) else _STANDINGS[import_.state]
+
+
+def needed_since(import_: Import) -> datetime | None:
+    """Since when something about the import needs its submitter; None if nothing does."""
+    if standing(import_) is not Standing.NEEDS_YOU:
+        return None
+    return import_.finished_at or import_.held_up_since
+
+
+def awaits_room(import_: Import) -> bool:
+    """Whether the new mailbox is full: it goes on by itself once somebody has made room."""
+    problem = import_.problem
+    return import_.state is State.WAITING and problem is not None and problem.code == "destination_full"
 
 
 def awaits_owner(import_: Import) -> bool:
@@ -143,5 +158,5 @@ def summary_due(imports: Sequence[Import], now: datetime) -> Summary | None:
     any_ended = any(import_.state in ENDED for import_ in imports)
     if any_ended and all(import_.state in ENDED or awaits_owner(import_) for import_ in imports):
         return Summary.SO_FAR
-    needed = (i.finished_at for i in imports if standing(i) is Standing.NEEDS_YOU and i.finished_at)
+    needed = filter(None, map(needed_since, imports))
     return Summary.SO_FAR if any(at <= now - NEEDED_SINCE for at in needed) else None

@@ -74,7 +74,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     ended = import_state.ended(import_, end, now, problem, kept_until)
     notices: Sequence[Notice] = ()
     if deps.outgoing_mail is not None:
-        notices = compose_notices(partial(_completion_notices, deps, ended), ended.id)
+        notices = compose_notices(partial(notices_about, deps, ended), ended.id)
     consents = consents_to_revoke(deps, import_) if kept_until is None else ()
     fingerprint = import_.password_fingerprint if end in (State.STOPPED, State.FAILED) else None
     calls = webhook_calls(deps, report_of(deps, ended))
@@ -101,24 +101,25 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     return ended
 
 
-def _completion_notices(deps: Deps, ended: Import) -> Sequence[Notice]:
-    """The mails about the end of an import: to proven people, within the bounds of its submitter.
+def notices_about(deps: Deps, import_: Import) -> Sequence[Notice]:
+    """The mails about an import that has ended, or about what it waits for: to proven people, within the
+    bounds of its submitter.
 
     A login is proof enough if an operator or an administrator submitted the import.
     """
-    assert deps.outgoing_mail is not None  # noqa: S101 - `finish` ensures it
-    report = report_of(deps, ended)
-    batch = batch_of_import(deps, ended)
+    assert deps.outgoing_mail is not None  # noqa: S101 - its callers ensure it
+    report = report_of(deps, import_)
+    batch = batch_of_import(deps, import_)
     trusted = batch is None or batch.is_trusted
     readers = completion_readers(
         report,
         (lambda _account: True) if trusted else deps.is_proven,
-        summed_up=_is_summed_up(batch) and not ended.options.mail_per_mailbox,
+        summed_up=_is_summed_up(batch) and not import_.options.mail_per_mailbox,
     )
     notices = deps.outgoing_mail.composer.completion(
         report, readers, deps.clock.now(), _pages_of(deps, batch)
     )
-    return within_bounds(deps, batch, ended, notices)
+    return within_bounds(deps, batch, import_, notices)
 
 
 def _is_summed_up(batch: Batch | None) -> bool:

@@ -22,6 +22,7 @@ from importer.ports.process import OwnDiskFull
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish, finish_copied, report_of
+from importer.service.legs.full_mailbox import waiting_for_room
 from importer.service.legs.host_limits import HostLimits
 from importer.service.legs.leg_outcome import (
     Completed,
@@ -91,6 +92,9 @@ def _after_trouble(
             log.error("own_host.failed", import_id=import_.id, code=problem.code)
             held = import_state.queued_behind(import_, problem, now, until, progressed=progressed)
             return _stored(deps, held, lease)
+    full = waiting_for_room(deps, import_, error, progressed=progressed)
+    if full is not None:
+        return _stored(deps, full, lease)
     decision = decide(
         error,
         0 if progressed else import_.attempts,

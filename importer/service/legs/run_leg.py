@@ -36,6 +36,7 @@ from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish
 from importer.service.legs.conclude_leg import conclude, note_own_fault, requested
 from importer.service.legs.connections import ConnectionPairs, label_view
+from importer.service.legs.full_mailbox import raise_if_still_full
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
 from importer.service.legs.leg_outcome import (
@@ -202,6 +203,7 @@ def _run(
             lanes.fence(heartbeat.check)
             heartbeat.when_lost(lanes.cut_off)
             try:
+                raise_if_still_full(import_, first.destination)
                 return _copy(deps, import_, first, lanes, mailbox, heartbeat, observer, host_limits, watch)
             except Exception:
                 heartbeat.check()  # whatever failed after the connections were cut failed because of that

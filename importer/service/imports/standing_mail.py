@@ -1,0 +1,18 @@
+"""Tell how an import stands that goes on: what it waits for, and what somebody has to do."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from importer.domain.model import Import
+from importer.service.deps import Deps
+from importer.service.imports.finish import compose_notices, notices_about, report_of
+from importer.service.notify.webhooks import webhook_calls
+
+
+def tell_how_it_stands(deps: Deps, import_: Import) -> None:
+    """Post the mails and webhook calls about an import that waits: once for each import and reason."""
+    deps.store.post_calls(webhook_calls(deps, report_of(deps, import_)))
+    if deps.outgoing_mail is not None:
+        deps.store.post(compose_notices(partial(notices_about, deps, import_), import_.id))
+    deps.queue.ring_mail()
