@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from importer.bootstrap import open_store
+from importer.domain.import_filter import ImportFilter
 from importer.i18n.state_texts import state_word
 from importer.i18n.translations import CatalogTranslator, texts
 from importer.ports.store import Store
@@ -41,7 +42,7 @@ def complete_import_or_batch(ctx: click.Context, _param: click.Parameter, incomp
 def _imports(store: Store, words: CatalogTranslator, beginning: str) -> Items:
     return [
         CompletionItem(import_.id, help=f"{import_.source.address}, {state_word(words, import_.state)}")
-        for import_ in store.imports(beginning=beginning, limit=MAX_OFFERED)
+        for import_ in store.imports(ImportFilter(beginning=beginning), limit=MAX_OFFERED)
     ]
 
 

@@ -117,13 +117,13 @@ def destination_password(function: Function) -> Function:
 
 def mailbox_pair(function: Function) -> Function:
     """Passes --from, --to and the options for their passwords as `mailboxes: MailboxPair`."""
-    function = _packed(function, "mailboxes", MailboxPair, MailboxPair._fields)
+    function = packed(function, "mailboxes", MailboxPair, MailboxPair._fields)
     return _source(source_password(_destination(destination_password(function))))
 
 
 def import_options(function: Function) -> Function:
     """Passes the options of imports as `choices: Choices`."""
-    function = _packed(function, "choices", _choices, tuple(OPTIONS))
+    function = packed(function, "choices", _choices, tuple(OPTIONS))
     for option in reversed(OPTIONS.values()):
         function = _import_option(option)(function)
     return function
@@ -131,7 +131,7 @@ def import_options(function: Function) -> Function:
 
 def mail_choices(function: Function) -> Function:
     """Passes --notify and --language as `mails: MailChoices`."""
-    return _notify(_language(_packed(function, "mails", MailChoices, MailChoices._fields)))
+    return _notify(_language(packed(function, "mails", MailChoices, MailChoices._fields)))
 
 
 class _OptionText(click.ParamType[Any]):
@@ -163,7 +163,7 @@ def _choices(*values: object) -> dict[str, object]:
 
 def _password_options(function: Function, prefix: str, parameter: str) -> Function:
     file, variable = f"{prefix}_password_file", f"{prefix}_password_env"
-    function = _packed(function, parameter, PasswordSource, (file, variable))
+    function = packed(function, parameter, PasswordSource, (file, variable))
     function = click.option(
         f"--{prefix}-password-env", variable, metavar="NAME", help="Environment variable with the password."
     )(function)
@@ -172,7 +172,7 @@ def _password_options(function: Function, prefix: str, parameter: str) -> Functi
     )(function)
 
 
-def _packed(
+def packed(
     function: Function, parameter: str, make: Callable[..., object], options: tuple[str, ...]
 ) -> Function:
     """The function with one `parameter` in place of those that `options` name."""

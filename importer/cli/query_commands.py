@@ -11,45 +11,24 @@ from rich.text import Text
 from importer.bootstrap import standalone
 from importer.cli import live_watch, options, report_view, text_views
 from importer.cli.attention_view import Attention
+from importer.cli.count_view import print_counts
 from importer.cli.exit_codes import Usage, exit_with, stdout
-from importer.cli.found_ids import batch_id_of, import_of, imports_of, report_named, single_reports
+from importer.cli.filter_options import FilterOptions, filter_options
+from importer.cli.found_ids import import_of, imports_of, report_named, single_reports
 from importer.cli.import_list import ImportList
-from importer.cli.options import EnumChoice
-from importer.domain.model import State
 from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.explanation_texts import explanation_json
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import report_json
 from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access import owner_consent
-from importer.service.queries import EVERY_IMPORT, ImportFilter, list_imports
+from importer.service.queries import count_imports, list_imports
 from importer.service.queries import explain as explain_import
 from importer.settings import Settings
 
 
 @click.command("list")
-@click.option(
-    "--state",
-    "states",
-    type=EnumChoice(State),
-    multiple=True,
-    metavar="STATE",
-    help=f"Only imports in this state; may be repeated. One of {', '.join(State)}.",
-)
-@click.option(
-    "--batch",
-    "batch_id",
-    metavar="ID",
-    help="Only the imports of this batch.",
-    shell_complete=options.complete("complete_batch"),
-)
-@click.option("--address", default="", help="Only imports with this text in one of their two addresses.")
-@click.option(
-    "--owner",
-    default="",
-    help="Only imports of batches with this text in their owner (the login of a mailbox, client:NAME of a"
-    " token) or in the address of their submitter.",
-)
+@filter_options
 @click.option(
     "--limit",
     type=click.IntRange(1, 1000),
@@ -64,14 +43,13 @@ from importer.settings import Settings
     help="Only those that follow this import, such as the last one shown.",
     shell_complete=options.complete("complete_import"),
 )
+@click.option("--count", "only_count", is_flag=True, help="Only how many there are, by state and reason.")
 @options.language
 @options.data
 @options.as_json
 def list_(
-    states: tuple[State, ...],
-    batch_id: str | None,
-    address: str,
-    owner: str,
+    wanted: FilterOptions,
+    only_count: bool,
     limit: int,
     after: str | None,
     language: str | None,
@@ -87,12 +65,10 @@ def list_(
     settings = Settings.load(data=data, language=language)
     words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
-        chosen = ImportFilter(
-            states=states,
-            batch_id=batch_id_of(deps, batch_id, words) if batch_id else None,
-            address=address,
-            submitted_by=owner,
-        )
+        chosen = wanted.chosen(deps, words)
+        if only_count:
+            print_counts(words, count_imports(deps, chosen), as_json=as_json)
+            return
         last = import_of(deps, after, words).id if after else None
         found = list_imports(deps, chosen, after=last, limit=limit + 1)
         imports = found[:limit]
@@ -108,7 +84,7 @@ def list_(
         if len(found) > limit:
             more = words.gettext("There are more. The next ones: add `--after %(id)s`.", id=imports[-1].id)
             stdout.print(Text(more, style="bold"), soft_wrap=True)
-    elif chosen == EVERY_IMPORT and after is None:
+    elif not wanted.any and after is None:
         stdout.print(
             Text(words.gettext("No imports. Start one with `mailhaul submit` or `mailhaul batch FILE`.")),
             soft_wrap=True,

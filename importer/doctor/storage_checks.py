@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from importer import bootstrap
 from importer.doctor.finding import Finding, Health
 from importer.doctor.own_store import read_store
+from importer.domain.import_filter import ImportFilter
 from importer.domain.import_state import ALIVE
 from importer.domain.reporting.formatting import spoken_bytes
 from importer.ports.process import DatabaseUnavailable, InstallationFault, OwnDiskFull
@@ -116,7 +117,7 @@ def check_key(settings: Settings) -> Iterator[Finding]:
 def _unreadable_grants(vault: Vault, store: Store) -> int:
     """The number of passwords of imports under way that the vault cannot open."""
     unreadable = 0
-    for import_ in store.imports(states=tuple(ALIVE), limit=1000):
+    for import_ in store.imports(ImportFilter(states=tuple(ALIVE)), limit=1000):
         sealed = store.grants(import_.id)
         if sealed is not None:
             unreadable += not _opens(vault, sealed.source, grant_context(import_.id, Side.SOURCE))

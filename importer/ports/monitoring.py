@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.model import State
 
 
@@ -58,4 +59,6 @@ class Monitoring(Protocol):
 
     def queue_depth(self, now: datetime) -> QueueDepth: ...
 
-    def import_counts(self) -> Sequence[ImportCount]: ...
+    def import_counts(self, chosen: ImportFilter = EVERY_IMPORT) -> Sequence[ImportCount]:
+        """By state and problem; only the imports that the filter selects."""
+        ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.model import (
     Batch,
     BatchId,
@@ -16,7 +17,6 @@ from importer.domain.model import (
     ImportId,
     Progress,
     Route,
-    State,
 )
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.api_clients import ApiClients
@@ -95,23 +95,14 @@ class Store(
 
     def imports(
         self,
+        chosen: ImportFilter = EVERY_IMPORT,
         *,
-        batch_id: BatchId | None = None,
         ids: Sequence[ImportId] | None = None,
-        states: Sequence[State] = (),
-        owner: str | None = None,
-        submitted_by: str = "",
-        address: str = "",
-        beginning: str = "",
         after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
-        """Newest first; the imports of one batch in the order of their rows. All of these have to hold: with
-        `ids`, only those of them that exist; with `owner`, only those in the owner's batches; with
-        `submitted_by`, those whose batch has this text in its owner or its submitter; with `address`, those
-        with this text in one of their two addresses; with `beginning`, those whose id begins so; with
-        `after`, those that follow it in this order. The case of ASCII letters makes no difference in
-        `submitted_by` and `address`."""
+        """Newest first; the imports of one batch in the order of their rows. With `ids`, only those of them
+        that exist; with `after`, only those that follow it in this order."""
         ...
 
     def latest_import(self, route: Route, owner: str) -> Import | None:

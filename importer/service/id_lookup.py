@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.service.deps import Deps
 
@@ -58,8 +59,8 @@ def batch_beginning(deps: Deps, beginning: str, *, owner: str | None = None) -> 
 def _imports_beginning(deps: Deps, beginning: str, owner: str | None) -> Sequence[Import]:
     if not _BEGINNING.fullmatch(beginning):
         return ()
-    found = deps.store.imports(beginning=beginning, owner=owner, limit=MAX_CANDIDATES)
-    exact = deps.store.imports(ids=[ImportId(beginning)], owner=owner, limit=1)
+    found = deps.store.imports(ImportFilter(beginning=beginning, owner=owner), limit=MAX_CANDIDATES)
+    exact = deps.store.imports(ImportFilter(owner=owner), ids=[ImportId(beginning)], limit=1)
     return exact or found
 
 

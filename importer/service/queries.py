@@ -6,14 +6,14 @@ There is no access control here; `access.visibility` restricts reads to one pers
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
 
-from importer.domain.model import Batch, BatchId, Import, ImportId, State
+from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
+from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.explanation import Explanation, ExplanationContext
 from importer.domain.reporting.explanation import explain as explain_report
 from importer.ports.consents import ConsentRequest
+from importer.ports.monitoring import ImportCount
 from importer.service.deps import Deps
 from importer.service.imports.finish import report_of
 from providers.errors import Side
@@ -30,45 +30,23 @@ def find_imports(deps: Deps, ids: Sequence[ImportId]) -> list[Import]:
     return [by_id[id_] for id_ in ids if id_ in by_id]
 
 
-@dataclass(frozen=True, slots=True)
-class ImportFilter:
-    """Which imports to list; all of it has to hold, and what is empty leaves out nothing. `address` is a part
-    of one of the two addresses, `submitted_by` one of the batch's owner or submitter."""
-
-    states: tuple[State, ...] = ()
-    batch_id: BatchId | None = None
-    address: str = ""
-    submitted_by: str = ""
-
-
-EVERY_IMPORT: Final = ImportFilter()
-
-
 def list_imports(
-    deps: Deps,
-    chosen: ImportFilter = EVERY_IMPORT,
-    *,
-    owner: str | None = None,
-    after: ImportId | None = None,
-    limit: int,
+    deps: Deps, chosen: ImportFilter = EVERY_IMPORT, *, after: ImportId | None = None, limit: int
 ) -> Sequence[Import]:
-    """Imports, newest first, those of one batch by row; of all owners if `owner` is None; only those that
-    follow `after`."""
-    return deps.store.imports(
-        states=chosen.states,
-        batch_id=chosen.batch_id,
-        address=chosen.address,
-        submitted_by=chosen.submitted_by,
-        owner=owner,
-        after=after,
-        limit=limit,
-    )
+    """Imports, newest first, those of one batch by row; only those that follow `after`."""
+    return deps.store.imports(chosen, after=after, limit=limit)
+
+
+def count_imports(deps: Deps, chosen: ImportFilter = EVERY_IMPORT) -> Sequence[ImportCount]:
+    """How many imports the filter selects, by state and problem."""
+    return deps.store.import_counts(chosen)
 
 
 def list_batches(
     deps: Deps, *, owner: str | None = None, after: BatchId | None = None, limit: int
 ) -> list[tuple[Batch, list[Import]]]:
-    """Batches with their imports, newest first; parameters as for `list_imports`."""
+    """Batches with their imports, newest first; of all owners if `owner` is None; only those that
+    follow `after`."""
     batches = deps.store.batches(limit, owner=owner, after=after)
     by_id = {i.id: i for i in find_imports(deps, [id_ for batch in batches for id_ in batch.imports])}
     return [(batch, [by_id[id_] for id_ in batch.imports if id_ in by_id]) for batch in batches]

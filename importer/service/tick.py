@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, Import, ImportId
 from importer.domain.reporting.batch_overview import Summary, needed_since, summary_due
 from importer.service.deps import Deps
@@ -82,7 +83,7 @@ def _post_missing_summaries(deps: Deps, now: datetime) -> None:
     for batch in deps.store.batches(limit=100):
         if not batch.submitter or len(batch.imports) < 2:
             continue
-        imports = deps.store.imports(batch_id=batch.id, limit=len(batch.imports))
+        imports = deps.store.imports(ImportFilter(batch_id=batch.id), limit=len(batch.imports))
         due = summary_due(imports, now)
         if due is not None and _ended_recently(imports, now) and not _is_posted(deps, batch, due):
             post_batch_summary(deps, batch.id)

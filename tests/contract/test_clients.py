@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
 from importer.domain.people.api_tokens import ApiToken, TokenId, TokenScope
 from importer.ports.api_clients import KeptAnswer
@@ -142,11 +143,11 @@ def test_pages_of_batches_add_up_to_the_whole_list(store: Store, owner: str | No
 def test_pages_of_imports_add_up_to_the_whole_list(store: Store, owner: str | None) -> None:
     fill(store)
     for states in ((), (State.COMPLETE,)):
-        whole = [import_.id for import_ in store.imports(owner=owner, states=states)]
+        whole = [import_.id for import_ in store.imports(ImportFilter(owner=owner, states=states))]
         for size in (1, 2, 4):
             paged: list[ImportId] = []
             while page := store.imports(
-                owner=owner, states=states, after=paged[-1] if paged else None, limit=size
+                ImportFilter(owner=owner, states=states), after=paged[-1] if paged else None, limit=size
             ):
                 paged += [import_.id for import_ in page]
             assert paged == whole

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from importer.adapters.store import SqlStore
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import BatchId, ImportId, State
 from tests.contract.conftest import migrated_url
 from tests.contract.test_store import NOW
@@ -21,10 +22,10 @@ QUERIES: dict[str, tuple[Callable[[SqlStore], object], set[str]]] = {
     "the first page": (lambda s: s.imports(limit=50), {IN_ORDER}),
     "the next page": (lambda s: s.imports(after=ImportId("one"), limit=50), set()),
     "the next batches": (lambda s: s.batches(after=BatchId("one")), set()),
-    "a person's page": (lambda s: s.imports(owner="ada", limit=50), set()),
+    "a person's page": (lambda s: s.imports(ImportFilter(owner="ada"), limit=50), set()),
     "a person's batches": (lambda s: s.batches(owner="ada"), set()),
-    "a batch": (lambda s: s.imports(batch_id=BatchId("one")), set()),
-    "running ones": (lambda s: s.imports(states=[State.RUNNING]), set()),
+    "a batch": (lambda s: s.imports(ImportFilter(batch_id=BatchId("one"))), set()),
+    "running ones": (lambda s: s.imports(ImportFilter(states=(State.RUNNING,))), set()),
     "the tick": (lambda s: s.due_imports(NOW), set()),
     "the next leg": (lambda s: s.leg_queue(NOW), set()),
     "an import": (lambda s: s.import_(ImportId("one")), set()),

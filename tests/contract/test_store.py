@@ -31,6 +31,7 @@ from importer.adapters.store.schema import migrate, schema_state
 from importer.adapters.store.tables import metadata
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.import_filter import ImportFilter
 from importer.domain.import_options import ImportOptions
 from importer.domain.import_state import ENDED
 from importer.domain.model import (
@@ -899,11 +900,16 @@ def test_batches_and_imports_are_newest_first_and_rows_in_order(store: Store) ->
     assert [b.id for b in store.batches(limit=2)] == ["newer", "a"]
     assert [i.id for i in store.imports()] == ["newer", "a1", "a2", "b2", "b3", "b10", "older"]
     assert [i.id for i in store.imports(limit=3)] == ["newer", "a1", "a2"]
-    assert [i.id for i in store.imports(batch_id=BatchId("b"))] == ["b2", "b3", "b10"]
-    assert [i.id for i in store.imports(batch_id=BatchId("b"), limit=1)] == ["b2"]
-    assert [i.id for i in store.imports(states=[State.COMPLETE, State.FAILED])] == ["newer", "b2"]
-    assert [i.id for i in store.imports(batch_id=BatchId("b"), states=[State.FAILED])] == ["b2"]
-    assert not store.imports(batch_id=BatchId("none"))
+    assert [i.id for i in store.imports(ImportFilter(batch_id=BatchId("b")))] == ["b2", "b3", "b10"]
+    assert [i.id for i in store.imports(ImportFilter(batch_id=BatchId("b")), limit=1)] == ["b2"]
+    assert [i.id for i in store.imports(ImportFilter(states=(State.COMPLETE, State.FAILED)))] == [
+        "newer",
+        "b2",
+    ]
+    assert [i.id for i in store.imports(ImportFilter(batch_id=BatchId("b"), states=(State.FAILED,)))] == [
+        "b2"
+    ]
+    assert not store.imports(ImportFilter(batch_id=BatchId("none")))
 
 
 def test_the_latest_import_of_a_route_is_found(store: Store) -> None:
@@ -1524,7 +1530,7 @@ def test_imports_are_chosen_by_address_submitter_and_beginning(store: Store) -> 
         store.add_batch(batch, [(import_, None)])
 
     def found(**chosen: Any) -> set[str]:
-        return {import_.id for import_ in store.imports(**chosen)}
+        return {import_.id for import_ in store.imports(ImportFilter(**chosen))}
 
     assert found(address="@OLD.") == {"kea1", "kea2", "owl1"}
     assert found(address="kea1@new") == {"kea1"}

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from importer.domain import import_state
+from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
     Account,
@@ -34,6 +35,7 @@ from importer.ports.webhook_calls import WebhookCall
 from providers.errors import Side
 from tests.fakes.budgets import MemoryBudgets
 from tests.fakes.consents import MemoryConsents
+from tests.fakes.import_selection import is_selected
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.monitoring import MemoryWorkers
 from tests.fakes.webhook_calls import MemoryCalls
@@ -151,37 +153,20 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
 
     def imports(
         self,
+        chosen: ImportFilter = EVERY_IMPORT,
         *,
-        batch_id: BatchId | None = None,
         ids: Sequence[ImportId] | None = None,
-        states: Sequence[State] = (),
-        owner: str | None = None,
-        submitted_by: str = "",
-        address: str = "",
-        beginning: str = "",
         after: ImportId | None = None,
         limit: int = 200,
     ) -> Sequence[Import]:
-        def has(part: str, *texts: str) -> bool:
-            return any(part.lower() in text.lower() for text in texts)
-
         with self._lock:
             found = [*self._imports.values()]
             found.sort(key=lambda i: i.row)
-            if batch_id is None:
+            if chosen.batch_id is None:
                 found.sort(key=lambda i: (i.created_at, self._submission[i.id]), reverse=True)
-            found = [
-                i
-                for i in found[_index_after([i.id for i in found], after) :]
-                if (batch_id is None or i.batch_id == batch_id)
-                and (ids is None or i.id in ids)
-                and (not states or i.state in states)
-                and (owner is None or self._owner(i) == owner)
-                and (not submitted_by or has(submitted_by, *self._submitter_of(i)))
-                and has(address, i.source.address, i.destination.address)
-                and i.id.startswith(beginning)
-            ]
-            return found[:limit]
+            rest = found[_index_after([i.id for i in found], after) :]
+            found = [i for i in rest if is_selected(chosen, i, self._batch(i))]
+            return [i for i in found if ids is None or i.id in ids][:limit]
 
     def latest_import(self, route: Route, owner: str) -> Import | None:
         with self._lock:
@@ -289,7 +274,7 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             places: Counter[str] = Counter()
             ranked = []
             for import_ in due:
-                owner = self._owner(import_) or ""
+                owner = self._owner(import_)
                 places[owner] += 1
                 ranked.append((places[owner], import_.created_at, import_.id))
             ranked.sort(key=lambda entry: entry[:2])
@@ -302,9 +287,10 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             ]
             return QueueDepth(len(since), min(since, default=None))
 
-    def import_counts(self) -> Sequence[ImportCount]:
+    def import_counts(self, chosen: ImportFilter = EVERY_IMPORT) -> Sequence[ImportCount]:
         with self._lock:
-            counts = Counter((i.state, i.problem.code if i.problem else "") for i in self._imports.values())
+            found = [i for i in self._imports.values() if is_selected(chosen, i, self._batch(i))]
+            counts = Counter((i.state, i.problem.code if i.problem else "") for i in found)
             return [ImportCount(state, problem, counts[state, problem]) for state, problem in sorted(counts)]
 
     def _last_leg(self, import_: Import) -> datetime | None:
@@ -316,11 +302,11 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             running: dict[str, set[ImportId]] = {}
             for import_ in self._imports.values():
                 if self._has_grants(import_) and self._is_held(f"import:{import_.id}"):
-                    running.setdefault(self._owner(import_) or "", set()).add(import_.id)
+                    running.setdefault(self._owner(import_), set()).add(import_.id)
             due: dict[str, ImportId] = {}
             for import_ in sorted(self._due(now), key=self._turn):
                 if import_.id not in besides:
-                    due.setdefault(self._owner(import_) or "", import_.id)
+                    due.setdefault(self._owner(import_), import_.id)
             return LegQueue({owner: frozenset(ids) for owner, ids in running.items()}, due)
 
     def _turn(self, import_: Import) -> tuple[bool, datetime, datetime]:
@@ -388,13 +374,12 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
     def _submitted_by(self, import_: Import) -> str:
         return self._submitters[self._submission[import_.id] - 1]
 
-    def _owner(self, import_: Import) -> str | None:
-        batch = self._batches.get(import_.batch_id) if import_.batch_id is not None else None
-        return batch.owner if batch is not None else None
+    def _batch(self, import_: Import) -> Batch | None:
+        return self._batches.get(import_.batch_id) if import_.batch_id is not None else None
 
-    def _submitter_of(self, import_: Import) -> tuple[str, ...]:
-        batch = self._batches.get(import_.batch_id) if import_.batch_id is not None else None
-        return (batch.owner, batch.submitter) if batch is not None else ()
+    def _owner(self, import_: Import) -> str:
+        batch = self._batch(import_)
+        return batch.owner if batch is not None else ""
 
     def _known(self, import_id: ImportId) -> Import:
         try:

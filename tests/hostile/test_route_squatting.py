@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from importer.domain.csv_import.import_rows import Row
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Account, Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.planning.host_allowance import Allowance
@@ -90,7 +91,7 @@ def transcript(office: WebOffice, grace: Browser) -> str:
     pages = [grace.sign_in(GRACE)]
     started = grace.start_import("grace@old.example")
     assert started.startswith("/batches/")
-    own = office.deps.store.imports(owner=grace_id(office))[0]
+    own = office.deps.store.imports(ImportFilter(owner=grace_id(office)))[0]
     pages += [grace.get(path) for path in (started, f"/imports/{own.id}", "/imports")]
     handle_ring(office.deps, own.id)
     pages += [grace.get(path) for path in (started, f"/imports/{own.id}", f"/imports/{own.id}/report.json")]
@@ -113,7 +114,7 @@ def test_on_the_pages_the_owner_imports_and_sees_nothing_of_it(tmp_path: Path, d
     seen = transcript(beside, beside.browser())
     assert seen == transcript(alone, alone.browser())
     assert squatted.id not in seen
-    own = beside.deps.store.imports(owner=grace_id(beside))[0]
+    own = beside.deps.store.imports(ImportFilter(owner=grace_id(beside)))[0]
     assert own.state is State.COMPLETE
 
 

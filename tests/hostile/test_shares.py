@@ -9,6 +9,7 @@ import pytest
 
 from importer.bootstrap import queued
 from importer.domain.csv_import.import_rows import Row
+from importer.domain.import_filter import ImportFilter
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, State
 from importer.domain.people.actor import Actor
@@ -54,7 +55,7 @@ def rows(make_user: MakeUser, old: Dovecot, new: Dovecot) -> list[Row]:
 
 
 def imports_of(store: Store, owner: str) -> list[Import]:
-    return list(store.imports(owner=owner))
+    return list(store.imports(ImportFilter(owner=owner)))
 
 
 def test_a_person_who_submits_second_is_not_served_last(

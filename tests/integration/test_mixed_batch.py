@@ -17,6 +17,7 @@ import pytest
 
 from importer.bootstrap import queued
 from importer.domain.csv_import.row_parser import parse
+from importer.domain.import_filter import ImportFilter
 from importer.domain.import_state import ENDED
 from importer.domain.model import BatchId, Import
 from importer.domain.people.actor import Actor
@@ -206,7 +207,7 @@ def submitted(deps: Deps, rows: Rows, token_host: Dovecot) -> BatchId:
 
 
 def imports_of(deps: Deps, batch_id: BatchId) -> list[Import]:
-    return list(deps.store.imports(batch_id=batch_id))
+    return list(deps.store.imports(ImportFilter(batch_id=batch_id)))
 
 
 def waiting(imports: Sequence[Import]) -> list[Import]:

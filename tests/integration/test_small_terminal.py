@@ -132,6 +132,16 @@ def test_the_list_is_filtered_and_says_that_there_is_more(
     assert set(listed("--owner", "admin@neuhost")) == IDS.keys()
     assert set(listed("--batch", FIRST_BATCH[:9])) == IDS.keys()
     assert listed("--batch", FIRST_BATCH, "--address", "mitarbeiter", "--state", "stopped") == [STOPPED]
+    assert set(listed("--search", "admin@neuhost")) == IDS.keys()
+    assert STOPPED in listed("--reason", "login_rejected", "--host", "imap.firma.example")
+    assert listed("--newer", "1m", "--older", "1m") == []
+    seen = terminal("list", "--batch", FIRST_BATCH, "--count")
+    fits(seen)
+    assert f"{len(IDS)}  in total" in seen.text
+    counts = installation.json("list", "--batch", FIRST_BATCH, "--count")
+    assert sum(count["imports"] for count in counts) == len(IDS)
+    assert {"state": "stopped", "reason": "login_rejected", "imports": 1} in counts
+    assert "no age such as 30m" in terminal("list", "--older", "soon").text
     pages: list[str] = []
     after: tuple[str, ...] = ()
     while page := listed("--limit", "5", *after):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import BatchId, Import, Phase, Problem, Progress, State
 from providers.endpoint import Secret
 from providers.errors import Side
@@ -69,7 +70,7 @@ class BatchOffice:
     @property
     def imports(self) -> list[Import]:
         batch = BatchId(self.path.rpartition("/")[2])
-        return list(self.web.deps.store.imports(batch_id=batch, limit=100))
+        return list(self.web.deps.store.imports(ImportFilter(batch_id=batch), limit=100))
 
     def set(self, row: int, state: State, problem: Problem | None = None, **facts: Any) -> Import:
         """Put the import of that row, counted from 0, into a state."""

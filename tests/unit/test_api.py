@@ -92,6 +92,30 @@ def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
     return details
 
 
+def test_lists_and_counts_take_the_same_filter_and_show_the_tokens_own_imports_only(
+    office: WebOffice, panel: Panel
+) -> None:
+    own = panel.start()
+    other = Panel(office, "other")
+    other.start(source_address="bea@old.example", destination_address="bea@new.example")
+    operator = Panel(office, "operator", TokenScope.READ, TokenScope.ADMIN)
+    for query, seen_by_owner, seen_by_operator in (
+        ({}, 1, 2),
+        ({"host": "imap.old.example"}, 1, 2),
+        ({"search": "bea@"}, 0, 1),
+        ({"owner": "client:other"}, 0, 1),
+        ({"domain": "old.example", "state": "queued"}, 1, 2),
+        ({"reason": "login_rejected"}, 0, 0),
+        ({"created_before": "2000-01-01T00:00:00"}, 0, 0),
+        ({"created_after": "2000-01-01T00:00:00+01:00"}, 1, 2),
+        ({"batch": own["batch_id"]}, 1, 1),
+    ):
+        for client, number in ((panel, seen_by_owner), (operator, seen_by_operator)):
+            assert len(client.get("/imports", **query).json()["items"]) == number, query
+            assert client.get("/import-counts", **query).json()["total"] == number, query
+    assert other.get("/imports", batch=own["batch_id"]).json()["items"] == []
+
+
 # --- Languages ---------------------------------------------------------------------------------------
 
 

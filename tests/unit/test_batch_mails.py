@@ -14,6 +14,7 @@ import pytest
 
 from importer.adapters.mail.compose import TemplateComposer
 from importer.adapters.mail.mime_message import Envelope, wire_message
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import (
     Account,
     Batch,
@@ -230,5 +231,5 @@ def test_the_page_of_a_file_has_the_choice(tmp_path: Path, *, ticked: bool) -> N
     assert "A mail about each mailbox, too" in office.admin.get("/file/preview").text
     chosen = {"mail_per_mailbox": "yes"} if ticked else {}
     path = str(office.admin.post("/file/start", **chosen).headers["location"])
-    started = office.web.deps.store.imports(batch_id=BatchId(path.rpartition("/")[2]))
+    started = office.web.deps.store.imports(ImportFilter(batch_id=BatchId(path.rpartition("/")[2])))
     assert [import_.options.mail_per_mailbox for import_ in started] == [ticked, ticked]

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from importer.bootstrap import standalone
 from importer.cli.command_table import console
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Account, BatchId
 from importer.domain.people.identities import PersonId
 from importer.service.access.web_sessions import begin_session, find_session, sessions_of
@@ -72,7 +73,7 @@ def test_a_stream_ends_with_its_session(office: WebOffice, monkeypatch: pytest.M
     browser.sign_in()
     batch = BatchId(browser.start_import().removeprefix("/batches/"))
     guest = guest_of(office, browser, office.pages.state.site.feed)
-    [import_] = office.deps.store.imports(batch_id=batch)
+    [import_] = office.deps.store.imports(ImportFilter(batch_id=batch))
 
     async def last_part() -> bytes:
         stream = import_pages._stream(guest, import_.id)

@@ -12,8 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    Subquery,
-    Table,
     Text,
     and_,
     case,
@@ -32,7 +30,8 @@ from sqlalchemy.exc import IntegrityError
 
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
-from importer.adapters.store.database import Database, database_now, upsert
+from importer.adapters.store.database import database_now, upsert
+from importer.adapters.store.import_lists import SqlImportLists, begins, following
 from importer.adapters.store.outbox import post_notices
 from importer.adapters.store.tables import batches, consents, folder_tallies, grants, imports, leases
 from importer.adapters.store.webhook_calls import add_calls
@@ -67,7 +66,7 @@ _PENDING_REQUEST: Final = or_(  # a control request that was not applied yet
 )
 
 
-class SqlImports(Database):
+class SqlImports(SqlImportLists):
     """The methods that `importer.ports.store.Store` itself declares: batches, imports, grants and tallies.
 
     Methods that change an import raise LookupError if it does not exist.
@@ -103,11 +102,11 @@ class SqlImports(Database):
         statement = select(batches).order_by(*newest_first).limit(limit)
         if after is not None:
             last = select(batches.c.created_at, batches.c.seq).where(batches.c.id == after).subquery()
-            statement = statement.where(_after(batches, last, descending=("created_at", "seq")))
+            statement = statement.where(following(batches, last, descending=("created_at", "seq")))
         if owner is not None:
             statement = statement.where(batches.c.owner == owner)
         if beginning:
-            statement = statement.where(_begins(batches.c.id, beginning))
+            statement = statement.where(begins(batches.c.id, beginning))
         with self.reading() as connection:
             return [mapping.batch(row) for row in connection.execute(statement)]
 
@@ -115,41 +114,6 @@ class SqlImports(Database):
         with self.reading() as connection:
             row = connection.execute(select(imports).where(imports.c.id == import_id)).one_or_none()
             return None if row is None else mapping.import_(row)
-
-    def imports(
-        self,
-        *,
-        batch_id: BatchId | None = None,
-        ids: Sequence[ImportId] | None = None,
-        states: Sequence[State] = (),
-        owner: str | None = None,
-        submitted_by: str = "",
-        address: str = "",
-        beginning: str = "",
-        after: ImportId | None = None,
-        limit: int = 200,
-    ) -> Sequence[Import]:
-        statement = select(imports).where(
-            *_in_batches(owner, submitted_by),
-            *_has_address(address),
-            *([_begins(imports.c.id, beginning)] if beginning else []),
-        )
-        if after is not None:
-            order = (imports.c.created_at, imports.c.submission, imports.c.row, imports.c.seq)
-            last = select(*order).where(imports.c.id == after).subquery()
-            newest_first, by_row = ("created_at", "submission"), ("row", "seq")
-            statement = statement.where(_after(imports, last, descending=newest_first, ascending=by_row))
-        if ids is not None:
-            statement = statement.where(imports.c.id.in_(ids))
-        if states:
-            statement = statement.where(imports.c.state.in_(states))
-        if batch_id is None:
-            statement = statement.order_by(imports.c.created_at.desc(), imports.c.submission.desc())
-        else:
-            statement = statement.where(imports.c.batch_id == batch_id)
-        with self.reading() as connection:
-            rows = connection.execute(statement.order_by(imports.c.row, imports.c.seq).limit(limit))
-            return [mapping.import_(row) for row in rows]
 
     def latest_import(self, route: Route, owner: str) -> Import | None:
         statement = (
@@ -328,31 +292,6 @@ class SqlImports(Database):
         return dict(found)
 
 
-def _in_batches(owner: str | None, submitted_by: str) -> list[ColumnElement[bool]]:
-    wanted = []
-    if owner is not None:
-        wanted.append(batches.c.owner == owner)
-    if submitted_by:
-        wanted.append(
-            or_(_has_text(batches.c.owner, submitted_by), _has_text(batches.c.submitter, submitted_by))
-        )
-    return [imports.c.batch_id.in_(select(batches.c.id).where(*wanted))] if wanted else []
-
-
-def _has_address(part: str) -> list[ColumnElement[bool]]:
-    columns = (imports.c.source_address, imports.c.destination_address)
-    return [or_(*(_has_text(column, part) for column in columns))] if part else []
-
-
-def _has_text(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
-    """Whether `part` is in the column. SQLite knows the case of ASCII letters only."""
-    return func.lower(column).contains(part.lower(), autoescape=True)
-
-
-def _begins(column: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
-    return column.startswith(beginning, autoescape=True)
-
-
 def _with_owner(*columns: ColumnElement[Any]) -> Select[Any]:
     """Those columns of imports with `batch_owner`, "" without a batch, joined with the lease if there was
     one."""
@@ -380,22 +319,6 @@ def select_due(connection: Connection, now: datetime) -> Select[Any]:
 def _place_in_owner(*order: ColumnElement[Any]) -> ColumnElement[int]:
     """The place of an import among those of its owner, from 1."""
     return func.row_number().over(partition_by=func.coalesce(batches.c.owner, ""), order_by=order)
-
-
-def _after(
-    table: Table, last: Subquery, *, descending: Sequence[str], ascending: Sequence[str] = ()
-) -> ColumnElement[bool]:
-    """A condition for the rows that follow `last`, a subquery of one row, in that order. No row matches if
-    the subquery is empty."""
-    condition: ColumnElement[bool] = false()
-    for name in reversed((*descending, *ascending)):
-        column, bound = table.c[name], select(last.c[name]).scalar_subquery()
-        condition = or_(
-            column < bound if name in descending else column > bound, and_(column == bound, condition)
-        )
-    # What follows anyway, said so that an index serves: without it, all rows up to `last` are read.
-    newest = descending[0]
-    return and_(table.c[newest] <= select(last.c[newest]).scalar_subquery(), condition)
 
 
 def _is_of(owner: str) -> ColumnElement[bool]:

@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select
 from importer.adapters.store.database import Database, database_now, insert_into, is_sqlite
 from importer.adapters.store.imports import select_due
 from importer.adapters.store.tables import imports, leases, workers
-from importer.domain.model import State
-from importer.ports.monitoring import ImportCount, QueueDepth, WorkerProcess
+from importer.ports.monitoring import QueueDepth, WorkerProcess
 
 
 class SqlMonitoring(Database):
@@ -55,16 +54,6 @@ class SqlMonitoring(Database):
             due = select_due(connection, now).add_columns(since.label("since")).subquery()
             row = connection.execute(select(func.count(), func.min(due.c.since)).select_from(due)).one()
             return QueueDepth(row[0], row[1])
-
-    def import_counts(self) -> Sequence[ImportCount]:
-        problem = func.coalesce(imports.c.problem_code, "")
-        counted = (
-            select(imports.c.state, problem, func.count())
-            .group_by(imports.c.state, problem)
-            .order_by(imports.c.state, problem)
-        )
-        with self.reading() as connection:
-            return [ImportCount(State(row[0]), row[1], row[2]) for row in connection.execute(counted)]
 
 
 def _clock(connection: Connection) -> datetime:

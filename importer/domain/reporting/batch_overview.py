@@ -40,6 +40,9 @@ _STANDINGS = {
 }
 _GOES_ON = frozenset({Standing.RUNNING, Standing.WAITING})
 
+AWAITS_OWNER: Final = "consent_needed"
+"""The public code of the problem of an import whose mailbox owner has to sign in before it goes on."""
+
 
 def standing(import_: Import) -> Standing:
     """What the import waits for."""
@@ -64,7 +67,12 @@ def awaits_room(import_: Import) -> bool:
 def awaits_owner(import_: Import) -> bool:
     """Whether a mailbox owner has to sign in before it goes on."""
     problem = import_.problem
-    return import_.state is State.WAITING and problem is not None and problem.code == "consent_needed"
+    return import_.state is State.WAITING and problem is not None and problem.code == AWAITS_OWNER
+
+
+def states_of(wanted: Standing) -> tuple[State, ...]:
+    """The states of imports of that standing; those that await their owner are WAITING."""
+    return tuple(state for state, each in _STANDINGS.items() if each is wanted)
 
 
 def counts(imports: Iterable[Import]) -> Mapping[Standing, int]:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.domain.people.api_tokens import ApiToken, TokenId, TokenScope, webhook_context
 from importer.service.access.visibility import batch_of, import_of
@@ -108,7 +109,7 @@ def visible_batch(deps: Deps, token: ApiToken, id_: str) -> tuple[Batch, Sequenc
     batch = deps.store.batch(BatchId(id_))
     if batch is None:
         return None
-    return batch, deps.store.imports(batch_id=batch.id, limit=len(batch.imports))
+    return batch, deps.store.imports(ImportFilter(batch_id=batch.id), limit=len(batch.imports))
 
 
 def owner_filter(token: ApiToken) -> str | None:

@@ -11,6 +11,7 @@ import structlog
 from importer.domain import import_state
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.csv_import.login_method import SignInMethod
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Account, Import, ImportId
 from importer.domain.people.actor import Actor
 from importer.ports.leases import Lease
@@ -258,7 +259,7 @@ def is_shared(deps: Deps, import_: Import, side: Side) -> bool:
 def has_running_consent(deps: Deps, account: Account, *, except_: str = "") -> bool:
     """Whether a running import uses that mailbox with its owner's consent; `except_` is the id of one that
     does not count."""
-    others = deps.store.imports(states=tuple(import_state.ALIVE), limit=_ALL)
+    others = deps.store.imports(ImportFilter(states=tuple(import_state.ALIVE)), limit=_ALL)
     return any(
         other.id != except_
         and any(other.account(s).key == account.key and _has_consent(deps, other, s) for s in Side)

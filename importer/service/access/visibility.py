@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.domain.people.identities import PersonId
 from importer.service.deps import Deps
@@ -29,7 +30,7 @@ def batch_of(deps: Deps, person: PersonId, batch_id: BatchId) -> tuple[Batch, Se
     batch = deps.store.batch(batch_id) if _ID.fullmatch(batch_id) else None
     if batch is None or batch.owner != _known_person(person):
         return None
-    return batch, deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
+    return batch, deps.store.imports(ImportFilter(batch_id=batch_id), limit=len(batch.imports))
 
 
 def import_of(deps: Deps, person: PersonId, import_id: ImportId) -> Import | None:

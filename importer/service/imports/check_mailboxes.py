@@ -18,6 +18,7 @@ from importer.domain.folder_mapping.doubtful_names import doubtful_names
 from importer.domain.folder_mapping.folder_map import map_folders
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.folder_mapping.left_out_folders import unmatched_patterns
+from importer.domain.import_filter import ImportFilter
 from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.messages.normalise import instant_of
 from importer.domain.model import (
@@ -524,7 +525,7 @@ def _sampled(uids: UidSet) -> UidSet:
 def _earlier_throughputs(deps: Deps, destination: Account) -> list[Throughput]:
     """Throughputs of earlier imports into the same host, waits included, as users experience them."""
     throughputs = []
-    for import_ in deps.store.imports(states=(State.COMPLETE,), limit=EARLIER_IMPORTS):
+    for import_ in deps.store.imports(ImportFilter(states=(State.COMPLETE,)), limit=EARLIER_IMPORTS):
         if import_.destination.endpoint.host == destination.endpoint.host:
             report = report_of(deps, import_)
             if report.duration:

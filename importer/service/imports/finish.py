@@ -13,6 +13,7 @@ import structlog
 from importer.domain import import_state
 from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
 from importer.domain.folder_mapping.folder_order import folder_order
+from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, Import, Problem, State
 from importer.domain.people.mail_recipients import completion_readers
 from importer.domain.reporting.batch_overview import Summary, summary_due
@@ -45,7 +46,7 @@ def batch_report(deps: Deps, batch_id: BatchId) -> BatchReport | None:
     batch = deps.store.batch(batch_id)
     if batch is None:
         return None
-    imports = deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
+    imports = deps.store.imports(ImportFilter(batch_id=batch_id), limit=len(batch.imports))
     return BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
 
 
@@ -142,7 +143,7 @@ def post_batch_summary(deps: Deps, batch_id: BatchId) -> None:
     batch = deps.store.batch(batch_id)
     if deps.outgoing_mail is None or batch is None or not _is_summed_up(batch):
         return
-    imports = deps.store.imports(batch_id=batch_id, limit=len(batch.imports))
+    imports = deps.store.imports(ImportFilter(batch_id=batch_id), limit=len(batch.imports))
     due = summary_due(imports, deps.clock.now())
     if due is not None:
         report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))

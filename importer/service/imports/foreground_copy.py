@@ -10,6 +10,7 @@ from typing import Final
 
 from importer.domain import import_state
 from importer.domain.csv_import.import_rows import Row
+from importer.domain.import_filter import ImportFilter
 from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.model import Batch, BatchId, Import, ImportId, Problem, Route, State
 from importer.domain.people.actor import Actor
@@ -121,7 +122,7 @@ def _stop(deps: Deps, import_: Import, lease: Lease, problem: Problem) -> Import
 
 def _end_interrupted(deps: Deps, route: Route) -> None:
     """End the imports that killed foreground copies of this route have left open."""
-    for import_ in deps.store.imports(states=tuple(import_state.ALIVE), limit=1000):
+    for import_ in deps.store.imports(ImportFilter(states=tuple(import_state.ALIVE)), limit=1000):
         if import_.route == route and deps.store.grants(import_.id) is None:
             lease = _acquired(deps, import_.id)
             if lease is not None:

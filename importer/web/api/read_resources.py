@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from importer.domain.model import BatchId, Import, State
+from importer.domain.model import BatchId, Import
 from importer.i18n.explanation_texts import explanation_json
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import batch_json, report_json
@@ -18,11 +18,14 @@ from importer.service.access.api_clients import owner_filter
 from importer.service.imports.finish import batch_report, report_of
 from importer.service.queries import consent_requests, explain, undo_report
 from importer.web.api.authentication import ApiCaller, Reader, Writer
+from importer.web.api.import_filters import Chosen
 from importer.web.api.problem_details import ProblemAnswer, not_found
 from importer.web.api.schemas import (
     BatchOut,
     BatchPage,
     ConsentOut,
+    ImportCountOut,
+    ImportCountsOut,
     ImportOut,
     ImportPage,
     ReportOut,
@@ -95,26 +98,25 @@ def report_batch_csv(caller: Reader, batch_id: str) -> Response:
 
 
 @router.get("/imports")
-def list_imports(
-    caller: Reader,
-    state: Annotated[list[State] | None, Query(description="May be repeated.")] = None,
-    limit: Size = 20,
-    after: After = "",
-) -> ImportPage:
-    """Newest first."""
+def list_imports(caller: Reader, chosen: Chosen, limit: Size = 20, after: After = "") -> ImportPage:
+    """Newest first; with `batch`, by row. All of the given parameters have to hold."""
     last = caller.import_(after).id if after else None
-    imports = queries.list_imports(
-        caller.deps,
-        queries.ImportFilter(states=tuple(state or ())),
-        owner=owner_filter(caller.token),
-        after=last,
-        limit=limit + 1,
-    )
+    imports = queries.list_imports(caller.deps, chosen.of(caller), after=last, limit=limit + 1)
     now = caller.deps.clock.now()
     page = imports[:limit]
     return ImportPage(
         items=[import_out(caller.texts, import_, now) for import_ in page],
         next=page[-1].id if len(imports) > limit else None,
+    )
+
+
+@router.get("/import-counts")
+def count_imports(caller: Reader, chosen: Chosen) -> ImportCountsOut:
+    """How many imports there are, by state and reason; the parameters are those of the list."""
+    counts = queries.count_imports(caller.deps, chosen.of(caller))
+    return ImportCountsOut(
+        total=sum(each.imports for each in counts),
+        counts=[ImportCountOut(state=c.state, reason=c.problem, imports=c.imports) for c in counts],
     )
 
 

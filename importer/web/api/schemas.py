@@ -231,6 +231,19 @@ class ImportPage(BaseModel):
     next: str | None
 
 
+class ImportCountOut(BaseModel):
+    """`reason` is the code of the problem; "" without one."""
+
+    state: State
+    reason: str
+    imports: int
+
+
+class ImportCountsOut(BaseModel):
+    total: int
+    counts: list[ImportCountOut]
+
+
 class BatchPage(BaseModel):
     items: list[BatchOut]
     next: str | None

@@ -1,0 +1,123 @@
+"""The options that choose many imports, the same for `list` and for the commands that act on imports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+import click
+
+from importer.cli import options
+from importer.cli.found_ids import batch_id_of
+from importer.cli.options import EnumChoice, Function, packed
+from importer.domain.import_filter import ImportFilter
+from importer.domain.model import State
+from importer.i18n.translations import CatalogTranslator
+from importer.service.deps import Deps
+
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+_AGE: Final = re.compile(r"(\d{1,5})([mhd])")
+
+
+class Age(click.ParamType[timedelta]):
+    """A time span such as 30m, 12h or 3d."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        match = _AGE.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is no age such as 30m, 12h or 3d.", param, ctx)
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+class FilterOptions(NamedTuple):
+    """The options as typed."""
+
+    states: tuple[State, ...]
+    batch_id: str | None
+    address: str
+    owner: str
+    host: str
+    domain: str
+    reason: str
+    words: str
+    older: timedelta | None
+    newer: timedelta | None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was chosen."""
+        return any(self)
+
+    def chosen(self, deps: Deps, words: CatalogTranslator) -> ImportFilter:
+        """The filter. Raises Usage for an unknown batch."""
+        now = deps.clock.now()
+        return ImportFilter(
+            states=self.states,
+            batch_id=batch_id_of(deps, self.batch_id, words) if self.batch_id else None,
+            address=self.address,
+            submitted_by=self.owner,
+            host=self.host,
+            domain=self.domain,
+            reason=self.reason,
+            words=self.words,
+            created_before=None if self.older is None else now - self.older,
+            created_after=None if self.newer is None else now - self.newer,
+        )
+
+
+_OPTIONS: Final[tuple[Callable[[Function], Function], ...]] = (
+    click.option(
+        "--state",
+        "states",
+        type=EnumChoice(State),
+        multiple=True,
+        metavar="STATE",
+        help=f"Only imports in this state; may be repeated. One of {', '.join(State)}.",
+    ),
+    click.option(
+        "--batch",
+        "batch_id",
+        metavar="ID",
+        help="Only the imports of this batch.",
+        shell_complete=options.complete("complete_batch"),
+    ),
+    click.option("--address", default="", help="Only imports with this text in one of their two addresses."),
+    click.option(
+        "--owner",
+        default="",
+        help="Only imports of batches with this text in their owner (the login of a mailbox, client:NAME of"
+        " a token) or in the address of their submitter.",
+    ),
+    click.option("--host", default="", metavar="NAME", help="Only imports from or to this server."),
+    click.option("--domain", default="", metavar="NAME", help="Only imports with an address in this domain."),
+    click.option(
+        "--reason",
+        default="",
+        metavar="CODE",
+        help="Only imports that wait or have stopped for this reason; docs/errors.md lists the codes.",
+    ),
+    click.option(
+        "--search",
+        "words",
+        default="",
+        metavar="TEXT",
+        help="Only imports with this text in an address, a server, the name, owner or submitter of their"
+        " batch, or at the beginning of their id.",
+    ),
+    click.option("--older", type=Age(), metavar="AGE", help="Only imports submitted before 30m, 12h or 3d."),
+    click.option("--newer", type=Age(), metavar="AGE", help="Only imports submitted since then."),
+)
+
+
+def filter_options(function: Function) -> Function:
+    """Passes the options as `wanted: FilterOptions`."""
+    function = packed(function, "wanted", FilterOptions, FilterOptions._fields)
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function

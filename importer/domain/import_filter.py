@@ -1,0 +1,41 @@
+"""Which imports are listed, counted or acted on: one value for console, API and pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from importer.domain.model import BatchId, State
+from importer.domain.reporting.batch_overview import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFilter:
+    """All of it has to hold, and what is empty leaves out nothing. The case of ASCII letters in texts makes
+    no difference.
+
+    `owner` is the exact PersonId of the batch's owner ("" for the console), for what one person may see. Of
+    texts: `submitted_by` is a part of the batch's owner or submitter; `address` a part of one of the two
+    addresses; `words` a part of one of the two addresses, one of the two hosts, the batch's name, owner or
+    submitter, or the beginning of the import's id. `host` is the name of one of the two servers, `domain` the
+    domain of one of the two addresses, both in full. `reason` is the public code of the problem why an import
+    waits or has stopped. `created_before` and `created_after` bound the time of the submission, exclusively.
+    """
+
+    owner: str | None = None
+    submitted_by: str = ""
+    address: str = ""
+    words: str = ""
+    batch_id: BatchId | None = None
+    beginning: str = ""  # of the id
+    host: str = ""
+    domain: str = ""
+    states: tuple[State, ...] = ()
+    standing: Standing | None = None
+    reason: str = ""
+    created_before: datetime | None = None
+    created_after: datetime | None = None
+
+
+EVERY_IMPORT: Final = ImportFilter()
