@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import click
 
 from importer.bootstrap import queued
 from importer.cli import mailbox_options, options, text_views
+from importer.cli.bulk_view import change_many, confirm
 from importer.cli.console_actor import console_actor
-from importer.cli.exit_codes import exit_with, stdout
+from importer.cli.control_view import change_json, print_change, record_change
+from importer.cli.exit_codes import Usage, exit_with
+from importer.cli.filter_options import Many, many_options
 from importer.cli.found_ids import imports_of
 from importer.cli.operator_events import record_operator
 from importer.cli.options import PasswordSource
-from importer.domain.audit_event import AuditAction, AuditOutcome
+from importer.domain.audit_event import AuditAction
 from importer.domain.import_state import ENDED
-from importer.domain.model import Import, ImportId
+from importer.domain.model import Import
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
-from importer.i18n.code_texts import render_with_advice
 from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
 from importer.service.imports import control
-from importer.service.imports.control import Changed, Effect
+from importer.service.imports.bulk_control import BulkAction, carry_out, selection_of
+from importer.service.imports.control import Effect
 from importer.service.imports.submit import SubmittedRow, resubmit
 from importer.settings import Settings
 
-_SYMBOLS: Final = {
-    Effect.DONE: "[green]✓[/]",
-    Effect.SOON: "[green]…[/]",
-    Effect.TOO_LATE: "[yellow]![/]",
-    Effect.NOT_POSSIBLE: "[red]✗[/]",
-}
-
 
 @click.command
-@options.import_or_batch_id
+@options.optional_import_or_batch_id
+@many_options
 @options.data
 @options.as_json
-def pause(id_: str, data: Path | None, as_json: bool) -> None:
-    """Pause an import or a batch.
+def pause(id_: str | None, many: Many, data: Path | None, as_json: bool) -> None:
+    """Pause an import, a batch, or all imports that the options choose.
 
     Messages in transfer are still stored if that takes a moment only; the rest is copied after `mailhaul
     resume`.
@@ -52,35 +48,43 @@ def pause(id_: str, data: Path | None, as_json: bool) -> None:
     \b
     Example:
       mailhaul pause k3v9m2xw7abc
+      mailhaul pause --host imap.old.example
     """
-    _change_imports(id_, control.pause, AuditAction.IMPORT_PAUSE, data, as_json=as_json)
+    _change_imports(id_, many, BulkAction.PAUSE, data, as_json=as_json)
 
 
 @click.command
-@options.import_or_batch_id
+@options.optional_import_or_batch_id
+@many_options
 @options.data
 @options.as_json
-def resume(id_: str, data: Path | None, as_json: bool) -> None:
-    """Resume a paused import or batch.
+def resume(id_: str | None, many: Many, data: Path | None, as_json: bool) -> None:
+    """Resume a paused import or batch, or all paused ones that the options choose.
 
-    An import that waits is retried immediately.
+    An import that waits is retried immediately if it is named.
 
     \b
     Example:
       mailhaul resume k3v9m2xw7abc
+      mailhaul resume --owner ada@new.example --yes
     """
-    _change_imports(id_, control.resume, AuditAction.IMPORT_RESUME, data, as_json=as_json)
+    _change_imports(id_, many, BulkAction.RESUME, data, as_json=as_json)
 
 
 @click.command
-@options.import_or_batch_id
+@options.optional_import_or_batch_id
+@many_options
 @options.source_password
 @options.destination_password
 @options.data
 def retry(
-    id_: str, source_password: PasswordSource, destination_password: PasswordSource, data: Path | None
+    id_: str | None,
+    many: Many,
+    source_password: PasswordSource,
+    destination_password: PasswordSource,
+    data: Path | None,
 ) -> None:
-    """Retry an import, or all imports of a batch, now.
+    """Retry an import, all imports of a batch, or all that the options choose, now.
 
     Imports that wait are tried immediately, and so are those that were stopped, while their passwords are
     kept (MAILHAUL_KEEP_PASSWORDS_DAYS). Any other import that has ended needs its passwords again: a new
@@ -89,7 +93,14 @@ def retry(
     \b
     Example:
       mailhaul retry k3v9m2xw7abc
+      mailhaul retry --state waiting --reason server_unavailable
     """
+    given = source_password.given or destination_password.given
+    if id_ is None or many.wanted.any:
+        if given:
+            raise Usage("Passwords belong to one import: name it.")
+        _change_imports(id_, many, BulkAction.RETRY, data, as_json=False)
+        return
     settings = Settings.load(data=data)
     words = texts(settings.language, settings.time_zone)
     with queued(settings) as deps:
@@ -99,12 +110,11 @@ def retry(
                 _retry_without_passwords(deps, words, import_)
             return
         [import_] = found
-        given = source_password.given or destination_password.given
         if import_.state not in ENDED or not given:
             changed = control.resume(deps, import_.id)
             if changed.effect is not Effect.TOO_LATE:
-                _record_change(deps, AuditAction.IMPORT_RESUME, changed)
-                _print_change(words, changed)
+                record_change(deps, BulkAction.RETRY, changed)
+                print_change(words, changed)
                 return
         # The new import keeps the recipient and the language of the earlier one.
         actor = replace(console_actor(settings), notify="", language="")
@@ -115,25 +125,27 @@ def retry(
 
 
 @click.command
-@options.import_or_batch_id
+@options.optional_import_or_batch_id
+@many_options
 @options.data
 @options.as_json
-def cancel(id_: str, data: Path | None, as_json: bool) -> None:
-    """Cancel an import or a batch permanently.
+def cancel(id_: str | None, many: Many, data: Path | None, as_json: bool) -> None:
+    """Cancel an import, a batch, or all imports that the options choose, permanently.
 
-    Its passwords are erased. Messages that were copied stay.
+    Passwords are erased. Messages that were copied stay. At a terminal, asks first.
 
     \b
     Example:
       mailhaul cancel k3v9m2xw7abc
+      mailhaul cancel --batch k3v9m2xw7abc --state paused
     """
-    _change_imports(id_, control.cancel, AuditAction.IMPORT_CANCEL, data, as_json=as_json)
+    _change_imports(id_, many, BulkAction.CANCEL, data, as_json=as_json)
 
 
 def _retry_without_passwords(deps: Deps, words: CatalogTranslator, import_: Import) -> None:
     changed = control.resume(deps, import_.id)
-    _record_change(deps, AuditAction.IMPORT_RESUME, changed)
-    _print_change(words, changed)
+    record_change(deps, BulkAction.RETRY, changed)
+    print_change(words, changed)
 
 
 def _resubmitted(
@@ -160,49 +172,30 @@ def _resubmitted(
 
 
 def _change_imports(
-    id_: str,
-    change: Callable[[Deps, ImportId], Changed],
-    action: AuditAction,
-    data: Path | None,
-    *,
-    as_json: bool,
+    id_: str | None, many: Many, action: BulkAction, data: Path | None, *, as_json: bool
 ) -> None:
-    """Apply `change` to each import and print the effects; exit code WAITING if it is impossible for any."""
+    """Change the named import or those of the named batch, or else all that the options choose. Exit code
+    WAITING if it is impossible for any."""
+    if id_ is not None and many.wanted.any:
+        raise Usage("Give an ID, or options that choose imports; not both.")
+    if id_ is None and not many.wanted.any:
+        raise Usage("Name an import or a batch, or choose imports by options such as --host.")
     settings = Settings.load(data=data)
     words = texts(settings.language, settings.time_zone)
     with queued(settings) as deps:
+        if id_ is None:
+            change_many(deps, words, action, many, as_json=as_json)
+            return
         imports = imports_of(deps, id_, words)
-        changes = [change(deps, import_.id) for import_ in imports]
+        if action is BulkAction.CANCEL and not many.yes and sys.stdin.isatty():
+            confirm(deps, words, selection_of(action, imports))
+        changes = [*carry_out(deps, action, tuple(import_.id for import_ in imports))]
         for changed in changes:
-            _record_change(deps, action, changed)
+            record_change(deps, action, changed)
     if as_json:
-        text_views.print_json([_change_json(words, changed) for changed in changes])
+        text_views.print_json([change_json(words, changed) for changed in changes])
     else:
         for changed in changes:
-            _print_change(words, changed)
+            print_change(words, changed)
     impossible = any(changed.effect is Effect.NOT_POSSIBLE for changed in changes)
     raise exit_with(ExitCode.WAITING if impossible else ExitCode.COMPLETE)
-
-
-def _record_change(deps: Deps, action: AuditAction, changed: Changed) -> None:
-    done = changed.effect in (Effect.DONE, Effect.SOON)
-    outcome = AuditOutcome.DONE if done else AuditOutcome.REFUSED
-    record_operator(deps, action, [changed.import_.id], outcome, changed.effect)
-
-
-def _print_change(words: CatalogTranslator, changed: Changed) -> None:
-    import_ = changed.import_
-    stdout.print(
-        f"{_SYMBOLS[changed.effect]} {text_views.plain(import_.source.address)}  [bold]{import_.id}[/]  "
-        f"{text_views.plain(render_with_advice(changed.text, words))}",
-        soft_wrap=True,
-    )
-
-
-def _change_json(words: CatalogTranslator, changed: Changed) -> dict[str, object]:
-    return {
-        "id": changed.import_.id,
-        "state": changed.import_.state.value,
-        "effect": changed.effect.value,
-        "message": render_with_advice(changed.text, words),
-    }

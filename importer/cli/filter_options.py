@@ -121,3 +121,17 @@ def filter_options(function: Function) -> Function:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+class Many(NamedTuple):
+    """Which imports a command acts on, and whether it goes ahead without asking."""
+
+    wanted: FilterOptions
+    yes: bool
+
+
+def many_options(function: Function) -> Function:
+    """Passes the options that choose imports, and --yes, as `many: Many`."""
+    function = packed(function, "many", Many, Many._fields)
+    function = click.option("--yes", is_flag=True, help="Go ahead without asking for confirmation.")(function)
+    return filter_options(function)

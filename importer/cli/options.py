@@ -86,6 +86,12 @@ import_or_batch_id = click.argument(
     help="ID of an import or a batch, or its beginning.",
     shell_complete=complete("complete_import_or_batch"),
 )
+optional_import_or_batch_id = click.argument(
+    "id_",
+    metavar="[ID]",
+    required=False,
+    shell_complete=complete("complete_import_or_batch"),
+)
 
 _notify = click.option(
     "--notify", help="Your mail address, to receive the report as well. [env: MAILHAUL_SUBMITTER]"

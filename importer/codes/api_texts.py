@@ -58,6 +58,10 @@ ROWS: Final = (
     TextRow("api.method_not_allowed", "The resource does not support this method."),
     TextRow("api.not_possible", "The state of the import does not permit this."),
     TextRow(
+        "api.not_possible.other_number",
+        advice="%(number)s imports match now. Look at them, and confirm that number.",
+    ),
+    TextRow(
         "api.idempotency_key_in_use",
         "The request with this key is still being processed.",
         "Repeat the request in a moment.",

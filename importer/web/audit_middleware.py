@@ -63,6 +63,7 @@ UNAUDITED: Final = frozenset(
         ("POST", "/imports/{import_id}/again"),
         ("POST", "/imports/{import_id}/again/sign-in"),  # forwards to the provider, as above
         ("POST", "/detect"),  # opens no mailbox
+        ("POST", "/import-actions/{action}"),  # the handler names the action once it is confirmed
     }
 )
 

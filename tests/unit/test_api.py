@@ -559,7 +559,7 @@ def test_calls_lists_all_operations_with_an_id(panel: Panel) -> None:
         (method.upper(), path.replace("import_id", "import").replace("batch_id", "batch"))
         for path, methods in described.items()
         for method in methods
-        if "{" in path
+        if "_id}" in path
     }
     assert operations == set(CALLS)
 

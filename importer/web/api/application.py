@@ -16,7 +16,14 @@ from starlette.types import ASGIApp
 
 from importer.ports.process import InstallationFault
 from importer.service.access.rate_limits import RateLimited
-from importer.web.api import checks, import_controls, read_resources, submissions, undo_resource
+from importer.web.api import (
+    checks,
+    import_actions,
+    import_controls,
+    read_resources,
+    submissions,
+    undo_resource,
+)
 from importer.web.api.idempotent_requests import IdempotentRequests
 from importer.web.api.problem_details import (
     MEDIA_TYPE,
@@ -97,6 +104,7 @@ def create_api(site: Site) -> ASGIApp:
         submissions.router,
         read_resources.router,
         import_controls.router,
+        import_actions.router,
         undo_resource.router,
         checks.router,
     ):

@@ -287,6 +287,17 @@ class ChangedOut(BaseModel):
     import_: ImportOut = Field(serialization_alias="import")
 
 
+class ActionOut(BaseModel):
+    """`selected` imports match and can be changed; `effects` counts what came of those that were. `left` have
+    to be confirmed again. Without a confirmation nothing was changed, and `examples` are some of them."""
+
+    selected: int
+    changed: int
+    left: int
+    effects: dict[str, int]
+    examples: list[ImportOut]
+
+
 class SideConsentOut(BaseModel):
     """Whether the owner of that mailbox still has to sign in, and the link to pass on."""
 

@@ -1,0 +1,96 @@
+"""Acting on many imports at the console: what will be touched, the question, and what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+import click
+from rich.text import Text
+
+from importer.cli import text_views
+from importer.cli.control_view import SYMBOLS, record_change
+from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
+from importer.cli.filter_options import Many
+from importer.cli.import_list import ImportList
+from importer.domain.reporting.report import ExitCode
+from importer.i18n.code_texts import render_with_advice
+from importer.i18n.translations import CatalogTranslator
+from importer.service.deps import Deps
+from importer.service.imports.bulk_control import BulkAction, Selection, carry_out, select
+from importer.service.imports.control import Changed, Effect
+
+
+def change_many(
+    deps: Deps,
+    words: CatalogTranslator,
+    action: BulkAction,
+    many: Many,
+    *,
+    as_json: bool,
+) -> None:
+    """Select, show, ask, change, and print the effects. Raises Usage without a terminal and without --yes."""
+    selection = select(deps, action, many.wanted.chosen(deps, words))
+    if not selection.ids:
+        if as_json:
+            text_views.print_json([])
+        else:
+            stdout.print(Text(words.gettext("No import matches.")))
+        return
+    if not many.yes:
+        confirm(deps, words, selection)
+    changes = []
+    with stderr.status(words.gettext("%(done)s of %(total)s", done=0, total=len(selection.ids))) as status:
+        for changed in carry_out(deps, action, selection.ids):
+            record_change(deps, action, changed)
+            changes.append(changed)
+            status.update(words.gettext("%(done)s of %(total)s", done=len(changes), total=len(selection.ids)))
+    if as_json:
+        text_views.print_json(
+            [{"id": c.import_.id, "state": c.import_.state.value, "effect": c.effect.value} for c in changes]
+        )
+    else:
+        _print_effects(words, changes)
+    impossible = any(changed.effect is Effect.NOT_POSSIBLE for changed in changes)
+    raise exit_with(ExitCode.WAITING if impossible else ExitCode.COMPLETE)
+
+
+def confirm(deps: Deps, words: CatalogTranslator, selection: Selection) -> None:
+    """Show what the action touches, and ask. Ends the command unless the answer is yes.
+
+    Raises Usage without a terminal.
+    """
+    number = len(selection.ids)
+    question = _question(words, selection.action, number)
+    stderr.print(ImportList(words, selection.examples, deps.clock.now(), with_batch=True))
+    if number > len(selection.examples):
+        more = number - len(selection.examples)
+        stderr.print(Text(words.ngettext("… and %(num)s more", "… and %(num)s more", more), style="dim"))
+    if not sys.stdin.isatty():
+        how = words.gettext("There is no terminal to confirm on: add --yes to go ahead.")
+        raise Usage(f"{question} {how}")
+    if not click.confirm(question, err=True):
+        raise exit_with(ExitCode.WAITING)
+
+
+def _question(words: CatalogTranslator, action: BulkAction, number: int) -> str:
+    match action:
+        case BulkAction.PAUSE:
+            return words.ngettext("Pause %(num)s import?", "Pause %(num)s imports?", number)
+        case BulkAction.RESUME:
+            return words.ngettext("Resume %(num)s import?", "Resume %(num)s imports?", number)
+        case BulkAction.RETRY:
+            return words.ngettext("Retry %(num)s import?", "Retry %(num)s imports?", number)
+        case BulkAction.CANCEL:
+            return words.ngettext(
+                "Cancel %(num)s import and erase its passwords?",
+                "Cancel %(num)s imports and erase their passwords?",
+                number,
+            )
+
+
+def _print_effects(words: CatalogTranslator, changes: list[Changed]) -> None:
+    """How many came to which end."""
+    effects = Counter((c.effect, render_with_advice(c.text, words)) for c in changes)
+    for (effect, text), number in effects.most_common():
+        stdout.print(f"{SYMBOLS[effect]} {words.number(number)}  {text_views.plain(text)}", soft_wrap=True)

@@ -1,0 +1,113 @@
+"""Pause, resume, retry or cancel all imports that a filter selects.
+
+First a selection, which is shown with its number; then exactly its imports are changed, one by one, each as
+`control` does it alone: an import that has ended meanwhile says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from importer.domain.audit_event import AuditAction
+from importer.domain.import_filter import ImportFilter
+from importer.domain.import_state import ALIVE, GOING
+from importer.domain.model import ControlRequest, Import, ImportId, State
+from importer.service.deps import Deps
+from importer.service.imports import control
+from importer.service.imports.control import Changed
+
+PAGE: Final = 1000
+EXAMPLES: Final = 5
+
+
+class BulkAction(StrEnum):
+    """What is done to all of them."""
+
+    PAUSE = "pause"
+    RESUME = "resume"  # paused ones
+    RETRY = "retry"  # those that wait, and those that were stopped while their passwords are kept
+    CANCEL = "cancel"  # and erase passwords that are kept
+
+
+_STOPPED: Final = frozenset({State.STOPPED, State.FAILED})
+_STATES: Final[Mapping[BulkAction, frozenset[State]]] = {
+    BulkAction.PAUSE: GOING,
+    BulkAction.RESUME: frozenset({State.PAUSED}) | GOING,
+    BulkAction.RETRY: frozenset({State.WAITING}) | _STOPPED,
+    BulkAction.CANCEL: ALIVE | _STOPPED,
+}
+_CONTROLS: Final[Mapping[BulkAction, Callable[[Deps, ImportId], Changed]]] = {
+    BulkAction.PAUSE: control.pause,
+    BulkAction.RESUME: control.resume,
+    BulkAction.RETRY: control.resume,
+    BulkAction.CANCEL: control.cancel,
+}
+AUDIT_ACTIONS: Final[Mapping[BulkAction, AuditAction]] = {
+    BulkAction.PAUSE: AuditAction.IMPORT_PAUSE,
+    BulkAction.RESUME: AuditAction.IMPORT_RESUME,
+    BulkAction.RETRY: AuditAction.IMPORT_RESUME,
+    BulkAction.CANCEL: AuditAction.IMPORT_CANCEL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The imports that an action changes, newest first; `examples` are the first EXAMPLES of them."""
+
+    action: BulkAction
+    ids: tuple[ImportId, ...]
+    examples: tuple[Import, ...]
+
+
+def select(deps: Deps, action: BulkAction, chosen: ImportFilter, limit: int | None = None) -> Selection:
+    """Those of the chosen imports that the action can change now; at most `limit`."""
+    states = _STATES[action] & set(chosen.states or State)
+    if not states:
+        return Selection(action, (), ())
+    narrowed = replace(chosen, states=tuple(sorted(states)))
+    ids: list[ImportId] = []
+    examples: list[Import] = []
+    for import_ in _pages(deps, narrowed):
+        if _can_change(action, import_):
+            ids.append(import_.id)
+            examples += [import_] * (len(examples) < EXAMPLES)
+            if len(ids) == limit:
+                break
+    return Selection(action, tuple(ids), tuple(examples))
+
+
+def selection_of(action: BulkAction, imports: Sequence[Import]) -> Selection:
+    """The selection of these imports, whatever their state."""
+    return Selection(action, tuple(import_.id for import_ in imports), tuple(imports[:EXAMPLES]))
+
+
+def carry_out(deps: Deps, action: BulkAction, ids: tuple[ImportId, ...]) -> Iterator[Changed]:
+    """Change these imports, one at each step of the iteration. Unknown ones are left out."""
+    for id_ in ids:
+        try:
+            yield _CONTROLS[action](deps, id_)
+        except LookupError:
+            continue
+
+
+def _pages(deps: Deps, chosen: ImportFilter) -> Iterator[Import]:
+    after: ImportId | None = None
+    while page := deps.store.imports(chosen, after=after, limit=PAGE):
+        yield from page
+        after = page[-1].id
+
+
+def _can_change(action: BulkAction, import_: Import) -> bool:
+    """Whether the request would change anything, as far as the import itself says."""
+    if import_.state in _STOPPED:
+        return import_.grants_kept_until is not None
+    match action:
+        case BulkAction.PAUSE:
+            return import_.requested is None
+        case BulkAction.RESUME:
+            return import_.requested is ControlRequest.PAUSE or import_.state is State.PAUSED
+        case BulkAction.RETRY | BulkAction.CANCEL:
+            return import_.requested is not ControlRequest.CANCEL
