@@ -152,7 +152,7 @@ def _there(
     if not missing and _numbers_suffice(history, others):
         return CopiesThere()
     by_uid = copies_there(
-        lambda: (receipt for receipt in receipts() if history.holds(receipt)),
+        lambda: (receipt for receipt in receipts() if history.counts(receipt)),
         history.import_id,
         history.source,
         listed,

@@ -105,6 +105,20 @@ def test_mail_that_its_owner_deleted_is_not_called_there(number: int, *, uidplus
 
 
 @pytest.mark.parametrize("uidplus", [True, False])
+def test_a_duplicate_of_a_new_copy_is_not_called_gone_because_others_are(*, uidplus: bool) -> None:
+    """Found by the drill: the recount did not know the copies that its own import had made."""
+    world = world_of(*BODIES[:5], uidplus=uidplus)
+    run(world)
+    delete(world, BODIES[0])
+    for body in (BODIES[6], BODIES[6]):
+        world.source.folders["Work"].add((), DATE, body)
+    tally = run(world)
+    assert (numbers(tally), tally.duplicate) == ((1, 4, 1, 0), 1)
+    tally = run(world)
+    assert (numbers(tally), tally.duplicate) == ((0, 5, 1, 0), 1)
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
 def test_new_mail_does_not_stand_in_for_a_deleted_copy(*, uidplus: bool) -> None:
     world = world_of(*BODIES, uidplus=uidplus)
     run(world)

@@ -113,6 +113,11 @@ class FolderHistory:
             return False
         return self.uidnext is None or max(receipt.destination_uids, default=0) < self.uidnext
 
+    def counts(self, receipt: Receipt) -> bool:
+        """Whether the receipt is valid, or this import has written it since the folder was opened."""
+        written = receipt.import_id == self.import_id and receipt.destination == self.destination
+        return self.holds(receipt) or (written and receipt.destination_uids[0] in self.destination_uids)
+
     def recall(self, receipts: Iterable[Receipt]) -> None:
         """Add the receipts from the ledger that are valid, and the digests of former copies."""
         self.extend(receipt for receipt in receipts if self.holds(receipt) or self._note_former(receipt))
