@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.rehearsal.imitations.exchange import Exchange
 from tests.rehearsal.imitations.gmail import Gmail
 from tests.rehearsal.imitations.server import Imitation, imitation
 from tests.rehearsal.imitations.yahoo import Yahoo
+from tests.rehearsal.installation import Installation
 from tests.rehearsal.mailutils import Mailutils, MailutilsOptions, mailutils, mailutils_lacks
 from tests.rehearsal.postgres import postgres
 from tests.rehearsal.pymap import Pymap, pymap_server
@@ -154,6 +156,14 @@ def valkey_server(_session_valkey: Valkey) -> Valkey:
 def valkey_url(valkey_server: Valkey) -> str:
     """The value for MAILHAUL_REDIS_URL."""
     return valkey_server.url
+
+
+@pytest.fixture
+def queued_installation(tmp_path: Path, new_host: Dovecot, valkey_url: str) -> Installation:
+    """An installation with a queue server, whose workers look every second for what is due. Connections are
+    not compressed: what a proxy lets through in a second are bytes of mail."""
+    settings = {"CA_FILE": str(new_host.ca_file), "REDIS_URL": valkey_url, "TICK_SECONDS": "1"}
+    return Installation(tmp_path, settings | {"COMPRESS": "off"})
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from tests.conftest import MakeUser
@@ -17,7 +16,6 @@ from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fill import Stored
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.proxy import cutting_proxy
-from tests.rehearsal.valkey import Valkey
 
 DATE = datetime(2020, 1, 1, tzinfo=UTC)
 MESSAGES = 60
@@ -27,22 +25,9 @@ SLOW_BYTES_PER_S = 30_000
 
 
 def test_a_pause_in_the_midst_of_an_append_loses_and_doubles_nothing(
-    tmp_path: Path,
-    old_host: Dovecot,
-    new_host: Dovecot,
-    make_user: MakeUser,
-    valkey_server: Valkey,
+    queued_installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
-    valkey_server.flush()
-    installation = Installation(
-        tmp_path,
-        {
-            "CA_FILE": str(new_host.ca_file),
-            "REDIS_URL": valkey_server.url,
-            "TICK_SECONDS": "1",
-            "COMPRESSION": "off",
-        },
-    )
+    installation = queued_installation
     old, new = make_user(old_host), make_user(new_host)
     old.fill(
         Stored(("INBOX",), (), DATE, b"Subject: %d\r\n\r\n" % n + b"text %d\r\n" % n * 4000)
@@ -70,24 +55,11 @@ def test_a_pause_in_the_midst_of_an_append_loses_and_doubles_nothing(
 
 
 def test_a_pause_over_a_slow_source_leaves_no_append_in_doubt_and_can_be_taken_back(
-    tmp_path: Path,
-    old_host: Dovecot,
-    new_host: Dovecot,
-    make_user: MakeUser,
-    valkey_server: Valkey,
+    queued_installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
     """A batch takes a quarter of a minute to read. The one before it is stored by then, and recorded."""
-    valkey_server.flush()
-    installation = Installation(
-        tmp_path,
-        {
-            "CA_FILE": str(new_host.ca_file),
-            "REDIS_URL": valkey_server.url,
-            "TICK_SECONDS": "1",
-            "COMPRESSION": "off",
-            "LANES": "1",
-        },
-    )
+    installation = queued_installation
+    installation.settings["LANES"] = "1"
     old, new = make_user(old_host), make_user(new_host)
     old.fill(
         Stored(("INBOX",), (), DATE, b"Subject: %d\r\n\r\n" % n + b"text %d\r\n" % n * 2500)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 from tests.conftest import MakeUser
 from tests.hostile.test_endless_listing import DATE, rows, submitted, wait_for
@@ -12,25 +11,15 @@ from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fill import Stored
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.proxy import cutting_proxy
-from tests.rehearsal.valkey import Valkey
 
 FOLDERS = 150
 SLOW_BYTES_PER_S = 4_000
 
 
 def test_folders_are_counted_while_they_are_made(
-    tmp_path: Path, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser, valkey_server: Valkey
+    queued_installation: Installation, old_host: Dovecot, new_host: Dovecot, make_user: MakeUser
 ) -> None:
-    valkey_server.flush()
-    installation = Installation(
-        tmp_path,
-        {
-            "CA_FILE": str(new_host.ca_file),
-            "REDIS_URL": valkey_server.url,
-            "TICK_SECONDS": "1",
-            "COMPRESSION": "off",
-        },
-    )
+    installation = queued_installation
     old, new = make_user(old_host), make_user(new_host)
     old.fill(Stored((f"Folder {n}",), (), DATE, b"Subject: %d\r\n\r\ntext\r\n" % n) for n in range(FOLDERS))
     seen: dict[str, set[str]] = {}

@@ -10,14 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from importer.settings import Settings
+from importer.settings.fields import settings_of
 from tests.rehearsal.consoles import run_forked
 from tests.rehearsal.hosts import User
 from tests.rehearsal.processes import start_group, stop_group
 
 TIMEOUT_S = 240
 CONSOLE = (sys.executable, "-m", "importer.cli")
+_SETTINGS: Final = {name.upper() for name, _ in settings_of(Settings)}
 
 
 @dataclass(slots=True)
@@ -44,6 +47,10 @@ class Installation:
         return self.command == CONSOLE
 
     def environment(self) -> dict[str, str]:
+        """The variables of its processes. Fails on a setting that there is not: it would do nothing."""
+        for name in self.settings:
+            if name not in _SETTINGS and name.removesuffix("_FILE") not in _SETTINGS:
+                raise AssertionError(f"there is no setting MAILHAUL_{name}")
         own = {name: value for name, value in os.environ.items() if not name.startswith("MAILHAUL_")}
         own["MAILHAUL_DATA"] = str(self.data)
         return own | {f"MAILHAUL_{name}": value for name, value in self.settings.items()}
