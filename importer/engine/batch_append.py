@@ -1,8 +1,8 @@
 """Copies one fetched batch over one lane in two steps: decide about each message and send the new ones; wait
 for the outcome and record it.
 
-Both steps use only the lane's destination (except for a batch that is fetched again), so that a lane can
-fetch one batch while it sends another, and can send the next before the last one is concluded.
+Both steps use only the lane's destination (except after a joint refusal), so that a lane can fetch one batch
+while it sends another, and can send the next before the last one is concluded.
 
 Invariants:
 - The ledger holds an intent before an append is sent. The intent is removed by the transaction that records
@@ -20,7 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 from importer.compact.uid_set import UidSet
 from importer.domain.messages.flags import fold_flags
@@ -46,7 +47,7 @@ from importer.domain.model import (
 )
 from importer.domain.planning.message_batches import MessageBatch
 from importer.engine.batch_decision import decide_batch
-from importer.engine.batch_fetch import FetchedBatch
+from importer.engine.batch_fetch import FetchedBatch, fetch_batch
 from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane
 from importer.engine.new_receipts import copied_receipt, settled_receipts
@@ -54,6 +55,8 @@ from importer.engine.new_refusals import message_refusal
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost
 from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
 from providers.text import Text
+
+T = TypeVar("T")
 
 _DUPLICATE: Final = Settle(Outcome.DUPLICATE)
 
@@ -84,6 +87,12 @@ class _SentAppend:
     results: Callable[[], Sequence[AppendResult] | None]
 
 
+class WithSource(Protocol):
+    """Calls a function that uses the lane's source, once nothing else uses it."""
+
+    def __call__(self, call: Callable[[], T]) -> T: ...
+
+
 class InFlightBatch:
     """A batch on its way into the destination, under an intent of `slot`.
 
@@ -95,18 +104,18 @@ class InFlightBatch:
         state: FolderState,
         lane: Lane,
         slot: int,
-        fetch_again: Callable[[MessageBatch], FetchedBatch],
+        with_source: WithSource,
         *,
         apart: bool = False,
     ) -> None:
-        """`fetch_again` reads a batch once more after a joint refusal. `apart`: a message that is sent alone
+        """`with_source` settles and reads again after a joint refusal. `apart`: a message that is sent alone
         because of a doubt; a refusal of it counts."""
         self._state = state
         self._leg = state.leg
         self._target = state.target
         self._lane = lane
         self._slot = slot
-        self._fetch_again = fetch_again
+        self._with_source = with_source
         self._apart = apart
         self._intent: Intent | None = None
         self._claimed: list[bytes] = []
@@ -246,8 +255,10 @@ class InFlightBatch:
             results = append.results()
         if results is not None:
             return self._outcomes(decided, append, results)
-        # Refused together. Some servers store a part all the same, against RFC 3502 section 6.3.11.
-        self._set_aside(decided, self._settle(append.intent, leave_doubt=False))
+        # Refused together. Some servers store a part all the same, against RFC 3502 section 6.3.11, and the
+        # headers of the source recognise what they altered.
+        settling = partial(settle_lost, self._leg, self._lane, append.intent, SettlingWait())
+        self._set_aside(decided, self._with_source(settling))
         refetched = self._refetch_new(decided) if decided.new else []
         if not refetched:
             return []
@@ -262,7 +273,8 @@ class InFlightBatch:
         """
         wanted = {key.uid: key.digest for key in decided.new}
         total_bytes = sum(key.size_bytes for key in decided.new)
-        fetched = self._fetch_again(MessageBatch(UidSet.of(wanted), total_bytes))
+        again = MessageBatch(UidSet.of(wanted), total_bytes)
+        fetched = self._with_source(partial(fetch_batch, self._state, self._lane, again, whole=True))
         for key, decision in fetched.decided:
             decided.add(key, decision)
         same = [(key, message) for key, message in fetched.messages if key.digest == wanted[key.uid]]

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
 from importer.domain.messages.message_key import MessageKey
@@ -34,6 +34,8 @@ from providers.errors import (
     ServerTooSlow,
     Side,
 )
+
+T = TypeVar("T")
 
 SLOTS: Final = 2
 """Appends under way on one lane: the server stores one while we process its answer to the other."""
@@ -239,7 +241,7 @@ class Pipeline:
             self._state,
             self._lane,
             self._slot(),
-            partial(self._fetch_again, reader),
+            partial(_with_source, reader),
             apart=fetching.planned.apart,
         )
         held_bytes = 0
@@ -263,11 +265,6 @@ class Pipeline:
         if error.side is not Side.DESTINATION or not batch.sent or isinstance(error, ServerTooSlow):
             raise error
         self._lost.append(_Lost(number, planned, batch, error, planned.apart and self._unused))
-
-    def _fetch_again(self, reader: ThreadPoolExecutor, batch: MessageBatch) -> FetchedBatch:
-        """Fetch a batch again after a joint refusal, once the running fetch is done. Its bytes do not
-        count."""
-        return reader.submit(fetch_batch, self._state, self._lane, batch, whole=True).result()
 
     def _conclude(self, sending: _Sending) -> None:
         try:
@@ -293,3 +290,8 @@ class Pipeline:
     def _slot(self) -> int:
         """Each lane has slots of its own and uses them in turn."""
         return self._lane.number * SLOTS + self._number % SLOTS
+
+
+def _with_source(reader: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    """Call once the running fetch is done, in the thread that fetches."""
+    return reader.submit(call).result()

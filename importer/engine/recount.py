@@ -191,9 +191,17 @@ def _there(
 
 def _numbers_suffice(history: FolderHistory, others: UidSet) -> bool:
     """Whether all messages without a known destination UID are copies that this import just made, and just as
-    many messages without a receipt are listed."""
+    many messages without a receipt are listed, with the UIDs from 1 on.
+
+    A copy that was removed leaves a gap, although other mail that arrived makes the number right. Of a folder
+    too large to compare, the number decides.
+    """
+    if not history.unnumbered:
+        return True
     ours = len(history.copied_here) - len(history.copied_to)
-    return not history.unnumbered or len(others) == history.unnumbered == ours
+    if not len(others) == history.unnumbered == ours:
+        return False
+    return others.highest == len(others) or len(others) > MOST_COMPARED
 
 
 # --- Copies of this import -------------------------------------------------------------------------------

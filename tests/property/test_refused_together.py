@@ -70,6 +70,28 @@ def test_what_is_stored_of_a_refused_batch_is_not_sent_again() -> None:
     assert (tally.copied, tally.duplicate, tally.failed, tally.confirmed) == (3, 1, 1, 3)
 
 
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_what_is_stored_of_a_refused_batch_is_recognised_although_it_was_altered(*, uidplus: bool) -> None:
+    world = world_of(ONE, TWO, BAD, THREE)
+    world.destination.gives_uids = uidplus
+    world.destination.stores_part = True
+    world.destination.stores = lambda body: b"X-Stored: here\r\n" + body
+    tally = world.run(batch=4).tallies["Work"]
+    assert copied_bodies(world) == sorted(b"X-Stored: here\r\n" + body for body in (ONE, TWO, THREE))
+    assert (tally.copied, tally.failed, tally.confirmed) == (3, 1, 3)
+
+
+def test_of_two_altered_messages_with_one_header_none_is_taken_for_the_other() -> None:
+    """A message that is copied twice is better than one that is lost."""
+    namesake = mail("number 0", "other text", "m0")
+    world = world_of(ONE, BAD, namesake)
+    world.destination.stores_part = True
+    world.destination.stores = lambda body: b"X-Stored: here\r\n" + body
+    world.run(batch=4)
+    stored = copied_bodies(world)
+    assert {body.removeprefix(b"X-Stored: here\r\n") for body in stored} == {ONE, namesake}
+
+
 def test_a_twin_replaces_a_message_removed_in_between() -> None:
     world = world_of(ONE, ONE, BAD, TWO, meanwhile=lambda world: remove(world, 1))
     tally = world.run(batch=4, legs_of=100).tallies["Work"]

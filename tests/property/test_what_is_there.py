@@ -77,6 +77,26 @@ def losing(goes: Callable[[bytes], bool]) -> Iterator[None]:
         yield
 
 
+@pytest.mark.parametrize("gone", [0, 4, 9])
+def test_mail_that_arrives_does_not_stand_in_for_a_copy_removed_meanwhile(gone: int) -> None:
+    """Without UIDPLUS: the number of messages is right, and which they are is not."""
+    world = world_of(*BODIES, uidplus=False)
+    stored = MemoryWriter._stored
+
+    def changes(session: MemoryWriter, target: MemoryFolder, message: Outgoing) -> AppendResult:
+        result = stored(session, target, message)
+        if whole(message.body) == BODIES[-1]:
+            del target.messages[sorted(target.messages)[gone]]
+            target.add((), DATE, mail("news", "from elsewhere", "news"))
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "_stored", changes)
+        tally = run(world)
+    assert (tally.copied, tally.confirmed) == (10, 9)
+    assert numbers(run(world)) in ((0, 9, 1, 0), (0, 9, 0, 1), (1, 9, 0, 0))
+
+
 def test_the_uid_of_an_earlier_message_proves_no_copy() -> None:
     world = world_of(BODIES[0])
     run(world)
