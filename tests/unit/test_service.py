@@ -46,6 +46,7 @@ from providers.errors import (
     Throttled,
 )
 from providers.grants import Credential
+from providers.text import Text
 from tests.english import said
 from tests.fakes.mailbox import MemoryMailbox, MemoryReader, MemorySessions
 from tests.fakes.mailbox_access import MemoryAccess
@@ -374,6 +375,25 @@ def test_a_foreground_copy_ends_instead_of_a_long_wait_and_sends_no_mail(
     handle_ring(office.deps, ended.id)
     assert office.import_(ended.id) == ended
     assert not office.store.notices()
+
+
+def test_a_foreground_copy_counts_its_wait_for_a_silent_server(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pauses between legs are of seconds, and each leg waits for minutes."""
+    logins: list[Side] = []
+
+    def silence(_account: Account, _credential: Credential, side: Side) -> MemoryMailbox:
+        logins.append(side)
+        office.clock.sleep(90)
+        raise ConnectionLost(Text("connection_lost.silent", host="imap.old.example"), side=side)
+
+    monkeypatch.setattr(office.sessions, "admit", silence)
+    ended = copy(office.deps, Actor(), a_row())
+    assert ended.state is State.STOPPED
+    assert sorted(logins) == sorted(Side)  # of one leg
+    assert ended.problem is not None
+    assert "stopped responding" in said(ended.problem)
 
 
 def test_a_foreground_copy_reports_a_busy_destination(office: Office) -> None:

@@ -17,7 +17,7 @@ from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import WireError
 from importer.domain.model import FolderRef
-from importer.domain.planning.retry_limits import MAX_READ_ATTEMPTS
+from importer.domain.planning.retry_limits import MAX_READ_ATTEMPTS, MAX_SILENT_CONNECTIONS
 from importer.domain.reporting.server_alerts import MAX_IMPORT_ALERTS
 from importer.ports.work_limit import WorkLimit
 from providers.errors import (
@@ -62,6 +62,8 @@ class ReconnectingConnection:
         self._earlier_alerts: tuple[str, ...] = ()
         self.cursor = FolderCursor(self.peer, names)
         self.progress = False  # the current connection brought messages
+        self._answered = False  # any read so far
+        self._silent = 0  # connections that answered nothing after the login, before the first read succeeded
         self.trusts_append_uids = True  # until an APPENDUID (RFC 4315) proves to be invalid
         # (folder, items of a query) -> words: the server's responses to this query are invalid
         self.unreadable: dict[tuple[FolderRef, bytes], str] = {}
@@ -148,11 +150,13 @@ class ReconnectingConnection:
 
     def retry_read(self, operation: Callable[[Connection], T], *, attempts: int = MAX_READ_ATTEMPTS) -> T:
         """Run an operation that is safe to repeat; if the connection is lost, repeat it on a new one."""
+        if self._silent >= MAX_SILENT_CONNECTIONS and operation is not _check_answers:
+            raise response_errors.silent(self.peer)
         losses = 0
         violations = Counter[str]()
         while True:
             try:
-                return operation(self.connection())
+                result = operation(self.connection())
             except ServerTooSlow:
                 self.drop()
                 raise
@@ -160,8 +164,12 @@ class ReconnectingConnection:
                 error: MailError = caught
             except WireError as caught:
                 error = response_errors.violation(self.peer, str(caught))
+            else:
+                self._answered, self._silent = True, 0
+                return result
             self.drop()
             losses += 1
+            self._silent += not self._answered and error.text.code == "connection_lost.silent"
             if isinstance(error, ProtocolViolation):  # the same one again will not change any more
                 violations[error.server_text] += 1
             if losses >= attempts or 2 in violations.values():

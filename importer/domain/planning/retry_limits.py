@@ -104,6 +104,10 @@ person may be waiting."""
 MAX_READ_ATTEMPTS: Final = 3
 """Attempts of a read that makes no progress before its error is raised to the caller."""
 
+MAX_SILENT_CONNECTIONS: Final = 3
+"""Connections of a session on which nothing was answered after the login, after which no further read is
+tried: each costs one more timeout. The first may be lost over commands sent ahead, the second over ID."""
+
 MAX_VIOLATIONS: Final = 2
 """Invalid responses for one message, after which it is not requested again."""
 

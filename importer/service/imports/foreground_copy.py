@@ -24,7 +24,8 @@ from importer.service.legs.run_leg import run_leg
 from providers.text import Text
 
 MAX_WAIT: Final = timedelta(seconds=25)
-"""Longer waits without progress end the command: copied messages stay, and running it again resumes."""
+"""Longer waits without progress end the command: copied messages stay, and running it again resumes. Waiting
+for a server that answered nothing counts."""
 
 
 def copy(
@@ -73,6 +74,7 @@ def _run(
 ) -> Import:
     progress, may_wait = import_.progress, MAX_WAIT
     while True:
+        began_at = deps.clock.now()
         try:
             import_ = run_leg(deps, import_, lambda: credentials, lease, on_progress)
         except LeaseLost:
@@ -87,6 +89,8 @@ def _run(
         now = deps.clock.now()
         if import_.progress != progress:
             progress, may_wait = import_.progress, MAX_WAIT
+        elif import_.problem is not None and import_.problem.text.code == "connection_lost.silent":
+            may_wait -= now - began_at
         until = import_.not_before or now
         if until - now > may_wait or deps.stopping():
             return _stop(
