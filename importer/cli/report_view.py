@@ -26,6 +26,7 @@ from importer.i18n.change_texts import change_texts
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
+from importer.i18n.refusal_lists import refusal_lists
 from importer.i18n.report_json import batch_json, report_json
 from importer.i18n.translations import N_, CatalogTranslator
 
@@ -79,7 +80,7 @@ def _report(texts: CatalogTranslator, report: Report) -> RenderableType:
         _Head(report),
         _Paragraph(outcome_text(texts, report.outcome)),
         *([_Counts(texts, report)] if report.tallies else []),
-        *([_Refusals(texts, report.refusals)] if report.refusals else []),
+        _Refusals(texts, report.refusals),
         *(_Paragraph(line) for line in _remarks(texts, report)),
     )
 
@@ -134,26 +135,33 @@ class _Counts:
 
 
 class _Refusals:
-    """The first MAX_REFUSALS messages that could not be copied, each with its reason."""
+    """The first MAX_REFUSALS refusals, each class below its heading, each refusal with its reason."""
 
     def __init__(self, texts: CatalogTranslator, refusals: Sequence[Refusal]) -> None:
         self._texts, self._refusals = texts, refusals
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         texts, width = self._texts, options.max_width
-        yield Text(texts.gettext("Could not be copied"), style="bold")
-        for refusal in self._refusals[:MAX_REFUSALS]:
-            what = refusal.subject if refusal.uid else texts.gettext("A whole folder")
-            size = texts.size(refusal.size_bytes) if refusal.size_bytes else ""
-            yield from wrapped(" · ".join(filter(None, (what[:200], refusal.date[:40], size))), width)
-            yield from wrapped(refusal.folder, width, INDENT * 2)
-            yield from wrapped(reason(texts, refusal.reason), width, INDENT * 2)
+        for heading, refusals in refusal_lists(texts, self._refusals, MAX_REFUSALS):
+            for line in wrapped(heading, width, indent=""):
+                line.stylize("bold")
+                yield line
+            for refusal in refusals:
+                yield from self._lines(refusal, width)
         if (more := len(self._refusals) - MAX_REFUSALS) > 0:
             yield Text(
                 texts.ngettext(
                     "… and %(num)s more (`--csv` lists all)", "… and %(num)s more (`--csv` lists all)", more
                 )
             )
+
+    def _lines(self, refusal: Refusal, width: int) -> Iterator[Text]:
+        texts = self._texts
+        what = refusal.subject if refusal.uid else texts.gettext("A whole folder")
+        size = texts.size(refusal.size_bytes) if refusal.size_bytes else ""
+        yield from wrapped(" · ".join(filter(None, (what[:200], refusal.date[:40], size))), width)
+        yield from wrapped(refusal.folder, width, INDENT * 2)
+        yield from wrapped(reason(texts, refusal.reason), width, INDENT * 2)
 
 
 def _name(tally: FolderTally) -> str:

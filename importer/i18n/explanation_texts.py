@@ -15,6 +15,7 @@ from importer.domain.import_state import ENDED
 from importer.domain.model import Import, Phase, Refusal, State
 from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.reporting.explanation import Advice, Explanation, Upcoming, max_attempts
+from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.phase_texts import phase_text
@@ -46,7 +47,17 @@ _ADVICE: Final = {
         "The messages are still in the old mailbox. Running it again retries them; messages that are refused"
         " every time can be saved there as files."
     ),
+    Advice.LOOK_FOR_SENT: N_(
+        "Look for these messages in the new mailbox. If they are not there, undo the import that sent them"
+        " and run it again."
+    ),
     Advice.RUN_AGAIN: N_("If that was a mistake, run it again: it copies what is missing."),
+}
+_REFUSED: Final = {
+    RefusalClass.NOT_COPIED: N_("not copied"),
+    RefusalClass.NEVER_SEEN: N_("sent before, never seen"),
+    RefusalClass.PARTLY_SHOWN: N_("may be incomplete"),
+    RefusalClass.SURPLUS: N_("there too often"),
 }
 
 
@@ -163,7 +174,8 @@ def _sentence(  # noqa: PLR0911, PLR0912 - one for each state
         case State.COMPLETE | State.UNDONE:
             return outcome_text(texts, report.outcome)
         case State.INCOMPLETE:
-            refused = _refused(texts, report.refusals) if report.refusals else ""
+            not_copied = refusals_by_class(report.refusals).get(RefusalClass.NOT_COPIED)
+            refused = _refused(texts, not_copied) if not_copied else ""
             return f"{refused} {outcome_text(texts, report.outcome)}".strip()
         case State.STOPPED:
             return f"{texts.gettext('Stopped.')} {problem}".strip()
@@ -279,9 +291,10 @@ def _gap_facts(texts: CatalogTranslator, explanation: Explanation) -> Iterator[t
     report = explanation.report
     for why, number in report.totals.skipped.items():
         yield texts.gettext("left out"), f"{_messages(texts, number)}: {reason(texts, why)}"
-    for why, number in _by_reason(texts, report.refusals).most_common():
-        what = _messages(texts, number) if number else texts.gettext("a folder")
-        yield texts.gettext("not copied"), f"{what}: {why}"
+    for class_, refusals in refusals_by_class(report.refusals).items():
+        for why, number in _by_reason(texts, refusals).most_common():
+            what = _messages(texts, number) if number else texts.gettext("a folder")
+            yield texts.gettext(_REFUSED[class_]), f"{what}: {why}"
     for refusal in report.refusals[-_EXAMPLES:]:
         if refusal.uid is not None:
             date = refusal.date or texts.gettext("no date")

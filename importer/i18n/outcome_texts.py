@@ -241,11 +241,10 @@ def batch_text(texts: CatalogTranslator, report: BatchReport) -> str:
     if totals.gone:
         gone = texts.number(totals.gone)
         counts.append(texts.gettext("%(number)s no longer there (they stay away)", number=gone))
-    never_seen = sum(one.never_seen for one in report.reports)
-    if failed := totals.failed - never_seen:
+    if failed := totals.failed - report.never_seen:
         counts.append(texts.gettext("%(number)s could not be copied", number=texts.number(failed)))
-    if never_seen:
-        sent = texts.number(never_seen)
+    if report.never_seen:
+        sent = texts.number(report.never_seen)
         counts.append(texts.gettext("%(number)s sent, but never seen there", number=sent))
     numbers = ", ".join(counts)
     if complete == number:

@@ -26,6 +26,7 @@ from importer.domain.model import (
     ImportId,
     Problem,
     Refusal,
+    RefusalCode,
     State,
 )
 from importer.domain.people.mail_recipients import MailReader
@@ -261,6 +262,18 @@ def test_long_lists_are_cut_and_the_rest_is_counted() -> None:
         assert "and 2,350 more." in body
         assert "and 1,140 more folders." in body
     assert len(notice.html.encode()) < 102_000, "Gmail clips longer mails"
+
+
+def test_copies_that_were_never_seen_have_a_row_and_a_list_of_their_own() -> None:
+    sent = refusal(2, reason=Text("never_seen"), code=RefusalCode.NEVER_SEEN)
+    tally = FolderTally("INBOX", "INBOX", found=9, copied=7, failed=2)
+    notice = completion_notice(report(tally, refusals=(refusal(), sent), state=State.INCOMPLETE))
+    page = _Page(notice.html)
+    assert [row[0] for row in page.tables["Could not be copied"][1:]] == ["Pictures 1 INBOX · 2019-03-01 "]
+    [row] = page.tables["Sent by an earlier import, but never seen in the new mailbox"][1:]
+    assert row[0].startswith("Pictures 2")
+    assert re.search(r"^ +1  Could not be copied$", notice.text, re.MULTILINE)
+    assert re.search(r"^ +1  Never seen there \(sent by an earlier import\)$", notice.text, re.MULTILINE)
 
 
 def test_a_failed_folder_counts_with_all_of_its_messages() -> None:

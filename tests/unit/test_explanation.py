@@ -21,6 +21,7 @@ from importer.domain.model import (
     Problem,
     Progress,
     Refusal,
+    RefusalCode,
     State,
 )
 from importer.domain.people.actor import Actor
@@ -105,6 +106,19 @@ def test_missing_messages_are_grouped_by_reason() -> None:
     )
     assert explanation.actions == (Action.RUN_AGAIN, Action.UNDO)
     assert ("such as", "INBOX, 2020-01-01: Holiday") in shown.facts
+
+
+def test_copies_that_were_never_seen_are_not_called_uncopied() -> None:
+    sent = replace(refusal("x", uid=2), reason=Text("never_seen"), code=RefusalCode.NEVER_SEEN)
+    accounts = (FolderTally("INBOX", "INBOX", 9, 6, failed=3),)
+    shown = words(Report(an_import(State.INCOMPLETE), accounts, (refusal(), sent, sent)))
+    assert shown.sentence.startswith("1 message could not be copied (it is too large: 1).")
+    assert "2 messages were sent by an earlier import, but never seen" in shown.sentence
+    facts = [(label, value) for label, value in shown.facts if value.endswith(("too large", "start again"))]
+    assert [label for label, _ in facts] == ["not copied", "sent before, never seen"]
+    alone = Report(an_import(State.INCOMPLETE), accounts, (sent, sent))
+    assert "could not be copied (" not in words(alone).sentence
+    assert "Look for these messages in the new mailbox" in words(alone).advice
 
 
 @pytest.mark.parametrize("state", State)

@@ -7,14 +7,16 @@ the mail stays small (Gmail clips mails of more than 102 kB); omitted entries ar
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from importer.domain.model import FolderTally, Import, Refusal, State
+from importer.domain.model import FolderTally, Import, Refusal, RefusalCode, State
 from importer.domain.people.mail_recipients import MailVoice
 from importer.domain.reporting.batch_overview import Standing, counts, in_order
 from importer.domain.reporting.formatting import printable, unlinked
+from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alert_texts
@@ -24,6 +26,7 @@ from importer.i18n.folder_names import ShownFolders, folder_name
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
+from importer.i18n.refusal_lists import refusal_lists
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.ports.notices import Invitation
 from providers.errors import Side
@@ -41,7 +44,7 @@ _MENDED_BY_OWNERS: Final = frozenset({"destination_full"})
 @dataclass(frozen=True, slots=True)
 class Sums:
     """The tally of a mailbox or a folder. `skipped` holds (reason, messages) pairs that add up to
-    `skipped_total`."""
+    `skipped_total`. `never_seen` messages were sent by an earlier import and are not among the `failed`."""
 
     found: int
     copied: int
@@ -51,11 +54,12 @@ class Sums:
     skipped: tuple[tuple[str, int], ...]
     skipped_total: int
     failed: int
+    never_seen: int
     unaccounted: int
     size: str
 
     @classmethod
-    def of(cls, totals: Totals, texts: CatalogTranslator) -> Sums:
+    def of(cls, totals: Totals, texts: CatalogTranslator, never_seen: int) -> Sums:
         reasons = [(printable(reason(texts, why)), number) for why, number in totals.skipped.items()]
         shown, rest = reasons[:_MAX_REASONS], sum(number for _, number in reasons[_MAX_REASONS:])
         return cls(
@@ -66,7 +70,8 @@ class Sums:
             duplicate=totals.duplicate,
             skipped=(*shown, (texts.gettext("other reasons"), rest)) if rest else tuple(shown),
             skipped_total=totals.skipped_total,
-            failed=totals.failed,
+            failed=totals.failed - never_seen,
+            never_seen=never_seen,
             unaccounted=totals.still_to_do,
             size=texts.size(totals.copied_bytes),
         )
@@ -82,18 +87,23 @@ class FolderLine:
 
     @classmethod
     def of(
-        cls, tally: FolderTally, sources: ShownFolders, destinations: ShownFolders, texts: CatalogTranslator
+        cls,
+        tally: FolderTally,
+        never_seen: int,
+        sources: ShownFolders,
+        destinations: ShownFolders,
+        texts: CatalogTranslator,
     ) -> FolderLine:
         return cls(
             unlinked(printable(sources[tally.source_folder], _MAX_NAME_CHARS)),
             unlinked(printable(destinations[tally.destination_folder], _MAX_NAME_CHARS)),
-            Sums.of(Totals.of([tally]), texts),
+            Sums.of(Totals.of([tally]), texts, min(never_seen, tally.failed)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalLine:
-    """A message or a whole folder that could not be copied. `messages` is 0 if the number is unknown."""
+    """A message or a whole folder, and what is amiss. `messages` is 0 if the number is unknown."""
 
     whole_folder: bool
     messages: int
@@ -120,11 +130,11 @@ class RefusalLine:
 class ReportMailView:
     """The mail about one import. `state` is the value of a State; `duration` is "" while unknown.
 
-    `server_text` is the server's response that stopped the import. `folders_more` and `refusals_more` count
-    the entries that the lists omit. `labels` is the rule for mail with several labels, "" if there were none;
-    `options` are the other options that were chosen. `voice` is the value of a MailVoice; `who` is the
-    address of the submitter, "" if unknown, and `link` the URL of the import's page, "" if the reader cannot
-    open it.
+    `server_text` is the server's response that stopped the import. `refusals` are lists with headings.
+    `folders_more` and `refusals_more` count the entries that the lists omit. `labels` is the rule for mail
+    with several labels, "" if there were none; `options` are the other options that were chosen. `voice` is
+    the value of a MailVoice; `who` is the address of the submitter, "" if unknown, and `link` the URL of the
+    import's page, "" if the reader cannot open it.
     """
 
     state: str
@@ -142,8 +152,9 @@ class ReportMailView:
     server_text: str
     folders: tuple[FolderLine, ...]
     folders_more: int
-    refusals: tuple[RefusalLine, ...]
+    refusals: tuple[tuple[str, tuple[RefusalLine, ...]], ...]
     refusals_more: int
+    not_copied: bool  # whether a refusal is about something that was not copied
     labels: str
     options: tuple[str, ...]
     flags_updated: int
@@ -162,6 +173,7 @@ class ReportMailView:
         sources = ShownFolders(texts, (tally.source_folder for tally in report.tallies))
         destinations = ShownFolders(texts, (tally.destination_folder for tally in report.tallies))
         refused_total = max(totals.failed, sum(refusal.count for refusal in report.refusals))
+        never_seen = Counter(r.folder for r in report.refusals if r.code is RefusalCode.NEVER_SEEN)
         return cls(
             state=import_.state.value,
             voice=voice.value,
@@ -170,17 +182,22 @@ class ReportMailView:
             verdict=_verdict(report, texts, advised=voice is not MailVoice.OWNER or _owner_can_mend(import_)),
             source=printable(import_.source.address, _MAX_NAME_CHARS),
             destination=printable(import_.destination.address, _MAX_NAME_CHARS),
-            sums=Sums.of(totals, texts),
+            sums=Sums.of(totals, texts, report.never_seen),
             confirmed=totals.confirmed,
             keywords_dropped=totals.keywords_dropped,
             source_grew_by=report.source_grew_by,
             duration="" if report.duration is None else texts.duration(report.duration),
             server_text=unlinked(printable(import_.problem.server_text)) if import_.problem else "",
             folders=tuple(
-                FolderLine.of(tally, sources, destinations, texts) for tally in report.tallies[:MAX_FOLDERS]
+                FolderLine.of(tally, never_seen[tally.source_folder], sources, destinations, texts)
+                for tally in report.tallies[:MAX_FOLDERS]
             ),
             folders_more=len(report.tallies[MAX_FOLDERS:]),
-            refusals=tuple(RefusalLine.of(refusal, texts) for refusal in refusals),
+            refusals=tuple(
+                (heading, tuple(RefusalLine.of(refusal, texts) for refusal in some))
+                for heading, some in refusal_lists(texts, refusals)
+            ),
+            not_copied=RefusalClass.NOT_COPIED in refusals_by_class(report.refusals),
             refusals_more=refused_total - sum(refusal.count for refusal in refusals),
             labels=word_sentences(texts, "labels", import_.options.labels) if import_.has_labels else "",
             options=tuple(
@@ -296,7 +313,7 @@ class BatchMailView:
             verdict=printable(batch_text(texts, report), _MAX_SENTENCES_CHARS),
             mailboxes=len(report.reports),
             complete=report.states.get(State.COMPLETE, 0),
-            sums=Sums.of(report.totals, texts),
+            sums=Sums.of(report.totals, texts, report.never_seen),
             rows=tuple(_batch_rows(report.reports, texts, pages)),
         )
 
@@ -311,7 +328,7 @@ def _batch_rows(reports: Iterable[Report], texts: CatalogTranslator, pages: str)
             destination=printable(import_.destination.address, _MAX_NAME_CHARS),
             state=import_.state.value,
             verdict=_verdict(report, texts),
-            sums=Sums.of(report.totals, texts),
+            sums=Sums.of(report.totals, texts, report.never_seen),
             link=_link_to(pages, import_),
         )
 
@@ -342,5 +359,5 @@ def _verdict(report: Report, texts: CatalogTranslator, *, advised: bool = True) 
 
 
 def _nonzero_columns(sums: Sums) -> tuple[str, ...]:
-    optional = ("present", "gone", "duplicate", "skipped_total", "failed", "unaccounted")
+    optional = ("present", "gone", "duplicate", "skipped_total", "failed", "never_seen", "unaccounted")
     return ("found", "copied", *(name for name in optional if getattr(sums, name)))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,7 @@ from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, State
 from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.planning.retry_limits import PATIENCE, PATIENCE_UNPROVEN
+from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class
 from importer.domain.reporting.report import Report
 
 
@@ -52,6 +54,7 @@ class Advice(StrEnum):
     RESUME_OR_CANCEL = "resume_or_cancel"
     CHECK_AGAIN = "check_again"  # incomplete without any refusal
     RETRY_REFUSED = "retry_refused"
+    LOOK_FOR_SENT = "look_for_sent"  # nothing is amiss but copies that were never seen
     RUN_AGAIN = "run_again"
 
 
@@ -161,7 +164,7 @@ def _advice(report: Report) -> Advice:
         case State.WAITING | State.STOPPED | State.FAILED:
             return Advice.BY_PROBLEM if import_.problem is not None else Advice.NOTHING
         case State.INCOMPLETE:
-            return Advice.RETRY_REFUSED if report.refusals else Advice.CHECK_AGAIN
+            return _advice_about(refusals_by_class(report.refusals))
         case State.QUEUED:
             return Advice.LOOK_FOR_WORKERS
         case State.PAUSED:
@@ -170,3 +173,9 @@ def _advice(report: Report) -> Advice:
             return Advice.RUN_AGAIN
         case _:
             return Advice.NOTHING
+
+
+def _advice_about(classes: Container[RefusalClass]) -> Advice:
+    if RefusalClass.NOT_COPIED in classes:
+        return Advice.RETRY_REFUSED
+    return Advice.LOOK_FOR_SENT if RefusalClass.NEVER_SEEN in classes else Advice.CHECK_AGAIN

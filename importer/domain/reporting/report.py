@@ -140,6 +140,11 @@ class BatchReport:
         return all(report.adds_up for report in self.reports)
 
     @property
+    def never_seen(self) -> int:
+        """How many messages earlier imports copied, although no recount has seen them."""
+        return sum(report.never_seen for report in self.reports)
+
+    @property
     def states(self) -> Mapping[State, int]:
         """The number of imports per state; states without imports are omitted."""
         return Counter(report.import_.state for report in self.reports)

@@ -19,6 +19,7 @@ from importer.domain.reporting.batch_overview import awaits_owner, turns
 from importer.domain.reporting.report import Report
 from importer.i18n.folder_names import ShownFolders
 from importer.i18n.outcome_texts import outcome_text
+from importer.i18n.refusal_lists import refusal_lists
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import report_json
 from importer.i18n.translations import CatalogTranslator
@@ -49,6 +50,7 @@ from importer.web.view_models import ImportView, import_view, report_columns
 from providers.errors import Side
 
 router: Final = APIRouter()
+_MOST_REFUSALS: Final = 200
 
 
 class PageNotFound(Exception):
@@ -140,6 +142,8 @@ def _import_page(guest: Guest, report: Report, problem: str = "", status: int = 
         status,
         **single_import(guest, report.import_),
         report=report,
+        refusals_shown=refusal_lists(guest.visitor.texts, report.refusals, _MOST_REFUSALS),
+        most_refusals=_MOST_REFUSALS,
         sources=ShownFolders(guest.visitor.texts, (tally.source_folder for tally in report.tallies)),
         destinations=ShownFolders(guest.visitor.texts, (t.destination_folder for t in report.tallies)),
         columns=report_columns(guest.visitor.texts, report.totals),
