@@ -32,9 +32,11 @@ from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.adapters.queue.null_queue import NullQueue
 from importer.adapters.store import SqlStore
+from importer.adapters.store.retention import SqlRetention
 from importer.adapters.store.revision import create, is_current
 from importer.adapters.webhook_sender import HttpsWebhookSender
 from importer.domain.brand import PRODUCT
+from importer.domain.lifetimes import Lifetimes
 from importer.domain.messages.message_identity import is_notice
 from importer.domain.model import Account
 from importer.domain.people.mail_recipients import is_host_of_domain
@@ -229,7 +231,15 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         ),
         invites_everyone=settings.invitations == "everyone",
         is_proven=partial(_is_proven, settings, catalog),
-        audit_kept=timedelta(days=settings.audit_days),
+        lifetimes=Lifetimes(
+            reports=timedelta(days=settings.keep_reports_days),
+            refusals=timedelta(days=settings.keep_refusals_days),
+            mails=timedelta(days=settings.keep_mails_days),
+            receipts=timedelta(days=settings.keep_receipts_days),
+            leases=timedelta(days=settings.keep_leases_days),
+            audit=timedelta(days=settings.audit_days),
+        ),
+        retention=SqlRetention(store.engine),
         webhook_sender=HttpsWebhookSender(
             partial(tls_context, settings.ca_file),
             allowed=settings.allowed_networks,

@@ -68,6 +68,13 @@ class EventMetrics:
             registry=registry,
         )
 
+        self._swept = Counter(
+            "mailhaul_rows_swept",
+            "Database rows whose lifetime was over, removed or cleared of personal data.",
+            ("kind",),
+            registry=registry,
+        )
+
     def __call__(self, _logger: object, method: str, event: EventDict) -> EventDict:
         name = str(event.get("event", ""))
         self._events.labels(name if _is_name(name) else "other", method).inc()
@@ -77,6 +84,8 @@ class EventMetrics:
             self._bytes.inc(max(0, event["bytes"]))
             if event["problem"]:
                 self._problems.labels(event["problem"]).inc()
+        elif name == "records.swept":
+            self._swept.labels(event["kind"]).inc(event["rows"])
         return event
 
 

@@ -70,6 +70,7 @@ MEANINGS: Final = {
     " many today.",
     "audit.recorded": "A security event: who (`actor`) did what (`action`) to what (`target`), from where (`client`),"
     " and how it ended. The table `audit_events` has it too; `mailhaul audit` shows it.",
+    "records.swept": "Rows whose lifetime was over were removed, or cleared of personal data: a step of the retention.",
     "command.failed": "A console command failed with an internal error, with its traceback.",
 }
 

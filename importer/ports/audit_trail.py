@@ -26,7 +26,3 @@ class AuditTrail(Protocol):
     ) -> Sequence[AuditEvent]:
         """The newest events that match all conditions, newest first."""
         ...
-
-    def sweep_audit_events(self, before: datetime) -> None:
-        """Delete the events before that time."""
-        ...

@@ -51,5 +51,5 @@ class WebSessions(Protocol):
 
     def sweep(self, now: datetime) -> None:
         """Delete expired sessions, counts and stored API responses, and webhook calls older than
-        CALLS_KEPT_FOR."""
+        CALLS_KEPT_FOR; of many, some hundred."""
         ...

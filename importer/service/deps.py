@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from importer.compact.digest_set import Digests, DigestSet
+from importer.domain.lifetimes import Lifetimes
 from importer.domain.model import Account, ImportId
 from importer.domain.people.mail_recipients import is_host_of_domain
 from importer.domain.planning.host_allowance import Allowance
@@ -14,6 +15,7 @@ from importer.engine.leg_context import TransferLimits
 from importer.ports.mailbox import SessionFactory
 from importer.ports.notices import Composer, Mailer
 from importer.ports.process import Clock, Queue
+from importer.ports.retention import Retention
 from importer.ports.store import Store
 from importer.ports.vault import Vault
 from importer.ports.webhook_calls import WebhookSender
@@ -94,7 +96,8 @@ class Deps:
     revokes_consents: bool = True
     invites_everyone: bool = False  # also owners whom people without the batch right name
     is_proven: Callable[[Account], bool] = is_host_of_domain  # whether a login there proves the address
-    audit_kept: timedelta = timedelta(days=365)
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    retention: Retention | None = None  # None: nothing is removed by age
     deadlines: Deadlines = field(default_factory=Deadlines)
     lane_shares: LaneShares = field(default_factory=lambda: LaneShares(1000))  # of this process
     webhook_sender: WebhookSender | None = None  # None: no webhooks are called

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
 from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, Import, ImportId
 from importer.domain.reporting.batch_overview import Summary, needed_since, summary_due
@@ -20,11 +22,17 @@ RING_INTERVAL: Final = timedelta(minutes=1)
 CLEANING_INTERVAL: Final = timedelta(seconds=15)
 """How often a process looks for missing summaries and for what is too old to keep."""
 
+RETENTION_INTERVAL: Final = timedelta(minutes=10)
+"""How often a process looks for what has outlived its lifetime, once nothing more of it is left."""
+
 WORKER_REMEMBERED: Final = timedelta(hours=1)
 """How long `doctor` reports a worker that ended without a word."""
 
 SUMMARY_MAX_AGE: Final = timedelta(days=1)
 """A batch summary is posted only within this time after the last end of an import, or of its going on."""
+
+
+log = structlog.get_logger()
 
 
 class Tick:
@@ -34,6 +42,7 @@ class Tick:
         self._deps = deps
         self._rung: dict[ImportId, datetime] = {}
         self._cleaned_at: datetime | None = None
+        self._swept_at: datetime | None = None  # when nothing was left to remove
 
     def __call__(self) -> None:
         """Ring for due imports without a lease holder, and for due mails and webhook calls.
@@ -60,8 +69,9 @@ class Tick:
         _post_missing_summaries(deps, now)
         deps.store.sweep(now)
         erase_expired_grants(deps)
-        deps.store.sweep_audit_events(now - deps.audit_kept)
         deps.store.forget_workers_silent_since(now - WORKER_REMEMBERED)
+        if self._swept_at is None or now - self._swept_at >= RETENTION_INTERVAL:
+            self._swept_at = None if _sweep_expired(deps, now) else now
 
     def _ring(self, now: datetime) -> None:
         due = self._deps.store.due_imports(now)
@@ -73,6 +83,14 @@ class Tick:
                 self._deps.queue.ring(import_id)
                 recently[import_id] = now
         self._rung = recently
+
+
+def _sweep_expired(deps: Deps, now: datetime) -> bool:
+    """One step of the retention; whether it removed anything, and so more may be left."""
+    removed = {} if deps.retention is None else deps.retention.sweep_expired(now, deps.lifetimes)
+    for kind, rows in removed.items():
+        log.info("records.swept", kind=kind, rows=rows)
+    return bool(removed)
 
 
 def _post_missing_summaries(deps: Deps, now: datetime) -> None:

@@ -80,9 +80,40 @@ class StorageSettings:
         shown="embedded Valkey in MAILHAUL_DATA",
         hidden=True,
     )
+    keep_reports_days: int = setting(
+        365,
+        "Days after its end that an import is kept with its report; until then it can be undone.",
+        "a whole number from 1 to 3650",
+        whole(1, 3650),
+    )
+    keep_refusals_days: int = setting(
+        90,
+        "Days after the end of an import that its report names subjects and dates of messages.",
+        "a whole number from 1 to 3650",
+        whole(1, 3650),
+    )
+    keep_mails_days: int = setting(
+        30,
+        "Days that sent mails are kept with their text; longer while their import goes on.",
+        "a whole number from 2 to 3650",
+        whole(2, 3650),
+    )
+    keep_receipts_days: int = setting(
+        1825,
+        "Days after the last import between two mailboxes that receipts are kept. Without them, the next one"
+        " has to compare everything, and copies again what its owner deleted.",
+        "a whole number from 30 to 36500",
+        whole(30, 36500),
+    )
+    keep_leases_days: int = setting(
+        7,
+        "Days after its end that a lease is kept, with the name of its mailbox.",
+        "a whole number from 1 to 365",
+        whole(1, 365),
+    )
     audit_days: int = setting(
         365,
-        "Days that security events are kept in the audit trail.",
+        "Days that security events are kept in the audit trail, and API tokens after they became invalid.",
         "a whole number from 1 to 3650",
         whole(1, 3650),
     )

@@ -50,20 +50,42 @@ def test_every_condition_selects(store: Store) -> None:
     assert [*store.audit_events(actor=ANN.name, target="i2")] == []
 
 
-def test_the_sweep_removes_old_events_only(store: Store) -> None:
-    store.add_audit_event(an_event(0))
-    store.add_audit_event(an_event(2))
-    store.sweep_audit_events(NOW + HOUR)
-    assert [event.at for event in store.audit_events()] == [NOW + 2 * HOUR]
-
-
 @pytest.mark.parametrize("open_store", ["sqlite", "postgres"], indirect=True)
-@pytest.mark.parametrize("statement", ["UPDATE audit_events SET detail = ''", "DELETE FROM audit_events"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_events SET detail = 'other words'",
+        "UPDATE audit_events SET detail = ''",
+        "UPDATE audit_events SET actor = ''",
+        "UPDATE audit_events SET outcome = 'done'",
+        "UPDATE audit_events SET at = '2020-01-01 00:00:00'",
+        "UPDATE audit_events SET actor = 'erased:1', action = 'sign-out'",
+        "DELETE FROM audit_events",
+    ],
+)
 def test_the_database_refuses_to_change_or_to_delete_an_event(open_store: OpenStore, statement: str) -> None:
     store = open_store()
     assert isinstance(store, SqlStore)
-    recent = AuditEvent(datetime.now(UTC), AuditAction.SIGN_IN, AuditOutcome.REFUSED, ANN)
+    recent = AuditEvent(datetime.now(UTC), AuditAction.SIGN_IN, AuditOutcome.REFUSED, ANN, detail="a reason")
     store.add_audit_event(recent)
     with pytest.raises(DatabaseError, match="append-only"), store.writing() as connection:
         connection.execute(text(statement))
     assert [*store.audit_events()] == [recent]
+
+
+@pytest.mark.parametrize("open_store", ["sqlite", "postgres"], indirect=True)
+def test_a_person_can_become_a_pseudonym_and_an_operator_cannot(open_store: OpenStore) -> None:
+    """For erasures: that something happened, when and how it ended, stays."""
+    store = open_store()
+    assert isinstance(store, SqlStore)
+    now = datetime.now(UTC)
+    store.add_audit_event(AuditEvent(now, AuditAction.SIGN_IN, AuditOutcome.DONE, ANN, concerns=ANN.name))
+    statement = text("UPDATE audit_events SET actor = 'erased:1', concerns = 'erased:1', client = ''")
+    with store.writing() as connection:
+        connection.execute(statement)
+    pseudonym = AuditActor("erased:1")
+    expected = AuditEvent(now, AuditAction.SIGN_IN, AuditOutcome.DONE, pseudonym, concerns="erased:1")
+    assert [*store.audit_events()] == [expected]
+    store.add_audit_event(AuditEvent(now, AuditAction.SIGN_IN, AuditOutcome.DONE, OPERATOR))
+    with pytest.raises(DatabaseError, match="append-only"), store.writing() as connection:
+        connection.execute(statement)

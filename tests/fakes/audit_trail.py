@@ -40,7 +40,3 @@ class MemoryAuditTrail(MemoryVisits):
                 and (not actions or event.action in actions)
                 and (since is None or event.at >= since)
             ][:limit]
-
-    def sweep_audit_events(self, before: datetime) -> None:
-        with self._lock:
-            self._audit_events = [event for event in self._audit_events if event.at >= before]

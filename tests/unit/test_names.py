@@ -51,6 +51,7 @@ SAME_MODULE_NAME: Final = {
     "leases": "the port and its store",
     "monitoring": "the port and its store",
     "ledger": "the port and its store",
+    "retention": "the port and its store",
     "schema": "the port and its store",
     "store": "the port and the package that implements it",
     "web_sessions": "the port, its store, and the use cases about it",

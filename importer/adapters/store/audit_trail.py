@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, insert, select
 
 from importer.adapters.store.database import Database
 from importer.adapters.store.tables import audit_events
@@ -50,10 +50,6 @@ class SqlAuditTrail(Database):
             statement = statement.where(audit_events.c.at >= since)
         with self.reading() as connection:
             return [_event(row) for row in connection.execute(statement)]
-
-    def sweep_audit_events(self, before: datetime) -> None:
-        with self.writing() as connection:
-            connection.execute(delete(audit_events).where(audit_events.c.at < before))
 
 
 def _event(row: Row[Any]) -> AuditEvent:

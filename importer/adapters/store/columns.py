@@ -73,6 +73,12 @@ def folder_key(folder: str) -> str:
     return sha256(folder.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def personal_digest(text: str) -> str:
+    """A hash of an address or an account's key, whatever its case: finds what belongs to that person without
+    naming the person. 32 hexadecimal digits."""
+    return sha256(text.casefold().encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def _escape(match: re.Match[str]) -> str:
     return "\\\\" if match[0] == "\\" else f"\\u{ord(match[0]):04x}"
 

@@ -24,13 +24,14 @@ from sqlalchemy import (
 )
 
 from importer.adapters.store import mapping
-from importer.adapters.store.columns import folder_key
+from importer.adapters.store.columns import folder_key, personal_digest
 from importer.adapters.store.database import Database, insert_into, upsert
 from importer.adapters.store.tables import (
     folder_checkpoints,
     folder_maps,
     imports,
     intents,
+    kept_routes,
     receipts,
     refusals,
     routes,
@@ -311,12 +312,16 @@ def _intent_key(route: Route, destination_folder: str, slot: int) -> mapping.Val
 
 
 def _routes_into(connection: Connection, destination: Account) -> set[Route]:
-    """The routes of all imports into that mailbox."""
+    """The routes of all imports into that mailbox, also of those that were removed since."""
     rows = select(imports)
     if destination.login.isascii():  # SQLite lower-cases ASCII only
         rows = rows.where(func.lower(imports.c.destination_login) == destination.login.lower())
     stored = map(mapping.import_, connection.execute(rows))
-    return {import_.route for import_ in stored if import_.destination.key == destination.key}
+    kept = select(kept_routes.c.route).where(kept_routes.c.destination == personal_digest(destination.key))
+    return {
+        *(import_.route for import_ in stored if import_.destination.key == destination.key),
+        *map(Route, connection.execute(kept).scalars()),
+    }
 
 
 def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:

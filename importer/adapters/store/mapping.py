@@ -70,8 +70,8 @@ def batch_values(batch: Batch) -> Values:
 def import_(row: AnyRow) -> Import:
     return Import(
         id=row.id,
-        source=_mailbox(row, "source"),
-        destination=_mailbox(row, "destination"),
+        source=mailbox(row, "source"),
+        destination=mailbox(row, "destination"),
         created_at=row.created_at,
         batch_id=row.batch_id,
         row=row.row,
@@ -224,7 +224,8 @@ def checkpoint_values(checkpoint: FolderCheckpoint) -> Values:
     }
 
 
-def _mailbox(row: AnyRow, side: str) -> Account:
+def mailbox(row: AnyRow, side: str) -> Account:
+    """The account of one side (a value of `Side`) of an import."""
     columns = row._mapping
     endpoint = Endpoint(
         columns[f"{side}_host"], columns[f"{side}_port"], Security(columns[f"{side}_security"])

@@ -27,7 +27,7 @@ from sqlalchemy import (
     false,
 )
 
-from importer.adapters.store.append_only import AUDIT_TRIGGERS
+from importer.adapters.store.append_only import AUDIT_TRIGGERS, PSEUDONYM_TRIGGERS
 from importer.adapters.store.columns import CodedText, ExactText, Instant
 
 # SQLite numbers rows automatically only in INTEGER columns, which hold 64 bits there.
@@ -110,6 +110,7 @@ imports: Final = Table(
     Column("grants_kept_until", Instant, index=True),
     Column("reopened", Integer, nullable=False, server_default="0"),
     Column("options", JSON, nullable=False, server_default="{}"),
+    Index(None, "submission"),
     Index(None, "batch_id"),
     Index(None, "route", "created_at"),
     Index(None, "state", "created_at"),
@@ -168,6 +169,15 @@ routes: Final = Table(
     metadata,
     Column("route", Text, primary_key=True),
     Column("mailbox_epoch", BigInteger, nullable=False),
+)
+
+kept_routes: Final = Table(
+    "kept_routes",  # whose imports were removed, all or some
+    metadata,
+    Column("route", Text, primary_key=True),
+    Column("used_at", Instant, nullable=False, index=True),
+    Column("destination", Text, nullable=False, index=True),  # `personal_digest` of the account's key
+    Column("addresses", JSON, nullable=False),  # `personal_digest` of each address and login
 )
 
 folder_maps: Final = Table(
@@ -420,5 +430,5 @@ audit_events: Final = Table(
     Index(None, "target", "seq"),
 )
 for _dialect, _statements in AUDIT_TRIGGERS.items():
-    for _statement in _statements:
+    for _statement in (*_statements, *PSEUDONYM_TRIGGERS[_dialect]):
         event.listen(audit_events, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Table, case, delete, insert, select, update
 
 from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.removal import STEP_ROWS, delete_some
 from importer.adapters.store.tables import answers, calls, counts, visits
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId
 from importer.ports.webhook_calls import CALLS_KEPT_FOR
@@ -78,7 +79,9 @@ class SqlWebSessions(Database):
             connection.execute(decremented.values(number=counts.c.number - 1))
 
     def sweep(self, now: datetime) -> None:
-        with self.writing() as connection:
-            for table in (visits, counts, answers):
-                connection.execute(delete(table).where(table.c.expires_at <= now))
-            connection.execute(delete(calls).where(calls.c.created_at <= now - CALLS_KEPT_FOR))
+        expired: list[tuple[Table, ColumnElement[bool]]] = [
+            (table, table.c.expires_at <= now) for table in (visits, counts, answers)
+        ]
+        for table, condition in [*expired, (calls, calls.c.created_at <= now - CALLS_KEPT_FOR)]:
+            with self.writing() as connection:
+                delete_some(connection, table, condition, STEP_ROWS)

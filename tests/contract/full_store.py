@@ -1,0 +1,109 @@
+"""A database with a row in every table, each column filled by its type and by its rule.
+
+A new table needs a line in `OVERRIDES` if its rows belong to an import, to a route or to a time that matters;
+a new column needs none.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import JSON, Boolean, Column, Connection, Float, Integer, LargeBinary, Table, insert
+from sqlalchemy.exc import IntegrityError
+
+from importer.adapters.store.columns import CodedText, Instant, personal_digest
+from importer.adapters.store.table_rules import RULES, TableRule
+from importer.adapters.store.tables import metadata
+from importer.domain.model import Account, State, route_of
+from providers.endpoint import Endpoint
+from providers.text import Text
+
+ADDRESS: Final = "ada@old.example"
+OWN: Final = "ownimport234"
+OTHERS: Final = "otherimport2"
+OVER: Final = timedelta(hours=1)
+"""How long ago everything ended when `fill` is done."""
+
+
+def account(address: str) -> Account:
+    return Account(address, address, Endpoint(f"imap.{address.partition('@')[2]}"))
+
+
+def fill(connection: Connection, now: datetime) -> None:
+    """One import of ADDRESS and one of another person, in a batch each, which has ended; all readable columns
+    of the other's rows name the address, too, but for its mailboxes."""
+    for import_id, addresses in (
+        (OWN, (ADDRESS, "ada@new.example")),
+        (OTHERS, ("eve@old.example", "eve@new.example")),
+    ):
+        source, destination = map(account, addresses)
+        for table in metadata.sorted_tables:
+            rule = RULES.get(table.name)
+            if rule is None:
+                continue  # test_table_rules.py says what to do
+            values = {column.name: _value(rule, column, import_id, now - OVER) for column in table.columns}
+            values |= _overrides(table, import_id, source, destination, now - OVER)
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(table).values(values))
+            except IntegrityError:
+                if import_id == OWN:
+                    raise  # of tables whose key is the address alone, one row is enough
+
+
+def _value(rule: TableRule, column: Column[Any], import_id: str, at: datetime) -> Any:
+    named = f"{column.name} of {ADDRESS}" if column.name in rule.readable else f"{column.name} {import_id}"
+    by_type: dict[type[Any], Any] = {
+        Instant: at,
+        CodedText: Text("not_taken", words=named),
+        JSON: {"text": named} if column.name in rule.readable else [],
+        LargeBinary: b"sealed",
+        Boolean: False,
+        Integer: 7 if column.name != "seq" else (1 if import_id == OWN else 2),
+        Float: 0.5,
+    }
+    return next((value for kind, value in by_type.items() if isinstance(column.type, kind)), named)
+
+
+def _overrides(
+    table: Table, import_id: str, source: Account, destination: Account, at: datetime
+) -> dict[str, Any]:
+    """What ties rows together, and what makes them over."""
+    seq = 1 if import_id == OWN else 2
+    names = set(table.columns.keys())
+    values: dict[str, Any] = {
+        "import_id": import_id,
+        "route": route_of(source, destination),
+        "batch_id": f"batch{import_id}"[:12],
+    }
+    values = {name: value for name, value in values.items() if name in names}
+    of_table: dict[str, dict[str, Any]] = {
+        "batches": {"id": f"batch{import_id}"[:12], "imports": [import_id]},
+        "imports": {
+            "id": import_id,
+            "submission": seq,
+            "state": State.COMPLETE,
+            "grants_kept_until": None,
+            "wish": None,
+            **{
+                f"{side}_{part}": value
+                for side, mailbox in (("source", source), ("destination", destination))
+                for part, value in (
+                    ("address", mailbox.address),
+                    ("login", mailbox.login),
+                    ("host", mailbox.endpoint.host),
+                    ("port", 993),
+                    ("security", "tls"),
+                    ("guarded", False),
+                )
+            },
+        },
+        "kept_routes": {
+            "destination": personal_digest(destination.key),
+            "addresses": [personal_digest(source.address), personal_digest(destination.address)],
+        },
+        "notices": {"key": f"import:{import_id}:{ADDRESS}", "state": "sent", "recipient": ADDRESS},
+        "leases": {"owner": None},
+    }
+    return values | of_table.get(table.name, {})
