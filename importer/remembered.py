@@ -7,22 +7,22 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
-class Remembered(Generic[Answer]):
+class Remembered(Generic[T]):
     """Calls `ask` at most every `for_s` seconds, and returns its last answer meanwhile. Thread-safe.
 
     Concurrent callers wait for one call. What `ask` raises is raised and not remembered.
     """
 
-    def __init__(self, ask: Callable[[], Answer], for_s: float) -> None:
+    def __init__(self, ask: Callable[[], T], for_s: float) -> None:
         self._ask = ask
         self._for_s = for_s
         self._lock = Lock()
-        self._last: tuple[float, Answer] | None = None  # with the monotonic time until which it is valid
+        self._last: tuple[float, T] | None = None  # with the monotonic time until which it is valid
 
-    def __call__(self) -> Answer:
+    def __call__(self) -> T:
         with self._lock:
             if self._last is None or time.monotonic() >= self._last[0]:
                 answer = self._ask()

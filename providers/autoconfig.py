@@ -27,7 +27,11 @@ _TEXT_CHARS: Final = 300
 
 
 class AutoconfigUnusable(Exception):
-    """The file names no usable server; the text completes a sentence that starts with the URL."""
+    """The file names no IMAP server with encryption and a login that Mailhaul can use."""
+
+
+class NoAutoconfigFile(AutoconfigUnusable):
+    """The bytes are no autoconfig file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,10 @@ def parse(data: bytes, address: str) -> Config:
     try:
         root = fromstring(data, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError):
-        raise AutoconfigUnusable("is not an autoconfig file") from None
+        raise NoAutoconfigFile from None
     configs = [*_configs(root, address)]
     if not configs:
-        raise AutoconfigUnusable("names no IMAP server with encryption and a login that Mailhaul can use")
+        raise AutoconfigUnusable
     return min(configs, key=lambda config: config.endpoint.security is not Security.TLS)
 
 

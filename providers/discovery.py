@@ -9,24 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
 from unicodedata import normalize
 from urllib.parse import quote
 
-from providers.autoconfig import AutoconfigUnusable, is_host_name, parse
+from providers.autoconfig import AutoconfigUnusable, NoAutoconfigFile, is_host_name, parse
 from providers.catalog import Catalog
-from providers.endpoint import Endpoint, Security, server_url
-from providers.provider import MEANINGS, LoginKind, Provider
+from providers.endpoint import Endpoint, Security
+from providers.provider import Provider
+from providers.text import Param, Text
 
 # The default of Thunderbird's setting mailnews.auto_config_url.
 _ISPDB: Final = "https://autoconfig.thunderbird.net/v1.1"
 
 
 class LookupFailed(Exception):
-    """A look-up failed; the text completes a sentence, such as “the name server does not answer”."""
+    """A look-up failed; `text` completes a sentence, such as “no name server answers”."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 class Resolver(Protocol):
@@ -74,54 +79,15 @@ class Discovery:
     """The provider of an address and the evidence for it.
 
     If `provider` is None, ask the user for the server and propose `guess`. `offline` is set if no look-up
-    succeeded at all. Each line of `evidence` is a sentence.
+    succeeded at all.
     """
 
     domain: str
     found_by: FoundBy
     provider: Provider | None
-    evidence: tuple[str, ...]
+    evidence: tuple[Text, ...]
     guess: Endpoint | None = None
     offline: bool = False
-
-    def as_json(
-        self, address: str, language: str = "en", *, login: LoginKind = LoginKind.PASSWORD
-    ) -> dict[str, object]:
-        """The discovery as plain values, for the console's --json, the API and forms.
-
-        Texts for the owner are in `language` and apply to that kind of login; evidence is in English.
-        `server` is the server to read mail from: None if it is unknown or if IMAP is unavailable.
-        """
-        facts: dict[str, object] = {
-            "address": address,
-            "domain": self.domain,
-            "found_by": self.found_by.value,
-            "evidence": list(self.evidence),
-            "offline": self.offline,
-            "guess": str(self.guess) if self.guess else None,
-            "provider": None,
-        }
-        provider = self.provider
-        if provider is None:
-            return facts
-        endpoint = provider.source_endpoint
-        login_name = provider.login_name(address)
-        return facts | {
-            "provider": {"id": provider.id, "name": provider.name},
-            "server": str(endpoint) if endpoint else None,
-            "login": login_name,
-            "url": server_url(endpoint, login_name) if endpoint else None,
-            "password": provider.password.value,
-            "sign_in": provider.sign_in,
-            "first": [
-                {"step": step.texts.in_language(language), "page": step.page_in(language) or None}
-                for step in provider.steps_for(login)
-            ],
-            "way": login.value,
-            "unavailable": provider.login_unavailable_in(language, login) or None,
-            "limits": {name: value for name, value in asdict(provider.limits).items() if value is not None},
-            "quirks": {quirk.value: MEANINGS[quirk] for quirk in sorted(provider.quirks)},
-        }
 
 
 def discover(
@@ -138,13 +104,11 @@ def discover(
             entered_domain.lower(),
             FoundBy.DOMAIN,
             known,
-            (f"{entered_domain.lower()} is a domain of {known.name}.",),
+            (_found("domain", domain=entered_domain.lower(), provider=known.name),),
         )
     domain = ascii_domain(entered_domain)
     if domain is None or not local:
-        return Discovery(
-            entered_domain, FoundBy.NOTHING, None, ("The part after the @ is not an internet domain.",)
-        )
+        return Discovery(entered_domain, FoundBy.NOTHING, None, (_found("no_domain"),))
     return _Search(f"{local}@{domain}", domain, catalog, resolver, web, prober).run()
 
 
@@ -180,7 +144,7 @@ class _Search:
         self._resolver = resolver
         self._web = web
         self._prober = prober
-        self._evidence: list[str] = []
+        self._evidence: list[Text] = []
         self._any_reply = False  # whether any look-up got a reply
 
     def run(self) -> Discovery:
@@ -189,10 +153,10 @@ class _Search:
             hosted = self._catalog.for_mx(exchanger)
             if hosted is not None:
                 provider, ending = hosted
-                self._evidence.append(f"MX {exchanger} ends in {ending}, which is {provider.name}.")
+                self._note("mx_known", exchanger=exchanger, ending=ending, provider=provider.name)
                 return self._discovery(FoundBy.EXCHANGER, provider)
         if exchangers:
-            self._evidence.append(f"MX {exchangers[0]} belongs to no provider that Mailhaul knows.")
+            self._note("mx_unknown", exchanger=exchangers[0])
         pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="discovery")
         try:
             for found_by, future in [(how, pool.submit(step)) for how, step in self._steps(exchangers)]:
@@ -207,12 +171,12 @@ class _Search:
         try:
             exchangers = [name.lower().rstrip(".") for name in self._resolver.mail_exchangers(self._domain)]
         except LookupFailed as error:
-            self._evidence.append(f"The MX records of {self._domain} could not be looked up: {error}.")
+            self._note("mx_failed", domain=self._domain, reason=error.text)
             return []
         self._any_reply = True
         named = [name for name in exchangers if name]  # "." alone: accepts no mail (RFC 7505)
         if not named:
-            self._evidence.append(f"There is no MX record for {self._domain}.")
+            self._note("mx_missing", domain=self._domain)
         return named
 
     def _steps(self, exchangers: Sequence[str]) -> Iterator[tuple[FoundBy, Callable[[], _StepResult]]]:
@@ -232,13 +196,15 @@ class _Search:
         try:
             data = self._web.fetch(url)
         except LookupFailed as error:
-            return _StepResult(f"{shown_url} could not be read: {error}.", replied=False)
+            return _StepResult(_found("file_failed", url=shown_url, reason=error.text), replied=False)
         if data is None:
-            return _StepResult(f"{shown_url} does not exist.")
+            return _StepResult(_found("file_missing", url=shown_url))
         try:
             config = parse(data, self._address)
-        except AutoconfigUnusable as error:
-            return _StepResult(f"{shown_url} {error}.")
+        except NoAutoconfigFile:
+            return _StepResult(_found("file_invalid", url=shown_url))
+        except AutoconfigUnusable:
+            return _StepResult(_found("file_useless", url=shown_url))
         provider = self._known(
             Provider(
                 id=f"at-{self._domain.replace('.', '-')}",
@@ -250,21 +216,22 @@ class _Search:
                 steps=config.steps,
             )
         )
-        return _StepResult(f"{shown_url} names {config.endpoint}.", provider)
+        return _StepResult(_found("file_names", url=shown_url, server=str(config.endpoint)), provider)
 
     def _service(self, record: str, security: Security) -> _StepResult:
         try:
             targets = self._resolver.services(record)
         except LookupFailed as error:
-            return _StepResult(f"The SRV record {record} could not be looked up: {error}.", replied=False)
+            return _StepResult(_found("srv_failed", record=record, reason=error.text), replied=False)
         for host, port in targets:
             name = host.lower().rstrip(".")
             if not name:
-                return _StepResult(f"The SRV record {record} says that the service is not offered.")
+                return _StepResult(_found("srv_not_offered", record=record))
             if is_host_name(name) and 0 < port < 65_536:
                 endpoint = Endpoint(name, port, security)
-                return _StepResult(f"The SRV record {record} names {endpoint}.", self._plain(endpoint))
-        return _StepResult(f"There is no SRV record {record}.")
+                evidence = _found("srv_names", record=record, server=str(endpoint))
+                return _StepResult(evidence, self._plain(endpoint))
+        return _StepResult(_found("srv_missing", record=record))
 
     def _guess(self, pool: ThreadPoolExecutor) -> Discovery:
         common = [Endpoint(f"{label}.{self._domain}") for label in ("imap", "mail")]
@@ -273,14 +240,17 @@ class _Search:
             probes = [pool.submit(prober.answers, endpoint) for endpoint in common]
             for endpoint, answers in zip(common, probes, strict=True):
                 if answers.result():
-                    self._evidence.append(f"{endpoint} was tried because it is a common name, and answers.")
+                    self._note("common_answers", server=str(endpoint))
                     return self._discovery(FoundBy.PROBE, self._plain(endpoint))
-            self._evidence.append(f"{common[0].host} and {common[1].host} were tried; neither answers.")
+            self._note("common_silent", one=common[0].host, other=common[1].host)
         if not self._any_reply:
-            self._evidence.append("Nothing could be looked up: there seems to be no network connection.")
+            self._note("no_network")
         return Discovery(
             self._domain, FoundBy.NOTHING, None, tuple(self._evidence), common[0], offline=not self._any_reply
         )
+
+    def _note(self, case: str, **params: Param) -> None:
+        self._evidence.append(_found(case, **params))
 
     def _record(self, future: Future[_StepResult]) -> Provider | None:
         """Wait for a step and record its evidence."""
@@ -305,11 +275,16 @@ class _Search:
         return Discovery(self._domain, found_by, provider, tuple(self._evidence))
 
 
+def _found(case: str, **params: Param) -> Text:
+    """A line of evidence."""
+    return Text(f"discovery.{case}", steps=None, **params)
+
+
 @dataclass(frozen=True, slots=True)
 class _StepResult:
     """The result of one step: its line of evidence, and the provider if it found one."""
 
-    evidence: str
+    evidence: Text
     provider: Provider | None = None
     replied: bool = True  # False if the look-up failed
 

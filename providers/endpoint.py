@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from providers.text import Text
+
 IMAPS_PORT: Final = 993
 IMAP_PORT: Final = 143
 
@@ -85,48 +87,54 @@ class Endpoint:
         """Parse `host`, `host:port`, `imaps://host[:port]` or `imap://host[:port]` (STARTTLS).
 
         With `allow_plaintext`, `imap://` uses STARTTLS if the server offers it and continues without
-        otherwise. Raises ValueError with a sentence that describes the problem.
+        otherwise. Raises ServerInvalid.
         """
         endpoint, user = parse_server(text, allow_plaintext=allow_plaintext)
         if user is not None:
-            raise ValueError("a user name is not allowed here, only a server")
+            raise ServerInvalid(Text("server_url.user"))
         return endpoint
 
 
-class PasswordInServer(ValueError):
-    """A server address contains a password; the message does not quote it."""
+class ServerInvalid(ValueError):
+    """A text that names no server; `text` says why."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class PasswordInServer(ServerInvalid):
+    """A server address contains a password; the text does not quote it."""
 
 
 def parse_server(text: str, *, allow_plaintext: bool = False) -> tuple[Endpoint, str | None]:
     """Parse a server URL with an optional user name: `imaps://ada@old.example:993`.
 
     Raises PasswordInServer if the URL contains a password: command lines and files with URLs are visible to
-    others. Raises ValueError with a sentence that describes the problem and quotes nothing that may be a
-    password.
+    others. Raises ServerInvalid with a text that quotes nothing that may be a password.
     """
     entered = text.strip()
     before, at, _ = (entered.partition("://")[2] or entered).rpartition("@")
     if ":" in before:
-        raise PasswordInServer("a password does not belong in a server address; give it separately")
-    quoted = "the value" if at else f"“{entered}”"
-    no_server = f"{quoted} is not a server name such as imap.example.org or imaps://imap.example.org:993"
+        raise PasswordInServer(Text("server_url.password"))
+    no_server = Text("server_url") if at else Text("server_url.quoted", value=entered)
     try:
         parts = urlsplit(entered if "://" in entered else f"imaps://{entered}")
     except ValueError:  # its message quotes the input
-        raise ValueError(no_server) from None
+        raise ServerInvalid(no_server) from None
     if parts.scheme not in ("imap", "imaps"):
-        raise ValueError(f"“{parts.scheme}://” is not a way to reach a mailbox; use imaps:// or imap://")
+        raise ServerInvalid(Text("server_url.scheme", scheme=parts.scheme))
     try:
         port = parts.port
     except ValueError:
         port = 0
     if port == 0:
-        raise ValueError(f"{quoted} has a port that is not a number from 1 to 65535")
+        raise ServerInvalid(Text("server_url.port"))
     host = parts.hostname or ""
     user = unquote(parts.username) if parts.username else None
     odd = any(c.isspace() or c in "?#" for c in entered) or any(map(_is_control, entered + (user or "")))
     if not host or odd or parts.path not in ("", "/"):
-        raise ValueError(no_server)
+        raise ServerInvalid(no_server)
     if parts.scheme == "imaps":
         return Endpoint(host, port or IMAPS_PORT, Security.TLS), user
     security = Security.PLAINTEXT if allow_plaintext else Security.STARTTLS

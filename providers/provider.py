@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from providers.endpoint import Endpoint, LoginForm
+from providers.text import Text
 
 LANGUAGES: Final = ("en", "de", "fr", "it", "es")
 """The languages of every text for owners; the first is the fallback."""
@@ -66,7 +67,7 @@ class PasswordKind(StrEnum):
 
 
 class Quirk(StrEnum):
-    """How a host deviates from others. `MEANINGS` has the descriptions, also for docs/providers.md."""
+    """How a host deviates from others. `text` describes it, also in docs/providers.md."""
 
     LABELS = "labels"
     NON_MAIL_FOLDERS = "non_mail_folders"
@@ -79,19 +80,9 @@ class Quirk(StrEnum):
     FINAL_LINE_END = "final_line_end"
     UNRELIABLE_SEARCH = "unreliable_search"
 
-
-MEANINGS: Final = {
-    Quirk.LABELS: "Folders are labels: one message can be in several of them, and is in All Mail.",
-    Quirk.NON_MAIL_FOLDERS: "Calendars, contacts, tasks and notes are listed as folders, in any language.",
-    Quirk.HIDDEN_FOLDERS: "Folders that the owner has not selected for IMAP are not shown.",
-    Quirk.UNOPENABLE_FOLDERS: "Folders are listed that cannot be opened.",
-    Quirk.FLAGGED_LATER: "A flag sent with APPEND may be lost; a flag set afterwards is kept.",
-    Quirk.FEW_KEYWORDS: "Keywords are not kept.",
-    Quirk.CASELESS_NAMES: "Folder names that differ only in upper and lower case are the same folder.",
-    Quirk.LONG_LINES_REFUSED: "Messages with lines of more than about 10,000 bytes are refused.",
-    Quirk.FINAL_LINE_END: "A message that does not end with a line end is refused.",
-    Quirk.UNRELIABLE_SEARCH: "SEARCH is slow or incomplete; messages are listed by UID.",
-}
+    @property
+    def text(self) -> Text:
+        return Text(f"quirk.{self.value}")
 
 
 @dataclass(frozen=True, slots=True)

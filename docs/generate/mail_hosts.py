@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from docs.generate.markdown import anchor, between_markers, table
+from importer.i18n.discovery_texts import quirk_text
+from importer.i18n.translations import texts
 from providers.catalog import Catalog
 from providers.endpoint import LoginForm
-from providers.provider import MEANINGS, LoginKind, PasswordKind, Provider
+from providers.provider import LoginKind, PasswordKind, Provider, Quirk
 from providers.sign_in_providers import SIGN_IN_PROVIDERS, name_of
 
 PAGE: Final = Path(__file__).parents[1] / "providers.md"
 
+_ENGLISH: Final = texts("en")
 _PASSWORDS: Final = {
     PasswordKind.MAILBOX: "the mailbox's own",
     PasswordKind.APP_WITH_TWO_FACTOR: "the mailbox's own; with two factors an app password",
@@ -91,13 +94,13 @@ def _host(provider: Provider) -> Iterator[str]:
         yield f"- Mail is read at `{provider.read_endpoint.host}`."
     yield from (f"- {text}" for text in _limits(provider))
     for quirk in sorted(provider.quirks):
-        yield f"- {MEANINGS[quirk]}"
+        yield f"- {quirk_text(_ENGLISH, quirk)}"
     told = "; ".join(f"{source.facts}: {source.page}" for source in provider.sources)
     yield f"- Sources: {told}."
 
 
 def _quirks(_catalog: Catalog) -> Iterator[str]:
-    yield from table(("quirk", "meaning"), ((f"`{quirk}`", meaning) for quirk, meaning in MEANINGS.items()))
+    yield from table(("quirk", "meaning"), ((f"`{quirk}`", quirk_text(_ENGLISH, quirk)) for quirk in Quirk))
 
 
 def _limits(provider: Provider) -> Iterator[str]:

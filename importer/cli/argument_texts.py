@@ -1,19 +1,25 @@
-"""The language of an error about an argument, which comes before the settings are read."""
+"""What is wrong with an argument or a file that it names, in the reader's language."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.i18n.row_problem_texts import refused_text
-from importer.i18n.translations import LANGUAGES, texts
+from importer.i18n.translations import LANGUAGES, CatalogTranslator, texts
 
 
 def refused_argument(refused: Refused) -> str:
     """What is wrong with the value of an argument and how to fix it."""
-    return refused_text(texts(argument_language()), refused)
+    return refused_text(argument_texts(), refused)
+
+
+def argument_texts() -> CatalogTranslator:
+    """The texts for errors about arguments, which come before the settings are read."""
+    return texts(argument_language())
 
 
 def argument_language() -> str:
@@ -22,3 +28,20 @@ def argument_language() -> str:
     given = context.params.get("language") if context is not None else None
     language = given or os.environ.get("MAILHAUL_LANGUAGE", "").lower()
     return language if language in LANGUAGES else "en"
+
+
+def exclusive(words: CatalogTranslator, one: str, other: str) -> str:
+    """For two options that exclude each other."""
+    return words.gettext("%(one)s and %(other)s exclude each other; give one.", one=one, other=other)
+
+
+def not_read(words: CatalogTranslator, file: Path, error: OSError | UnicodeDecodeError) -> str:
+    """For a file that cannot be read, with the reason of the operating system."""
+    if isinstance(error, OSError):
+        return words.gettext("%(file)s cannot be read: %(reason)s.", file=file, reason=error.strerror)
+    return words.gettext("%(file)s cannot be read: it is not UTF-8 text.", file=file)
+
+
+def not_written(words: CatalogTranslator, file: Path, error: OSError) -> str:
+    """For a file that cannot be written, with the reason of the operating system."""
+    return words.gettext("%(file)s cannot be written: %(reason)s.", file=file, reason=error.strerror)

@@ -14,6 +14,7 @@ from importer.cli.exit_codes import stdout
 from importer.cli.options import EnumChoice
 from importer.domain.audit_event import AuditAction, AuditEvent
 from importer.domain.reporting.formatting import spoken_instant
+from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access.audit import search_events
 from importer.settings import Settings
 
@@ -57,30 +58,36 @@ def audit(
     Example:
       mailhaul audit --action sign-in --days 7
     """
-    with standalone(Settings.load(data=data)) as deps:
+    settings = Settings.load(data=data)
+    words = texts(settings.language, settings.time_zone)
+    with standalone(settings) as deps:
         since = None if days is None else deps.clock.now() - timedelta(days=days)
         events = search_events(deps, actions=actions, actor=actor, target=target, since=since, limit=limit)
     if as_json:
         text_views.print_json([event.as_json() for event in events])
         return
     for event in events:
-        _print_event(event)
+        _print_event(words, event)
     if not events:
-        stdout.print("No such events.")
+        stdout.print(words.gettext("No such events."))
     elif len(events) == limit:
-        stdout.print(f"These are the newest {limit}; --limit shows more.")
+        newest = words.number(limit)
+        stdout.print(words.gettext("These are the newest %(num)s; --limit shows more.", num=newest))
 
 
-def _print_event(event: AuditEvent) -> None:
-    """Two lines at 80 columns: what and when, then who, from where and why."""
-    line = Table.grid(padding=(0, 2))
-    line.add_row(
+def _print_event(words: CatalogTranslator, event: AuditEvent) -> None:
+    """Two lines at 80 columns: what and when, then who, from where and why. Actions and outcomes are the
+    words that --action takes and the log has."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(
         spoken_instant(event.at), event.action.value, event.outcome.value, text_views.plain(event.target)
     )
-    stdout.print(line)
-    by = event.actor.name or "not signed in"
-    origin = f" from {event.actor.client}" if event.actor.client else ""
-    why = f": {event.detail}" if event.detail else ""
-    stdout.print(
-        f"    by {text_views.plain(by)}{text_views.plain(origin)}{text_views.plain(why)}", style="dim"
-    )
+    stdout.print(grid)
+    name, network = event.actor.name, event.actor.client
+    parts = [
+        words.gettext("by %(name)s", name=name) if name else words.gettext("not signed in"),
+        words.gettext("from %(network)s", network=network) if network else "",
+    ]
+    why = f"{words.colon} {event.detail}" if event.detail else ""
+    line = " ".join(filter(None, parts)) + why
+    stdout.print(f"    {text_views.plain(line, 600)}", style="dim")

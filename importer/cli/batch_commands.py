@@ -10,6 +10,7 @@ from rich.text import Text
 
 from importer.bootstrap import access_of, directory, queued
 from importer.cli import live_watch, options, text_views
+from importer.cli.argument_texts import not_read, not_written
 from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import Usage, exit_with, stderr
 from importer.cli.operator_events import record_operator
@@ -85,7 +86,7 @@ def batch(
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, language=mails.language)
     words = texts(settings.language, settings.time_zone)
     actor = console_actor(settings, notify=mails.notify, language=mails.language)
-    content = _content(file)
+    content = _content(words, file)
     parsed = _parsed(content, settings, actor, split_=split_)
     if parsed.problems:
         if annotated is not None:
@@ -146,9 +147,11 @@ def template(file: Path | None, language: str | None) -> None:
         with file.open("xb") as out:
             out.write(content)
     except FileExistsError:
-        raise Usage(f"{file} exists already; name another file or remove it first.") from None
+        raise Usage(
+            words.gettext("%(file)s exists already; name another file or remove it first.", file=file)
+        ) from None
     except OSError as error:
-        raise Usage(f"{file} cannot be written: {error.strerror}.") from None
+        raise Usage(not_written(words, file, error)) from None
     stderr.print(
         Text(
             words.gettext(
@@ -158,11 +161,11 @@ def template(file: Path | None, language: str | None) -> None:
     )
 
 
-def _content(file: Path) -> bytes:
+def _content(words: CatalogTranslator, file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise Usage(f"{file} cannot be read: {error.strerror}.") from None
+        raise Usage(not_read(words, file, error)) from None
 
 
 def _parsed(content: bytes, settings: Settings, actor: Actor, *, split_: bool) -> Parsed:
@@ -180,14 +183,14 @@ def _parsed(content: bytes, settings: Settings, actor: Actor, *, split_: bool) -
 def _write_annotated(words: CatalogTranslator, file: Path, parsed: Parsed, out: Path) -> None:
     """Refuses to replace `file`: the annotated copy has no passwords."""
     if out.resolve() == file.resolve():
-        raise Usage("--annotate: name another file; this one would lose its passwords.")
+        raise Usage(words.gettext("--annotate: name another file; this one would lose its passwords."))
     describe = partial(row_problem_text, words, headings=headings(parsed.sheet))
     content = annotate(parsed, describe, name_in(words.language, PROBLEM_COLUMN))
     try:
         # With a byte order mark: otherwise Excel misreads accented letters.
         out.write_text(content, encoding="utf-8-sig", newline="")
     except OSError as error:
-        raise Usage(f"--annotate: {out} cannot be written: {error.strerror}.") from None
+        raise Usage(f"--annotate: {not_written(words, out, error)}") from None
     wrote = words.gettext("Wrote %(file)s: correct its rows, fill in the passwords and submit it.", file=out)
     stderr.print(Text(wrote))
 

@@ -48,13 +48,14 @@ def check(
     settings = Settings.load(
         data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, language=language
     )
+    words = texts(settings.language, settings.time_zone)
     row = mailbox_options.import_row(settings, mailboxes)
-    with standalone(settings) as deps, stderr.status("connecting") as status:
+    with standalone(settings) as deps, stderr.status(words.gettext("Connecting.")) as status:
         credentials = row_credentials(deps, console_actor(settings), row)
         source = (row.source, credentials.source)
         destination = (row.destination, credentials.destination)
         for snapshot in check_mailboxes(deps, source, destination, settings.import_options.choose(choices)):
             if snapshot.phase is not None:
-                status.update(check_phase_text(texts(settings.language, settings.time_zone), snapshot))
-    check_view.print_check(texts(settings.language, settings.time_zone), snapshot, as_json=as_json)
+                status.update(check_phase_text(words, snapshot))
+    check_view.print_check(words, snapshot, as_json=as_json)
     raise exit_with(check_view.exit_code(snapshot))

@@ -10,6 +10,7 @@ import click
 
 from importer.bootstrap import queued
 from importer.cli import mailbox_options, options, text_views
+from importer.cli.argument_texts import argument_texts
 from importer.cli.bulk_view import change_many, confirm
 from importer.cli.console_actor import console_actor
 from importer.cli.control_view import change_json, print_change, record_change
@@ -98,7 +99,7 @@ def retry(
     given = source_password.given or destination_password.given
     if id_ is None or many.wanted.any:
         if given:
-            raise Usage("Passwords belong to one import: name it.")
+            raise Usage(argument_texts().gettext("Passwords belong to one import: name it."))
         _change_imports(id_, many, BulkAction.RETRY, data, as_json=False)
         return
     settings = Settings.load(data=data)
@@ -177,9 +178,13 @@ def _change_imports(
     """Change the named import or those of the named batch, or else all that the options choose. Exit code
     WAITING if it is impossible for any."""
     if id_ is not None and many.wanted.any:
-        raise Usage("Give an ID, or options that choose imports; not both.")
+        raise Usage(argument_texts().gettext("Give an ID, or options that choose imports; not both."))
     if id_ is None and not many.wanted.any:
-        raise Usage("Name an import or a batch, or choose imports by options such as --host.")
+        raise Usage(
+            argument_texts().gettext(
+                "Name an import or a batch, or choose imports by options such as --host."
+            )
+        )
     settings = Settings.load(data=data)
     words = texts(settings.language, settings.time_zone)
     with queued(settings) as deps:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from importer import telemetry
+from importer.cli.argument_texts import argument_texts
 from importer.domain.reporting.report import ExitCode
 from importer.ports.process import InstallationFault
 from importer.settings import SettingsError
@@ -52,18 +53,24 @@ def run(console: click.Command) -> int:
     except click.ClickException as error:
         _print_error(error.format_message())
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            stderr.print(f"Try `{escape(error.ctx.command_path)} --help`.")
+            words = argument_texts()
+            stderr.print(escape(words.gettext("Try `%(command)s --help`.", command=error.ctx.command_path)))
         return int(ExitCode.USAGE)
     except (Usage, SettingsError, InstallationFault) as error:
         for line in str(error).splitlines():
             _print_error(line)
         return int(ExitCode.USAGE)
     except (KeyboardInterrupt, click.Abort):
-        stderr.print("\nInterrupted. Messages that were copied stay; run the command again to continue.")
+        said = argument_texts().gettext(
+            "Interrupted. Messages that were copied stay; run the command again to continue."
+        )
+        stderr.print(f"\n{said}")
         return int(ExitCode.WAITING)
     except Exception as error:
         telemetry.get_logger().error("command.failed", exc_info=error)
-        _print_error("Internal error in Mailhaul. Please report it with the log lines above.")
+        _print_error(
+            argument_texts().gettext("Internal error in Mailhaul. Please report it with the log lines above.")
+        )
         return int(ExitCode.INTERNAL)
     return result if isinstance(result, int) else int(ExitCode.COMPLETE)
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from importer.cli import options
+from importer.cli.argument_texts import argument_texts
 from importer.cli.found_ids import batch_id_of
 from importer.cli.options import EnumChoice, Function, packed
 from importer.domain.import_filter import ImportFilter
@@ -31,7 +32,8 @@ class Age(click.ParamType[timedelta]):
             return value
         match = _AGE.fullmatch(value)
         if match is None:
-            self.fail(f"{value!r} is no age such as 30m, 12h or 3d.", param, ctx)
+            no_age = argument_texts().gettext("“%(value)s” is no age such as 30m, 12h or 3d.", value=value)
+            self.fail(no_age, param, ctx)
         return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 

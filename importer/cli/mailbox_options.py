@@ -12,7 +12,13 @@ import click
 from rich.markup import escape
 
 from importer.bootstrap import access_of, directory
-from importer.cli.argument_texts import argument_language, refused_argument
+from importer.cli.argument_texts import (
+    argument_language,
+    argument_texts,
+    exclusive,
+    not_read,
+    refused_argument,
+)
 from importer.cli.exit_codes import Usage, stderr
 from importer.cli.options import MailboxPair, PasswordSource
 from importer.domain.csv_import.csv_cells import Refused, address
@@ -20,9 +26,10 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.csv_import.login_method import SignInMethod
 from importer.domain.model import Account
 from importer.domain.people.batch_right import BatchRight, right_of_console
+from importer.i18n.code_texts import render
 from importer.settings import Settings
 from providers.catalog import Catalog
-from providers.endpoint import Secret, parse_server
+from providers.endpoint import Secret, ServerInvalid, parse_server
 from providers.provider import LoginKind
 
 if TYPE_CHECKING:
@@ -58,10 +65,13 @@ def account(
         return _discovered_account(option, text, discover, sign_in)
     try:
         endpoint, user = parse_server(text, allow_plaintext=allow_plaintext)
-    except ValueError as error:
-        raise Usage(f"{option}: {error}.") from None
+    except ServerInvalid as invalid:
+        raise Usage(f"{option}: {render(invalid.text, argument_texts())}.") from None
     if not user:
-        raise Usage(f"{option}: the user name is missing; write it like imaps://ada@{endpoint.host}.")
+        missing = argument_texts().gettext(
+            "the user name is missing; write it like %(example)s.", example=f"imaps://ada@{endpoint.host}"
+        )
+        raise Usage(f"{option}: {missing}")
     mailbox = Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
     provider = Catalog.load().for_host(endpoint.host)
     if provider is not None and provider.passwords_unavailable and not sign_in_provider(mailbox, sign_in):
@@ -93,10 +103,13 @@ def _discovered_account(
     if provider is not None and option == "--to":
         endpoint = provider.endpoint
     if provider is None or endpoint is None:
+        words = argument_texts()
+        example = f"imaps://{mailbox}@imap.{discovery.domain}"
+        not_found = words.gettext("no mail server was found for %(mailbox)s.", mailbox=mailbox)
         raise Usage(
-            f"{option}: no mail server was found for {mailbox}.",
-            *discovery.evidence,
-            f"Name the server as well, such as imaps://{mailbox}@imap.{discovery.domain}.",
+            f"{option}: {not_found}",
+            *(render(text, words) for text in discovery.evidence),
+            words.gettext("Name the server as well, such as %(example)s.", example=example),
         )
     stderr.print(f"{escape(mailbox)}: {escape(provider.name)}, {escape(str(endpoint))}.")
     for step in () if signs_in else provider.steps_for(LoginKind.PASSWORD):
@@ -111,33 +124,41 @@ def read_password(prefix: str, mailbox: Account, source: PasswordSource) -> Secr
     """From the file (first line), the environment variable, or a prompt. `prefix` is that of the options:
     `from` or `to`. Raises Usage."""
     file, variable = source
+    words = argument_texts()
+    file_option, variable_option = f"--{prefix}-password-file", f"--{prefix}-password-env"
     if file is not None and variable is not None:
-        raise Usage(f"--{prefix}-password-file and --{prefix}-password-env exclude each other; give one.")
+        raise Usage(exclusive(words, file_option, variable_option))
     if file is not None:
-        return _not_empty(str(file), _first_line(f"--{prefix}-password-file", file))
+        return _not_empty(_first_line(file_option, file), file_option, file)
     if variable is not None:
-        return _not_empty(f"The environment variable {variable}", os.environ.get(variable, ""))
+        return _not_empty(os.environ.get(variable, ""), variable_option, variable)
     if not sys.stdin.isatty():
         raise Usage(
-            f"No password for {mailbox.address}: give --{prefix}-password-file or --{prefix}-password-env."
+            words.gettext(
+                "No password for %(address)s: give %(one)s or %(other)s.",
+                address=mailbox.address,
+                one=file_option,
+                other=variable_option,
+            )
         )
-    return Secret(
-        click.prompt(f"Password for {mailbox.login} at {mailbox.endpoint.host}", hide_input=True, err=True)
+    question = words.gettext(
+        "Password for %(login)s at %(host)s", login=mailbox.login, host=mailbox.endpoint.host
     )
+    return Secret(click.prompt(question, hide_input=True, err=True))
 
 
 def _first_line(option: str, file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise Usage(f"{option}: {file} cannot be read: {reason}.") from None
+        raise Usage(f"{option}: {not_read(argument_texts(), file, error)}") from None
     return text.split("\n", 1)[0].removesuffix("\r")
 
 
-def _not_empty(origin: str, password: str) -> Secret:
+def _not_empty(password: str, option: str, origin: Path | str) -> Secret:
     if not password:
-        raise Usage(f"{origin} contains no password.")
+        empty = argument_texts().gettext("%(origin)s contains no password.", origin=origin)
+        raise Usage(f"{option}: {empty}")
     return Secret(password)
 
 
@@ -145,7 +166,12 @@ def destination_password(mailbox: Account, source: PasswordSource, right: BatchR
     """The password of a destination; None if no source is given and the host's master user opens it. Raises
     Usage."""
     if not source.given and right.covers(mailbox):
-        stderr.print(f"{escape(mailbox.address)} is opened by the master user of {mailbox.endpoint.host}.")
+        opened = argument_texts().gettext(
+            "%(mailbox)s is opened by the master user of %(host)s.",
+            mailbox=mailbox.address,
+            host=mailbox.endpoint.host,
+        )
+        stderr.print(escape(opened))
         return None
     return read_password("to", mailbox, source)
 
@@ -188,7 +214,9 @@ def import_row(settings: Settings, mailboxes: MailboxPair, *, sign_in: SignInMet
         "--to", mailboxes.destination, allow_plaintext=plaintext, discover=discover, sign_in=sign_in
     )
     if source.key == destination.key:
-        raise Usage("--from and --to are the same mailbox; there is nothing to copy.")
+        raise Usage(
+            argument_texts().gettext("--from and --to are the same mailbox; there is nothing to copy.")
+        )
     right = right_of_console(settings.master)
     old = source_login(source, mailboxes.source_password, sign_in)
     new = destination_login(destination, mailboxes.destination_password, sign_in, right)

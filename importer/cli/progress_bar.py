@@ -33,7 +33,7 @@ def progress_bar(texts: CatalogTranslator, *, quiet: bool) -> Iterator[ProgressC
         TimeElapsedColumn(),
     )
     with Bar(*columns, console=stderr, transient=True) as bar:
-        task = bar.add_task("connecting", total=None)
+        task = bar.add_task(texts.gettext("Connecting."), total=None)
 
         def update(progress: Progress) -> None:
             if progress.phase is Phase.COPYING:

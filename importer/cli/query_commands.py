@@ -10,6 +10,7 @@ from rich.text import Text
 
 from importer.bootstrap import standalone
 from importer.cli import live_watch, options, report_view, text_views
+from importer.cli.argument_texts import exclusive
 from importer.cli.attention_view import Attention
 from importer.cli.count_view import print_counts
 from importer.cli.exit_codes import Usage, exit_with, stdout
@@ -202,10 +203,10 @@ def report(id_: str, as_csv: bool, language: str | None, data: Path | None, as_j
     Example:
       mailhaul report k3v9m2xw7abc --json
     """
-    if as_csv and as_json:
-        raise Usage("--csv and --json exclude each other; give one.")
     settings = Settings.load(data=data, language=language)
     words = texts(settings.language, settings.time_zone)
+    if as_csv and as_json:
+        raise Usage(exclusive(words, "--csv", "--json"))
     with standalone(settings) as deps:
         result = report_named(deps, id_, words)
     if as_csv:

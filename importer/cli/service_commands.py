@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import click
+from rich.markup import escape
 
 from importer import telemetry
 from importer.bootstrap import embedded_queue, migrate_database
 from importer.cli import options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.code_texts import advice, render
+from importer.i18n.translations import texts
 from importer.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,20 +52,27 @@ def doctor(only: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     """
     from importer.doctor import PARTS, Health, examine
 
+    settings = Settings.load(data=data)
+    words = texts(settings.language, settings.time_zone)
     if unknown := sorted(set(only) - set(PARTS)):
-        raise Usage(f"--only: there is no part “{unknown[0]}”; the parts are {', '.join(PARTS)}.")
-    findings = examine(Settings.load(data=data), only)
+        no_part = words.gettext(
+            "there is no part “%(name)s”; the parts are %(parts)s.", name=unknown[0], parts=", ".join(PARTS)
+        )
+        raise Usage(f"--only: {no_part}")
+    findings = examine(settings, only)
+    said = [(f, render(f.text, words), advice(f.text, words)) for f in findings]
     if as_json:
         facts = [
-            {"part": f.part, "health": f.health.value, "message": f.message, "fix": f.fix} for f in findings
+            {"part": f.part, "health": f.health.value, "message": message, "fix": fix}
+            for f, message, fix in said
         ]
         text_views.print_json(facts)
     else:
-        for finding in findings:
-            message = text_views.plain(finding.message, 600)
-            stdout.print(f"{_SYMBOLS[finding.health.value]} [bold]{finding.part}[/]  {message}")
-            if finding.fix:
-                stdout.print(f"    → {text_views.plain(finding.fix, 600)}")
+        for finding, message, fix in said:
+            shown = text_views.plain(message, 600)
+            stdout.print(f"{_SYMBOLS[finding.health.value]} [bold]{finding.part}[/]  {shown}")
+            if fix:
+                stdout.print(f"    → {text_views.plain(fix, 600)}")
     failed = any(finding.health is Health.ERROR for finding in findings)
     raise exit_with(ExitCode.WAITING if failed else ExitCode.COMPLETE)
 
@@ -148,19 +158,22 @@ def up(workers: int | None, data: Path | None) -> None:
         signal.signal(number, stop)
     workers = workers or min(MOST_WORKERS, processors())
     commands = [_command("worker", settings, place) for place in range(1, workers + 1)]
-    pages = "; no web pages, since MAILHAUL_DESTINATION_SERVER is not set"
+    words = texts(settings.language, settings.time_zone)
+    pages = words.gettext("No web pages, since MAILHAUL_DESTINATION_SERVER is not set.")
     if settings.destination_server is not None:
         from importer.web.listening import listening_socket
 
         listening_socket(settings.web_listen).close()  # before anything runs: taken ports end the command
         commands.append(_command("web", settings, 0))
-        pages = f", web pages at {settings.web_origin}"
+        pages = words.gettext("Web pages: %(url)s", url=settings.web_origin)
     with embedded_queue(settings):
         children = [_Child(command) for command in commands]
-        stderr.print(
-            f"Mailhaul is running: {workers} worker(s){pages}. Data in {settings.data_dir()}."
-            " Ctrl-C stops it."
+        running = words.ngettext(
+            "Mailhaul is running with %(num)s worker.", "Mailhaul is running with %(num)s workers.", workers
         )
+        place = words.gettext("Data: %(folder)s", folder=settings.data_dir())
+        stop_ = words.gettext("Ctrl-C stops it.")
+        stderr.print(escape(f"{running} {stop_}\n{pages}\n{place}"), soft_wrap=True)
         while not stop_signals:
             time.sleep(_POLL_INTERVAL_S)
             for child in children:
@@ -183,11 +196,12 @@ def migrate(data: Path | None) -> None:
       MAILHAUL_DATABASE_URL=postgresql://mailhaul@db/mailhaul mailhaul migrate
     """
     settings = Settings.load(data=data)
+    words = texts(settings.language, settings.time_zone)
     try:
         migrate_database(settings)
     except Exception as error:
-        raise Usage(f"The database cannot be migrated: {error}") from None
-    stderr.print("The database schema is up to date.")
+        raise Usage(words.gettext("The database cannot be migrated: %(reason)s", reason=error)) from None
+    stderr.print(words.gettext("The database schema is up to date."))
 
 
 def processors() -> int:

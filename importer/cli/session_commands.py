@@ -12,7 +12,8 @@ from importer.cli.exit_codes import Usage, stdout
 from importer.cli.operator_events import operator
 from importer.domain.audit_event import AuditAction, AuditOutcome
 from importer.domain.people.identities import PersonId, WebSession
-from importer.domain.reporting.formatting import counted, spoken_instant
+from importer.domain.reporting.formatting import spoken_instant
+from importer.i18n.translations import texts
 from importer.service.access.audit import record_event
 from importer.service.access.web_sessions import end_sessions, sessions_of
 from importer.settings import Settings
@@ -33,17 +34,20 @@ def list_(data: Path | None, as_json: bool) -> None:
     Example:
       mailhaul session list
     """
-    with standalone(Settings.load(data=data)) as deps:
+    settings = Settings.load(data=data)
+    words = texts(settings.language, settings.time_zone)
+    with standalone(settings) as deps:
         sessions = sessions_of(deps)
     if as_json:
         text_views.print_json([_session_json(found) for found in sessions])
         return
     for found in sessions:
         stdout.print(text_views.plain(found.person), soft_wrap=True, highlight=False)
-        origin = f" from {text_views.plain(found.client)}" if found.client else ""
-        stdout.print(f"    last used {spoken_instant(found.used_at)}{origin}", style="dim")
+        used = words.gettext("last used %(instant)s", instant=spoken_instant(found.used_at))
+        origin = words.gettext("from %(network)s", network=found.client) if found.client else ""
+        stdout.print(f"    {used} {text_views.plain(origin)}".rstrip(), style="dim")
     if not sessions:
-        stdout.print("No web sessions.")
+        stdout.print(words.gettext("No web sessions."))
 
 
 @session.command
@@ -59,15 +63,19 @@ def end(person: str | None, everyone: bool, data: Path | None) -> None:
     Example:
       mailhaul session end "mailbox:ada@new.example imap.new.example"
     """
+    settings = Settings.load(data=data)
+    words = texts(settings.language, settings.time_zone)
     if everyone == bool(person):
-        raise Usage("Name one person, or give --all.")
-    with standalone(Settings.load(data=data)) as deps:
+        raise Usage(words.gettext("Name one person, or give --all."))
+    with standalone(settings) as deps:
         ended = end_sessions(deps, PersonId(person) if person else None)
         for found in ended:
             record_event(deps, AuditAction.SESSIONS_END, AuditOutcome.DONE, operator(), concerns=found.person)
     if person and not ended:
-        raise Usage("That person is not signed in; `mailhaul session list` shows who is.")
-    stdout.print(f"Ended {counted(len(ended), 'session')}.")
+        raise Usage(
+            words.gettext("That person is not signed in; `mailhaul session list` shows everybody who is.")
+        )
+    stdout.print(words.ngettext("Ended %(num)s session.", "Ended %(num)s sessions.", len(ended)))
 
 
 def _session_json(found: WebSession) -> dict[str, str]:

@@ -18,12 +18,11 @@ from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Parsed, Row
 from importer.domain.import_options import ImportOptions
 from importer.domain.model import Import
 from importer.domain.reporting.explanation import Action, Explanation
-from importer.domain.reporting.formatting import (
-    printable,
-)
+from importer.domain.reporting.formatting import printable
 from importer.i18n.explanation_texts import explanation_texts
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.row_problem_texts import headings, row_problem_text
+from importer.i18n.state_texts import state_word
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.service.access.owner_consent import Links
 from importer.service.imports.submit import RowOutcome, SubmittedRow
@@ -65,7 +64,7 @@ def print_explanation(texts: CatalogTranslator, import_: Import, explanation: Ex
     """The sentence first, then what follows from it, then the facts."""
     words = explanation_texts(texts, explanation)
     following, to_do = texts.gettext("Next:"), texts.gettext("To do:")
-    stdout.print(f"{_heading(import_)}  {import_.state.value}", soft_wrap=True)
+    stdout.print(f"{_heading(import_)}  {state_word(texts, import_.state)}", soft_wrap=True)
     stdout.print(f"  {plain(words.sentence, 900)}")
     stdout.print(f"  [bold]{following}[/] {plain(words.next, 400)}")
     stdout.print(f"  [bold]{to_do}[/] {plain(words.advice, 400)}")

@@ -18,7 +18,8 @@ from importer.cli.operator_events import record_operator
 from importer.cli.options import EnumChoice
 from importer.domain.audit_event import AuditAction
 from importer.domain.people.api_tokens import MAX_NAME_CHARS, ApiToken, TokenScope
-from importer.domain.reporting.formatting import spoken_instant
+from importer.domain.reporting.formatting import printable, spoken_instant
+from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access.api_clients import Issued, issue_token, list_tokens, revoke
 from importer.settings import Settings
 
@@ -71,19 +72,21 @@ def create(
     Example:
       mailhaul token create panel --scope read --scope write --domain new.example
     """
-    _check_name(name)
+    settings = Settings.load(data=data)
+    words = texts(settings.language, settings.time_zone)
+    _check_name(words, name)
     granted = frozenset(scopes or [TokenScope.READ])
     allowed = frozenset(domain.strip().strip("@.").lower() for domain in domains)
-    _check_rights(granted, allowed)
-    _check_webhook(webhook or "")
+    _check_rights(words, granted, allowed)
+    _check_webhook(words, webhook or "")
     lifetime = None if days is None else timedelta(days=days)
-    with standalone(Settings.load(data=data)) as deps:
+    with standalone(settings) as deps:
         issued = issue_token(
             deps, name, granted, domains=allowed, lifetime=lifetime, webhook_url=webhook or ""
         )
         detail = f"{name}: {', '.join(sorted(granted))}"
         record_operator(deps, AuditAction.TOKEN_CREATE, [issued.token.id], detail=detail)
-    _print_issued(issued, as_json=as_json)
+    _print_issued(words, issued, as_json=as_json)
 
 
 @token.command("list")
@@ -96,14 +99,16 @@ def list_(data: Path | None, as_json: bool) -> None:
     Example:
       mailhaul token list
     """
-    with standalone(Settings.load(data=data)) as deps:
+    settings = Settings.load(data=data)
+    words = texts(settings.language, settings.time_zone)
+    with standalone(settings) as deps:
         tokens = list_tokens(deps)
     if as_json:
         text_views.print_json([_token_json(token) for token in tokens])
     elif tokens:
-        stdout.print(_token_table(tokens))
+        stdout.print(_token_table(words, tokens))
     else:
-        stdout.print("No tokens. Create one with `mailhaul token create NAME`.")
+        stdout.print(words.gettext("No tokens. Create one with `mailhaul token create NAME`."))
 
 
 @token.command("revoke")
@@ -118,77 +123,108 @@ def revoke_(id_: str, data: Path | None) -> None:
     Example:
       mailhaul token revoke k3v9m2xw7abc
     """
-    with standalone(Settings.load(data=data)) as deps:
+    settings = Settings.load(data=data)
+    words = texts(settings.language, settings.time_zone)
+    with standalone(settings) as deps:
         revoked = revoke(deps, id_)
         if revoked is not None:
             record_operator(deps, AuditAction.TOKEN_REVOKE, [revoked.id], detail=revoked.name)
     if revoked is None:
-        raise Usage(f"There is no token {text_views.plain(id_)}; `mailhaul token list` shows all tokens.")
-    stdout.print(f"Revoked the token {revoked.id} of {text_views.plain(revoked.name)}.")
+        raise Usage(
+            words.gettext(
+                "There is no token %(id)s; `mailhaul token list` shows all tokens.", id=printable(id_)
+            )
+        )
+    stdout.print(
+        text_views.plain(
+            words.gettext("Revoked the token %(id)s of %(name)s.", id=revoked.id, name=revoked.name)
+        )
+    )
 
 
-def _check_name(name: str) -> None:
+def _check_name(words: CatalogTranslator, name: str) -> None:
     if not re.fullmatch(rf"[\w.@+-]{{1,{MAX_NAME_CHARS}}}", name):
-        raise Usage(f"A name has up to {MAX_NAME_CHARS} letters, digits and . _ - + @, and no spaces.")
+        raise Usage(
+            words.gettext(
+                "A name has up to %(num)s letters, digits and . _ - + @, and no spaces.", num=MAX_NAME_CHARS
+            )
+        )
 
 
-def _check_rights(scopes: frozenset[TokenScope], domains: frozenset[str]) -> None:
+def _check_rights(words: CatalogTranslator, scopes: frozenset[TokenScope], domains: frozenset[str]) -> None:
     if not all(re.fullmatch(r"[^\s@/:,]+\.[^\s@/:,]+", domain) for domain in domains):
-        raise Usage("A domain is written like new.example.")
+        raise Usage(words.gettext("A domain is written like new.example."))
     if domains and TokenScope.ADMIN in scopes:
-        raise Usage("The admin scope cannot be limited to domains: leave out --domain or admin.")
+        raise Usage(
+            words.gettext("The admin scope cannot be limited to domains: leave out --domain or admin.")
+        )
     if (
         TokenScope.BATCH in scopes
         and TokenScope.ADMIN not in scopes
         and not (domains and TokenScope.WRITE in scopes)
     ):
         raise Usage(
-            "The batch scope needs domains and the right to start imports: add --domain and --scope write."
+            words.gettext(
+                "The batch scope needs domains and the right to start imports: add --domain and"
+                " --scope write."
+            )
         )
 
 
-def _check_webhook(url: str) -> None:
+def _check_webhook(words: CatalogTranslator, url: str) -> None:
     parts = urlsplit(url)
     if url and (
         parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.fragment
     ):
-        raise Usage("A webhook is written like https://panel.example.org/mailhaul.")
+        raise Usage(words.gettext("A webhook is written like https://panel.example.org/mailhaul."))
 
 
-def _print_issued(issued: Issued, *, as_json: bool) -> None:
+def _print_issued(words: CatalogTranslator, issued: Issued, *, as_json: bool) -> None:
     signing_secret = issued.webhook_secret.reveal() if issued.webhook_secret is not None else None
     if as_json:
         secrets = {"token": issued.secret.reveal(), "webhook_secret": signing_secret}
         text_views.print_json({**_token_json(issued.token), **secrets})
         return
     stdout.print(issued.secret.reveal(), soft_wrap=True, markup=False)
-    stderr.print(f"This is the token {issued.token.id}. It is not shown again.")
+    stderr.print(words.gettext("This is the token %(id)s. It is not shown again.", id=issued.token.id))
     if signing_secret is not None:
         stdout.print(signing_secret, soft_wrap=True, markup=False)
-        stderr.print("This is the secret that signs the webhook requests. It is not shown again either.")
+        stderr.print(
+            words.gettext("This is the secret that signs the webhook requests. It is not shown again either.")
+        )
 
 
-def _token_table(tokens: Sequence[ApiToken]) -> Table:
+def _token_table(words: CatalogTranslator, tokens: Sequence[ApiToken]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("id", "name", "scopes", "domains", "created", "expires", "webhook"):
+    for column in (
+        words.gettext("id"),
+        words.gettext("name"),
+        words.gettext("scopes"),
+        words.gettext("domains"),
+        words.gettext("created"),
+        words.gettext("expires"),
+        words.gettext("webhook"),
+    ):
         table.add_column(column, overflow="fold")
     for token in tokens:
         table.add_row(
             token.id,
             text_views.plain(token.name),
             ", ".join(sorted(token.scopes)),
-            text_views.plain(", ".join(sorted(token.domains)) or "all"),
+            text_views.plain(", ".join(sorted(token.domains)) or words.gettext("all")),
             spoken_instant(token.created_at),
-            _expiry(token),
+            _expiry(words, token),
             text_views.plain(token.webhook_url),
         )
     return table
 
 
-def _expiry(token: ApiToken) -> str:
+def _expiry(words: CatalogTranslator, token: ApiToken) -> str:
     if token.revoked_at is not None:
-        return "revoked"
-    return spoken_instant(token.expires_at) if token.expires_at is not None else "never"
+        return words.gettext("revoked")
+    if token.expires_at is None:
+        return words.gettext("never")
+    return spoken_instant(token.expires_at)
 
 
 def _token_json(token: ApiToken) -> dict[str, object]:

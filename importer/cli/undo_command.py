@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.table import Table
@@ -18,10 +20,9 @@ from importer.domain.audit_event import AuditAction
 from importer.domain.model import Import
 from importer.domain.people.batch_right import right_of_console
 from importer.domain.receipts.undo_report import FolderUndo, UndoReport
-from importer.domain.reporting.formatting import counted
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import render_with_advice
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import N_, CatalogTranslator, texts
 from importer.i18n.undo_report_texts import kept_text, undo_json, undo_text
 from importer.service.access.batch_rights import destination_credential
 from importer.service.deps import Deps
@@ -32,6 +33,16 @@ from importer.settings import Settings
 from providers.catalog import Catalog
 from providers.errors import GrantExpired, LoginRejected, MailError, Side
 from providers.grants import Credential
+
+_COLUMNS: Final[tuple[tuple[str, Callable[[FolderUndo], int]], ...]] = (
+    (N_("added"), lambda folder: folder.added),
+    (N_("removed"), lambda folder: folder.removed),
+    (N_("touched"), lambda folder: folder.touched),
+    (N_("altered"), lambda folder: folder.altered),
+    (N_("gone"), lambda folder: folder.gone),
+    (N_("unidentified"), lambda folder: folder.unidentified),
+)
+"""The heads, and the numbers below them. The first is the sum of the others."""
 
 
 @click.command
@@ -65,7 +76,7 @@ def undo(
     with standalone(settings) as deps:
         import_ = import_of(deps, id_, words)
         if not yes:
-            _confirm(import_, report_of(deps, import_).totals.copied)
+            _confirm(words, import_, report_of(deps, import_).totals.copied)
         record_operator(deps, AuditAction.IMPORT_UNDO, [import_.id])
         try:
             credential = _credential(deps, import_, destination_password)
@@ -79,14 +90,21 @@ def undo(
     raise exit_with(ExitCode.REFUSALS if report.totals.stays or report.doubtful else ExitCode.COMPLETE)
 
 
-def _confirm(import_: Import, copied: int) -> None:
+def _confirm(words: CatalogTranslator, import_: Import, copied: int) -> None:
     if not sys.stdin.isatty():
-        raise Usage("There is no terminal to confirm on: give --yes to remove what the import added.")
-    messages, address = counted(copied, "message"), text_views.plain(import_.destination.address)
-    stderr.print(
-        f"The import added {messages} to {address}. Those that are unchanged since are permanently removed."
+        raise Usage(
+            words.gettext("There is no terminal to confirm on: give --yes to remove what the import added.")
+        )
+    added = words.ngettext(
+        "The import added %(num)s message to %(address)s. It is permanently removed if it is unchanged"
+        " since.",
+        "The import added %(num)s messages to %(address)s. Those that are unchanged since are permanently"
+        " removed.",
+        copied,
+        address=import_.destination.address,
     )
-    if not click.confirm("Remove them?", err=True):
+    stderr.print(text_views.plain(added, 600))
+    if not click.confirm(words.gettext("Remove what it added?"), err=True):
         raise exit_with(ExitCode.WAITING)
 
 
@@ -106,11 +124,16 @@ def _undo_with_status(
     words: CatalogTranslator, deps: Deps, import_: Import, credential: Credential
 ) -> UndoReport:
     """Raises UndoRefused; any other failure ends the command."""
-    with stderr.status("reading folders") as status:
+    with stderr.status(words.gettext("reading folders")) as status:
 
         def show_progress(folder: FolderUndo) -> None:
-            removed = f"{counted(folder.removed, 'message')} removed"
-            status.update(f"{text_views.plain(folder.folder)}: {removed}, {folder.stays:,} stay")
+            removed = words.ngettext(
+                "%(num)s message removed, %(kept)s kept",
+                "%(num)s messages removed, %(kept)s kept",
+                folder.removed,
+                kept=words.number(folder.stays),
+            )
+            status.update(f"{text_views.plain(folder.folder)}{words.colon} {removed}")
 
         try:
             return undo_import(deps, import_, credential, on_folder=show_progress)
@@ -118,27 +141,26 @@ def _undo_with_status(
             stderr.print(
                 f"[red]✗[/] {text_views.plain(render_with_advice(error.text, words, Side.DESTINATION), 600)}"
             )
-            stderr.print("The removals so far are recorded; run the command again to continue.")
+            stderr.print(
+                words.gettext("The removals so far are recorded; run the command again to continue.")
+            )
             rejected = isinstance(error, LoginRejected | GrantExpired)
             raise exit_with(ExitCode.LOGIN if rejected else ExitCode.WAITING) from None
 
 
 def _print_report(texts: CatalogTranslator, report: UndoReport) -> None:
-    columns = ("added", "removed", "touched", "altered", "gone", "unidentified")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("folder", overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column(texts.gettext("folder"), overflow="fold")
+    for head, _ in _COLUMNS:
+        table.add_column(texts.gettext(head), justify="right", no_wrap=True)
     for folder in report.folders:
-        numbers = (getattr(folder, column) for column in columns)
+        numbers = (count(folder) for _, count in _COLUMNS)
         table.add_row(
-            text_views.plain(folder.folder), *(f"{number:,}" if number else "[dim]·[/]" for number in numbers)
+            text_views.plain(folder.folder), *(texts.number(n) if n else "[dim]·[/]" for n in numbers)
         )
     if report.folders:
         stdout.print(table)
     for name, why in report.folders_kept:
-        stdout.print(
-            f"The folder “{text_views.plain(name)}” stays: {text_views.plain(kept_text(texts, why))}.",
-            soft_wrap=True,
-        )
+        kept = texts.gettext("The folder “%(name)s” stays: %(why)s.", name=name, why=kept_text(texts, why))
+        stdout.print(text_views.plain(kept, 600), soft_wrap=True)
     stdout.print(f"[bold]{text_views.plain(undo_text(texts, report), 900)}[/]")

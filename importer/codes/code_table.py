@@ -11,6 +11,8 @@ from importer.codes import (
     check_texts,
     connection_texts,
     control_texts,
+    discovery_texts,
+    doctor_texts,
     folder_texts,
     import_texts,
     login_texts,
@@ -33,6 +35,8 @@ ROWS: Final[dict[str, TextRow]] = {
         undo_texts.ROWS,
         control_texts.ROWS,
         check_texts.ROWS,
+        discovery_texts.ROWS,
+        doctor_texts.ROWS,
         api_texts.ROWS,
     )
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from providers.text import Text
+
 
 class Health(StrEnum):
     """The health of a part."""
@@ -16,9 +18,8 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of checking one part; `fix` is empty when its health is OK."""
+    """The result of checking one part. The advice of `text` is the fix; OK needs none."""
 
     part: str
     health: Health
-    message: str
-    fix: str = ""
+    text: Text

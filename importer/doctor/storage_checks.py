@@ -16,7 +16,6 @@ from importer.doctor.finding import Finding, Health
 from importer.doctor.own_store import read_store
 from importer.domain.import_filter import ImportFilter
 from importer.domain.import_state import ALIVE
-from importer.domain.reporting.formatting import spoken_bytes
 from importer.ports.process import DatabaseUnavailable, InstallationFault, OwnDiskFull
 from importer.ports.schema import SchemaAhead, SchemaState
 from importer.ports.store import Store
@@ -24,6 +23,7 @@ from importer.ports.vault import Vault, VaultError
 from importer.service.access.sealed_grants import grant_context
 from importer.settings import Settings, SettingsError
 from providers.errors import Side
+from providers.text import ByteSize, Text
 
 _LOW_SPACE_BYTES: Final = 1_000_000_000
 
@@ -38,80 +38,66 @@ def check_database(settings: Settings) -> Iterator[Finding]:
     except SchemaAhead:
         state = SchemaState.AHEAD
     except SettingsError as error:
-        yield Finding("database", Health.ERROR, str(error), "Set MAILHAUL_DATA to another directory.")
+        yield Finding("database", Health.ERROR, Text("doctor.data", reason=str(error)))
         return
     except (SQLAlchemyError, OSError, DatabaseUnavailable, OwnDiskFull) as error:
         reason = getattr(error, "reason", None) or str(getattr(error, "orig", None) or error)
         reason = reason.strip().splitlines()[0].rstrip(".")
-        fix = "Check that MAILHAUL_DATABASE_URL is right, the server is running and the disk is not full."
-        yield Finding("database", Health.ERROR, f"{kind} cannot be used: {reason}.", fix)
+        text = Text("doctor.database_unusable", kind=kind, reason=reason)
+        yield Finding("database", Health.ERROR, text)
         return
     if state is SchemaState.CURRENT:
         if missing := bootstrap.missing_columns(settings):
-            fix = (
-                "Restore a backup that this version of Mailhaul migrated; see “Schema” in deploy/RUNBOOK.md."
-            )
-            message = f"The schema is marked as current and lacks {', '.join(missing)}."
-            yield Finding("database", Health.ERROR, message, fix)
+            text = Text("doctor.columns_missing", columns=", ".join(missing))
+            yield Finding("database", Health.ERROR, text)
         else:
-            yield Finding("database", Health.OK, f"{kind} responds, and its schema is current.")
-    elif state is SchemaState.AHEAD:
-        fix = "Install that version or a later one."
-        yield Finding("database", Health.ERROR, "The schema belongs to a newer version of Mailhaul.", fix)
+            yield Finding("database", Health.OK, Text("doctor.database_current", kind=kind))
     else:
-        yield Finding("database", Health.ERROR, f"The schema is {state.value}.", "Run `mailhaul migrate`.")
+        yield Finding("database", Health.ERROR, Text(f"doctor.schema_{state.value}"))
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
     """Space for messages that pass through temporary files. A quota only shows when space is allocated."""
     folder = settings.data_dir()
     free = shutil.disk_usage(folder).free
-    fix = f"Free space on the disk of {folder}, or set MAILHAUL_DATA to another directory."
+    space = partial(Text, folder=str(folder), free=ByteSize(free))
     try:
         with TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, bootstrap.LARGEST_MESSAGE_BYTES)
     except OSError as error:
-        message = (
-            f"A large message does not fit in {folder} ({error.strerror}; {spoken_bytes(free)} free); imports"
-            " stop and wait at the first large message."
-        )
-        yield Finding("disk", Health.ERROR, message, fix)
+        text = space("doctor.disk_full", reason=error.strerror or str(error))
+        yield Finding("disk", Health.ERROR, text)
         return
     if free < _LOW_SPACE_BYTES:
-        yield Finding("disk", Health.WARNING, f"Only {spoken_bytes(free)} free in {folder}.", fix)
+        yield Finding("disk", Health.WARNING, space("doctor.disk_low"))
     else:
-        yield Finding("disk", Health.OK, f"{spoken_bytes(free)} free in {folder}.")
+        yield Finding("disk", Health.OK, space("doctor.disk_free"))
 
 
 def check_queue(settings: Settings) -> Iterator[Finding]:
     try:
         responds = bootstrap.ping_queue(settings)
     except (InstallationFault, SettingsError) as error:
-        fix = "Start Redis or Valkey, or unset MAILHAUL_REDIS_URL to use the embedded one."
-        yield Finding("queue", Health.ERROR, str(error), fix)
+        yield Finding("queue", Health.ERROR, Text("doctor.queue_unusable", reason=str(error)))
         return
     if responds:
-        server = "The server of MAILHAUL_REDIS_URL" if settings.redis_url else "The embedded Valkey"
-        yield Finding("queue", Health.OK, f"{server} responds.")
+        server = "doctor.queue_responds" if settings.redis_url else "doctor.queue_embedded"
+        yield Finding("queue", Health.OK, Text(server))
     else:
-        message = "The embedded queue is not running; submitted imports wait for a worker."
-        yield Finding("queue", Health.WARNING, message, "Start `mailhaul up` or `mailhaul worker`.")
+        yield Finding("queue", Health.WARNING, Text("doctor.queue_off"))
 
 
 def check_key(settings: Settings) -> Iterator[Finding]:
     try:
         vault = bootstrap.open_vault(settings)
     except (VaultError, SettingsError) as error:
-        fix = "Put a Fernet key into MAILHAUL_SECRET_KEY or MAILHAUL_SECRET_KEY_FILE, or unset both."
-        yield Finding("key", Health.ERROR, str(error), fix)
+        yield Finding("key", Health.ERROR, Text("doctor.key_unusable", reason=str(error)))
         return
     if unreadable := read_store(settings, partial(_unreadable_grants, vault)):
-        fix = "Add the former key to MAILHAUL_SECRET_KEY as a second one, or submit those imports again."
-        message = f"{unreadable} stored password(s) cannot be decrypted with the current key."
-        yield Finding("key", Health.ERROR, message, fix)
+        yield Finding("key", Health.ERROR, Text("doctor.key_other", number=unreadable))
     else:
-        yield Finding("key", Health.OK, "The key decrypts every stored password.")
+        yield Finding("key", Health.OK, Text("doctor.key_fits"))
 
 
 def _unreadable_grants(vault: Vault, store: Store) -> int:

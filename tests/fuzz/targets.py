@@ -59,6 +59,7 @@ from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.report import BatchReport, Report
+from importer.i18n.discovery_texts import discovery_json
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.row_problem_texts import row_problem_text
 from importer.i18n.translations import texts
@@ -85,6 +86,7 @@ CORPUS: Final = Path(__file__).with_name("corpus")
 NOW: Final = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 LOOKUPS: Final = UsualNames()
 ADDRESS: Final = "ada@old.example"
+ENGLISH: Final = texts("en")
 _LINE_BYTES, _LITERAL_BYTES = 10_000, 1000
 
 
@@ -209,8 +211,7 @@ def catalog(data: bytes) -> None:
 def autoconfig(data: bytes) -> None:
     try:
         config = parse_autoconfig(data, ADDRESS)
-    except AutoconfigUnusable as error:
-        shown(str(error))
+    except AutoconfigUnusable:
         return
     assert 0 < config.endpoint.port < 65_536
     shown(config.name)
@@ -233,7 +234,7 @@ def discovery(data: bytes) -> None:
         pages={f"https://autoconfig.{domain}/mail/config-v1.1.xml": page} if page else {},
     )
     found = discover(text, catalog=LOOKUPS.catalog, resolver=answers, web=answers, prober=answers)
-    json.dumps(found.as_json(text, "en"))
+    json.dumps(discovery_json(ENGLISH, found, text))
     bulk = answers.directory()
     bulk.expect([text, text.upper()])
     bulk.for_address(text)

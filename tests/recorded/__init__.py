@@ -12,6 +12,7 @@ from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
 from providers.discovery import LookupFailed
 from providers.endpoint import Endpoint
+from providers.text import Text
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ class Recorded:
     srv: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     pages: dict[str, bytes] = field(default_factory=dict)
     servers: set[str] = field(default_factory=set)
-    broken: str = ""  # why nothing can be looked up
+    broken: str = ""  # the code of why nothing can be looked up
     asked: list[str] = field(default_factory=list)
 
     def mail_exchangers(self, domain: str) -> Sequence[str]:
@@ -43,7 +44,7 @@ class Recorded:
     def _told(self, question: str, answer: T) -> T:
         self.asked.append(question)
         if self.broken:
-            raise LookupFailed(self.broken)
+            raise LookupFailed(Text(self.broken))
         return answer
 
     def directory(self) -> BulkDiscovery:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from importer.codes.code_table import ROWS
 from providers.catalog import Catalog, CatalogError
 from providers.endpoint import Endpoint, LoginForm, Security
-from providers.provider import LANGUAGES, MEANINGS, LoginKind, PasswordKind, ProviderLimits, Quirk
+from providers.provider import LANGUAGES, LoginKind, PasswordKind, ProviderLimits, Quirk
 
 TEXT = """
 [text.imap-switch]
@@ -271,7 +272,7 @@ def test_each_login_method_has_its_own_steps(catalog: Catalog) -> None:
 
 
 def test_every_quirk_is_documented() -> None:
-    assert set(MEANINGS) == set(Quirk)
+    assert all(quirk.text.code in ROWS for quirk in Quirk)
 
 
 @pytest.mark.parametrize(

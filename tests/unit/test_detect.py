@@ -124,7 +124,7 @@ def test_the_evidence_consists_of_sentences() -> None:
 
 
 def test_without_a_network_the_server_must_be_given(answers: Recorded) -> None:
-    answers.broken = "no name server answers"
+    answers.broken = "lookup.no_name_server"
     result = detect("ada@own-server.example")
     text = " ".join(result.output.split())
     assert result.exit_code == 2

@@ -59,6 +59,7 @@ SAME_MODULE_NAME: Final = {
     "webhook_calls": "the port and its store",
     # A package and a module about the same thing.
     "check_texts": "what the codes of a check mean, and a check in the reader's language",
+    "discovery_texts": "what the codes of a discovery mean, and a discovery in the reader's language",
     "folder_names": "what a server takes as a name, and a name in the reader's language",
     "imports": "the use cases, and their tables in the store",
 }

@@ -9,6 +9,7 @@ import dns.exception
 import dns.resolver
 
 from providers.discovery import LookupFailed
+from providers.text import Text
 
 _MOST_RECORDS: Final = 20
 """Further records are ignored: no real domain has that many."""
@@ -41,7 +42,7 @@ class DnsResolver:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except dns.exception.Timeout:
-            raise LookupFailed("no name server answers") from None
+            raise LookupFailed(Text("lookup.no_name_server")) from None
         except (dns.exception.DNSException, OSError):
-            raise LookupFailed("the name servers do not know or cannot be reached") from None
+            raise LookupFailed(Text("lookup.unknown_name")) from None
         return list(answer)

@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from importer.adapters.egress_guard import AddressForbidden, EgressGuard
 from importer.adapters.guarded_https import GuardedConnection
 from providers.discovery import LookupFailed
+from providers.text import ByteSize, Text
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 2
@@ -47,13 +48,13 @@ class GuardedWeb:
             url = urljoin(url, location)
             target = urlsplit(url)
             if (target.scheme, target.netloc) != ("https", first.netloc):
-                raise LookupFailed("it redirects to another host, which is not followed")
-        raise LookupFailed("it redirects in a circle")
+                raise LookupFailed(Text("lookup.other_host"))
+        raise LookupFailed(Text("lookup.circle"))
 
     def _get(self, url: SplitResult, deadline: float) -> tuple[int, str, bytes]:
         """(status, Location, body) of one request. The body is read only with status 200."""
         if url.scheme != "https" or not url.hostname:
-            raise LookupFailed("it is not an https address")
+            raise LookupFailed(Text("lookup.not_https"))
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         connection = GuardedConnection(url.hostname, url.port or 443, self._guard, self._tls, deadline)
         # A socket timeout only bounds the gap between two bytes; the watchdog bounds the whole response.
@@ -65,21 +66,21 @@ class GuardedWeb:
             response = connection.getresponse()
             body = response.read(self._max_bytes + 1) if response.status == http.client.OK else b""
         except AddressForbidden:
-            raise LookupFailed("its host is not on the public internet") from None
+            raise LookupFailed(Text("lookup.not_public")) from None
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
-                raise LookupFailed("its name could not be looked up") from None
+                raise LookupFailed(Text("lookup.no_address")) from None
             return http.client.NOT_FOUND, "", b""
         except ssl.SSLCertVerificationError:
-            raise LookupFailed("its certificate does not prove its name") from None
+            raise LookupFailed(Text("lookup.certificate")) from None
         except (OSError, http.client.HTTPException, ValueError):
             late = time.monotonic() >= deadline
-            raise LookupFailed("it takes too long" if late else "it does not answer properly") from None
+            raise LookupFailed(Text("lookup.too_slow" if late else "lookup.no_answer")) from None
         finally:
             watchdog.cancel()
             connection.close()
         if connection.was_cut:  # a body without Content-Length looks complete when it is cut off
-            raise LookupFailed("it takes too long")
+            raise LookupFailed(Text("lookup.too_slow"))
         if len(body) > self._max_bytes:
-            raise LookupFailed(f"it is larger than {self._max_bytes // 1024} KiB")
+            raise LookupFailed(Text("lookup.too_large", size=ByteSize(self._max_bytes)))
         return response.status, response.getheader("Location") or "", body

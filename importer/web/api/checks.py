@@ -12,6 +12,8 @@ from fastapi import APIRouter
 from importer.domain.csv_import.csv_cells import address
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
 from importer.i18n.check_texts import check_json
+from importer.i18n.discovery_texts import discovery_json
+from importer.i18n.translations import texts
 from importer.ports.work_limit import WorkLimit
 from importer.service.access.concurrency_limit import ConcurrencyLimit
 from importer.service.access.rate_limits import RateLimited
@@ -68,7 +70,7 @@ def detect(caller: Reader, body: DetectIn) -> ReportOut:
         provider is not None and provider.sign_in is not None and access.can_sign_in(provider.sign_in)
     )
     login = LoginKind.SIGN_IN if can_sign_in else LoginKind.PASSWORD
-    return discovery.as_json(mailbox, body.language, login=login)
+    return discovery_json(texts(body.language), discovery, mailbox, login=login)
 
 
 def _last_result(results: Generator[Check, None, None]) -> Check:
