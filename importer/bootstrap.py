@@ -21,7 +21,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
+from importer.adapters.certificates import server_certificate_end
 from importer.adapters.digest_file import DigestFiles
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.fernet_vault import FernetVault, load_keys
@@ -42,16 +44,19 @@ from importer.domain.model import Account
 from importer.domain.people.mail_recipients import is_host_of_domain
 from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
+from importer.ports.certificates import Certificate, CertifiedServer
+from importer.ports.monitoring import Observed
 from importer.ports.process import InstallationFault, Queue
 from importer.ports.schema import SchemaState
 from importer.ports.store import Store
+from importer.readiness import remembered_faults
 from importer.service.deps import Deadlines, Deps, OutgoingMail, Webhook
 from importer.service.legs.lane_shares import LaneShares
 from importer.settings import Settings, SettingsError
 from importer.settings.value_types import DailyLimit
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint
-from providers.errors import Side
+from providers.errors import MailError, Side
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.provider import ProviderLimits as HostLimits
 from providers.text import Text
@@ -404,6 +409,17 @@ def silence_allowed(settings: Settings) -> timedelta:
     return max(SHORTEST_SILENCE, MISSED_REPORTS * timedelta(seconds=settings.tick_seconds))
 
 
+def observed(settings: Settings, deps: Deps) -> Observed:
+    """What the metrics of a process report about the whole installation."""
+    return Observed(
+        store=deps.store,
+        silence_allowed=silence_allowed(settings),
+        faults=remembered_faults(partial(readiness_faults, settings)),
+        certificates=partial(certificates, settings),
+        now=deps.clock.now,
+    )
+
+
 def readiness_faults(settings: Settings) -> dict[str, str]:
     """A sentence for each of `database`, `schema` and `queue` that fails, by its name."""
     from sqlalchemy.exc import SQLAlchemyError
@@ -446,7 +462,38 @@ def check_mail_server(settings: Settings) -> str:
         return str(error)
 
 
-def probe_mail_host(settings: Settings, endpoint: Endpoint) -> None:
-    """Connects to a destination server and encrypts, without a login. Raises MailError."""
+def probe_mail_host(settings: Settings, endpoint: Endpoint) -> datetime | None:
+    """Connects to a destination server and encrypts, without a login. Returns when its certificate expires,
+    None without encryption. Raises MailError."""
     peer = Peer(endpoint, Side.DESTINATION, SystemClock().now)
-    probe(peer, partial(tls_context, settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))
+    return probe(peer, partial(tls_context, settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))
+
+
+def certificates(settings: Settings) -> list[Certificate]:
+    """The certificates of the destination, the mail server and the pages, of those that are configured.
+
+    Connects to each; never raises.
+    """
+    looks: list[tuple[CertifiedServer, str, Callable[[], datetime | None]]] = []
+    if (endpoint := settings.destination_server) is not None:
+        look = partial(probe_mail_host, settings, endpoint)
+        looks.append((CertifiedServer.DESTINATION, str(endpoint), look))
+    if settings.smtp_url:
+        from importer.adapters.mail.smtp import SmtpMailer
+
+        mailer = SmtpMailer(settings.smtp_url, settings.mail_from, b"", settings.ca_file)
+        looks.append((CertifiedServer.MAIL, mailer.address, mailer.certificate_end))
+    pages = urlsplit(settings.public_url)
+    if pages.scheme == "https" and pages.hostname:
+        tls = tls_context(settings.ca_file)
+        look = partial(server_certificate_end, pages.hostname, pages.port or 443, tls)
+        looks.append((CertifiedServer.PAGES, settings.public_url, look))
+    return [_certificate(*look) for look in looks]
+
+
+def _certificate(server: CertifiedServer, address: str, look: Callable[[], datetime | None]) -> Certificate:
+    try:
+        return Certificate(server, address, look())
+    except (MailError, OSError, ValueError) as error:
+        reason = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
+        return Certificate(server, address, None, reason)

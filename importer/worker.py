@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING
 import dramatiq
 import structlog
 
-from importer.bootstrap import readiness_faults, silence_allowed, working
+from importer.bootstrap import observed, working
 from importer.domain.model import ImportId
 from importer.exit_watchdog import ExitWatchdog
 from importer.ports.process import InstallationFault
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
-from importer.readiness import remembered_faults
 from importer.service.deps import Deps
 from importer.service.legs.fair_legs import FairLegs
 from importer.service.notify.deliver_mail import send_due_mail
@@ -94,8 +93,7 @@ def run(settings: Settings, metrics: ProcessMetrics | None = None) -> None:
         report = partial(deps.store.report_worker, deps.lease_owner, version("mailhaul"), deps.clock.now())
         report(deps.clock.now())
         if metrics is not None:
-            faults = remembered_faults(partial(readiness_faults, settings))
-            metrics.serve(deps.store, silence_allowed(settings), faults, deps.clock.now)
+            metrics.serve(observed(settings, deps))
         log.info("worker.started", threads=settings.worker_threads)
         while not _signalled(signals, settings.tick_seconds):
             try:

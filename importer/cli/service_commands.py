@@ -43,8 +43,8 @@ _SYMBOLS: Final = {"well": "[green]✓[/]", "odd": "[yellow]![/]", "ill": "[red]
 def doctor(only: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     """Check the installation and say how to fix each problem.
 
-    Checks the database, the disk, the queue, the workers, the key, the mail server, the outbox and the
-    destination.
+    Checks the database, the disk, the queue, the workers, the key, the mail server, the outbox, the
+    destination and the certificates.
 
     \b
     Example:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
+from importer.doctor.certificate_checks import check_certificates
 from importer.doctor.finding import Finding, Health
 from importer.doctor.mail_checks import check_destination, check_mail, check_outbox
 from importer.doctor.storage_checks import check_database, check_disk, check_key, check_queue
@@ -16,7 +17,7 @@ __all__ = ["PARTS", "Finding", "Health", "examine"]
 
 def examine(settings: Settings, only: Collection[str] = ()) -> list[Finding]:
     """Checks all PARTS, or those in `only`: database, disk, queue, workers, key, mail server, outbox,
-    destination.
+    destination, certificates.
 
     Sends no mail and logs in to no mailbox.
     """
@@ -32,5 +33,6 @@ _CHECKS: Final[dict[str, Callable[[Settings], Iterator[Finding]]]] = {
     "mail": check_mail,
     "outbox": check_outbox,
     "destination": check_destination,
+    "certificates": check_certificates,
 }
 PARTS: Final = tuple(_CHECKS)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
 
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.model import State
+from importer.ports.certificates import Certificate
+
+if TYPE_CHECKING:
+    from importer.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +66,14 @@ class Monitoring(Protocol):
     def import_counts(self, chosen: ImportFilter = EVERY_IMPORT) -> Sequence[ImportCount]:
         """By state and problem; only the imports that the filter selects."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the metrics of a process report about the whole installation."""
+
+    store: Store
+    silence_allowed: timedelta  # for which a worker may go without a report
+    faults: Callable[[], Mapping[str, str]]  # a sentence for each part that fails, by its name
+    certificates: Callable[[], Sequence[Certificate]]
+    now: Callable[[], datetime]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from importer.bootstrap import directory, queued, readiness_faults, silence_allowed
+from importer.bootstrap import directory, observed, queued
 from importer.exit_watchdog import ExitWatchdog
-from importer.readiness import remembered_faults
 from importer.settings import Settings
 from importer.web.app import create_app
 from importer.web.listening import listening_socket
@@ -46,8 +44,7 @@ def serve(settings: Settings, metrics: ProcessMetrics | None = None) -> None:
     with listening_socket(settings.web_listen) as listener, queued(settings) as deps:
         app = create_app(deps, settings, Lookups(settings))
         if metrics is not None:
-            faults = remembered_faults(partial(readiness_faults, settings))
-            metrics.serve(deps.store, silence_allowed(settings), faults, deps.clock.now)
+            metrics.serve(observed(settings, deps))
         proxies = ProxyHeadersMiddleware(cast("Any", app), settings.web_proxies).trusted_hosts
         config = uvicorn.Config(
             cast("Any", app),

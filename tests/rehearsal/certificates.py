@@ -41,16 +41,16 @@ class CertificateAuthority:
         )
         self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, *names: str, expired: bool = False) -> tuple[Path, Path]:
+    def issue(self, *names: str, expired: bool = False, days: int = 29) -> tuple[Path, Path]:
         """Issue a certificate for `names` (host names or addresses): (certificate file, key file), PEM.
 
         The default is localhost. Pass `wrong.example` for a certificate of another host, and `expired=True`
-        for a certificate that expired yesterday.
+        for a certificate that expired yesterday; otherwise it ends in `days`.
         """
         self._issued += 1
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
-        ends = now + (timedelta(days=-1) if expired else timedelta(days=29))
+        ends = now + (timedelta(days=-1 if expired else days))
         subjects = names or LOOPBACK_NAMES
         certificate = (
             x509.CertificateBuilder()

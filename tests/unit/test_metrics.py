@@ -18,7 +18,8 @@ from prometheus_client import generate_latest
 from importer import telemetry
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId
 from importer.metrics import ProcessMetrics, StoreMetrics
-from importer.ports.monitoring import QueueDepth
+from importer.metrics.certificates import CertificateMetrics
+from importer.ports.monitoring import Observed, QueueDepth
 from importer.ports.notices import MailState, Notice
 from importer.ports.process import DatabaseUnavailable, InstallationFault
 from importer.ports.store import SealedGrants
@@ -139,7 +140,7 @@ def test_several_scrapers_ask_the_database_once() -> None:
 
 def test_a_process_serves_metrics_and_health_on_its_port(metrics: ProcessMetrics) -> None:
     faults: dict[str, str] = {}
-    url = metrics.serve(a_store(), MINUTE, lambda: faults, lambda: NOW)
+    url = metrics.serve(Observed(a_store(), MINUTE, lambda: faults, list, lambda: NOW))
     base = url.removesuffix("/metrics")
     answer = requests.get(url, timeout=20)
     assert answer.headers["content-type"].startswith("text/plain; version=")
@@ -153,10 +154,11 @@ def test_a_process_serves_metrics_and_health_on_its_port(metrics: ProcessMetrics
 
 
 def test_a_port_that_is_taken_is_named(metrics: ProcessMetrics) -> None:
-    url = metrics.serve(MemoryStore(), MINUTE, dict, lambda: NOW)
+    observed = Observed(MemoryStore(), MINUTE, dict, list, lambda: NOW)
+    url = metrics.serve(observed)
     port = int(url.rsplit(":", 1)[1].removesuffix("/metrics"))
     with pytest.raises(InstallationFault, match=f"{port}.*MAILHAUL_METRICS_LISTEN"):
-        ProcessMetrics("127.0.0.1", port).serve(MemoryStore(), MINUTE, dict, lambda: NOW)
+        ProcessMetrics("127.0.0.1", port).serve(observed)
 
 
 # --- Documents, rules and the dashboard ---
@@ -165,6 +167,7 @@ def test_a_port_that_is_taken_is_named(metrics: ProcessMetrics) -> None:
 def names(metrics: ProcessMetrics) -> set[str]:
     """The names of all metrics, as Prometheus stores them."""
     metrics.registry.register(StoreMetrics(a_store(), MINUTE, lambda: NOW))
+    metrics.registry.register(CertificateMetrics(list))
     return set(re.findall(r"^# TYPE (mailhaul_\S+)", text_of(metrics), flags=re.MULTILINE)) - {
         name for name in _METRIC.findall(text_of(metrics)) if name.endswith("_created")
     }

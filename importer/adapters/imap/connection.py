@@ -13,11 +13,13 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import tenacity
 
+from importer.adapters.certificates import certificate_end
 from importer.adapters.imap import connect_errors, deflate, response_errors
 from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.connect_watchdog import ConnectWatchdog
@@ -640,10 +642,15 @@ def probe(
     *,
     tries: int = IMAP_CONNECT_ATTEMPTS,
     limit: WorkLimit | None = None,
-) -> None:
-    """Connect and encrypt without logging in. Raises any MailError of scope session or account."""
+) -> datetime | None:
+    """Connect and encrypt without logging in. Returns when the server's certificate expires, None without
+    encryption. Raises any MailError of scope session or account."""
     with ConnectWatchdog(peer.dial, timeouts.login_deadline_s, limit) as watchdog:
-        _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts, tries).close_abruptly()
+        client = _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts, tries)
+        try:
+            return certificate_end(client.socket())
+        finally:
+            client.close_abruptly()
 
 
 def _connect_with_retries(

@@ -17,11 +17,13 @@ import smtplib
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from importer.adapters.certificates import certificate_end
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.mime_message import Envelope, wire_message
 from importer.adapters.mail.smtp_url import MailServer, Protection
@@ -79,6 +81,11 @@ class SmtpMailer:
     def __repr__(self) -> str:
         return f"SmtpMailer({self._server})"
 
+    @property
+    def address(self) -> str:
+        """HOST:PORT of the server."""
+        return str(self._server)
+
     def send(self, notice: Notice) -> tuple[MailOutcome, str]:
         """One attempt. Returns the outcome and a line about it without passwords. Never raises."""
         try:
@@ -108,6 +115,18 @@ class SmtpMailer:
         except _CannotStart as error:
             return str(error)
         return ""
+
+    def certificate_end(self) -> datetime | None:
+        """Connects and encrypts as for a mail. Returns when the server's certificate expires, None if it is
+        not verified. Raises ConnectionError."""
+        try:
+            connection = self._connecting(self._connect)
+        except _CannotStart as error:
+            raise ConnectionError(str(error)) from None
+        try:
+            return certificate_end(connection.sock)
+        finally:
+            _quit(connection)
 
     def _connect(self) -> smtplib.SMTP:
         """A connection that is ready for MAIL. Raises _TryAgain or _CannotStart."""

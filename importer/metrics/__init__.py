@@ -29,6 +29,8 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from structlog.typing import EventDict
 
+from importer.metrics.certificates import CertificateMetrics
+from importer.ports.monitoring import Observed
 from importer.ports.notices import MailState
 from importer.ports.process import InstallationFault
 from importer.ports.store import Store
@@ -151,22 +153,17 @@ class ProcessMetrics:
         PlatformCollector(registry=self.registry)
         self.observer = EventMetrics(self.registry)
 
-    def serve(
-        self,
-        store: Store,
-        silence_allowed: timedelta,
-        ready: Callable[[], Mapping[str, str]],
-        now: Callable[[], datetime],
-    ) -> str:
+    def serve(self, observed: Observed) -> str:
         """Serve /metrics, /healthz and /readyz in a thread until the process ends. Returns the URL.
 
-        `ready` returns the parts that fail, with the reason of each. Raises InstallationFault if the port
-        cannot be used.
+        Raises InstallationFault if the port cannot be used.
         """
-        self.registry.register(StoreMetrics(store, silence_allowed, now))
+        self.registry.register(StoreMetrics(observed.store, observed.silence_allowed, observed.now))
+        certificates = CertificateMetrics(observed.certificates)
+        self.registry.register(certificates)
 
         def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-            status, kind, body = _answered(environ.get("PATH_INFO", ""), self.registry, ready)
+            status, kind, body = _answered(environ.get("PATH_INFO", ""), self.registry, observed.faults)
             start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
             return [body]
 
@@ -178,6 +175,7 @@ class ProcessMetrics:
                 f"The metrics cannot be served at {host}:{port} ({error.strerror or error})."
                 " Choose another address with MAILHAUL_METRICS_LISTEN."
             ) from None
+        certificates.watch()
         Thread(target=server.serve_forever, name="metrics", daemon=True).start()
         return f"http://{host}:{server.server_port}/metrics"
 
