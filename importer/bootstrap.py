@@ -106,6 +106,12 @@ class SystemClock:
         time.sleep(seconds)
 
 
+def process_name() -> str:
+    """HOST:PID:TOKEN, new at each call and unique among all processes of an installation: the owner of
+    leases."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
 @contextmanager
 def standalone(settings: Settings) -> Iterator[Deps]:
     """Dependencies without a queue, for commands that only read and for copies in the foreground."""
@@ -129,14 +135,14 @@ def queued(settings: Settings) -> Iterator[Deps]:
 
 
 @contextmanager
-def working(settings: Settings, stopping: Callable[[], bool]) -> Iterator[tuple[Deps, Broker]]:
-    """Dependencies and the Dramatiq broker for a worker. Starts or joins the embedded Valkey when no Redis is
-    configured."""
+def working(settings: Settings, stopping: Callable[[], bool], name: str) -> Iterator[tuple[Deps, Broker]]:
+    """Dependencies and the Dramatiq broker for a worker with that `process_name`. Starts or joins the
+    embedded Valkey when no Redis is configured."""
     from importer.adapters.queue.redis_queue import DramatiqQueue, make_broker
 
     with embedded_queue(settings) as url:
         broker = make_broker(url)
-        with _deps(settings, DramatiqQueue(broker), stopping) as deps:
+        with _deps(settings, DramatiqQueue(broker), stopping, name) as deps:
             yield deps, broker
 
 
@@ -163,10 +169,12 @@ def _queue_url(settings: Settings) -> str | None:
 
 
 @contextmanager
-def _deps(settings: Settings, queue: Queue, stopping: Callable[[], bool] = lambda: False) -> Iterator[Deps]:
+def _deps(
+    settings: Settings, queue: Queue, stopping: Callable[[], bool] = lambda: False, name: str = ""
+) -> Iterator[Deps]:
     store = _current_store(settings)
     try:
-        yield _assembled(settings, store, queue, stopping)
+        yield _assembled(settings, store, queue, stopping, name or process_name())
     finally:
         store.close()
 
@@ -187,7 +195,9 @@ def _current_store(settings: Settings) -> SqlStore:
     return SqlStore.open(settings.database_url, _database_patience_s(settings))
 
 
-def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Callable[[], bool]) -> Deps:
+def _assembled(
+    settings: Settings, store: SqlStore, queue: Queue, stopping: Callable[[], bool], name: str
+) -> Deps:
     vault = open_vault(settings)
     notice_key = vault.notice_key()
     clock = SystemClock()
@@ -214,7 +224,7 @@ def _assembled(settings: Settings, store: SqlStore, queue: Queue, stopping: Call
         outgoing_mail=_mails(settings, notice_key),
         clock=clock,
         is_notice=partial(is_notice, notice_key),
-        lease_owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        lease_owner=name,
         allowance=partial(_allowance, settings, catalog),
         stopping=stopping,
         max_message_bytes=LARGEST_MESSAGE_BYTES,

@@ -14,6 +14,8 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, Literal, TextIO, cast
 
 from importer.startup import without_unused_modules
@@ -24,6 +26,7 @@ with without_unused_modules():
     from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 _HIDDEN: Final = "•••"
+_NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 # Libraries that may log network traffic, arguments or parameters below this level.
 _QUIET: Final = ("imapclient", "imapclient.imaplib", "dramatiq", "sqlalchemy", "alembic", "asyncio")
@@ -49,15 +52,19 @@ def configure(
     level: str = "info",
     stream: TextIO | None = None,
     observer: Processor | None = None,
+    fields: Mapping[str, str] = _NO_FIELDS,
 ) -> None:
     """Sends all log output of this process to `stream` (stderr by default) and nowhere else.
 
     `level` is debug, info, warning or error. Libraries that could log secrets stay at warning or above.
     `observer` sees every event of Mailhaul from level info on, whatever `level` is, before it is masked.
-    It may be called again; the last call wins.
+    Lines of format json have `fields`, which tell the processes of an installation apart. Lines of both have
+    the fields that structlog's context variables hold. It may be called again; the last call wins.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        partial(_with_fields, dict(fields) if format == "json" else {}),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -90,6 +97,12 @@ def configure(
     root.setLevel(threshold)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+def _with_fields(
+    fields: Mapping[str, str], _logger: object, _method: str, event_dict: EventDict
+) -> EventDict:
+    return {**fields, **event_dict}
 
 
 def get_logger() -> FilteringBoundLogger:

@@ -68,8 +68,9 @@ def _noting_installation_faults() -> Iterator[None]:
         log.warning("ring.failed", reason=str(error), kind=type(error).__name__)
 
 
-def run(settings: Settings, metrics: ProcessMetrics | None = None) -> None:
-    """Works until SIGTERM or SIGINT, then finishes the batches under way and returns."""
+def run(settings: Settings, metrics: ProcessMetrics | None = None, *, name: str = "") -> None:
+    """Works until SIGTERM or SIGINT, then finishes the batches under way and returns. `name` is its
+    `process_name`."""
     # SimpleQueue.put is reentrant and may be called from a signal handler; Event.set may not.
     signals: SimpleQueue[int] = SimpleQueue()
     stopping = threading.Event()
@@ -81,7 +82,7 @@ def run(settings: Settings, metrics: ProcessMetrics | None = None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with working(settings, stopping.is_set) as (deps, broker):
+    with working(settings, stopping.is_set, name) as (deps, broker):
         declare_actors(broker, deps)
         # One thread more than legs, so that mails do not wait for legs.
         worker = dramatiq.Worker(broker, worker_threads=settings.worker_threads + 1)

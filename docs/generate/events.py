@@ -18,6 +18,9 @@ _INTRODUCTION: Final = """\
 Made from the code by `make document`.
 
 The log goes to stderr, as `console` or `json` (`MAILHAUL_LOG_FORMAT`), with times in UTC. Mail addresses are masked.
+In json each line has `host` and `version`, those of a worker also `worker` (HOST:PID:TOKEN, as `explain` and `doctor` show
+it), and what happens in a leg has `owner`: `console`, `client:NAME`, or the kind of person with a fingerprint that is the
+same for all imports of that person.
 Libraries add warnings of their own. Alert on `own_host.failed`, `database.lost`, `disk.found_full`, `leg.failed`, `worker.ended`, and on `tick.failed` that
 persists for minutes.
 """
@@ -27,11 +30,15 @@ MEANINGS: Final = {
     "worker.ended": "A worker of `up` ended unexpectedly; another one is started.",
     "process.exit_forced": "A process did not end in time after a signal, because a thread hung, and was ended. Its legs"
     " are continued by another worker.",
+    "imports.submitted": "Mailboxes were submitted: `started` imports in a new batch (`batch_id`), `done` were complete already, `under_way` had an import, whose passwords may have been replaced.",
+    "control.requested": "An import is to be paused, resumed or cancelled (`request`). `effect`: `done`, `soon` (a worker applies it after its batch), `too late`, `not possible`.",
+    "leg.started": "A worker begins a leg; `attempts` counts those without progress before it.",
     "leg.finished": "One leg, however it ended. `messages` and `bytes` are the progress of this leg; `attempts` counts legs"
     " without progress.",
     "consent.given_back": "An import has ended and its owner's consent was revoked; `done` is false if the provider"
     " has no way for that, or did not answer.",
     "leg.failed": "An internal error, with its traceback.",
+    "import.ended": "An import has ended. `found` and `copied` count messages, `refused` those that could not be copied by their code.",
     "import.reopened": "A stopped import continues with the passwords that were kept.",
     "own_host.failed": "The installation's own mail host cannot be used: its address, certificate, encryption, availability or master user (`code`). Imports into it wait, however long it takes.",
     "database.lost": "The database was lost during a leg. The import waits a few seconds; this counts as no attempt.",
@@ -43,6 +50,7 @@ MEANINGS: Final = {
     "disk.found_full": "The installation's disk, or the database's, is full. The import waits a minute.",
     "leg.lost_lease": "The worker was frozen or cut off from the database for longer than the lease. Another worker"
     " has the import.",
+    "undo.started": "An undo begins.",
     "undo.finished": "An import was undone. `stays` was changed since or cannot be told apart; `gone` had been"
     " deleted or moved before.",
     "tick.failed": "The housekeeping failed: the database or the queue is unavailable. It is tried again.",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -16,7 +18,7 @@ import click
 from rich.markup import escape
 
 from importer import telemetry
-from importer.bootstrap import embedded_queue, migrate_database
+from importer.bootstrap import embedded_queue, migrate_database, process_name
 from importer.cli import options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.domain.reporting.report import ExitCode
@@ -103,10 +105,11 @@ def worker(threads: int | None, metrics_listen: str | None, data: Path | None) -
       mailhaul worker --threads 8
     """
     settings = Settings.load(data=data, worker_threads=threads, metrics_listen=metrics_listen)
-    metrics = _log_and_metrics(settings)
+    name = process_name()
+    metrics = _log_and_metrics(settings, worker=name)
     from importer.worker import run
 
-    run(settings, metrics)
+    run(settings, metrics, name=name)
 
 
 @click.command
@@ -223,15 +226,17 @@ def _host_and_port(address: str) -> tuple[str, int]:
     return parts.hostname or "127.0.0.1", parts.port or 0
 
 
-def _log_and_metrics(settings: Settings) -> ProcessMetrics | None:
-    """Configure the log, and count its events if metrics are served."""
+def _log_and_metrics(settings: Settings, **fields: str) -> ProcessMetrics | None:
+    """Configure the log, whose lines have host, version and `fields`, and count its events if metrics are
+    served."""
+    fields |= {"host": socket.gethostname(), "version": version("mailhaul")}
     if not settings.metrics_listen:
-        telemetry.configure(settings.log_format, settings.log_level)
+        telemetry.configure(settings.log_format, settings.log_level, fields=fields)
         return None
     from importer.metrics import ProcessMetrics
 
     metrics = ProcessMetrics(*_host_and_port(settings.metrics_listen))
-    telemetry.configure(settings.log_format, settings.log_level, observer=metrics.observer)
+    telemetry.configure(settings.log_format, settings.log_level, observer=metrics.observer, fields=fields)
     return metrics
 
 

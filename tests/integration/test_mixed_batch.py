@@ -306,6 +306,12 @@ def test_rows_of_every_kind_end_as_expected_and_nothing_is_lost(
 
     assert running_authority.count(JWT_BEARER) >= 5
     assert running_authority.count("authorization_code") == 6
+    logged = [json.loads(line) for line in installation.log().splitlines() if line.startswith("{")]
+    assert len({line["worker"] for line in logged}) == 2
+    assert all(line["host"] and line["version"] for line in logged)
+    about_legs = [line for line in logged if line["event"] in ("leg.started", "leg.finished", "import.ended")]
+    assert len({line["owner"] for line in about_legs}) == 1
+    assert not [line for line in logged if "@" in line.get("owner", "")]
     everything = installation.log() + "".join(installation.transcript)
     assert SECRET not in everything
     refresh_tokens = [str(t.refresh_token) for t in running_authority.rules.tokens if t.refresh_token]

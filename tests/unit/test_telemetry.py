@@ -203,3 +203,25 @@ def test_a_traceback_keeps_its_lines() -> None:
     assert 'File "' in output
     assert output.count("\n") > 3
     assert "\x1b" not in output
+
+
+def test_lines_in_json_say_which_process_wrote_them() -> None:
+    stream = io.StringIO()
+    configure("json", stream=stream, fields={"worker": "host:1:ab", "host": "host", "version": "1.2"})
+    get_logger().info("worker.started")
+    logging.getLogger("library").warning("a sentence")
+    with structlog.contextvars.bound_contextvars(owner="client:panel"):
+        get_logger().info("leg.started")
+    names = ("worker", "host", "version", "owner")
+    assert [tuple(line.get(name) for name in names) for line in lines(stream)] == [
+        ("host:1:ab", "host", "1.2", None),
+        ("host:1:ab", "host", "1.2", None),
+        ("host:1:ab", "host", "1.2", "client:panel"),
+    ]
+
+
+def test_lines_for_a_person_do_not_repeat_the_process() -> None:
+    stream = io.StringIO()
+    configure("console", stream=stream, fields={"worker": "host:1:ab"})
+    get_logger().info("worker.started")
+    assert "host:1:ab" not in stream.getvalue()

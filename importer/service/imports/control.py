@@ -12,6 +12,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+import structlog
+
 from importer.domain import import_state
 from importer.domain.model import ControlRequest, Import, ImportId, Problem, State
 from importer.ports.leases import Lease
@@ -23,6 +25,9 @@ from providers.text import Text
 
 MAX_PAUSE: Final = timedelta(days=14)
 """How long the passwords of a paused import are kept; then it is cancelled."""
+
+
+log = structlog.get_logger()
 
 
 class Effect(StrEnum):
@@ -45,6 +50,10 @@ class Changed:
 
 def pause(deps: Deps, import_id: ImportId) -> Changed:
     """Stop copying until `resume`. Raises LookupError for an unknown import."""
+    return _logged("pause", _pause(deps, import_id))
+
+
+def _pause(deps: Deps, import_id: ImportId) -> Changed:
     before = _known(deps, import_id)
     if before.state in import_state.ALIVE and deps.store.grants(import_id) is None:
         return Changed(before, Effect.NOT_POSSIBLE, _IN_THE_FOREGROUND)
@@ -64,6 +73,10 @@ def resume(deps: Deps, import_id: ImportId) -> Changed:
 
     Raises LookupError for an unknown import.
     """
+    return _logged("resume", _resume(deps, import_id))
+
+
+def _resume(deps: Deps, import_id: ImportId) -> Changed:
     before = _known(deps, import_id)
     if before.state in import_state.ENDED:
         return _reopen(deps, before)
@@ -86,6 +99,10 @@ def cancel(deps: Deps, import_id: ImportId) -> Changed:
 
     Raises LookupError for an unknown import.
     """
+    return _logged("cancel", _cancel(deps, import_id))
+
+
+def _cancel(deps: Deps, import_id: ImportId) -> Changed:
     before = _known(deps, import_id)
     if erase_kept_grants(deps, before):
         return Changed(_known(deps, import_id), Effect.DONE, Text("control_passwords_erased"))
@@ -117,6 +134,11 @@ def apply_request(deps: Deps, import_: Import, lease: Lease) -> Import:
             return import_
     deps.store.update_import(after, lease)
     return after
+
+
+def _logged(request: str, changed: Changed) -> Changed:
+    log.info("control.requested", import_id=changed.import_.id, request=request, effect=changed.effect.value)
+    return changed
 
 
 def _reopen(deps: Deps, before: Import) -> Changed:

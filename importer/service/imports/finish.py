@@ -5,6 +5,7 @@ A mail that cannot be composed never stops an import: it is logged and left out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -78,11 +79,13 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
         notices = compose_notices(partial(notices_about, deps, ended), ended.id)
     consents = consents_to_revoke(deps, import_) if kept_until is None else ()
     fingerprint = import_.password_fingerprint if end in (State.STOPPED, State.FAILED) else None
-    calls = webhook_calls(deps, report_of(deps, ended))
+    report = report_of(deps, ended)
+    calls = webhook_calls(deps, report)
     if not deps.store.finish_import(ended, notices, lease, password_fingerprint=fingerprint, calls=calls):
         resumed = import_state.continued(import_, progressed=True)
         deps.store.update_import(resumed, lease)
         return resumed
+    _log_end(report)
     if problem is not None and problem.code == HostForbidden.code:
         record_import_event(
             deps,
@@ -100,6 +103,22 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     deps.queue.ring_mail()
     revoke_consents(deps, ended.id, consents)
     return ended
+
+
+def _log_end(report: Report) -> None:
+    """Write the canonical log line of an import."""
+    refused: Counter[str] = Counter()
+    for refusal in report.refusals:
+        refused[refusal.code.value] += refusal.count
+    log.info(
+        "import.ended",
+        import_id=report.import_.id,
+        state=report.import_.state.value,
+        problem=report.import_.problem.code if report.import_.problem else None,
+        found=report.totals.found,
+        copied=report.totals.copied,
+        refused=dict(refused),
+    )
 
 
 def notices_about(deps: Deps, import_: Import) -> Sequence[Notice]:

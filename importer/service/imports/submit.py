@@ -8,9 +8,12 @@ to several owners take turns at the destination (`importer/service/legs/run_leg.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import structlog
 
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.import_options import DEFAULTS, NO_CHOICES, Choices, ImportOptions
@@ -18,6 +21,7 @@ from importer.domain.import_state import ALIVE
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.ports.store import RouteUnderWay, SealedGrants
+from importer.service.access.logged_owner import logged_owner
 from importer.service.access.owner_consent import start_consent
 from importer.service.access.sealed_grants import grants_of, seal_grant, seal_grants
 from importer.service.deps import Deps
@@ -25,6 +29,8 @@ from importer.service.import_batch import batch_of_import
 from providers.endpoint import Secret
 from providers.errors import Side
 from providers.grants import DestinationGrant, OAuthGrant, PasswordGrant
+
+log = structlog.get_logger()
 
 
 class RowOutcome(StrEnum):
@@ -75,6 +81,22 @@ def submit(
     A row is started if its route is new, if its last import did not end complete, or if a password or an
     option that starts again has changed since; with `again` also if nothing has changed (to fetch new mail).
     """
+    submission = _submitted(deps, actor, rows, options, name, again=again)
+    outcomes = Counter(placed.outcome for placed in submission.rows)
+    log.info(
+        "imports.submitted",
+        owner=logged_owner(deps, actor.owner),
+        batch_id=submission.batch.id if submission.batch is not None else None,
+        started=outcomes[RowOutcome.STARTED],
+        done=outcomes[RowOutcome.DONE],
+        under_way=outcomes[RowOutcome.UNDER_WAY] + outcomes[RowOutcome.PASSWORD_UPDATED],
+    )
+    return submission
+
+
+def _submitted(
+    deps: Deps, actor: Actor, rows: Sequence[Row], options: ImportOptions, name: str, *, again: bool
+) -> Submission:
     batch_id = BatchId(new_id())
     for row in rows:
         if row.by_master:

@@ -75,6 +75,7 @@ def undo(
     lease = _acquired(deps, f"import:{import_.id}")
     if lease is None:
         raise UndoRefused(Text("undo_busy"))
+    log.info("undo.started", import_id=import_.id)
     host_limits = HostLimits(deps, import_, f"{deps.lease_owner} {lease.name} {lease.fence}")
     with Heartbeat(
         deps.store,

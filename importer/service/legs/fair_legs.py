@@ -18,11 +18,14 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
+from structlog.contextvars import bound_contextvars
+
 from importer.domain.import_state import is_request_pending
 from importer.domain.model import ImportId
 from importer.domain.planning.fair_shares import gives_up_a_leg, next_owner
 from importer.domain.planning.retry_limits import RING_ATTEMPTS
 from importer.ports.store import LegQueue
+from importer.service.access.logged_owner import logged_owner
 from importer.service.deps import Deps
 from importer.service.legs.run_leg import handle_ring
 
@@ -51,8 +54,12 @@ class FairLegs:
             return
         for _ in range(RING_ATTEMPTS):
             with self._chosen() as chosen:
-                if chosen is None or handle_ring(self._deps, chosen):
+                if chosen is None:
                     return
+                id_, owner = chosen
+                with bound_contextvars(owner=logged_owner(self._deps, owner)):
+                    if handle_ring(self._deps, id_):
+                        return
 
     def must_yield(self, import_id: ImportId) -> bool:
         """Whether the leg of that import has to end, because other persons wait. Looks at the store every
@@ -76,14 +83,14 @@ class FairLegs:
         )
 
     @contextmanager
-    def _chosen(self) -> Iterator[ImportId | None]:
-        """The import whose turn it is, reserved within this process while the block runs; None if none is
-        due."""
+    def _chosen(self) -> Iterator[tuple[ImportId, str] | None]:
+        """The import whose turn it is and its owner, reserved within this process while the block runs; None
+        if none is due."""
         with self._lock:
             queue = self._deps.store.leg_queue(self._deps.clock.now(), besides=self._busy)
             chosen = self._choose(queue)
         try:
-            yield chosen
+            yield None if chosen is None else (chosen, self._busy[chosen])
         finally:
             with self._lock:
                 if chosen is not None:

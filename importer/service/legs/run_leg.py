@@ -115,6 +115,7 @@ def run_leg(
     began = deps.clock.now()
     running = import_state.started(import_, began)
     deps.store.update_import(running, lease)
+    log.info("leg.started", import_id=import_.id, attempts=import_.attempts)
     observer = ProgressRecorder(deps.store, import_.id, lease, deps.clock, on_progress)
     host_limits = HostLimits(deps, running, f"{deps.lease_owner} {lease.name} {lease.fence}")
     limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
