@@ -9,8 +9,7 @@ https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import Any, Final
@@ -26,19 +25,14 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
 from structlog.typing import EventDict
 
 from importer.metrics.certificates import CertificateMetrics
+from importer.metrics.stored import StoreMetrics
 from importer.ports.monitoring import Observed
-from importer.ports.notices import MailState
 from importer.ports.process import InstallationFault
-from importer.ports.store import Store
-from importer.remembered import Remembered
 
 LEG_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
-STORE_REMEMBERED_S: Final = 5.0
-"""Several scrapers ask the database once."""
 
 
 class EventMetrics:
@@ -69,6 +63,17 @@ class EventMetrics:
             ("problem",),
             registry=registry,
         )
+        self._refusals = Counter(
+            "mailhaul_refusals",
+            "Messages that imports could not copy, counted when they end (docs/errors.md).",
+            ("code",),
+            registry=registry,
+        )
+        self._lease_losses = Counter(
+            "mailhaul_lease_losses",
+            "Legs that lost their lease: frozen, or cut off from the database.",
+            registry=registry,
+        )
 
         self._swept = Counter(
             "mailhaul_rows_swept",
@@ -88,59 +93,12 @@ class EventMetrics:
                 self._problems.labels(event["problem"]).inc()
         elif name == "records.swept":
             self._swept.labels(event["kind"]).inc(event["rows"])
+        elif name == "import.ended":
+            for code, number in event["refused"].items():
+                self._refusals.labels(code).inc(number)
+        elif name == "leg.lost_lease":
+            self._lease_losses.inc()
         return event
-
-
-class StoreMetrics:
-    """A collector that asks the store at a scrape, at most every STORE_REMEMBERED_S. Thread-safe.
-
-    While the database is away, `mailhaul_database_up` is 0 and the other metrics are absent.
-    """
-
-    def __init__(self, store: Store, silence_allowed: timedelta, now: Callable[[], datetime]) -> None:
-        self._store = store
-        self._silence_allowed = silence_allowed
-        self._now = now
-        self._metrics = Remembered(lambda: tuple(self._asked(self._now())), STORE_REMEMBERED_S)
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics()
-
-    def describe(self) -> Iterable[Metric]:
-        """None: nothing is asked when the collector is registered."""
-        return ()
-
-    def _asked(self, now: datetime) -> Iterator[Metric]:
-        up = "Whether the database answers."
-        try:
-            metrics = [*self._of_store(self._store, now)]
-        except InstallationFault:
-            yield _gauge("mailhaul_database_up", up, 0)
-            return
-        yield _gauge("mailhaul_database_up", up, 1)
-        yield from metrics
-
-    def _of_store(self, store: Store, now: datetime) -> Iterator[Metric]:
-        counts = GaugeMetricFamily(
-            "mailhaul_imports", "Imports by state and problem.", labels=("state", "problem")
-        )
-        for count in store.import_counts():
-            counts.add_metric((count.state.value, count.problem), count.imports)
-        yield counts
-        depth = store.queue_depth(now)
-        yield _gauge("mailhaul_imports_due", "Imports that are due and that no worker holds.", depth.due)
-        yield _gauge("mailhaul_oldest_due_age_seconds", "For how long.", _age_s(depth.oldest_since, now))
-        reports = [now - worker.last_report_at for worker in store.workers()]
-        silent = sum(silence >= self._silence_allowed for silence in reports)
-        yield _gauge("mailhaul_workers", "Workers that report.", len(reports) - silent)
-        yield _gauge("mailhaul_silent_workers", "Workers that stopped reporting without ending.", silent)
-        unsent = store.unsent()
-        mails = GaugeMetricFamily("mailhaul_mails_unsent", "Mails that were not sent.", labels=("state",))
-        for state in (MailState.PENDING, MailState.SENDING, MailState.REFUSED):
-            mails.add_metric((state.value,), sum(notice.state is state for notice in unsent))
-        yield mails
-        oldest = min((n.created_at for n in unsent if n.state is MailState.PENDING), default=None)
-        yield _gauge("mailhaul_oldest_mail_age_seconds", "Of those to be sent.", _age_s(oldest, now))
 
 
 class ProcessMetrics:
@@ -195,14 +153,6 @@ def _answered(
             return ("503 Service Unavailable" if faults else "200 OK"), plain, lines.encode()
         case _:
             return "404 Not Found", plain, b"not found"
-
-
-def _gauge(name: str, meaning: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, meaning, value=value)
-
-
-def _age_s(since: datetime | None, now: datetime) -> float:
-    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
 
 
 def _is_name(event: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -40,4 +40,12 @@ class Budgets(Protocol):
 
     def backoff(self, names: Sequence[str], now: datetime) -> Backoff | None:
         """The backoff of these names that ends last; None if none of them is in force."""
+        ...
+
+    def used_slots(self, now: datetime) -> Mapping[str, int]:
+        """The number of slots that are held, by name."""
+        ...
+
+    def backoffs(self, now: datetime) -> Sequence[Backoff]:
+        """Every backoff in force, by name."""
         ...

@@ -29,7 +29,8 @@ class WorkerProcess:
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """The imports that are due and that no worker holds. `oldest_since` is None if there are none."""
+    """How much waits, imports that are due and that no worker holds, or other work. `oldest_since` is None if
+    there is none."""
 
     due: int
     oldest_since: datetime | None
@@ -40,6 +41,15 @@ class ImportCount:
     """A number of imports in one state with one problem ("" without a problem)."""
 
     state: State
+    problem: str
+    imports: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitCount:
+    """A number of waiting imports with one problem at one host ("" if the problem is of no host)."""
+
+    host: str
     problem: str
     imports: int
 
@@ -65,6 +75,12 @@ class Monitoring(Protocol):
 
     def import_counts(self, chosen: ImportFilter = EVERY_IMPORT) -> Sequence[ImportCount]:
         """By state and problem; only the imports that the filter selects."""
+        ...
+
+    def waits(self) -> Sequence[WaitCount]: ...
+
+    def pending_calls(self) -> QueueDepth:
+        """The webhook calls that were not answered yet; since when the oldest exists."""
         ...
 
 

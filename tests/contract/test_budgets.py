@@ -144,3 +144,14 @@ def test_the_longer_backoff_applies_regardless_of_order(store: Store) -> None:
     host = Backoff("host", NOW + 3 * HOUR, Text("throttled", host="host"))
     store.back_off(host)
     assert store.backoff(["ada", "host"], NOW) == host
+
+
+def test_slots_and_backoffs_in_force_are_listed(store: Store) -> None:
+    assert store.acquire_slots("one", [("ada", 2), ("host", 3)], NOW, TTL)
+    assert store.acquire_slots("two", [("host", 3)], NOW + SECOND, TTL)
+    assert store.used_slots(NOW + SECOND) == {"ada": 1, "host": 2}
+    assert store.used_slots(NOW + TTL) == {"host": 1}
+    for name, seconds in (("zoe", 5), ("ada", 1)):
+        store.back_off(Backoff(name, NOW + seconds * SECOND, Text("throttled", host="old.example")))
+    assert [backoff.name for backoff in store.backoffs(NOW)] == ["ada", "zoe"]
+    assert [backoff.name for backoff in store.backoffs(NOW + SECOND)] == ["zoe"]

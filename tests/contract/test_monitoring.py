@@ -17,9 +17,11 @@ from importer.domain.model import (
     Problem,
     State,
 )
-from importer.ports.monitoring import ImportCount, QueueDepth
+from importer.ports.monitoring import ImportCount, QueueDepth, WaitCount
 from importer.ports.store import SealedGrants, Store
+from importer.ports.webhook_calls import CallState, WebhookCall
 from providers.endpoint import Endpoint
+from providers.errors import Side
 from providers.text import Text
 from tests.contract.conftest import OpenStore
 
@@ -104,3 +106,29 @@ def test_imports_are_counted_by_state_and_problem(store: Store) -> None:
         ImportCount(State.QUEUED, "", 2),
         ImportCount(State.WAITING, "disk_full", 1),
     ]
+
+
+def test_waits_are_counted_by_the_host_that_the_problem_is_of(store: Store) -> None:
+    add(store, *(an_import(name) for name in ("one", "two", "three", "four", "five")))
+    slow = Text("throttled", host="old.example")
+    for name, problem in (
+        ("one", Problem(slow, Side.SOURCE)),
+        ("two", Problem(slow, Side.SOURCE)),
+        ("three", Problem(Text("destination_full"), Side.DESTINATION)),
+        ("four", Problem(Text("disk_full"))),
+    ):
+        store.update_import(replace(an_import(name, state=State.WAITING), problem=problem))
+    one = an_import("one")
+    assert [*store.waits()] == [
+        WaitCount("", "disk_full", 1),
+        WaitCount(one.destination.endpoint.host, "destination_full", 1),
+        WaitCount(one.source.endpoint.host, "throttled", 2),
+    ]
+
+
+def test_webhook_calls_are_pending_until_they_are_settled(store: Store) -> None:
+    assert store.pending_calls() == QueueDepth(0, None)
+    calls = [WebhookCall(key, "hook", key, "{}", LONG_AGO + n * HOUR) for n, key in enumerate("abc")]
+    store.post_calls(calls)
+    store.settle_call("a", CallState.DONE)
+    assert store.pending_calls() == QueueDepth(2, LONG_AGO + HOUR)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import RLock
 
@@ -70,3 +71,11 @@ class MemoryBudgets:
         with self._lock:
             found = [b for name in names if (b := self._backoffs.get(name)) is not None and b.until > now]
             return max(found, key=lambda b: b.until, default=None)
+
+    def used_slots(self, now: datetime) -> Mapping[str, int]:
+        with self._lock:
+            return Counter(name for (name, _), (_, until) in self._slots.items() if until > now)
+
+    def backoffs(self, now: datetime) -> Sequence[Backoff]:
+        with self._lock:
+            return [b for _, b in sorted(self._backoffs.items()) if b.until > now]

@@ -28,10 +28,10 @@ from importer.domain.model import (
 )
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
-from importer.ports.monitoring import ImportCount, QueueDepth
+from importer.ports.monitoring import ImportCount, QueueDepth, WaitCount
 from importer.ports.notices import MailState, Notice
 from importer.ports.store import LegQueue, RouteUnderWay, SealedGrants
-from importer.ports.webhook_calls import WebhookCall
+from importer.ports.webhook_calls import CallState, WebhookCall
 from providers.errors import Side
 from tests.fakes.budgets import MemoryBudgets
 from tests.fakes.consents import MemoryConsents
@@ -292,6 +292,22 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             found = [i for i in self._imports.values() if is_selected(chosen, i, self._batch(i))]
             counts = Counter((i.state, i.problem.code if i.problem else "") for i in found)
             return [ImportCount(state, problem, counts[state, problem]) for state, problem in sorted(counts)]
+
+    def waits(self) -> Sequence[WaitCount]:
+        with self._lock:
+            counts: Counter[tuple[str, str]] = Counter()
+            for import_ in self._imports.values():
+                if import_.state is State.WAITING:
+                    problem = import_.problem
+                    side = problem.side if problem is not None else None
+                    accounts = {Side.SOURCE: import_.source, Side.DESTINATION: import_.destination}
+                    host = accounts[side].endpoint.host if side is not None else ""
+                    counts[host, problem.code if problem is not None else ""] += 1
+            return [WaitCount(*place, number) for place, number in sorted(counts.items())]
+
+    def pending_calls(self) -> QueueDepth:
+        pending = [call.created_at for call in self.calls() if call.state is CallState.PENDING]
+        return QueueDepth(len(pending), min(pending, default=None))
 
     def _last_leg(self, import_: Import) -> datetime | None:
         hold = self._holds.get(f"import:{import_.id}")

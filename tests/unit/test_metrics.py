@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -16,14 +17,25 @@ import yaml
 from prometheus_client import generate_latest
 
 from importer import telemetry
-from importer.domain.model import Account, Batch, BatchId, Import, ImportId
-from importer.metrics import ProcessMetrics, StoreMetrics
+from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Problem, State
+from importer.domain.planning.host_allowance import (
+    Backoff,
+    account_budget,
+    connecting_budget,
+    host_budget,
+)
+from importer.metrics import ProcessMetrics
 from importer.metrics.certificates import CertificateMetrics
+from importer.metrics.hosts import MOST_HOSTS
+from importer.metrics.stored import StoreMetrics
 from importer.ports.monitoring import Observed, QueueDepth
 from importer.ports.notices import MailState, Notice
 from importer.ports.process import DatabaseUnavailable, InstallationFault
 from importer.ports.store import SealedGrants
+from importer.ports.webhook_calls import WebhookCall
 from providers.endpoint import Endpoint
+from providers.errors import Side
+from providers.text import Text
 from tests.fakes.store import MemoryStore
 
 ROOT = Path(__file__).parents[2]
@@ -103,6 +115,50 @@ def test_the_store_is_asked_at_a_scrape(metrics: ProcessMetrics) -> None:
     assert "old.example" not in text
 
 
+def test_hosts_are_named_and_accounts_are_not(metrics: ProcessMetrics) -> None:
+    store = a_store()
+    [import_] = store.imports()
+    held = [(host_budget("IMAP.old.example."), 9), (account_budget(import_.source.key), 5)]
+    for _ in range(2):
+        assert store.acquire_slots("holder", held, NOW, MINUTE)
+    for name in (connecting_budget(host_budget("imap.old.example")), account_budget(import_.destination.key)):
+        store.back_off(Backoff(name, NOW + MINUTE, Text("throttled", host="imap.old.example")))
+    problem = Problem(Text("throttled", host="imap.old.example"), Side.SOURCE)
+    store.update_import(replace(import_, state=State.WAITING, problem=problem))
+    store.post_calls([WebhookCall("k", "hook", "e", "{}", NOW - MINUTE)])
+    metrics.registry.register(StoreMetrics(store, MINUTE, lambda: NOW))
+    text = text_of(metrics)
+    assert 'mailhaul_host_connections{host="imap.old.example"} 2.0' in text
+    assert 'mailhaul_host_pauses{host="imap.old.example"} 1.0' in text
+    assert 'mailhaul_host_pauses{host="imap.new.example"} 1.0' in text
+    assert 'mailhaul_imports_waiting{host="imap.old.example",problem="throttled"} 1.0' in text
+    assert "mailhaul_webhook_calls_pending 1.0" in text
+    assert "mailhaul_oldest_webhook_call_age_seconds 60.0" in text
+    assert "ada" not in text
+
+
+def test_a_thousand_hosts_are_no_thousand_series(metrics: ProcessMetrics) -> None:
+    store = MemoryStore()
+    for number in range(1000):
+        assert store.acquire_slots("holder", [(host_budget(f"h{number}.example"), 9)], NOW, MINUTE)
+    metrics.registry.register(StoreMetrics(store, MINUTE, lambda: NOW))
+    shown = re.findall(r"^mailhaul_host_connections\{.*$", text_of(metrics), flags=re.MULTILINE)
+    assert len(shown) == MOST_HOSTS + 1
+    assert f'mailhaul_host_connections{{host="other"}} {1000.0 - MOST_HOSTS}' in shown
+
+
+def test_ends_and_lost_leases_are_counted(metrics: ProcessMetrics) -> None:
+    telemetry.configure(stream=StringIO(), observer=metrics.observer)
+    try:
+        telemetry.get_logger().info("import.ended", refused={"too_large": 2, "other": 1})
+        telemetry.get_logger().warning("leg.lost_lease", import_id="one")
+    finally:
+        telemetry.configure()
+    text = text_of(metrics)
+    assert 'mailhaul_refusals_total{code="too_large"} 2.0' in text
+    assert "mailhaul_lease_losses_total 1.0" in text
+
+
 def test_a_worker_that_is_silent_is_counted_apart(metrics: ProcessMetrics) -> None:
     store = a_store()
     metrics.registry.register(StoreMetrics(store, MINUTE, lambda: datetime.now(UTC) + 2 * MINUTE))
@@ -134,7 +190,7 @@ def test_several_scrapers_ask_the_database_once() -> None:
 
     store = Counting()
     collector = StoreMetrics(store, MINUTE, lambda: NOW)
-    assert [len([*collector.collect()]) for _ in range(9)] == [8] * 9
+    assert [len([*collector.collect()]) for _ in range(9)] == [13] * 9
     assert store.asked == 1
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.former_texts import stored_problem
@@ -81,10 +82,22 @@ class SqlBudgets(Database):
         statement = select(backoffs).where(backoffs.c.name.in_(names), backoffs.c.until > now)
         with self.reading() as connection:
             row = connection.execute(statement.order_by(backoffs.c.until.desc()).limit(1)).one_or_none()
-            if row is None:
-                return None
-            text = row.text or stored_problem(row.code, row.message, "")
-            return Backoff(row.name, row.until, text, row.server_text)
+            return None if row is None else _backoff(row)
+
+    def used_slots(self, now: datetime) -> Mapping[str, int]:
+        held = select(slots.c.name, func.count()).where(slots.c.expires_at > now).group_by(slots.c.name)
+        with self.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(held)}
+
+    def backoffs(self, now: datetime) -> Sequence[Backoff]:
+        statement = select(backoffs).where(backoffs.c.until > now).order_by(backoffs.c.name)
+        with self.reading() as connection:
+            return [_backoff(row) for row in connection.execute(statement)]
+
+
+def _backoff(row: Row[Any]) -> Backoff:
+    text = row.text or stored_problem(row.code, row.message, "")
+    return Backoff(row.name, row.until, text, row.server_text)
 
 
 def _take(

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, case, delete, func, select
 
 from importer.adapters.store.database import Database, database_now, insert_into, is_sqlite
 from importer.adapters.store.imports import select_due
-from importer.adapters.store.tables import imports, leases, workers
-from importer.ports.monitoring import QueueDepth, WorkerProcess
+from importer.adapters.store.tables import calls, imports, leases, workers
+from importer.domain.model import State
+from importer.ports.monitoring import QueueDepth, WaitCount, WorkerProcess
+from importer.ports.webhook_calls import CallState
+from providers.errors import Side
 
 
 class SqlMonitoring(Database):
@@ -53,6 +56,28 @@ class SqlMonitoring(Database):
             )
             due = select_due(connection, now).add_columns(since.label("since")).subquery()
             row = connection.execute(select(func.count(), func.min(due.c.since)).select_from(due)).one()
+            return QueueDepth(row[0], row[1])
+
+    def waits(self) -> Sequence[WaitCount]:
+        host = case(
+            (imports.c.problem_side == Side.SOURCE, imports.c.source_host),
+            (imports.c.problem_side == Side.DESTINATION, imports.c.destination_host),
+            else_="",
+        )
+        problem = func.coalesce(imports.c.problem_code, "")
+        counted = (
+            select(host, problem, func.count())
+            .where(imports.c.state == State.WAITING)
+            .group_by(host, problem)
+            .order_by(host, problem)
+        )
+        with self.reading() as connection:
+            return [WaitCount(row[0], row[1], row[2]) for row in connection.execute(counted)]
+
+    def pending_calls(self) -> QueueDepth:
+        pending = select(func.count(), func.min(calls.c.created_at)).where(calls.c.state == CallState.PENDING)
+        with self.reading() as connection:
+            row = connection.execute(pending).one()
             return QueueDepth(row[0], row[1])
 
 

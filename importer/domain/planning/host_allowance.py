@@ -55,6 +55,40 @@ class HourlyBytes:
     size_bytes: int
 
 
+def account_budget(account_key: str) -> str:
+    """The name of the budget of one account (`Account.key`)."""
+    return f"{_ACCOUNT}{account_key}"
+
+
+def host_budget(host: str) -> str:
+    """The name of the budget of a whole host."""
+    return f"{_HOST}{host.casefold().rstrip('.')}"
+
+
+def connecting_budget(name: str) -> str:
+    """The name of a pause of that budget that applies to new connections only."""
+    return _CONNECTING + name
+
+
+def without_connecting(name: str) -> str:
+    """The name of the budget that a pause is of."""
+    return name.removeprefix(_CONNECTING)
+
+
+def is_of_whole_host(name: str) -> bool:
+    return without_connecting(name).startswith(_HOST)
+
+
+def host_of_budget(name: str) -> str:
+    """The host of a budget's name: the last word of an account's, too."""
+    return name.rpartition(" ")[2]
+
+
+_ACCOUNT: Final = "account "
+_HOST: Final = "host "
+_CONNECTING: Final = "connecting "
+
+
 def hour_of(instant: datetime) -> datetime:
     """The start of the hour that `instant` is in."""
     return instant.replace(minute=0, second=0, microsecond=0)

@@ -18,7 +18,16 @@ from threading import Lock
 from typing import Final
 
 from importer.domain.model import Account, Import, Problem
-from importer.domain.planning.host_allowance import Allowance, Backoff, expected_end, used_up_until
+from importer.domain.planning.host_allowance import (
+    Allowance,
+    Backoff,
+    account_budget,
+    connecting_budget,
+    expected_end,
+    host_budget,
+    used_up_until,
+    without_connecting,
+)
 from importer.domain.planning.retry_limits import DEFAULT_PAUSE, SLOT_WAIT
 from importer.domain.planning.time_estimate import DailyCap
 from importer.domain.reporting.totals import Totals
@@ -165,10 +174,10 @@ class HostLimits:
         """The pause in force, None if there is none; with `connecting`, pauses for new connections
         included."""
         names = [name for side in self._sides.values() for name in side.names]
-        return self._budgets.backoff(names + [_connecting(name) for name in names] * connecting, now)
+        return self._budgets.backoff(names + [connecting_budget(name) for name in names] * connecting, now)
 
     def _by_backoff(self, backoff: Backoff) -> PostponedByHost:
-        name = backoff.name.removeprefix(_CONNECTING)
+        name = without_connecting(backoff.name)
         [throttled_side, *_] = [key for key, side in self._sides.items() if name in side.names]
         return PostponedByHost(Problem(backoff.text, throttled_side, backoff.server_text), backoff.until)
 
@@ -191,7 +200,7 @@ class HostLimits:
         until = until or error.until or self._clock.now() + DEFAULT_PAUSE
         self._budgets.back_off(
             Backoff(
-                _connecting(name) if error.connecting else name,
+                connecting_budget(name) if error.connecting else name,
                 until,
                 error.text,
                 error.server_text,
@@ -215,7 +224,7 @@ class _Side:
     def __init__(self, account: Account, allowance: Allowance, side: Side) -> None:
         self.side = side
         self.host = allowance.host or account.endpoint.host
-        self.names = (f"account {account.key}", f"host {account.endpoint.host.casefold().rstrip('.')}")
+        self.names = (account_budget(account.key), host_budget(account.endpoint.host))
         self._account_limit, self._host_limit = allowance.account_connections, allowance.host_connections
         down = side is Side.SOURCE
         self.cap_bytes = allowance.daily_down_bytes if down else allowance.daily_up_bytes
@@ -232,14 +241,6 @@ class _Side:
 
 
 DAILY_LIMIT: Final = "daily_limit"
-
-
-_CONNECTING: Final = "connecting "
-
-
-def _connecting(name: str) -> str:
-    """The budget name of a pause that applies to new connections only."""
-    return _CONNECTING + name
 
 
 def _cap_used_up(side: _Side, end: datetime | None = None) -> Problem:
