@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from importer.settings.fields import Seen, setting
 from importer.settings.openid_settings import OpenIdSettings
-from importer.settings.value_types import flag, secret, text, whole
+from importer.settings.value_types import flag, origins, secret, text, whole
 from providers.endpoint import Secret
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
 
@@ -98,6 +98,14 @@ class FrontEndSettings(OpenIdSettings):
         "true or false",
         flag,
         shown="false",
+    )
+    frame_ancestors: tuple[str, ...] = setting(
+        (),
+        "Origins whose pages may show these pages in a frame; of the same site (domain), or browsers send no"
+        " session.",
+        "origins such as https://panel.example.org, separated by commas",
+        origins,
+        shown="none",
     )
     api_calls_per_minute: int = setting(
         600, "Maximum number of API requests per token and minute.", "a whole number, 1 or more", whole(1)

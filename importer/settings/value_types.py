@@ -116,6 +116,20 @@ def networks(value: object) -> tuple[IpNetwork, ...]:
     return tuple(ip_network(part.strip()) for part in text(value).split(",") if part.strip())
 
 
+def origins(value: object) -> tuple[str, ...]:
+    """Origins of web pages, `scheme://host[:port]`, https only except on this machine, in lower case."""
+    if isinstance(value, tuple):
+        return value
+    return tuple(_origin(part.strip().rstrip("/").lower()) for part in text(value).split(",") if part.strip())
+
+
+def _origin(value: str) -> str:
+    match = re.fullmatch(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", value)
+    if match is None or (match[1] == "http" and match[2] not in ("localhost", "127.0.0.1", "[::1]")):
+        raise ValueError
+    return value
+
+
 def daily_limits(value: object) -> Mapping[str, DailyLimit]:
     if isinstance(value, Mapping):
         return value

@@ -131,6 +131,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         settings.web_origin,
         own_host_only=bool(settings.public_url),
         hsts_subdomains=settings.hsts_subdomains,
+        frame_ancestors=settings.frame_ancestors,
     )
     return AuditMiddleware(guard, deps)
 

@@ -1,11 +1,13 @@
 """ASGI middleware for every request: body size limit, Origin check, and security headers.
 
 Invariants: a body that exceeds the limit is never read to its end, whatever its headers announce; a request
-that changes something comes from a page of this site; no response can be framed or run foreign scripts.
+that changes something comes from a page of this site; no response can run foreign scripts, or be framed by a
+page of an origin that the operator has not named.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,7 +24,16 @@ MAX_BODY_BYTES: Final = 256 * 1024
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
-CONTENT_SECURITY_POLICY: Final = "; ".join(
+_FRAMED_BY_NONE: Final = "'none'"
+
+
+def content_security_policy(frame_ancestors: Sequence[str] = ()) -> str:
+    """The policy of every page; `frame_ancestors` are the origins that may show it in a frame
+    (https://www.w3.org/TR/CSP3/#directive-frame-ancestors)."""
+    return f"{_CONTENT}; frame-ancestors {' '.join(frame_ancestors) or _FRAMED_BY_NONE}"
+
+
+_CONTENT: Final = "; ".join(
     (
         "default-src 'none'",
         "style-src 'self'",
@@ -31,14 +42,12 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
-        "frame-ancestors 'none'",
     )
 )
 
 _OWN_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
 _HEADERS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -56,12 +65,19 @@ class RequestGuard:
     `own_host_only`, pages are served only under the host name of `origin`, and at the machine itself."""
 
     def __init__(
-        self, app: ASGIApp, origin: str, *, own_host_only: bool = False, hsts_subdomains: bool = False
+        self,
+        app: ASGIApp,
+        origin: str,
+        *,
+        own_host_only: bool = False,
+        hsts_subdomains: bool = False,
+        frame_ancestors: Sequence[str] = (),
     ) -> None:
         self._app = app
         self._origin = origin
         self._hosts = {urlsplit(origin).hostname, *_OWN_MACHINE} if own_host_only else None
         self._secure = origin.startswith("https:")
+        self._headers = {"Content-Security-Policy": content_security_policy(frame_ancestors), **_HEADERS}
         self._hsts = "max-age=31536000" + ("; includeSubDomains" if hsts_subdomains else "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +123,7 @@ class RequestGuard:
         return headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
     def _add_headers(self, headers: MutableHeaders) -> None:
-        for name, value in _HEADERS.items():
+        for name, value in self._headers.items():
             headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-store")
         if self._secure:

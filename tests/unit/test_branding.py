@@ -25,7 +25,7 @@ from importer.domain.model import Account, FolderTally, Import, ImportId
 from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.report import Report
 from importer.settings import Settings, SettingsError
-from importer.web.middleware import CONTENT_SECURITY_POLICY
+from importer.web.middleware import content_security_policy
 from providers.endpoint import Endpoint
 from tests.unit.web_office import WebOffice
 
@@ -55,7 +55,7 @@ def test_pages_carry_the_brand_under_an_unchanged_policy(tmp_path: Path, logo: P
     )
     browser = office.browser()
     answer = browser.get("/")
-    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert answer.headers["content-security-policy"] == content_security_policy()
     page = answer.text
     assert "A &amp; B&#39;s &#39;Mail&#39; copies your whole mailbox" in page
     assert "Mailhaul" not in page

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,8 +25,8 @@ from importer.web.api import (
     undo_resource,
 )
 from importer.web.api.idempotent_requests import IdempotentRequests
+from importer.web.api.openapi import ERROR_RESPONSES, described, operation_id
 from importer.web.api.problem_details import (
-    MEDIA_TYPE,
     STATUSES,
     ProblemAnswer,
     on_bad_request,
@@ -53,32 +53,6 @@ _DESCRIPTION: Final = " ".join(
     )
 )
 
-_PROBLEM_SCHEMA: Final = {
-    "type": "object",
-    "required": ["type", "title", "status", "code"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string", "enum": sorted(STATUSES)},
-        "detail": {"type": "string"},
-    },
-}
-_ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    status: {
-        "description": text,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    for status, text in (("4XX", "A problem of the request."), ("5XX", "A problem of the server."))
-}
-_KEY_HEADER: Final = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "A text that is unique to the request, such as a UUID.",
-}
-
 
 def mounted(site: Site) -> Mount:
     """The API below PREFIX, as a route of the web application."""
@@ -97,7 +71,9 @@ def create_api(site: Site) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=_ERROR_RESPONSES,
+        responses=ERROR_RESPONSES,
+        generate_unique_id_function=operation_id,
+        servers=[{"url": PREFIX}],
     )
     app.state.site = site
     for router in (
@@ -118,7 +94,7 @@ def create_api(site: Site) -> ASGIApp:
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(InstallationFault, on_installation_fault)
     app.add_exception_handler(Exception, on_internal_error)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = partial(described, app)  # type: ignore[method-assign]
     return IdempotentRequests(app, site.deps)
 
 
@@ -127,17 +103,3 @@ def _problems(request: Request) -> Response:
     return JSONResponse(
         {code: {"status": status, "title": title(texts, code)} for code, status in STATUSES.items()}
     )
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        schema["servers"] = [{"url": PREFIX}]
-        schema["components"]["schemas"]["Problem"] = _PROBLEM_SCHEMA
-        for path in schema["paths"].values():
-            if "post" in path:
-                path["post"].setdefault("parameters", []).append(_KEY_HEADER)
-        app.openapi_schema = schema
-    return app.openapi_schema

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Response
 
@@ -23,35 +23,45 @@ from providers.errors import Side
 
 router: Final = APIRouter(tags=["do"])
 
+_SOON: Final[dict[int | str, dict[str, Any]]] = {
+    202: {
+        "model": ChangedOut,
+        "description": "`effect` is `soon`: a worker applies it after its current batch of messages.",
+    }
+}
+_STARTED: Final[dict[int | str, dict[str, Any]]] = {
+    201: {"model": SubmittedRowOut, "description": "Started; Location is its URL."}
+}
 
-@router.post("/imports/{import_id}/pause")
+
+@router.post("/imports/{import_id}/pause", responses=_SOON)
 def pause(caller: Writer, import_id: str, response: Response) -> ChangedOut:
     """Pause an import. The messages of the current batch are stored first; then nothing is copied until it is
     resumed."""
     return _request(caller, import_id, control.pause, response)
 
 
-@router.post("/imports/{import_id}/resume")
+@router.post("/imports/{import_id}/resume", responses=_SOON)
 def resume(caller: Writer, import_id: str, response: Response) -> ChangedOut:
     """Resume a paused import."""
     return _request(caller, import_id, control.resume, response)
 
 
-@router.post("/imports/{import_id}/retry")
+@router.post("/imports/{import_id}/retry", responses=_SOON)
 def retry(caller: Writer, import_id: str, response: Response) -> ChangedOut:
     """Retry a waiting import now, or one that was stopped, while its passwords are kept
     (`passwords_kept_until`). Any other import that has ended must be run again instead."""
     return _request(caller, import_id, control.resume, response)
 
 
-@router.post("/imports/{import_id}/cancel")
+@router.post("/imports/{import_id}/cancel", responses=_SOON)
 def cancel(caller: Writer, import_id: str, response: Response) -> ChangedOut:
     """End an import permanently. Its passwords are erased; copied messages stay. Of an import that was
     stopped, the passwords that are kept are erased."""
     return _request(caller, import_id, control.cancel, response)
 
 
-@router.post("/imports/{import_id}/run-again", responses={201: {"model": SubmittedRowOut}})
+@router.post("/imports/{import_id}/run-again", responses=_STARTED)
 def run_again(caller: Writer, import_id: str, body: PasswordsIn, response: Response) -> SubmittedRowOut:
     """Start a new import on the same route, which copies missing and new messages. It needs the passwords
     again: they were erased when the import ended."""
@@ -89,4 +99,5 @@ def _request(
         raise ProblemAnswer("not_possible", changed.text, state=import_json.state.value)
     response.status_code = 202 if changed.effect is Effect.SOON else 200
     message = render_with_advice(changed.text, caller.texts)
-    return ChangedOut(effect=changed.effect.value, message=message, import_=import_json)
+    effect: Literal["done", "soon"] = "soon" if changed.effect is Effect.SOON else "done"
+    return ChangedOut(effect=effect, message=message, import_=import_json)

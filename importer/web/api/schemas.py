@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
 
 from importer.domain.csv_import.import_rows import BATCH_ROWS
-from importer.domain.model import Account, Batch, Import, Phase, State
+from importer.domain.model import Account, Batch, ControlRequest, Import, Phase, State
 from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.planning.pace import average_rate
 from importer.i18n.phase_texts import phase_text
@@ -142,6 +142,11 @@ class UndoIn(RequestModel):
     )
 
 
+class UndoingOut(BaseModel):
+    id: str
+    state: Literal["under way"]
+
+
 class DetectIn(RequestModel):
     address: str = Field(examples=["ada@old.example"])
     language: LanguageCode = "en"
@@ -210,7 +215,7 @@ class ImportOut(ImportOptionsOut):
         description="Set while it waits for an owner to sign in; it does not go on by itself then."
     )
     problem: ProblemOut | None
-    wish: str | None = Field(description="A requested action that is still pending: pause or cancel.")
+    wish: ControlRequest | None = Field(description="A requested action that is still pending.")
     has_labels: bool = Field(description="Whether the source has labels; otherwise `labels` has no effect.")
     progress: ProgressOut
 
@@ -282,7 +287,9 @@ class SubmissionOut(BaseModel):
 class ChangedOut(BaseModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
-    effect: str = Field(description="done; soon: a worker applies it after the current batch of messages")
+    effect: Literal["done", "soon"] = Field(
+        description="`soon`: a worker applies it after the current batch of messages."
+    )
     message: str
     import_: ImportOut = Field(serialization_alias="import")
 
@@ -337,7 +344,7 @@ def import_out(texts: CatalogTranslator, import_: Import, now: datetime) -> Impo
         not_before=import_.not_before,
         owner_wait=None if owner is None else OwnerWaitOut(until=owner.until, next_reminder=owner.reminder),
         problem=None if problem is None else ProblemOut.model_validate(problem_json(texts, problem)),
-        wish=import_.requested.value if import_.requested else None,
+        wish=import_.requested,
         has_labels=import_.has_labels,
         **import_.options.as_json(),
         progress=ProgressOut(

@@ -20,7 +20,7 @@ from importer.service.imports.undo_import import UndoRefused
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.destinations import undo_login
 from importer.web.api.problem_details import ProblemAnswer, mailbox_refused
-from importer.web.api.schemas import ReportOut, UndoIn
+from importer.web.api.schemas import ReportOut, UndoIn, UndoingOut
 from providers.errors import MailError, Side
 from providers.text import Text
 
@@ -34,7 +34,8 @@ router: Final = APIRouter(tags=["do"])
     "/imports/{import_id}/undo",
     responses={
         202: {
-            "description": "Under way; Location is the URL of the report, which exists once it is complete."
+            "model": UndoingOut,
+            "description": "Under way; Location is the URL of the report, which exists once it is complete.",
         }
     },
 )
@@ -56,7 +57,8 @@ def undo_import(caller: Writer, import_id: str, body: UndoIn) -> ReportOut:
         if tried:
             job.add_done_callback(partial(_refund_login, caller, import_.destination))
         location = f"/api/v1/imports/{import_.id}/undo"
-        accepted: Any = JSONResponse({"id": import_.id, "state": "under way"}, 202, {"Location": location})
+        under_way = UndoingOut(id=import_.id, state="under way").model_dump()
+        accepted: Any = JSONResponse(under_way, 202, {"Location": location})
         return cast("ReportOut", accepted)
     except UndoRefused as refused:
         raise ProblemAnswer("not_possible", refused.text, side=Side.DESTINATION) from None
