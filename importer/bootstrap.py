@@ -23,7 +23,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from importer.adapters.certificates import server_certificate_end
+from importer.adapters.certificate_end import server_certificate_end
 from importer.adapters.digest_file import DigestFiles
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.fernet_vault import FernetVault, load_keys

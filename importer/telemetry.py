@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from types import MappingProxyType
@@ -51,29 +51,30 @@ def configure(
     format: Literal["console", "json"] = "console",
     level: str = "info",
     stream: TextIO | None = None,
-    observer: Processor | None = None,
+    observers: Sequence[Processor] = (),
     fields: Mapping[str, str] = _NO_FIELDS,
 ) -> None:
     """Sends all log output of this process to `stream` (stderr by default) and nowhere else.
 
     `level` is debug, info, warning or error. Libraries that could log secrets stay at warning or above.
-    `observer` sees every event of Mailhaul from level info on, whatever `level` is, before it is masked.
+    `observers` see every event of Mailhaul from level info on, whatever `level` is, before it is masked.
     Lines of format json have `fields`, which tell the processes of an installation apart. Lines of both have
     the fields that structlog's context variables hold. It may be called again; the last call wins.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
+    context = structlog.contextvars.merge_contextvars
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         partial(_with_fields, dict(fields) if format == "json" else {}),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,  # plain tracebacks: no local variables
     ]
-    seen = threshold if observer is None else min(threshold, logging.INFO)
+    seen = min(threshold, logging.INFO) if observers else threshold
     structlog.configure(
         processors=[
-            *([] if observer is None else [observer]),
+            context,
+            *observers,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -84,7 +85,7 @@ def configure(
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[context, *shared, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 mask,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -27,6 +30,8 @@ from importer.i18n.translations import texts
 from importer.settings import Settings
 
 if TYPE_CHECKING:
+    from structlog.typing import Processor
+
     from importer.metrics import ProcessMetrics
 
 RESTART_DELAY_S: Final = 2.0
@@ -228,16 +233,35 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 def _log_and_metrics(settings: Settings, **fields: str) -> ProcessMetrics | None:
     """Configure the log, whose lines have host, version and `fields`, and count its events if metrics are
-    served."""
+    served; traces, if there is an endpoint."""
     fields |= {"host": socket.gethostname(), "version": version("mailhaul")}
-    if not settings.metrics_listen:
-        telemetry.configure(settings.log_format, settings.log_level, fields=fields)
-        return None
-    from importer.metrics import ProcessMetrics
+    metrics = None
+    observers = _traces(settings, fields)
+    if settings.metrics_listen:
+        from importer.metrics import ProcessMetrics
 
-    metrics = ProcessMetrics(*_host_and_port(settings.metrics_listen))
-    telemetry.configure(settings.log_format, settings.log_level, observer=metrics.observer, fields=fields)
+        metrics = ProcessMetrics(*_host_and_port(settings.metrics_listen))
+        observers.append(metrics.observer)
+    telemetry.configure(settings.log_format, settings.log_level, observers=observers, fields=fields)
     return metrics
+
+
+def _traces(settings: Settings, fields: Mapping[str, str]) -> list[Processor]:
+    """What exports the events of imports as traces, if an endpoint is set."""
+    if not settings.otlp_endpoint and not any(map(os.environ.get, _OTLP_VARIABLES)):
+        return []
+    try:
+        from importer.tracing import traces_to
+    except ModuleNotFoundError as error:
+        raise Usage(
+            f"Traces need the extra `otlp` ({error.name} is missing): pip install 'mailhaul[otlp]'."
+        ) from None
+    traces = traces_to(settings.otlp_endpoint, fields, partial(telemetry.mask, None, ""))
+    atexit.register(traces.flush)
+    return [traces]
+
+
+_OTLP_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 class _Child:

@@ -27,8 +27,8 @@ from prometheus_client import (
 )
 from structlog.typing import EventDict
 
-from importer.metrics.certificates import CertificateMetrics
-from importer.metrics.stored import StoreMetrics
+from importer.metrics.certificate_metrics import CertificateMetrics
+from importer.metrics.store_metrics import StoreMetrics
 from importer.ports.monitoring import Observed
 from importer.ports.process import InstallationFault
 

@@ -22,7 +22,7 @@ def _optional_listen(value: str, seen: Seen) -> str:
     return _listen(value, seen) if value else ""
 
 
-def _webhook(value: str, _seen: Seen) -> str:
+def _web_address(value: str, _seen: Seen) -> str:
     parts = urlsplit(value)
     if value and (parts.scheme not in ("https", "http") or not parts.hostname or parts.username):
         raise ValueError
@@ -118,12 +118,20 @@ class FrontEndSettings(OpenIdSettings):
         _optional_listen,
         shown="none",
     )
+    otlp_endpoint: str = setting(
+        "",
+        "URL of an OpenTelemetry receiver (OTLP over HTTP) for traces of imports; needs the extra `otlp`.",
+        "a URL such as http://127.0.0.1:4318",
+        text,
+        _web_address,
+        shown="that of OTEL_EXPORTER_OTLP_ENDPOINT, if set",
+    )
     webhook_url: str = setting(
         "",
         "URL that is called when any import ends or needs attention; API tokens have their own.",
         "a URL such as https://panel.example.org/mailhaul",
         text,
-        _webhook,
+        _web_address,
         shown="none",
     )
     webhook_secret: Secret | None = setting(

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from importer import bootstrap
 from importer.doctor import Health, examine
 from importer.doctor.certificate_checks import SOON
-from importer.metrics.certificates import CertificateMetrics
+from importer.metrics.certificate_metrics import CertificateMetrics
 from importer.ports.certificates import Certificate, CertifiedServer
 from importer.settings import Settings
 from tests.rehearsal.certificates import CertificateAuthority

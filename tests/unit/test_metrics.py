@@ -25,9 +25,9 @@ from importer.domain.planning.host_allowance import (
     host_budget,
 )
 from importer.metrics import ProcessMetrics
-from importer.metrics.certificates import CertificateMetrics
-from importer.metrics.hosts import MOST_HOSTS
-from importer.metrics.stored import StoreMetrics
+from importer.metrics.certificate_metrics import CertificateMetrics
+from importer.metrics.host_metrics import MOST_HOSTS
+from importer.metrics.store_metrics import StoreMetrics
 from importer.ports.monitoring import Observed, QueueDepth
 from importer.ports.notices import MailState, Notice
 from importer.ports.process import DatabaseUnavailable, InstallationFault
@@ -68,7 +68,7 @@ def text_of(metrics: ProcessMetrics) -> str:
 
 def log_a_leg(metrics: ProcessMetrics, level: str = "info") -> StringIO:
     shown = StringIO()
-    telemetry.configure(level=level, stream=shown, observer=metrics.observer)
+    telemetry.configure(level=level, stream=shown, observers=[metrics.observer])
     try:
         telemetry.get_logger().info(
             "leg.finished",
@@ -148,7 +148,7 @@ def test_a_thousand_hosts_are_no_thousand_series(metrics: ProcessMetrics) -> Non
 
 
 def test_ends_and_lost_leases_are_counted(metrics: ProcessMetrics) -> None:
-    telemetry.configure(stream=StringIO(), observer=metrics.observer)
+    telemetry.configure(stream=StringIO(), observers=[metrics.observer])
     try:
         telemetry.get_logger().info("import.ended", refused={"too_large": 2, "other": 1})
         telemetry.get_logger().warning("leg.lost_lease", import_id="one")

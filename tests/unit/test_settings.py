@@ -133,6 +133,7 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
             "https://Panel.example/, https://mail.panel.example:8443",
             ("https://panel.example", "https://mail.panel.example:8443"),
         ),
+        "OTLP_ENDPOINT": ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
         "WEBHOOK_URL": ("https://panel.example/hook", "https://panel.example/hook"),
         "WEBHOOK_SECRET": ("0123456789abcdef", Secret("0123456789abcdef")),
         "LOG_FORMAT": ("JSON", "json"),

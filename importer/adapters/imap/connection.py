@@ -19,7 +19,7 @@ from pathlib import Path
 
 import tenacity
 
-from importer.adapters.certificates import certificate_end
+from importer.adapters.certificate_end import certificate_end
 from importer.adapters.imap import connect_errors, deflate, response_errors
 from importer.adapters.imap.commands import line_safe
 from importer.adapters.imap.connect_watchdog import ConnectWatchdog

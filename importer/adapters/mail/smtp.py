@@ -23,7 +23,7 @@ from typing import Final
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from importer.adapters.certificates import certificate_end
+from importer.adapters.certificate_end import certificate_end
 from importer.adapters.mail.addresses import mailbox, sender_mailbox
 from importer.adapters.mail.mime_message import Envelope, wire_message
 from importer.adapters.mail.smtp_url import MailServer, Protection

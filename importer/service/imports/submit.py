@@ -81,6 +81,7 @@ def submit(
     A row is started if its route is new, if its last import did not end complete, or if a password or an
     option that starts again has changed since; with `again` also if nothing has changed (to fetch new mail).
     """
+    began_s = deps.clock.elapsed_s()
     submission = _submitted(deps, actor, rows, options, name, again=again)
     outcomes = Counter(placed.outcome for placed in submission.rows)
     log.info(
@@ -88,7 +89,9 @@ def submit(
         owner=logged_owner(deps, actor.owner),
         batch_id=submission.batch.id if submission.batch is not None else None,
         started=outcomes[RowOutcome.STARTED],
+        import_ids=[import_.id for import_ in submission.started],
         done=outcomes[RowOutcome.DONE],
+        seconds=round(deps.clock.elapsed_s() - began_s, 3),
         under_way=outcomes[RowOutcome.UNDER_WAY] + outcomes[RowOutcome.PASSWORD_UPDATED],
     )
     return submission

@@ -111,6 +111,7 @@ def undo(
     totals = report.totals
     log.info(
         "undo.finished",
+        seconds=round(deps.clock.elapsed_s() - asked_at_s, 3),
         import_id=import_.id,
         added=totals.added,
         removed=totals.removed,

@@ -43,12 +43,13 @@ def _send(deps: Deps, mailer: Mailer, notice: Notice) -> bool:
             notice.key, MailState.SENT, error="not sent: the sign-in is no longer needed"
         )
         return False
+    began_s = deps.clock.elapsed_s()
     outcome, text = mailer.send(filled)
-    _settle(deps, notice, outcome, text)
+    _settle(deps, notice, outcome, text, deps.clock.elapsed_s() - began_s)
     return outcome is MailOutcome.SENT
 
 
-def _settle(deps: Deps, notice: Notice, outcome: MailOutcome, text: str) -> None:
+def _settle(deps: Deps, notice: Notice, outcome: MailOutcome, text: str, took_s: float = 0.0) -> None:
     attempts = notice.attempts + 1
     match outcome:
         case MailOutcome.SENT:
@@ -65,4 +66,17 @@ def _settle(deps: Deps, notice: Notice, outcome: MailOutcome, text: str) -> None
             deps.store.settle_notice(notice.key, MailState.PENDING, error=text, not_before=later)
         case _:
             assert_never(outcome)
-    log.info("mail.handled", key=notice.key, outcome=outcome.value, attempts=attempts)
+    log.info(
+        "mail.handled",
+        key=notice.key,
+        import_id=_import_of(notice),
+        outcome=outcome.value,
+        attempts=attempts,
+        seconds=round(took_s, 3),
+    )
+
+
+def _import_of(notice: Notice) -> str | None:
+    """The id of the import that a mail is about; None for a summary."""
+    kind, _, rest = notice.key.partition(":")
+    return rest.partition(":")[0] if kind in ("import", "consent") else None

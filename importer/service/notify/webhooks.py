@@ -7,6 +7,7 @@ the meantime, it is made again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
@@ -66,7 +67,7 @@ def send_due_calls(deps: Deps) -> int:
 
 def _send(deps: Deps, call: WebhookCall) -> bool:
     assert deps.webhook_sender is not None  # noqa: S101 - checked by `send_due_calls`
-    attempts = call.attempts + 1
+    attempts, began_s = call.attempts + 1, deps.clock.elapsed_s()
     try:
         webhook = _webhook(deps, call.hook)
     except VaultError as error:
@@ -90,7 +91,15 @@ def _send(deps: Deps, call: WebhookCall) -> bool:
         state = CallState.PENDING
         later = deps.clock.now() + timedelta(seconds=WEBHOOK_RETRY_WAITS_S[attempts - 1])
     deps.store.settle_call(call.key, state, error=error_text, not_before=later)
-    log.info("call.made", event_id=call.event_id, hook=call.hook, state=state.value, attempts=attempts)
+    log.info(
+        "call.made",
+        event_id=call.event_id,
+        import_id=json.loads(call.body).get("import", {}).get("id"),
+        hook=call.hook,
+        state=state.value,
+        attempts=attempts,
+        seconds=round(deps.clock.elapsed_s() - began_s, 3),
+    )
     return state is CallState.DONE
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from importer.metrics.families import age_s, gauge
-from importer.metrics.hosts import host_metrics
+from importer.metrics.host_metrics import host_metrics
 from importer.ports.notices import MailState
 from importer.ports.process import InstallationFault
 from importer.ports.store import Store

@@ -13,7 +13,7 @@ from importer.ports.certificates import Certificate
 LOOK_INTERVAL_S: Final = 3600.0
 """Each look connects to the servers; certificates change every few weeks."""
 
-RETRY_INTERVAL_S: Final = 300.0
+NEXT_LOOK_S: Final = 300.0
 """After a look that one of the servers did not answer."""
 
 
@@ -54,4 +54,4 @@ class CertificateMetrics:
     def _watch(self) -> None:
         pause = Event()
         while True:
-            pause.wait(LOOK_INTERVAL_S if self.look() else RETRY_INTERVAL_S)
+            pause.wait(LOOK_INTERVAL_S if self.look() else NEXT_LOOK_S)
