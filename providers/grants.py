@@ -29,6 +29,10 @@ class OAuthGrant:
     tenant: str = ""
 
 
+PASSWORD_LINK: Final = "password-link"  # noqa: S105
+"""In place of a provider, in a grant that is awaited: its owner enters the password over a link."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrganisationGrant:
     """An organisation's consent for all its mailboxes; its key is in the settings, not in the grant."""

@@ -275,6 +275,11 @@ ROWS: Final = (
         advice="The link is valid until %(until)s; after that this import ends. The owner of the other mailbox has to sign in too.",
     ),
     TextRow(
+        "consent_needed.password",
+        sentence="The owner of %(mailbox)s has to enter its password once, using the link created for this import.",
+        advice="The link is valid until %(until)s; after that this import ends.",
+    ),
+    TextRow(
         "consent_expired",
         sentence="The owner of the old mailbox did not sign in in time.",
         sentence_at_destination="The owner of the new mailbox did not sign in in time.",
@@ -287,6 +292,10 @@ ROWS: Final = (
     TextRow(
         "consent_expired.link",
         sentence="There was no sign-in with %(provider)s for %(mailbox)s before the link expired on %(until)s.",
+    ),
+    TextRow(
+        "consent_expired.password",
+        sentence="The password of %(mailbox)s was not entered before the link expired on %(until)s.",
     ),
     TextRow(
         "passwords_missing",

@@ -53,7 +53,10 @@ UNAUDITED: Final = frozenset(
     {
         ("POST", "/language"),  # a choice of the browser
         ("POST", "/sign-in/openid"),  # forwards to the issuer; the callback is recorded
-        ("POST", "/consent/{token}"),  # forwards to the provider; the callback is recorded
+        (
+            "POST",
+            "/consent/{token}",
+        ),  # forwards to the provider; the callback is recorded, and a password
         ("POST", "/new"),  # the draft of a submission, which is recorded when it starts
         ("POST", "/new/remove"),
         ("POST", "/new/consent"),

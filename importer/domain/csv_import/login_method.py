@@ -8,6 +8,7 @@ from typing import Self
 
 from importer.domain.csv_import.csv_cells import Refused, Server, password
 from providers.endpoint import Secret
+from providers.grants import PASSWORD_LINK
 from providers.provider import PasswordKind, Provider
 
 SignInMethod = Callable[[str, str], bool]
@@ -17,7 +18,8 @@ sign in with (`Provider.sign_in`) and the mail address."""
 
 @dataclass(frozen=True, slots=True)
 class LoginMethod:
-    """How a row logs in to a mailbox: with the password in its cell, or by the owner's sign-in at `sign_in`.
+    """How a row logs in to a mailbox: with the password in its cell, or by the owner's sign-in at `sign_in`
+    (PASSWORD_LINK: the owner enters the password over a link).
 
     `closed`: the id of the provider if it permits no login, else "". `useless`: the cell has a password, but
     the host accepts none. `blank`: the password cell is blank.
@@ -29,16 +31,27 @@ class LoginMethod:
     blank: bool = False
 
     @classmethod
-    def into(cls, mail_address: str, host: Provider | None, cell: str, can_sign_in: SignInMethod) -> Self:
+    def into(
+        cls,
+        mail_address: str,
+        host: Provider | None,
+        cell: str,
+        can_sign_in: SignInMethod,
+        *,
+        by_link: bool = False,
+    ) -> Self:
         """The login method for the mailbox `mail_address` at `host` (None if it is unknown). `cell` is the
-        password cell."""
+        password cell. With `by_link`, an owner who cannot sign in enters the password over a link."""
         blank = not cell.strip()
+        by_link = by_link and blank
         if host is None:
-            return cls(blank=blank)
+            return cls(PASSWORD_LINK if by_link else "", blank=blank)
         if host.sign_in is not None and can_sign_in(host.sign_in, mail_address):
             useless = not blank and host.password is PasswordKind.NONE
             return cls(host.sign_in if blank else "", useless=useless, blank=blank)
-        closed = host.unavailable if blank else host.passwords_unavailable
+        closed = host.passwords_unavailable if by_link or not blank else host.unavailable
+        if by_link and not closed:
+            return cls(PASSWORD_LINK, blank=True)
         return cls(closed=host.id if closed else "", blank=blank)
 
     @property
@@ -56,5 +69,6 @@ class LoginMethod:
         `mail_address`."""
         if self.closed:
             raise Refused("provider_unavailable", provider=self.closed)
-        if self.sign_in and server.login is not None and server.login.lower() != mail_address.lower():
+        signs_in = self.sign_in and self.sign_in != PASSWORD_LINK
+        if signs_in and server.login is not None and server.login.lower() != mail_address.lower():
             raise Refused("login_elsewhere")

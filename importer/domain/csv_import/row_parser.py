@@ -34,6 +34,7 @@ from importer.domain.import_options import OPTIONS
 from importer.domain.model import Account
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight
 from providers.endpoint import Endpoint, Secret
+from providers.errors import Side
 from providers.text import Text
 
 T = TypeVar("T")
@@ -78,13 +79,15 @@ def parse_cells(
     public_only: bool = False,
     sign_in: SignInMethod = lambda _provider, _mailbox: False,
     right: BatchRight = NO_RIGHT,
+    by_link: bool = False,
 ) -> Parsed:
     """As `parse`, for rows given as cells by column; missing cells are empty. Rows are numbered from 1, and
-    at most BATCH_ROWS are accepted. Raises only what `catalog` raises."""
+    at most BATCH_ROWS are accepted. With `by_link`, owners enter missing source passwords over links. Raises
+    only what `catalog` raises."""
     empty = dict.fromkeys((*USUAL_COLUMNS, *OPTIONAL_COLUMNS), "")
     records = tuple(Record(number, {**empty, **cells}) for number, cells in enumerate(rows, start=1))
     sheet = Sheet(columns=tuple(empty), records=records)
-    rules = _Rules(catalog, destination, allow_plaintext, public_only, sign_in, right)
+    rules = _Rules(catalog, destination, allow_plaintext, public_only, sign_in, right, by_link)
     return _parsed(sheet, rules, BATCH_ROWS)
 
 
@@ -101,6 +104,7 @@ class _Rules:
     public_only: bool
     sign_in: SignInMethod
     right: BatchRight
+    by_link: bool = False
 
 
 def _parsed(sheet: Sheet, rules: _Rules, max_rows: int | None) -> Parsed:
@@ -276,7 +280,8 @@ class _RowReader:
         catalog = self._rules.catalog
         host = catalog.for_address(mail_address) if endpoint is None else catalog.for_host(endpoint.host)
         cell = self._cells.get(password_column, "")
-        return LoginMethod.into(mail_address, host, cell, self._rules.sign_in)
+        by_link = self._rules.by_link and password_column.startswith(Side.SOURCE)
+        return LoginMethod.into(mail_address, host, cell, self._rules.sign_in, by_link=by_link)
 
 
 def _source_account(mail_address: str, server_: Server, method: LoginMethod, rules: _Rules) -> Account:

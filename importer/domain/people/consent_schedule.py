@@ -14,6 +14,7 @@ REMIND_AFTER: Final = (timedelta(days=2), timedelta(days=5))
 
 CONSENT_NEEDED: Final = "consent_needed"
 CONSENT_EXPIRED: Final = "consent_expired"
+_BY_LINK: Final = f"{CONSENT_NEEDED}.password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ def owner_wait(import_: Import) -> OwnerWait | None:
     if not isinstance(until, datetime):  # stored by 0.1.0, in English
         return None
     return OwnerWait(until, reminder if isinstance(reminder, datetime) else None)
+
+
+def asks_for_password(import_: Import) -> bool:
+    """Whether it waits for its owner to enter a password; no mail goes out then."""
+    return import_.problem is not None and import_.problem.text.code == _BY_LINK
 
 
 def mails_due(asked_at: datetime, now: datetime) -> int:
@@ -59,10 +65,14 @@ def needed(
     side: Side,
     *,
     both: bool = False,
+    by_password: bool = False,
     reminder: datetime | None = None,
 ) -> Problem:
     """The problem while the import waits. `provider` is a display name; with `both`, the owner of the other
-    mailbox has to sign in as well. `reminder`: when the next mail goes out."""
+    mailbox has to sign in as well; with `by_password`, this one enters a password. `reminder`: when the next
+    mail goes out."""
+    if by_password:
+        return Problem(Text(_BY_LINK, mailbox=mailbox, until=expires_at), side)
     code = "consent_needed.link.both" if both else "consent_needed.link"
     text = Text(code, mailbox=mailbox, provider=provider, until=expires_at)
     if reminder is not None:
@@ -70,7 +80,11 @@ def needed(
     return Problem(text, side)
 
 
-def expired(mailbox: str, provider: str, expires_at: datetime, side: Side) -> Problem:
+def expired(
+    mailbox: str, provider: str, expires_at: datetime, side: Side, *, by_password: bool = False
+) -> Problem:
     """The problem of an import that ended without a sign-in. `provider` is a display name."""
+    if by_password:
+        return Problem(Text("consent_expired.password", mailbox=mailbox, until=expires_at), side)
     text = Text("consent_expired.link", mailbox=mailbox, provider=provider, until=expires_at)
     return Problem(text, side)

@@ -6,6 +6,9 @@ first worker of the import creates the links, under the import's lease. A link i
 until its owner has signed in or it expires. A consent serves one import: its page shows the owner where the
 mail comes from and where it goes.
 
+Where a host's panel asks for it, the owner of a source enters its password over the link (PASSWORD_LINK). No
+mail goes out then: the panel hands the link on.
+
 Invariants:
 - Tokens and states are stored as hashes only, and pending mails contain neither. A link can be shown again
   with the vault's key.
@@ -31,14 +34,16 @@ from importer.ports.consents import ConsentRequest
 from importer.ports.leases import Lease
 from importer.ports.notices import Invitation, Notice
 from importer.ports.vault import VaultError
+from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.sealed_grants import is_shared, open_grants, seal_grant
+from importer.service.access.web_sessions import try_login
 from importer.service.deps import Deps
 from importer.service.import_batch import batch_of_import
 from importer.service.imports.finish import compose_notices, finish, report_of
 from importer.service.notify.webhooks import webhook_calls
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, Side
-from providers.grants import OAuthGrant
+from providers.grants import PASSWORD_LINK, OAuthGrant, PasswordGrant
 from providers.mailbox_access import Question, not_set_up
 from providers.sign_in_providers import name_of
 
@@ -59,8 +64,13 @@ class ConsentPrompt:
 
     import_: Import
     side: Side  # of the owner's mailbox
-    provider: str  # of `Provider.sign_in`
+    provider: str  # of `Provider.sign_in`, or PASSWORD_LINK
     expires_at: datetime
+
+    @property
+    def by_password(self) -> bool:
+        """Whether the owner enters the password, and does not sign in at a provider."""
+        return self.provider == PASSWORD_LINK
 
     @property
     def provider_name(self) -> str:
@@ -94,12 +104,34 @@ def begin(deps: Deps, token: str) -> Question:
     Raises LinkGone, and LoginRejected if sign-in at the provider is no longer set up.
     """
     prompt = find_prompt(deps, token)
+    if prompt.by_password:
+        raise LinkGone
     question = deps.access.begin_sign_in(prompt.provider, prompt.mailbox)
     facts = Secret(json.dumps({"verifier": question.verifier.reveal(), "nonce": question.nonce}))
     sealed = deps.vault.seal(facts, _question_context(prompt.import_.id, prompt.side))
     if not deps.store.begin_consent(prompt.import_.id, prompt.side, _hash(question.state), sealed):
         raise LinkGone
     return question
+
+
+def give_password(deps: Deps, token: str, password: Secret, origin: LoginOrigin) -> Import:
+    """Log in to the mailbox, store the password for this import alone, and ring; the link is used up then.
+
+    Raises LinkGone; RateLimited and any MailError of scope session or account, and the link stays valid.
+    """
+    prompt = find_prompt(deps, token)
+    if not prompt.by_password:
+        raise LinkGone
+    import_id, side = prompt.import_.id, prompt.side
+    try_login(deps, prompt.import_.account(side), password, side, origin)
+    attempt = _hash(secrets.token_urlsafe(32))
+    sealed = seal_grant(deps, import_id, side, PasswordGrant(password))
+    if not deps.store.begin_consent(import_id, side, attempt, b"") or not deps.store.give_consent(
+        import_id, side, attempt, sealed
+    ):
+        raise LinkGone
+    deps.queue.ring(import_id)
+    return deps.store.import_(import_id) or prompt.import_
 
 
 def complete(deps: Deps, state: str, answer: Mapping[str, str]) -> Import:
@@ -189,16 +221,23 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
     if not pending:  # the owners have already signed in
         return _continue(deps, import_, lease)
     for owner in pending:
-        if not deps.access.can_sign_in(owner.provider):
+        if not owner.by_password and not deps.access.can_sign_in(owner.provider):
             problem = Problem(not_set_up(GrantExpired.code, owner.provider), owner.side)
             return finish(deps, import_, State.STOPPED, lease, problem)
         if now >= owner.consent.expires_at:
-            expired = schedule.expired(owner.mailbox, owner.name, owner.consent.expires_at, owner.side)
+            expired = schedule.expired(
+                owner.mailbox,
+                owner.name,
+                owner.consent.expires_at,
+                owner.side,
+                by_password=owner.by_password,
+            )
             return finish(deps, import_, State.STOPPED, lease, expired)
     both = len(pending) > 1
-    mails = mails_owners(deps, batch_of_import(deps, import_))
+    invited = [owner for owner in pending if not owner.by_password]
+    mails = bool(invited) and mails_owners(deps, batch_of_import(deps, import_))
     if mails:
-        for owner in pending:
+        for owner in invited:
             mail = schedule.mails_due(owner.consent.asked_at, now)
             post_invitation(deps, import_, owner.consent, owner.name, mail=mail, both=both)
         deps.queue.ring_mail()
@@ -213,6 +252,7 @@ def process_pending_consents(deps: Deps, import_: Import, lease: Lease) -> Impor
         ends,
         first.side,
         both=both,
+        by_password=first.by_password,
         reminder=until if mails and until < ends else None,
     )
     after = import_state.queued_behind(import_, problem, now, until)
@@ -255,6 +295,10 @@ class _PendingConsent:
     provider: str
     mailbox: str
     consent: ConsentRequest
+
+    @property
+    def by_password(self) -> bool:
+        return self.provider == PASSWORD_LINK
 
     @property
     def name(self) -> str:

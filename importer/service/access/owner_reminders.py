@@ -25,6 +25,7 @@ from importer.service.access.owner_consent import (
 from importer.service.access.rate_limits import CONSENT_REQUESTS_PER_PERSON, consume
 from importer.service.deps import Deps
 from providers.errors import Side
+from providers.grants import PASSWORD_LINK
 from providers.sign_in_providers import name_of
 
 REMINDERS: Final = RateLimit(1, 60 * 60)
@@ -72,7 +73,7 @@ def awaited_owners(
 def _awaited(
     deps: Deps, import_: Import, batch: Batch, consent: ConsentRequest, mails: list[Notice]
 ) -> AwaitedOwner:
-    now, by_mail = deps.clock.now(), mails_owners(deps, batch)
+    now, by_mail = deps.clock.now(), mails_owners(deps, batch) and not schedule.asks_for_password(import_)
     next_reminder = schedule.next_reminder(consent.asked_at, now, consent.expires_at)
     return AwaitedOwner(
         consent.side,
@@ -89,7 +90,8 @@ def _awaited(
 def remind(deps: Deps, batch: Batch, import_: Import, side: Side, person: PersonId) -> None:
     """Send the owner of that mailbox one more invitation, now. Raises NotReminded and RateLimited."""
     requests = open_requests(deps, [import_]).get(import_.id, {})
-    if side not in requests or not mails_owners(deps, batch):
+    asked_at = pending_providers(deps, import_.id).get(side, PASSWORD_LINK)
+    if side not in requests or asked_at == PASSWORD_LINK or not mails_owners(deps, batch):
         raise NotReminded
     consent = requests[side]
     mails = _mails_to(deps.store.notices(f"consent:{import_.id}:"), import_.id, side)
@@ -101,7 +103,7 @@ def remind(deps: Deps, batch: Batch, import_: Import, side: Side, person: Person
         f"asked:person:{person}": CONSENT_REQUESTS_PER_PERSON,
     }
     consume(deps, limits)
-    provider = name_of(pending_providers(deps, import_.id)[side])
+    provider = name_of(asked_at)
     mail = schedule.mails_due(consent.asked_at, now)
     post_invitation(deps, import_, consent, provider, mail=mail, both=len(requests) > 1, asked=asked + 1)
     deps.queue.ring_mail()

@@ -117,6 +117,12 @@ class Order(OrderOptions):
 class ImportIn(RowIn, Order):
     """One row and its options."""
 
+    source_password_by_link: bool = Field(
+        False,
+        description="Without `source_password`: the owner of the source enters it over the link that"
+        " `GET /imports/{import_id}/consent` has. No mail goes out; hand the link on.",
+    )
+
 
 class FileIn(Order):
     """The query parameters of a file."""

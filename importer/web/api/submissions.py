@@ -77,7 +77,8 @@ async def start_file(
 @router.post("/imports", responses=_STARTED)
 def start_import(caller: Writer, body: ImportIn, response: Response) -> SubmissionOut:
     """Start one import, as a batch of one."""
-    return _start(caller, _parsed_rows(caller, [body.cells()]), body, "", response)
+    parsed = _parsed_rows(caller, [body.cells()], by_link=body.source_password_by_link)
+    return _start(caller, parsed, body, "", response)
 
 
 def valid_rows(caller: ApiCaller, parsed: Parsed) -> tuple[Row, ...]:
@@ -100,8 +101,8 @@ def row_without_consent(caller: ApiCaller, cells: dict[str, str]) -> Row:
     return row
 
 
-def _parsed_rows(caller: ApiCaller, rows: Sequence[dict[str, str]]) -> Parsed:
-    return parse_cells(rows, **_parser_options(caller))
+def _parsed_rows(caller: ApiCaller, rows: Sequence[dict[str, str]], *, by_link: bool = False) -> Parsed:
+    return parse_cells(rows, by_link=by_link, **_parser_options(caller))
 
 
 def _parser_options(caller: ApiCaller) -> dict[str, Any]:

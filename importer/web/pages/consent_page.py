@@ -1,4 +1,5 @@
-"""Consent of mailbox owners: the page behind a consent link, the redirect to the provider, and its answer.
+"""Consent of mailbox owners: the page behind a consent link, the redirect to the provider and its answer, or
+the form for the password where the link asks for that.
 
 The `state` of a request is kept for ten minutes in the browser that started it. An answer in another browser
 is rejected (RFC 6749 section 10.12), and so is one at the redirect address of another provider (RFC 9700
@@ -14,16 +15,35 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from importer.domain.audit_event import AuditAction
-from importer.service.access.owner_consent import LinkGone, begin, complete, find_prompt, pending_sides
+from importer.domain.csv_import.csv_cells import Refused, password
+from importer.domain.model import Account
+from importer.i18n.row_problem_texts import refused_text
+from importer.service.access.client_networks import client_network
+from importer.service.access.login_attempts import LoginOrigin
+from importer.service.access.owner_consent import (
+    ConsentPrompt,
+    LinkGone,
+    begin,
+    complete,
+    find_prompt,
+    give_password,
+    pending_sides,
+)
+from importer.service.access.rate_limits import RateLimited
 from importer.service.access.session_sign_ins import SignInState
+from importer.web.audit_middleware import note_login
 from importer.web.cookies import set_sign_in_state, sign_in_state
+from importer.web.error_texts import mail_problem
+from importer.web.pages.home import login_problem
 from importer.web.pages.sign_in_result import Retry, failure, result_page
 from importer.web.rendering import page
-from importer.web.request_context import AnyVisitor, Fields, Visitor
+from importer.web.request_context import AnyVisitor, Fields, Visitor, field_text
 from providers.errors import LoginRejected, MailError
+from providers.provider import LoginKind, PasswordKind
 
 STATE_LIFETIME_S: Final = 600
 
@@ -53,13 +73,72 @@ class _Asked:
 @router.get("/consent/{token}")
 def consent_prompt(visitor: AnyVisitor, token: str) -> Response:
     try:
-        return page(visitor, "consent.html", prompt=find_prompt(visitor.site.deps, token), token=token)
+        prompt = find_prompt(visitor.site.deps, token)
     except LinkGone:
         return result_page(visitor, "gone")
+    if prompt.by_password:
+        return _password_page(visitor, prompt, token)
+    return page(visitor, "consent.html", prompt=prompt, token=token)
 
 
 @router.post("/consent/{token}")
-def start_sign_in(visitor: AnyVisitor, _fields: Fields, token: str) -> Response:
+def give_consent(visitor: AnyVisitor, fields: Fields, token: str) -> Response:
+    """Begin the sign-in, or take the password, whichever the link asks for."""
+    try:
+        prompt = find_prompt(visitor.site.deps, token)
+    except LinkGone:
+        return result_page(visitor, "gone")
+    return (
+        _take_password(visitor, fields, prompt, token)
+        if prompt.by_password
+        else _start_sign_in(visitor, token)
+    )
+
+
+def _take_password(visitor: Visitor, fields: FormData, prompt: ConsentPrompt, token: str) -> Response:
+    account = prompt.import_.account(prompt.side)
+    visitor.audit.action = AuditAction.MAILBOX_OPEN
+    try:
+        secret = password(field_text(fields, "password"))
+    except Refused as refused:
+        return _password_page(visitor, prompt, token, refused_text(visitor.texts, refused))
+    origin = LoginOrigin(visitor.client)
+    try:
+        with visitor.site.shares.waiting.slot(client_network(visitor.client)):
+            import_ = give_password(visitor.site.deps, token, secret, origin)
+    except LinkGone:
+        return result_page(visitor, "gone")
+    except (RateLimited, MailError) as error:
+        note_login(visitor.audit, account, error)
+        return _password_page(visitor, prompt, token, _why_refused(visitor, error, account))
+    note_login(visitor.audit, account, None)
+    kind = "one_of_two" if pending_sides(visitor.site.deps, import_) else "given"
+    return result_page(visitor, kind)
+
+
+def _why_refused(visitor: Visitor, error: RateLimited | MailError, account: Account) -> str:
+    if isinstance(error, LoginRejected):
+        return mail_problem(visitor.texts, error)
+    return login_problem(visitor, error, account.endpoint.host)
+
+
+def _password_page(visitor: Visitor, prompt: ConsentPrompt, token: str, problem: str = "") -> Response:
+    account = prompt.import_.account(prompt.side)
+    catalog = visitor.site.catalog
+    provider = catalog.for_address(account.address) or catalog.for_host(account.endpoint.host)
+    return page(
+        visitor,
+        "consent_password.html",
+        403 if problem else 200,
+        prompt=prompt,
+        token=token,
+        problem=problem,
+        app_password=provider is not None and provider.password is PasswordKind.APP,
+        password_steps=provider.steps_for(LoginKind.PASSWORD) if provider is not None else (),
+    )
+
+
+def _start_sign_in(visitor: Visitor, token: str) -> Response:
     """A page that forwards to the provider. A redirect is impossible: the Content-Security-Policy restricts
     forms, including their redirects, to this host."""
     try:
