@@ -166,4 +166,25 @@ ROWS: Final = (
         "%(problem)s",
         "Check MAILHAUL_DESTINATION_SERVER, and MAILHAUL_CA_FILE for a private certificate authority.",
     ),
+    TextRow("doctor.certificates_none", "No server with a certificate is configured."),
+    TextRow(
+        "doctor.certificates_last",
+        (
+            "The certificates are valid for %(num)s more day.",
+            "The certificates are valid for %(num)s more days.",
+        ),
+    ),
+    TextRow(
+        "doctor.certificate_ends",
+        (
+            "The certificate of %(server)s expires in %(num)s day.",
+            "The certificate of %(server)s expires in %(num)s days.",
+        ),
+        "Renew it and reload the server. If it renews itself, look why that failed.",
+    ),
+    TextRow(
+        "doctor.certificate_unknown",
+        "The certificate of %(server)s cannot be checked: %(reason)s.",
+        "Check MAILHAUL_PUBLIC_URL and the proxy, or whether this machine may connect to it.",
+    ),
 )

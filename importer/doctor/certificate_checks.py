@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -11,6 +11,7 @@ from importer.doctor.finding import Finding, Health
 from importer.doctor.own_store import CLOCK
 from importer.ports.certificates import CertifiedServer
 from importer.settings import Settings
+from providers.text import Text
 
 SOON: Final = timedelta(days=21)
 """Automatic renewals happen a month before the end: one that has not, is broken."""
@@ -24,14 +25,16 @@ def check_certificates(settings: Settings) -> Iterator[Finding]:
     soon = [(address, left) for address, left in seen if left < SOON]
     unknown = [c for c in certificates if c.problem and c.server is CertifiedServer.PAGES]
     for address, left in soon:
-        message = f"The certificate of {address} expires in {left.days} day(s)."
-        fix = "Renew it and reload the server. If it renews itself, look why that failed."
-        yield Finding("certificates", Health.WARNING, message, fix)
+        text = Text("doctor.certificate_ends", number=left.days, server=address)
+        yield Finding("certificates", Health.WARNING, text)
     for certificate in unknown:
-        message = f"The certificate of {certificate.address} cannot be checked: {certificate.problem}."
-        fix = "Check MAILHAUL_PUBLIC_URL and the proxy, or whether this machine may connect to it."
-        yield Finding("certificates", Health.WARNING, message, fix)
+        text = Text("doctor.certificate_unknown", server=certificate.address, reason=certificate.problem)
+        yield Finding("certificates", Health.WARNING, text)
     if not soon and not unknown:
-        first = min((left for _, left in seen), default=None)
-        until = "" if first is None else f"; the first expires in {first.days} days"
-        yield Finding("certificates", Health.OK, f"{len(seen)} certificate(s) checked{until}.")
+        yield Finding("certificates", Health.OK, _lasting([left for _, left in seen]))
+
+
+def _lasting(left: Sequence[timedelta]) -> Text:
+    if not left:
+        return Text("doctor.certificates_none")
+    return Text("doctor.certificates_last", number=min(left).days)
