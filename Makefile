@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test soak drill pythons check lint setup format lock document sbom audit clean
+.PHONY: demo test soak drill pythons check lint setup format lock document release sbom audit clean
 
 demo: $(READY)  ## one batch of three mailboxes, end to end, on this machine
 	$(BIN)/python -m tests.demo
@@ -63,6 +63,9 @@ lock: $(READY)  ## resolve the dependencies anew
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra otlp --constraint requirements-dev.lock pyproject.toml -o requirements-otlp.lock
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra release --constraint requirements-dev.lock pyproject.toml -o requirements-release.lock
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --constraint requirements-dev.lock - -o requirements-build.lock
+
+release: $(READY)  ## wheel and sdist of this commit in dist/, checked and tried, and its tag; CHECK=1: without the tag
+	$(BIN)/python .ci/release.py $(if $(CHECK),--check)
 
 sbom:  ## dist/sbom.cdx.json (CycloneDX) and dist/licences.md: what a release installs
 	PYTHON="$(PYTHON)" sh .ci/supply-chain sbom
