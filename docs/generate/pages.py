@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from docs.generate import commands, configuration, errors, events, import_options, mail_hosts, sign_in
+from docs.generate import commands, configuration, errors, events, import_options, mail_hosts, scale, sign_in
 from importer.i18n.csv_template import csv_template
 from importer.i18n.translations import LANGUAGES, texts
 
@@ -30,6 +30,7 @@ PAGES: Final[dict[Path, Callable[[], str]]] = {
     DOCS / "events.md": events.render,
     DOCS / "options.md": import_options.render,
     DOCS / "providers.md": mail_hosts.render,
+    DOCS / "scale.md": scale.render,
     sign_in.PAGE: sign_in.render,
     **{_template_path(language): partial(_template, language) for language in LANGUAGES},
 }

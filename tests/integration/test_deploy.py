@@ -142,8 +142,11 @@ def test_the_units_of_a_server_run_a_batch(
             assert wait_until(server.healthy, timeout_s=30), server.installation.log()
             findings = server.installation.json("doctor")
             assert {f["part"] for f in findings if f["health"] == "well"} == {
-                "database", "queue", "workers", "key", "disk", "outbox", "destination", "certificates"
+                "database", "queue", "workers", "key", "disk", "outbox", "destination"
             }  # fmt: skip
+            # The pages of this test have a public name that leads nowhere.
+            [unchecked] = [f for f in findings if f["part"] == "certificates"]
+            assert unchecked["health"] == "odd"
             file = server.installation.csv("one.csv", [(old, new)])
             report = server.installation.json("batch", str(file), "--wait")
     assert report["exit_code"] == 0
