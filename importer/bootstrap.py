@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from importer.adapters.certificate_end import server_certificate_end
 from importer.adapters.digest_file import DigestFiles
+from importer.adapters.ed25519_signer import Ed25519Signer
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.fernet_vault import FernetVault, load_keys
 from importer.adapters.imap.connection import probe, tls_context
@@ -55,7 +56,7 @@ from importer.service.legs.lane_shares import LaneShares
 from importer.settings import Settings, SettingsError
 from importer.settings.value_types import DailyLimit
 from providers.catalog import Catalog
-from providers.endpoint import Endpoint
+from providers.endpoint import Endpoint, Secret
 from providers.errors import MailError, Side
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.provider import ProviderLimits as HostLimits
@@ -221,6 +222,7 @@ def _assembled(
         ),
         queue=queue,
         vault=vault,
+        signer=open_signer(settings),
         outgoing_mail=_mails(settings, notice_key),
         clock=clock,
         is_notice=partial(is_notice, notice_key),
@@ -383,13 +385,20 @@ def open_vault(settings: Settings) -> FernetVault:
 
     Raises VaultError and SettingsError.
     """
-    return FernetVault(
-        load_keys(
-            secret_key=settings.secret_key,
-            secret_key_file=settings.secret_key_file,
-            data_dir=settings.data_dir(),
-        )
+    return FernetVault(_secret_keys(settings))
+
+
+def _secret_keys(settings: Settings) -> tuple[Secret, ...]:
+    return load_keys(
+        secret_key=settings.secret_key,
+        secret_key_file=settings.secret_key_file,
+        data_dir=settings.data_dir(),
     )
+
+
+def open_signer(settings: Settings) -> Ed25519Signer:
+    """Signs evidence with the configured keys. Raises VaultError and SettingsError."""
+    return Ed25519Signer(_secret_keys(settings))
 
 
 def migrate_database(settings: Settings) -> None:

@@ -58,6 +58,8 @@ MEANINGS: Final = {
     "queue.reset": "The embedded queue did not start and was reset.",
     "mail.failed": "The mails about that import or batch could not be written, with the traceback. The import ended"
     " all the same.",
+    "evidence.failed": "The evidence of an import could not be sealed, with the traceback. Its mail states no"
+    " SHA-256; `mailhaul evidence` still writes the file.",
     "summary.failed": "The summary of a batch could not be posted, with the traceback. The tick tries again for a"
     " day.",
     "openid.refused": "A sign-in with OpenID Connect failed; `server_text` has the issuer's words, or names the check"

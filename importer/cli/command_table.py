@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "explain": "query_commands.explain",
     "watch": "query_commands.watch",
     "report": "query_commands.report",
+    "evidence": "evidence_command.evidence",
     "pause": "control_commands.pause",
     "resume": "control_commands.resume",
     "retry": "control_commands.retry",

@@ -13,6 +13,7 @@ from importer.compact.digest_set import digest_at
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import Body
+from importer.domain.receipts.folder_listing import FolderListing
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint, FolderRole
 from providers.errors import MailError, Side
 from providers.text import Text
@@ -421,7 +422,8 @@ class Receipt:
     `destination_uids` is empty if the server reports none, and for DUPLICATE and SKIPPED. `digests` is empty
     for SKIPPED. `flags` holds the flags that COPIED messages were appended with, updated by flag
     synchronisation (`messages/flags.py`). `marks` has a byte for each COPIED message
-    (`messages/stored_changes.py`); empty if all are 0.
+    (`messages/stored_changes.py`); empty if all are 0. `facts` has size and date of each message
+    (`compact/message_facts.py`), as far as they are known.
     """
 
     import_id: ImportId
@@ -436,6 +438,7 @@ class Receipt:
     keywords_dropped: int = 0
     flags: str = ""
     marks: bytes = b""
+    facts: bytes = b""
 
     def digest_at(self, index: int) -> bytes:
         return digest_at(self.digests, index)
@@ -457,6 +460,7 @@ class Intent:
     flags: str = ""  # as in Receipt
     slot: int = 0  # of the lane that sends it; a folder has at most one open intent per slot
     marks: bytes = b""  # as in Receipt
+    dates: bytes = b""  # `message_facts.pack_date` of each message
 
     def digest_at(self, index: int) -> bytes:
         return digest_at(self.digests, index)
@@ -515,6 +519,9 @@ class FolderTally:
     these, `unchecked` ones could not be looked up, and `recognised` ones were changed by another program.
     `gone` messages were copied or found there before and are no longer listed: their owner removed or moved
     them, so they stay away.
+
+    `listing` names messages that the receipts do not show; None before the recount, and in imports of 0.2.0
+    and earlier.
     """
 
     source_folder: str
@@ -535,6 +542,7 @@ class FolderTally:
     changes: Mapping[str, int] = field(default_factory=dict)  # ChangeKind -> messages
     gone: int = 0
     unchecked: int = 0
+    listing: FolderListing | None = None
 
     @property
     def skipped_total(self) -> int:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
+from importer.compact.message_facts import pack_date
 from importer.compact.uid_set import UidSet
 from importer.domain.messages.flags import fold_flags
 from importer.domain.messages.message_decision import (
@@ -238,6 +239,7 @@ class InFlightBatch:
             flags=fold_flags([message.flags for message in outgoing]),
             slot=self._slot,
             marks=bytes(marks) if any(marks) else b"",
+            dates=b"".join([pack_date(message.internaldate) for message in outgoing]),
         )
         leg.ledger.note_intent(leg.import_.route, intent, leg.lease)
         self._intent = intent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from importer.compact.message_facts import DATE_BYTES, pack_facts
 from importer.compact.uid_set import Uid
 from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.messages.message_decision import Settle
@@ -18,6 +19,10 @@ def copied_receipt(
     """The receipt of those messages of an append that were stored: `stored` are their indexes, ascending."""
     everything = len(stored) == len(intent.source_uids)
     flags = unfold_flags(intent.flags) if not everything else []
+    sizes = [intent.sizes_bytes[i] for i in stored]
+    dates = intent.dates
+    if dates and not everything:
+        dates = b"".join(dates[DATE_BYTES * i : DATE_BYTES * (i + 1)] for i in stored)
     return Receipt(
         import_id=intent.import_id,
         source=intent.source,
@@ -26,10 +31,11 @@ def copied_receipt(
         destination=intent.destination,
         destination_uids=tuple(destination_uids),
         digests=intent.digests if everything else b"".join(intent.digest_at(i) for i in stored),
-        size_bytes=sum(intent.sizes_bytes[i] for i in stored),
+        size_bytes=sum(sizes),
         keywords_dropped=keywords_dropped,
         flags=fold_flags(flags[i] for i in stored) if flags else intent.flags,
         marks=bytes(intent.marks[i] for i in stored) if intent.marks else b"",
+        facts=pack_facts(sizes, dates),
     )
 
 
@@ -53,4 +59,5 @@ def settled_receipts(
             destination_uids=tuple(uids) if len(uids) == len(members) else (),
             digests=b"" if is_skipped else b"".join(key.digest for key, _ in members),
             reason=reason,
+            facts=pack_facts([key.size_bytes for key, _ in members]),
         )

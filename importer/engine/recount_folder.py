@@ -3,6 +3,7 @@ found, and writes the checkpoint of a folder that is completely copied."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from importer.compact.uid_set import Uid
@@ -58,6 +59,8 @@ def _recounted(folder: FolderCopy, lane: Lane, *, last: bool) -> tuple[FolderTal
             folder.receipts,
             missing=folder.missing,
         )
+        listing = folder.history.listing(folder.listed, folder.left_out.uids, folder.left_out.reason)
+        result = replace(result, tally=replace(result.tally, listing=listing))
         _note_unseen(folder, lane)
     except FolderUnusable:
         return tally, False

@@ -1,6 +1,6 @@
 """The results of a batch as a table: CSV and workbook, in the reader's language and without passwords.
 
-Invariant: no cell is a formula. In CSV, `report_csv.cell` sees to it; in a workbook, text is stored as text.
+Invariant: no cell is a formula. In CSV, `csv_cell.cell` sees to it; in a workbook, text is stored as text.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from importer.domain.model import FolderTally, Import, ImportId
+from importer.domain.reporting.csv_cell import cell
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.totals import Totals
 from importer.i18n.csv_template import separator
 from importer.i18n.problem_texts import problem_sentence
-from importer.i18n.report_csv import cell
 from importer.i18n.state_texts import state_word
 from importer.i18n.translations import N_, CatalogTranslator
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from typing import Final
 
-from importer.domain.reporting.formatting import printable
+from importer.domain.reporting.csv_cell import cell
 from importer.domain.reporting.report import Report
 from importer.i18n.change_texts import change_texts
 from importer.i18n.reason_texts import reason
@@ -33,12 +32,6 @@ COLUMNS: Final = (
 )
 CHANGED: Final = "changed_"
 """The codes of messages that were copied, and changed, begin with this."""
-
-_MAX_CELL_CHARS: Final = 1000
-_FORMULA_START: Final = re.compile(
-    # A start, quotes and blanks, then = + - @; some programs accept the full-width forms too.
-    r"((?:^|[;\t|])[\s\"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])"
-)
 
 
 def refusals_csv(texts: CatalogTranslator, reports: Iterable[Report]) -> str:
@@ -77,8 +70,3 @@ def refusals_csv(texts: CatalogTranslator, reports: Iterable[Report]) -> str:
                     [*map(cell, cells), "", cell(sentence), tally.changes[kind], f"{CHANGED}{kind}"]
                 )
     return out.getvalue()
-
-
-def cell(text: str) -> str:
-    """`text` as a cell that no spreadsheet evaluates as a formula, whatever it takes for the separator."""
-    return _FORMULA_START.sub(r"\1'", printable(text, _MAX_CELL_CHARS))

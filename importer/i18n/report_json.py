@@ -43,6 +43,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
                    ... as totals}]
         refusals: [{folder, uid, date, subject, size_bytes, code, reason, detail, params, messages}]
         undone: null, or the result of the undo
+        evidence_sha256: that of the evidence file as CSV, as of the end; null without one
     """
     import_, options = report.import_, report.import_.options
     return {
@@ -82,6 +83,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         ],
         "refusals": [_refusal_json(texts, refusal) for refusal in report.refusals],
         "undone": _undone_json(texts, report),
+        "evidence_sha256": report.evidence or None,
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from importer.domain.evidence.evidence_file import Seal
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.model import (
     Batch,
@@ -23,6 +24,7 @@ from importer.ports.api_clients import ApiClients
 from importer.ports.audit_trail import AuditTrail
 from importer.ports.budgets import Budgets
 from importer.ports.consents import Consents
+from importer.ports.evidence_records import EvidenceRecords
 from importer.ports.leases import Lease, Leases
 from importer.ports.ledger import Ledger
 from importer.ports.monitoring import Monitoring
@@ -66,10 +68,11 @@ class Store(
     WebhookCalls,
     AuditTrail,
     Monitoring,
+    EvidenceRecords,
     Protocol,
 ):
     """The source of truth: batches, imports, sealed grants and tallies, beside the ledger, leases, outbox,
-    budgets, consents, web sessions, API clients, webhook calls, the audit trail and monitoring."""
+    budgets, consents, web sessions, API clients, webhook calls, the audit trail, monitoring and evidence."""
 
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """Add everything or nothing. Raises RouteUnderWay if a new import has grants and the batch's owner
@@ -135,10 +138,12 @@ class Store(
         *,
         password_fingerprint: str | None = None,
         calls: Sequence[WebhookCall] = (),
+        seal: Seal | None = None,
     ) -> bool:
         """In one transaction: `update_import`, erase the import's consents and, unless `grants_kept_until` is
-        set, its grants, post notices and calls. With a `password_fingerprint`: return False, and write
-        nothing, if the import now has a different one."""
+        set, its grants, store the seal of its evidence, post notices and calls. With a
+        `password_fingerprint`: return False, and write nothing, if the import now has a different one.
+        """
         ...
 
     def reopen_import(self, import_id: ImportId) -> Import | None:

@@ -16,6 +16,7 @@ from importer.ports.mailbox import SessionFactory
 from importer.ports.notices import Composer, Mailer
 from importer.ports.process import Clock, Queue
 from importer.ports.retention import Retention
+from importer.ports.signer import Signer
 from importer.ports.store import Store
 from importer.ports.vault import Vault
 from importer.ports.webhook_calls import WebhookSender
@@ -100,5 +101,6 @@ class Deps:
     retention: Retention | None = None  # None: nothing is removed by age
     deadlines: Deadlines = field(default_factory=Deadlines)
     lane_shares: LaneShares = field(default_factory=lambda: LaneShares(1000))  # of this process
+    signer: Signer | None = None  # None: evidence is not sealed
     webhook_sender: WebhookSender | None = None  # None: no webhooks are called
     webhook: Webhook | None = None  # of the installation: receives the events of all imports

@@ -105,5 +105,6 @@ def _overrides(
         },
         "notices": {"key": f"import:{import_id}:{ADDRESS}", "state": "sent", "recipient": ADDRESS},
         "leases": {"owner": None},
+        "accounts": {"listing": None},
     }
     return values | of_table.get(table.name, {})

@@ -7,11 +7,13 @@ transaction. Values are frozen, so callers share nothing that can change.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from importer.domain import import_state
+from importer.domain.evidence.evidence_file import Seal
+from importer.domain.evidence.import_evidence import LedgerEntry
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
@@ -53,9 +55,30 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
         self._submitters: list[str] = []  # the owners of the add_batch calls
         self._grants: dict[ImportId, SealedGrants] = {}
         self._tallies: dict[ImportId, dict[str, FolderTally]] = {}
+        self._seals: dict[ImportId, Seal] = {}
 
     def _routes_into(self, destination: Account) -> set[Route]:
         return {i.route for i in self._imports.values() if i.destination.key == destination.key}
+
+    # --- Evidence ---
+
+    def evidence_entries(self, route: Route, import_id: ImportId) -> Iterator[LedgerEntry]:
+        with self._lock:
+            created = self._imports[import_id].created_at
+            later = {i.id for i in self._imports.values() if i.route == route and i.created_at > created}
+            entries = [
+                LedgerEntry(row.receipt, row.undone)
+                for (of_route, _), rows in sorted(self._rows.items())
+                if of_route == route
+                for row in rows
+                if row.receipt.import_id == import_id
+                or (not row.undone and row.receipt.import_id not in later)
+            ]
+        yield from entries
+
+    def evidence_seal(self, import_id: ImportId) -> Seal | None:
+        with self._lock:
+            return self._seals.get(import_id)
 
     # --- Outbox ---
 
@@ -223,6 +246,7 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
         *,
         password_fingerprint: str | None = None,
         calls: Sequence[WebhookCall] = (),
+        seal: Seal | None = None,
     ) -> bool:
         with self._lock:
             self._demand(lease)
@@ -232,6 +256,8 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             ):
                 return False
             self.update_import(changed, lease)
+            if seal is not None:
+                self._seals[changed.id] = seal
             if changed.grants_kept_until is None:
                 self._grants.pop(changed.id, None)
             for side in Side:

@@ -537,8 +537,8 @@ def test_detect_reports_the_steps_for_the_owner(panel: Panel) -> None:
 
 CALLS = (
     *(("GET", f"/imports/{{import}}{rest}") for rest in ("", "/report", "/report.csv", "/explanation")),
-    *(("GET", f"/imports/{{import}}{rest}") for rest in ("/consent", "/undo")),
-    *(("GET", f"/batches/{{batch}}{rest}") for rest in ("", "/report", "/report.csv")),
+    *(("GET", f"/imports/{{import}}{rest}") for rest in ("/consent", "/undo", "/evidence")),
+    *(("GET", f"/batches/{{batch}}{rest}") for rest in ("", "/report", "/report.csv", "/evidence")),
     *(("POST", f"/imports/{{import}}/{what}") for what in ("pause", "resume", "retry", "cancel")),
     *(("POST", f"/imports/{{import}}/{what}") for what in ("run-again", "undo")),
 )

@@ -52,6 +52,7 @@ SAME_MODULE_NAME: Final = {
     "monitoring": "the port and its store",
     "ledger": "the port and its store",
     "retention": "the port and its store",
+    "evidence_records": "the port and its store",
     "schema": "the port and its store",
     "store": "the port and the package that implements it",
     "web_sessions": "the port, its store, and the use cases about it",

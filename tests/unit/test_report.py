@@ -26,12 +26,12 @@ from importer.domain.model import (
     RefusalCode,
     State,
 )
+from importer.domain.reporting.csv_cell import cell
 from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_span
 from importer.domain.reporting.report import BatchReport, ExitCode, Report, exit_code
 from importer.domain.reporting.server_alerts import MAX_IMPORT_ALERTS, each_once
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.outcome_texts import batch_text, outcome_text
-from importer.i18n.report_csv import cell
 from importer.i18n.report_json import batch_json, report_json
 from importer.i18n.translations import LANGUAGES, texts
 from providers.endpoint import Endpoint

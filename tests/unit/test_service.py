@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from importer.adapters.ed25519_signer import Ed25519Signer
 from importer.adapters.fernet_vault import FernetVault
 from importer.adapters.mail.compose import TemplateComposer
 from importer.domain.csv_import.import_rows import Row
@@ -119,6 +120,7 @@ class Office:
             sessions=self.sessions,
             queue=self.queue,
             vault=FernetVault([Secret(Fernet.generate_key().decode())]),
+            signer=Ed25519Signer([Secret("any")]),
             outgoing_mail=OutgoingMail(TemplateComposer("mailhaul@new.example", b"k" * 32), Mailer()),
             clock=self.clock,
             is_notice=lambda _header: False,

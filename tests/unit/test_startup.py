@@ -45,8 +45,8 @@ LATE_MODULES = {
 MOST_MODULES = 470
 """Without our own; 461 in November 2026, with CPython 3.11. Of these, SQLAlchemy has 91 and Rich 47."""
 
-MOST_OWN_MODULES = 320
-"""299 in November 2026."""
+MOST_OWN_MODULES = 345
+"""331 in November 2026."""
 
 
 def modules_after(code: str) -> set[str]:

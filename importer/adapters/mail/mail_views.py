@@ -161,6 +161,7 @@ class ReportMailView:
     recognised: int
     changes: tuple[str, ...]
     alerts: tuple[str, ...]
+    evidence: str  # SHA-256 of the evidence file, or ""
     kept: str  # until when the passwords are kept, "" if they are erased
     waits_for: str = ""  # the code of what it waits for, "" if it has ended
 
@@ -206,6 +207,7 @@ class ReportMailView:
             flags_updated=totals.flags_updated,
             recognised=totals.recognised,
             changes=tuple(change_texts(texts, totals.changes).values()),
+            evidence=report.evidence,
             alerts=tuple(
                 unlinked(printable(sentence))
                 for sentence in alert_texts(texts, import_.alerts, import_.source, import_.destination)

@@ -31,11 +31,13 @@ from sqlalchemy.exc import IntegrityError
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import database_now, upsert
+from importer.adapters.store.evidence_records import save_seal
 from importer.adapters.store.import_lists import SqlImportLists, begins, following
 from importer.adapters.store.outbox import post_notices
 from importer.adapters.store.tables import batches, consents, folder_tallies, grants, imports, leases
 from importer.adapters.store.webhook_calls import add_calls
 from importer.domain import import_state
+from importer.domain.evidence.evidence_file import Seal
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
     Batch,
@@ -158,6 +160,7 @@ class SqlImports(SqlImportLists):
         *,
         password_fingerprint: str | None = None,
         calls: Sequence[WebhookCall] = (),
+        seal: Seal | None = None,
     ) -> bool:
         with self.writing(lease) as connection:
             statement = select(imports.c.password_mark).where(imports.c.id == changed.id).with_for_update()
@@ -168,6 +171,8 @@ class SqlImports(SqlImportLists):
             if changed.grants_kept_until is None:
                 connection.execute(delete(grants).where(grants.c.import_id == changed.id))
             connection.execute(delete(consents).where(consents.c.import_id == changed.id))
+            if seal is not None:
+                save_seal(connection, changed.id, seal)
             post_notices(connection, notices)
             add_calls(connection, calls)
             return True

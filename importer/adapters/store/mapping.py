@@ -37,6 +37,7 @@ from importer.domain.model import (
     Route,
     State,
 )
+from importer.domain.receipts.folder_listing import FolderListing
 from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.ports.notices import MailState, Notice
 from importer.ports.store import SealedGrants
@@ -167,17 +168,24 @@ def tally(row: AnyRow) -> FolderTally:
         changes=row.changes,
         gone=row.gone,
         unchecked=row.unchecked,
+        listing=None if row.listing is None else FolderListing.from_json(row.listing),
     )
 
 
 def tally_values(tally: FolderTally) -> Values:
     """All columns except the import's id and the folder key."""
     values = {field.name: getattr(tally, field.name) for field in fields(tally)}
-    return values | {"skipped": dict(tally.skipped), "changes": dict(tally.changes)}
+    listing = None if tally.listing is None else tally.listing.as_json()
+    return values | {"skipped": dict(tally.skipped), "changes": dict(tally.changes), "listing": listing}
 
 
 def checkpoint(row: AnyRow) -> FolderCheckpoint:
-    counts = {**row.account, "skipped": skip_codes(row.account["skipped"])}
+    listing = row.account.get("listing")
+    counts = {
+        **row.account,
+        "skipped": skip_codes(row.account["skipped"]),
+        "listing": None if listing is None else FolderListing.from_json(listing),
+    }
     tally = FolderTally(row.source_folder, row.destination_folder, **counts)
     there = None
     if row.destination_uidnext is not None:
@@ -278,6 +286,7 @@ def receipt(row: AnyRow) -> Receipt:
         keywords_dropped=row.keywords_dropped,
         flags=row.flags,
         marks=bytes.fromhex(row.marks),
+        facts=row.facts or b"",
     )
 
 
@@ -297,6 +306,7 @@ def receipt_values(route: Route, receipt: Receipt) -> Values:
         "keywords_dropped": receipt.keywords_dropped,
         "flags": receipt.flags,
         "marks": receipt.marks.hex(),
+        "facts": receipt.facts or None,
     }
 
 
@@ -313,6 +323,7 @@ def intent(row: AnyRow) -> Intent:
         flags=row.flags,
         slot=row.slot,
         marks=bytes.fromhex(row.marks),
+        dates=row.dates or b"",
     )
 
 
@@ -331,6 +342,7 @@ def intent_values(route: Route, intent: Intent) -> Values:
         "flags": intent.flags,
         "slot": intent.slot,
         "marks": intent.marks.hex(),
+        "dates": intent.dates or None,
     }
 
 

@@ -26,6 +26,7 @@ from importer.adapters.store.tables import (
     batches,
     consents,
     created_folders,
+    evidence_seals,
     folder_checkpoints,
     folder_maps,
     folder_tallies,
@@ -45,7 +46,7 @@ from providers.errors import Side
 STEP_ROWS: Final = 500
 """Rows that one transaction of a sweep removes at most."""
 
-OF_IMPORT: Final = (grants, consents, folder_tallies, undos, created_folders, refusals)
+OF_IMPORT: Final = (grants, consents, folder_tallies, undos, created_folders, refusals, evidence_seals)
 """The tables whose rows belong to one import, by `import_id`, and go with it."""
 
 OF_ROUTE: Final = (receipts, folder_maps, folder_checkpoints, intents, routes)

@@ -7,6 +7,7 @@ from importer.adapters.store.audit_trail import SqlAuditTrail
 from importer.adapters.store.budgets import SqlBudgets
 from importer.adapters.store.checkpoints import SqlCheckpoints
 from importer.adapters.store.consents import SqlConsents
+from importer.adapters.store.evidence_records import SqlEvidence
 from importer.adapters.store.imports import SqlImports
 from importer.adapters.store.leases import SqlLeases
 from importer.adapters.store.ledger import SqlLedger
@@ -23,6 +24,7 @@ class SqlStore(
     SqlLedger,
     SqlUndoRecords,
     SqlCheckpoints,
+    SqlEvidence,
     SqlOutbox,
     SqlBudgets,
     SqlConsents,

@@ -68,7 +68,7 @@ RULES: Final = {
         "source_folder destination_folder",
         impersonal="seq import_id source_key found copied present duplicate skipped failed copied_bytes"
         " keywords_dropped confirmed source_recount elsewhere flags_updated recognised changes gone"
-        " unchecked",
+        " unchecked listing",
     ),
     "refusals": _rule(
         Lifetime.REFUSAL,
@@ -81,6 +81,9 @@ RULES: Final = {
         Erasure.PSEUDONYM,
         "folders folders_removed folders_kept",
         impersonal="import_id at doubtful",
+    ),
+    "evidence_seals": _rule(
+        Lifetime.REPORT, Erasure.WITH_IMPORT, impersonal="import_id content file public_key signature"
     ),
     "created_folders": _rule(Lifetime.REPORT, Erasure.KEPT, "folder", impersonal="seq import_id folder_key"),
     "routes": _rule(Lifetime.RECEIPT, Erasure.WITH_ROUTE, impersonal="route mailbox_epoch"),
@@ -102,14 +105,15 @@ RULES: Final = {
         Erasure.KEPT,
         "destination_folder source_folder reason flags",
         impersonal="seq route destination_key destination_uidvalidity destination_uids import_id"
-        " source_uidvalidity source_uids outcome digests size_bytes keywords_dropped marks undoing undone",
+        " source_uidvalidity source_uids outcome digests size_bytes keywords_dropped marks facts undoing"
+        " undone",
     ),
     "intents": _rule(
         Lifetime.RECEIPT,
         Erasure.KEPT,
         "destination_folder source_folder flags",
         impersonal="route destination_key slot destination_uidvalidity uidnext import_id source_uidvalidity"
-        " source_uids digests sizes_bytes marks sent_at",
+        " source_uids digests sizes_bytes marks dates sent_at",
     ),
     "notices": _rule(
         Lifetime.MAIL,

@@ -161,6 +161,7 @@ folder_tallies: Final = Table(
     Column("changes", JSON, nullable=False, server_default="{}"),
     Column("gone", BigInteger, nullable=False, server_default="0"),
     Column("unchecked", BigInteger, nullable=False, server_default="0"),
+    Column("listing", JSON(none_as_null=True)),  # `FolderListing.as_json`
     UniqueConstraint("import_id", "source_key"),
 )
 
@@ -229,6 +230,7 @@ receipts: Final = Table(
     Column("keywords_dropped", BigInteger, nullable=False),
     Column("flags", ExactText, nullable=False),  # written by `flags.fold_flags`
     Column("marks", Text, nullable=False, server_default=""),  # in hexadecimal digits
+    Column("facts", LargeBinary),  # of `compact/message_facts.py`
     Column("undoing", Text, nullable=False, default=""),  # destination UIDs that undo is about to remove
     Column("undone", Boolean, nullable=False, default=False),  # no longer counts as copied
     Index(None, "route", "destination_key", "seq"),
@@ -255,6 +257,16 @@ undos: Final = Table(
     Column("doubtful", BigInteger, nullable=False),
 )
 
+evidence_seals: Final = Table(
+    "evidence_seals",
+    metadata,
+    Column("import_id", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+)
+
 intents: Final = Table(
     "intents",
     metadata,
@@ -272,6 +284,7 @@ intents: Final = Table(
     Column("sizes_bytes", JSON, nullable=False),
     Column("flags", ExactText, nullable=False),
     Column("marks", Text, nullable=False, server_default=""),
+    Column("dates", LargeBinary),  # of `compact/message_facts.py`
     Column("sent_at", Instant, nullable=False),
 )
 

@@ -35,6 +35,7 @@ from importer.domain.model import (
     RefusalCode,
 )
 from importer.domain.receipts.copies_there import CopiesThere
+from importer.domain.receipts.folder_listing import FolderListing
 from importer.domain.receipts.marked_copies import MarkedCopies
 
 _MAX_UNMERGED: Final = 5_000
@@ -230,6 +231,23 @@ class FolderHistory:
     def todo(self, source_uids: UidSet) -> UidSet:
         """The UIDs in `source_uids` that still have to be fetched."""
         return source_uids - self.settled - self.refused
+
+    def listing(self, source_uids: UidSet, left_out: UidSet, left_out_reason: str) -> FolderListing:
+        """What the receipts do not show of the messages that the source lists (`source_uids`)."""
+        earlier, there = UidSet(), self.there
+        for settled in self._settled.values():
+            earlier = earlier | settled.earlier.uids
+        unchecked = earlier & source_uids if there.unknown else there.unchecked
+        return FolderListing(
+            self.source.uidvalidity,
+            self.destination.uidvalidity,
+            departed=earlier - source_uids,
+            gone=there.gone,
+            unseen=there.never_seen,
+            unchecked=unchecked,
+            left_out=left_out,
+            left_out_reason=left_out_reason if left_out else "",
+        )
 
     def tally(self, source_uids: UidSet, destination_folder: str) -> FolderTally:
         """The current tally. Every message that the source lists (`source_uids`), or listed to this import

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from importer.compact.message_facts import part_of_facts
 from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.model import Receipt
 
@@ -38,4 +39,5 @@ def _part(receipt: Receipt, indices: Sequence[int], size_bytes: int) -> Receipt:
         flags=fold_flags(flags[index] for index in indices) if flags else "",
         size_bytes=size_bytes,
         marks=bytes(receipt.marks[index] for index in indices) if receipt.marks else b"",
+        facts=part_of_facts(receipt.facts, len(receipt.source_uids), indices),
     )

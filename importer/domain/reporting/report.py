@@ -77,6 +77,7 @@ class Report:
     tallies: tuple[FolderTally, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     undone: UndoReport | None = None
+    evidence: str = ""  # SHA-256 of the evidence file as of the end, in hexadecimal digits; "" without one
 
     @property
     def totals(self) -> Totals:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from importer.domain import import_state
 from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
+from importer.domain.evidence.evidence_file import Seal
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, Import, Problem, State
@@ -24,6 +26,7 @@ from importer.ports.notices import Notice
 from importer.service.access.audit import record_import_event
 from importer.service.access.sealed_grants import consents_to_revoke, revoke_consents
 from importer.service.deps import Deps
+from importer.service.evidence_files import seal_of
 from importer.service.import_batch import batch_of_import
 from importer.service.imports.reopen import can_keep_grants
 from importer.service.notify.mail_bounds import within_bounds
@@ -35,6 +38,12 @@ log = structlog.get_logger()
 
 def report_of(deps: Deps, import_: Import) -> Report:
     """The current report of one import."""
+    seal = deps.store.evidence_seal(import_.id) if import_.state in import_state.ENDED else None
+    report = _report(deps, import_)
+    return report if seal is None else replace(report, evidence=seal.file)
+
+
+def _report(deps: Deps, import_: Import) -> Report:
     tallies = tuple(
         sorted(deps.store.tallies(import_.id), key=lambda tally: folder_order(tally.source_folder))
     )
@@ -74,14 +83,16 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     now = deps.clock.now()
     kept_until = now + deps.deadlines.kept_grants if can_keep_grants(deps, import_, end) else None
     ended = import_state.ended(import_, end, now, problem, kept_until)
+    seal, report = _sealed(deps, _report(deps, ended))
     notices: Sequence[Notice] = ()
     if deps.outgoing_mail is not None:
-        notices = compose_notices(partial(notices_about, deps, ended), ended.id)
+        notices = compose_notices(partial(notices_about, deps, report), ended.id)
     consents = consents_to_revoke(deps, import_) if kept_until is None else ()
     fingerprint = import_.password_fingerprint if end in (State.STOPPED, State.FAILED) else None
-    report = report_of(deps, ended)
     calls = webhook_calls(deps, report)
-    if not deps.store.finish_import(ended, notices, lease, password_fingerprint=fingerprint, calls=calls):
+    if not deps.store.finish_import(
+        ended, notices, lease, password_fingerprint=fingerprint, calls=calls, seal=seal
+    ):
         resumed = import_state.continued(import_, progressed=True)
         deps.store.update_import(resumed, lease)
         return resumed
@@ -105,6 +116,16 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     return ended
 
 
+def _sealed(deps: Deps, report: Report) -> tuple[Seal | None, Report]:
+    """The seal of the evidence as it is now, and the report with it. An import ends without it, too."""
+    try:
+        seal = seal_of(deps, report)
+    except Exception as error:
+        log.warning("evidence.failed", import_id=report.import_.id, exc_info=error)
+        return None, report
+    return seal, report if seal is None else replace(report, evidence=seal.file)
+
+
 def _log_end(report: Report) -> None:
     """Write the canonical log line of an import."""
     refused: Counter[str] = Counter()
@@ -121,14 +142,14 @@ def _log_end(report: Report) -> None:
     )
 
 
-def notices_about(deps: Deps, import_: Import) -> Sequence[Notice]:
+def notices_about(deps: Deps, report: Report) -> Sequence[Notice]:
     """The mails about an import that has ended, or about what it waits for: to proven people, within the
     bounds of its submitter.
 
     A login is proof enough if an operator or an administrator submitted the import.
     """
     assert deps.outgoing_mail is not None  # noqa: S101 - its callers ensure it
-    report = report_of(deps, import_)
+    import_ = report.import_
     batch = batch_of_import(deps, import_)
     trusted = batch is None or batch.is_trusted
     readers = completion_readers(

@@ -12,7 +12,8 @@ from importer.service.notify.webhooks import webhook_calls
 
 def tell_how_it_stands(deps: Deps, import_: Import) -> None:
     """Post the mails and webhook calls about an import that waits: once for each import and reason."""
-    deps.store.post_calls(webhook_calls(deps, report_of(deps, import_)))
+    report = report_of(deps, import_)
+    deps.store.post_calls(webhook_calls(deps, report))
     if deps.outgoing_mail is not None:
-        deps.store.post(compose_notices(partial(notices_about, deps, import_), import_.id))
+        deps.store.post(compose_notices(partial(notices_about, deps, report), import_.id))
     deps.queue.ring_mail()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from importer.domain.evidence.evidence_file import EvidenceFormat
 from importer.domain.model import BatchId, Import
 from importer.i18n.explanation_texts import explanation_json
 from importer.i18n.report_csv import refusals_csv
@@ -15,6 +17,7 @@ from importer.i18n.undo_report_texts import undo_json
 from importer.service import queries
 from importer.service.access import owner_consent
 from importer.service.access.api_clients import owner_filter
+from importer.service.evidence_files import EvidenceFile
 from importer.service.imports.finish import batch_report, report_of
 from importer.service.queries import consent_requests, explain, undo_report
 from importer.web.api.authentication import ApiCaller, Reader, Writer
@@ -41,8 +44,18 @@ router: Final = APIRouter(tags=["look"])
 
 Size = Annotated[int, Query(ge=1, le=100, description="The maximum number of items on the page.")]
 After = Annotated[str, Query(max_length=64, description="The `next` of the previous page.")]
+Form = Annotated[EvidenceFormat, Query(alias="format", description="CSV or JSON Lines.")]
 _CSV: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+
+_EVIDENCE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "application/jsonl": {"schema": {"type": "string"}},
+        }
+    }
 }
 
 
@@ -97,6 +110,15 @@ def report_batch_csv(caller: Reader, batch_id: str) -> Response:
     return _csv(refusals_csv(caller.texts, (report_of(caller.deps, import_) for import_ in imports)))
 
 
+@router.get("/batches/{batch_id}/evidence", response_class=Response, responses=_EVIDENCE)
+def evidence_of_batch(
+    caller: Reader, batch_id: str, file_format: Form = EvidenceFormat.CSV
+) -> StreamingResponse:
+    """The evidence of all imports of a batch, in one file."""
+    _, imports = caller.batch(batch_id)
+    return _evidence(caller, imports, file_format)
+
+
 @router.get("/imports")
 def list_imports(caller: Reader, chosen: Chosen, limit: Size = 20, after: After = "") -> ImportPage:
     """Newest first; with `batch`, by row. All of the given parameters have to hold."""
@@ -138,6 +160,14 @@ def report_import_csv(caller: Reader, import_id: str) -> Response:
     return _csv(refusals_csv(caller.texts, [report_of(caller.deps, caller.import_(import_id))]))
 
 
+@router.get("/imports/{import_id}/evidence", response_class=Response, responses=_EVIDENCE)
+def evidence_of_import(
+    caller: Reader, import_id: str, file_format: Form = EvidenceFormat.CSV
+) -> StreamingResponse:
+    """What became of each message, with a seal: see docs/evidence.md."""
+    return _evidence(caller, [caller.import_(import_id)], file_format)
+
+
 @router.get("/imports/{import_id}/explanation")
 def explain_import(caller: Reader, import_id: str) -> ReportOut:
     """Why the import is in its state, since when and until when, what happens next, what can be done."""
@@ -170,6 +200,11 @@ def _consent(caller: ApiCaller, import_: Import) -> ConsentOut:
         return SideConsentOut(awaited=awaited, link=links.get(side), expires_at=expires_at)
 
     return ConsentOut(source=side_consent(Side.SOURCE), destination=side_consent(Side.DESTINATION))
+
+
+def _evidence(caller: ApiCaller, imports: Sequence[Import], file_format: EvidenceFormat) -> StreamingResponse:
+    media_type = "text/csv" if file_format is EvidenceFormat.CSV else "application/jsonl"
+    return StreamingResponse(EvidenceFile(caller.deps, imports, file_format), media_type=media_type)
 
 
 def _csv(text: str) -> Response:

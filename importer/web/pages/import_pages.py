@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.background import BackgroundTask
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from importer.domain.evidence.evidence_file import EvidenceFormat
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.planning.pace import Rate, average_rate
 from importer.domain.reporting.batch_overview import awaits_owner, turns
@@ -29,6 +30,7 @@ from importer.service.access.rate_limits import RateLimited
 from importer.service.access.source_sign_in import give_back
 from importer.service.access.visibility import batch_of, import_of
 from importer.service.deps import Deps
+from importer.service.evidence_files import EvidenceFile
 from importer.service.imports.control import Changed, cancel, pause, resume
 from importer.service.imports.finish import report_of
 from importer.service.imports.undo_import import UndoRefused, undo_credential
@@ -89,6 +91,13 @@ def download_report_csv(guest: SignedIn, import_id: str) -> Response:
     # The byte order mark makes spreadsheet programs read it as UTF-8.
     text = refusals_csv(guest.visitor.texts, [_report(guest, import_id)])
     return file_response(text.encode("utf-8-sig"), "text/csv", f"mailhaul-{import_id}.csv")
+
+
+@router.get("/imports/{import_id}/evidence.csv")
+def download_evidence(guest: SignedIn, import_id: str) -> Response:
+    import_ = _import(guest, import_id)
+    file = EvidenceFile(guest.visitor.site.deps, [import_], EvidenceFormat.CSV)
+    return StreamingResponse(file, media_type="text/csv", headers=_attachment(f"evidence-{import_id}.csv"))
 
 
 @router.post("/imports/{import_id}/again")
@@ -311,6 +320,8 @@ def _report(guest: Guest, import_id: str) -> Report:
 
 
 def file_response(content: bytes, media_type: str, name: str) -> Response:
-    return Response(
-        content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    return Response(content, media_type=media_type, headers=_attachment(name))
+
+
+def _attachment(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

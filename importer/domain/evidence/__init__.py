@@ -1,0 +1,1 @@
+"""The evidence of an import: what became of each message, as a file that anybody can check."""
