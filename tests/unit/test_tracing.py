@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib
 import io
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -25,63 +21,16 @@ from importer.domain.model import State
 from importer.domain.people.actor import Actor
 from importer.service.imports.submit import submit
 from importer.settings import Settings
+from tests.rehearsal.otlp import otlp_receiver, text_attributes
 from tests.unit.test_service import SOURCE, Office, a_row
 
 SECRET = "hunter2"
-_MESSAGES = "opentelemetry.proto.collector.trace.v1.trace_service_pb2"
 
 
 def tracing() -> Any:
     """The module, if the extra `otlp` is installed."""
     pytest.importorskip("opentelemetry.sdk")
     return importlib.import_module("importer.tracing")
-
-
-@dataclass
-class Receiver:
-    """Spans as they were received: (name, span); the resource of each."""
-
-    url: str = ""
-    spans: list[Any] = field(default_factory=list)
-    resources: list[dict[str, str]] = field(default_factory=list)
-    raw: bytes = b""
-
-    def take(self, body: bytes) -> None:
-        self.raw += body
-        request = importlib.import_module(_MESSAGES).ExportTraceServiceRequest.FromString(body)
-        for of_resource in request.resource_spans:
-            facts = {item.key: item.value.string_value for item in of_resource.resource.attributes}
-            for scope in of_resource.scope_spans:
-                self.spans += scope.spans
-                self.resources += [facts] * len(scope.spans)
-
-
-@contextmanager
-def otlp_receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            assert self.path == "/v1/traces"
-            receiver.take(body)
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_args: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}"
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +62,7 @@ def test_an_import_is_one_trace_from_submission_to_mail() -> None:
         )
         web.flush()
         worker.flush()
-    mine = [span for span in receiver.spans if _attributes(span)["import_id"] == import_id]
+    mine = [span for span in receiver.spans if text_attributes(span)["import_id"] == import_id]
     names = [span.name for span in mine]
     assert sorted({*names} & {"imports.submitted", "leg.started", "leg.finished", "import.ended"}) == [
         "import.ended",
@@ -128,7 +77,7 @@ def test_an_import_is_one_trace_from_submission_to_mail() -> None:
     assert len({span.span_id for span in mine}) == len(mine)
     [mail] = [span for span in mine if span.name == "mail.handled"]
     assert mail.end_time_unix_nano - mail.start_time_unix_nano == 500_000_000
-    theirs = {span.trace_id for span in receiver.spans if _attributes(span)["import_id"] == other.id}
+    theirs = {span.trace_id for span in receiver.spans if text_attributes(span)["import_id"] == other.id}
     assert theirs
     assert root.trace_id not in theirs
     instances = {facts["service.instance.id"] for facts in receiver.resources}
@@ -157,10 +106,6 @@ def test_a_receiver_that_is_away_costs_nothing_but_the_traces() -> None:
     traces = traces_to("http://127.0.0.1:1", {}, lambda event: event)
     telemetry.configure(stream=io.StringIO(), observers=[traces])
     telemetry.get_logger().info("import.ended", import_id="one")
-
-
-def _attributes(span: Any) -> dict[str, str]:
-    return {item.key: item.value.string_value for item in span.attributes}
 
 
 # --- When nothing is set --------------------------------------------------------------------------------
