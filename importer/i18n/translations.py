@@ -173,12 +173,16 @@ class CatalogTranslator:
         except (TypeError, ValueError, OverflowError):
             return header
 
+    def short_day(self, instant: datetime) -> str:
+        """Its day and month in the time zone."""
+        from babel.dates import format_skeleton
+
+        return format_skeleton("MMMd", instant.astimezone(self._zone), locale=self._locale)
+
     def instant(self, instant: datetime) -> str:
         """Day, time and time zone; the script of the page converts it to the reader's time zone."""
-        from babel.dates import format_date
-
         local = instant.astimezone(self._zone)
-        return f"{format_date(local, 'd MMM', locale=self._locale)}, {local:%H:%M} {local:%Z}"
+        return f"{self.short_day(instant)}, {local:%H:%M} {local:%Z}"
 
 
 @cache

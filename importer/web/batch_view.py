@@ -26,6 +26,9 @@ from importer.web.view_models import ImportView
 
 MAX_SEARCH_CHARS: Final = 200
 
+_TWO_LINES_CHARS: Final = 80
+"""What two lines of the column hold at 1280 px beside a button with a long name."""
+
 _TITLES: Final = {
     Standing.NEEDS_YOU: N_("Need you"),
     Standing.RUNNING: N_("Running"),
@@ -101,6 +104,18 @@ class ListedRow:
     why: str
     owners: tuple[AwaitedOwner, ...] = ()
 
+    @property
+    def shows_amount(self) -> bool:
+        """Whether the number of messages says something that the sentence does not."""
+        if self.standing is Standing.OWNER or self.one.import_.state is State.QUEUED:
+            return False
+        return not self.why or self.one.import_.progress.messages_done > 0
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the sentence may need more than the two lines that a row has."""
+        return len(self.why) > _TWO_LINES_CHARS
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -136,11 +151,6 @@ def sums(texts: CatalogTranslator, imports: Iterable[Import], chosen: RowFilter)
         for each in shown
         if each in _ALWAYS_COUNTED or numbers.get(each) or chosen.standing is each
     )
-
-
-def standing_choices(texts: CatalogTranslator) -> tuple[tuple[str, str], ...]:
-    """The values and titles of the states in the form that filters."""
-    return tuple((each.value, texts.gettext(_TITLES[each])) for each in Standing)
 
 
 def sections(

@@ -141,6 +141,7 @@ def _environment(translator: CatalogTranslator) -> Environment:
         "size": translator.size,
         "span": translator.span,
         "day": translator.day,
+        "short_day": translator.short_day,
         "instant": translator.instant,
         "reason": partial(reason, translator),
         "address": breakable,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,10 +24,10 @@ from importer.domain.model import (
 )
 from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.report import Report
-from importer.web.rendering import assets
 from providers.endpoint import Endpoint
 from providers.text import Text
 from tests.browser.soundness import sound
+from tests.browser.still_pages import still
 from tests.unit.web_office import WebOffice
 
 LONG: Final = "Ein-Ordner-mit-sehr-langem-Namen-" * 5 + "ohne-eine-einzige-Leerstelle"
@@ -81,9 +80,7 @@ def report_page(root: Path, language: str) -> str:
     store.save_tallies(import_.id, TALLIES, lease)
     store.record(import_.route, "INBOX", [], [replace(REFUSAL, import_id=import_.id)], lease)
     html = person.get(f"/imports/{import_.id}", **{"accept-language": language}).text
-    css = assets()["app.css"].content.decode()
-    html = re.sub(r'<link rel="stylesheet"[^>]*>', lambda _: f"<style>{css}</style>", html)
-    return re.sub(r"<script[^>]*></script>", "", html)
+    return still(html)
 
 
 def mail(language: str) -> str:

@@ -24,7 +24,6 @@ from importer.web.batch_view import (
     progress_of,
     row_of,
     sections,
-    standing_choices,
     sums,
 )
 from importer.web.event_streams import (
@@ -83,7 +82,6 @@ def list_batches(guest: SignedIn, q: str = "", state: str = "") -> Response:
         more=len(found) == LISTED and not chosen.is_set,
         listed=LISTED,
         sums=sums(texts, [import_ for _, imports in found for import_ in imports], chosen),
-        states=standing_choices(texts),
         chosen=chosen,
         path="/imports",
     )
@@ -171,7 +169,6 @@ def _batch_page(
         outdated=outdated,
         over=all_ended(imports),
         moving=any(view.moving for view in board.views) and not _SOMEBODY_ACTS & counts(imports).keys(),
-        states=standing_choices(guest.visitor.texts),
         **board.context(),
     )
 

@@ -164,7 +164,11 @@ function follow(path, query) {
         continue; // a button must not vanish beneath a finger
       }
       held.delete(id);
+      const read = [...part.querySelectorAll("details[data-keep][open]")].map((each) => each.dataset.keep);
       part.innerHTML = html;
+      for (const each of part.querySelectorAll("details[data-keep]")) {
+        each.open = read.includes(each.dataset.keep); // what somebody reads stays open
+      }
       localTimes(part);
       for (const inner of part.querySelectorAll("[id]")) {
         before.delete(inner.id); // it has just been replaced
@@ -173,7 +177,7 @@ function follow(path, query) {
   }
 
   function isInUse(part) {
-    return part.contains(document.activeElement) || part.querySelector("details[open]");
+    return part.contains(document.activeElement) || part.querySelector("details[open]:not([data-keep])");
   }
 
   // What was held back is shown once nobody uses it any more.
