@@ -123,4 +123,4 @@ def ended(
 def reopened(import_: Import) -> Import:
     """An import that was stopped continues with the grants that were kept."""
     again = resumed(replace(import_, grants_kept_until=None, finished_at=None))
-    return replace(again, reopened=import_.reopened + 1)
+    return replace(again, reopened=import_.reopened + 1, successor=None)

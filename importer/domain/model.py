@@ -185,6 +185,7 @@ class Import:
     proven: bool = False  # both logins have succeeded with the current passwords
     grants_kept_until: datetime | None = None  # after a stop: until then it can be reopened without passwords
     reopened: int = 0  # how often that was done
+    successor: ImportId | None = None  # the first import by which its owner ran it again after its end
 
     @property
     def standing_problem(self) -> Problem | None:

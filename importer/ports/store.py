@@ -77,7 +77,8 @@ class Store(
     def add_batch(self, batch: Batch, imports: Sequence[tuple[Import, SealedGrants | None]]) -> None:
         """Add everything or nothing. Raises RouteUnderWay if a new import has grants and the batch's owner
         already has an import of its route with grants that has not ended. What others have submitted does not
-        count: a person can name a route without owning its mailboxes."""
+        count: a person can name a route without owning its mailboxes. The owner's imports of these routes
+        that have ended get the new ones as `successor`, unless they have one."""
         ...
 
     def batch(self, batch_id: BatchId) -> Batch | None: ...

@@ -36,6 +36,7 @@ _TITLES: Final = {
     Standing.WAITING: N_("Waiting to go on"),
     Standing.PAUSED: N_("Paused"),
     Standing.COMPLETE: N_("Completed"),
+    Standing.REPEATED: N_("Run again"),
     Standing.CANCELLED: N_("Cancelled imports"),
     Standing.UNDONE: N_("Undone imports"),
 }
@@ -46,6 +47,7 @@ _TONES: Final = {
     Standing.WAITING: "calm",
     Standing.PAUSED: "wait",
     Standing.COMPLETE: "good",
+    Standing.REPEATED: "calm",
     Standing.CANCELLED: "calm",
     Standing.UNDONE: "calm",
 }

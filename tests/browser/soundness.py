@@ -15,7 +15,8 @@ from tests.sampling import SOAK
 _TOO_SMALL = """[...document.querySelectorAll("button, input:not([type=hidden]), select, summary, .button")]
     .map((e) =>
       [e.outerHTML.slice(0, 99), e.matches("[type=radio],[type=checkbox]") ? e.closest("label") : e])
-    .map(([html, e]) => [html, e.getBoundingClientRect(), e.closest(".lines") && innerWidth > 704 ? 24 : 43.5])
+    .map(([html, e]) =>
+      [html, e.getBoundingClientRect(), e.closest(".lines") && innerWidth > 704 ? 24 : 43.5])
     .filter(([, box, least]) => box.width && box.height < least).map(([html]) => html)"""
 """44 px (WCAG 2.5.5), and 24 px (2.5.8) in the rows of a list in a wide window, where there are many."""
 

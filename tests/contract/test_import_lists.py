@@ -102,3 +102,16 @@ def test_every_import_has_the_standing_that_the_filter_finds_it_by(store: Store)
     made = imports_of(store)
     found = {i.id: each for each in Standing for i in store.imports(ImportFilter(standing=each))}
     assert found == {import_.id: standing(import_) for import_ in made}
+
+
+def test_an_import_that_waits_for_room_needs_somebody_and_one_that_was_run_again_does_not(
+    store: Store,
+) -> None:
+    full = an_import("full", state=State.WAITING, problem=Problem(Text("destination_full")))
+    old = an_import("old", state=State.STOPPED, batch_id=BatchId("b1"))
+    new = replace(old, id=ImportId("new"), state=State.QUEUED, batch_id=BatchId("b2"), created_at=NOW + DAY)
+    store.add_batch(Batch(BatchId("b1"), NOW, owner=OWNER), [(full, None), (old, None)])
+    store.add_batch(Batch(BatchId("b2"), NOW + DAY, owner=OWNER), [(new, None)])
+    found = {i.id: each for each in Standing for i in store.imports(ImportFilter(standing=each))}
+    assert found == {"full": Standing.NEEDS_YOU, "old": Standing.REPEATED, "new": Standing.WAITING}
+    assert found == {import_.id: standing(import_) for import_ in store.imports()}

@@ -926,6 +926,27 @@ def test_the_latest_import_of_a_route_is_found(store: Store) -> None:
     assert store.latest_import(ROUTE, OWNER) is None
 
 
+def test_an_import_that_was_run_again_knows_the_first_import_that_followed(store: Store) -> None:
+    """Of the same owner and route, and only after it has ended."""
+    import_ = an_import("one")
+    add(store, import_)
+    again = [replace(import_, id=ImportId(f"again{n}"), created_at=NOW + SECOND) for n in range(3)]
+    add(store, again[0], sealed=None)
+    assert successor(store, "one") is None, "it is under way"
+    store.update_import(replace(import_, state=State.STOPPED), hold(store))
+    add(store, replace(import_, id=ImportId("theirs")), sealed=None, owner="mallory@old.example")
+    assert successor(store, "one") is None
+    add(store, again[1], sealed=None)
+    add(store, again[2], sealed=None)
+    assert successor(store, "one") == "again1"
+
+
+def successor(store: Store, import_id: str) -> ImportId | None:
+    import_ = store.import_(ImportId(import_id))
+    assert import_ is not None
+    return import_.successor
+
+
 def test_the_import_under_way_comes_before_a_newer_copy_of_the_same_route(store: Store) -> None:
     import_ = an_import("one")
     add(store, import_)

@@ -141,6 +141,9 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             self._batches[batch.id] = batch
             self._submitters.append(batch.owner)
             for import_, sealed in imports:
+                for old in own:
+                    if old.route == import_.route and old.state not in ALIVE and not old.successor:
+                        self._imports[old.id] = replace(old, successor=import_.id)
                 self._imports[import_.id] = import_
                 self._submission[import_.id] = len(self._batches)
                 if sealed is not None:

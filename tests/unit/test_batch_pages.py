@@ -16,7 +16,17 @@ import pytest
 from openpyxl import load_workbook
 
 from importer.domain.audit_event import AuditAction
-from importer.domain.model import ControlRequest, FolderTally, Phase, Progress, State
+from importer.domain.model import (
+    BatchId,
+    ControlRequest,
+    FolderTally,
+    ImportId,
+    Phase,
+    Progress,
+    State,
+)
+from importer.domain.reporting.attention import need
+from importer.domain.reporting.batch_overview import Summary, summary_due
 from importer.web import live_progress
 from importer.web.batch_view import RowFilter
 from importer.web.pages import batch_pages
@@ -120,6 +130,25 @@ def test_a_row_that_has_ended_with_gaps_says_which(office: BatchOffice) -> None:
     assert "1 could not be copied" in text_of(office.admin.get(office.path).text)
 
 
+def test_a_row_that_was_run_again_no_longer_needs_anybody(office: BatchOffice) -> None:
+    office.mixed()
+    old = office.imports[10]
+    new = replace(old, id=ImportId("fresh"), batch_id=BatchId("fresh"), state=State.QUEUED, problem=None)
+    store = office.web.deps.store
+    batch = store.batch(BatchId(office.path.rpartition("/")[2]))
+    assert batch is not None
+    store.add_batch(replace(batch, id=BatchId("fresh"), imports=(new.id,)), [(new, None)])
+    page = office.admin.get(office.path).text
+    assert "2 Need you" in text_of(page)
+    assert "1 Run again" in text_of(page)
+    assert headings(page) == ["needs-you", "running", "owner", "waiting", "complete", "repeated"]
+    assert f'href="/imports/{old.id}/again"' not in page
+    assert 'href="/imports/fresh"' in page
+    assert 'href="/imports/fresh"' in office.admin.get(f"/imports/{old.id}").text
+    assert summary_due([office.imports[10], office.imports[0]], office.web.deps.clock.now()) is Summary.FINAL
+    assert need(office.imports[10]) is None
+
+
 # --- Owners -------------------------------------------------------------------------------------------
 
 
@@ -130,7 +159,7 @@ def test_the_administrator_gets_the_link_and_no_button_to_sign_in(office: BatchO
     [link, _] = re.findall(r'data-copy="([^"]+)"', page)
     assert link.startswith("https://haul.example/consent/")
     words = text_of(page)
-    assert "Invitation to g0@gmail.com:" in words
+    assert "Invitation: Mar 2." in words
     assert "Valid until:" in words
     assert "Next reminder:" in words
     single = office.admin.get(f"/imports/{office.imports[-1].id}").text

@@ -12,7 +12,7 @@ from importer.adapters.store.database import Database
 from importer.adapters.store.tables import batches, imports
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.model import Import, ImportId, State
-from importer.domain.reporting.batch_overview import AWAITS_OWNER, Standing, states_of
+from importer.domain.reporting.batch_overview import WAITS_FOR, Standing, states_of
 from importer.ports.monitoring import ImportCount
 
 _ADDRESSES: Final = (imports.c.source_address, imports.c.destination_address)
@@ -128,12 +128,20 @@ def _of_texts(chosen: ImportFilter) -> list[ColumnElement[bool]]:
 
 
 def _standing(wanted: Standing) -> list[ColumnElement[bool]]:
-    awaits_owner = and_(
-        imports.c.state == State.WAITING, func.coalesce(imports.c.problem_code, "") == AWAITS_OWNER
+    """As `standing` of the domain; `tests/contract/test_import_lists.py` compares both."""
+    problem, is_repeated = func.coalesce(imports.c.problem_code, ""), imports.c.successor.is_not(None)
+    waits_for = {
+        each: and_(imports.c.state == State.WAITING, problem.in_(codes)) for each, codes in WAITS_FOR.items()
+    }
+    by_itself = and_(
+        imports.c.state.in_(states_of(Standing.NEEDS_YOU if wanted is Standing.REPEATED else wanted)),
+        *map(not_, waits_for.values()),
     )
-    if wanted is Standing.OWNER:
-        return [awaits_owner]
-    return [imports.c.state.in_(states_of(wanted)), not_(awaits_owner)]
+    if wanted is Standing.REPEATED:
+        return [by_itself, is_repeated]
+    if wanted is Standing.NEEDS_YOU:
+        by_itself = and_(by_itself, not_(is_repeated))
+    return [or_(by_itself, waits_for[wanted])] if wanted in waits_for else [by_itself]
 
 
 def _any_has(columns: Sequence[ColumnElement[str]], part: str) -> ColumnElement[bool]:

@@ -83,7 +83,8 @@ class SqlImports(SqlImportLists):
                 _require_free_routes(
                     connection, batch.owner, [i.route for i, sealed in imports if sealed is not None]
                 )
-                _add(connection, batch, imports)
+                submission = _add(connection, batch, imports)
+                _note_successors(connection, batch.owner, submission)
         except IntegrityError as error:
             raise ValueError("the batch or one of its imports is already in the store") from error
 
@@ -191,7 +192,8 @@ class SqlImports(SqlImportLists):
                 return None
             _require_free_routes(connection, row.batch_owner, [Route(row.route)])
             reopened = replace(import_state.reopened(mapping.import_(row)), requested=None)
-            _change(connection, import_id, {**mapping.changeable_values(reopened), "wish": None})
+            values = {**mapping.changeable_values(reopened), "wish": None, "successor": None}
+            _change(connection, import_id, values)
             return reopened
 
     def erase_kept_grants(self, import_id: ImportId) -> bool:
@@ -341,7 +343,8 @@ def _require_free_routes(connection: Connection, owner: str, wanted: Sequence[Ro
         raise RouteUnderWay(route)
 
 
-def _add(connection: Connection, batch: Batch, new: Sequence[tuple[Import, SealedGrants | None]]) -> None:
+def _add(connection: Connection, batch: Batch, new: Sequence[tuple[Import, SealedGrants | None]]) -> int:
+    """Return the number of the submission."""
     insertion = insert(batches).values(mapping.batch_values(batch)).returning(batches.c.seq)
     submission: int = connection.execute(insertion).scalar_one()
     if new:
@@ -351,6 +354,25 @@ def _add(connection: Connection, batch: Batch, new: Sequence[tuple[Import, Seale
     sealed = [mapping.grant_values(i.id, secrets) for i, secrets in new if secrets is not None]
     if sealed:
         connection.execute(insert(grants), sealed)
+    return submission
+
+
+def _note_successors(connection: Connection, owner: str, submission: int) -> None:
+    """The owner's imports that have ended, of the routes of this submission, are run again by it."""
+    new = imports.alias("new")
+    of_submission = select(new.c.route).where(new.c.submission == submission)
+    by = select(func.min(new.c.id)).where(new.c.submission == submission, new.c.route == imports.c.route)
+    connection.execute(
+        update(imports)
+        .where(
+            imports.c.route.in_(of_submission),
+            imports.c.submission != submission,
+            imports.c.successor.is_(None),
+            ~_IS_ALIVE,
+            _is_of(owner),
+        )
+        .values(successor=by.scalar_subquery())
+    )
 
 
 def _change(connection: Connection, import_id: ImportId, values: dict[str, Any]) -> None:

@@ -94,6 +94,7 @@ def import_(row: AnyRow) -> Import:
         proven=row.proven,
         grants_kept_until=row.grants_kept_until,
         reopened=row.reopened,
+        successor=row.successor,
     )
 
 

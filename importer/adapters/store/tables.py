@@ -109,6 +109,7 @@ imports: Final = Table(
     Column("proven", Boolean, nullable=False, server_default=false()),
     Column("grants_kept_until", Instant, index=True),
     Column("reopened", Integer, nullable=False, server_default="0"),
+    Column("successor", Text),
     Column("options", JSON, nullable=False, server_default="{}"),
     Index(None, "submission"),
     Index(None, "batch_id"),

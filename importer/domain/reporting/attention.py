@@ -28,7 +28,9 @@ _BY_STATE: Final = {
 
 
 def need(import_: Import) -> Need | None:
-    """None if the import goes on by itself or has come to the end that was wanted."""
+    """None if the import goes on by itself, has come to the end that was wanted, or was run again."""
+    if import_.successor is not None:
+        return None
     return Need.SIGN_IN if awaits_owner(import_) else _BY_STATE.get(import_.state)
 
 

@@ -22,6 +22,7 @@ class Standing(StrEnum):
     WAITING = "waiting"  # for its turn, or for a certain time
     PAUSED = "paused"
     COMPLETE = "complete"
+    REPEATED = "repeated"  # ended with something to mend, and run again since then
     CANCELLED = "cancelled"
     UNDONE = "undone"
 
@@ -40,15 +41,26 @@ _STANDINGS = {
 }
 _GOES_ON = frozenset({Standing.RUNNING, Standing.WAITING})
 
-AWAITS_OWNER: Final = "consent_needed"
-"""The public code of the problem of an import whose mailbox owner has to sign in before it goes on."""
+WAITS_FOR: Final[Mapping[Standing, tuple[str, ...]]] = {
+    Standing.OWNER: ("consent_needed",),  # has to sign in
+    Standing.NEEDS_YOU: ("destination_full",),  # goes on by itself once somebody has made room
+}
+"""The public codes of the problems for which somebody has to act while an import is WAITING."""
 
 
 def standing(import_: Import) -> Standing:
     """What the import waits for."""
-    if awaits_room(import_):
-        return Standing.NEEDS_YOU
-    return Standing.OWNER if awaits_owner(import_) else _STANDINGS[import_.state]
+    code = "" if import_.problem is None else import_.problem.code
+    return standing_of(import_.state, code, was_repeated=import_.successor is not None)
+
+
+def standing_of(state: State, problem_code: str, *, was_repeated: bool = False) -> Standing:
+    """What an import waits for in that state, with a problem of that public code ("" for none), that was run
+    again or not."""
+    if state is State.WAITING:
+        return next((each for each, codes in WAITS_FOR.items() if problem_code in codes), Standing.WAITING)
+    found = _STANDINGS[state]
+    return Standing.REPEATED if found is Standing.NEEDS_YOU and was_repeated else found
 
 
 def needed_since(import_: Import) -> datetime | None:
@@ -60,18 +72,16 @@ def needed_since(import_: Import) -> datetime | None:
 
 def awaits_room(import_: Import) -> bool:
     """Whether the new mailbox is full: it goes on by itself once somebody has made room."""
-    problem = import_.problem
-    return import_.state is State.WAITING and problem is not None and problem.code == "destination_full"
+    return import_.state is State.WAITING and standing(import_) is Standing.NEEDS_YOU
 
 
 def awaits_owner(import_: Import) -> bool:
     """Whether a mailbox owner has to sign in before it goes on."""
-    problem = import_.problem
-    return import_.state is State.WAITING and problem is not None and problem.code == AWAITS_OWNER
+    return standing(import_) is Standing.OWNER
 
 
 def states_of(wanted: Standing) -> tuple[State, ...]:
-    """The states of imports of that standing; those that await their owner are WAITING."""
+    """The states whose imports have that standing, apart from those that are in WAITS_FOR."""
     return tuple(state for state, each in _STANDINGS.items() if each is wanted)
 
 

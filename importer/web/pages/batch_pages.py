@@ -196,7 +196,7 @@ class _Board:
     def arrangement(self) -> tuple[object, ...]:
         """What the list depends on beside the contents of its rows."""
         controls = controls_of(self.views)
-        states = tuple((import_.state, import_.requested, import_.problem) for import_ in self.imports)
+        states = tuple((i.state, i.requested, i.problem, i.successor) for i in self.imports)
         return states, controls
 
     def context(self) -> dict[str, Any]:
