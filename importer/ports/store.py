@@ -88,11 +88,12 @@ class Store(
         limit: int = 50,
         *,
         owner: str | None = None,
+        ids: Sequence[BatchId] | None = None,
         beginning: str = "",
         after: BatchId | None = None,
     ) -> Sequence[Batch]:
-        """Newest first. With `owner`, only that owner's; with `beginning`, those whose id begins so; with
-        `after`, those that follow it in this order."""
+        """Newest first. With `owner`, only that owner's; with `ids`, only those of them that exist; with
+        `beginning`, those whose id begins so; with `after`, those that follow it in this order."""
         ...
 
     def import_(self, import_id: ImportId) -> Import | None: ...

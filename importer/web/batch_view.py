@@ -11,7 +11,6 @@ from importer.domain.model import FolderTally, Import, ImportId, State
 from importer.domain.reporting.batch_overview import (
     Standing,
     WholeProgress,
-    counts,
     in_order,
     matches,
     standing,
@@ -81,6 +80,11 @@ class RowFilter:
     def own_query(self) -> str:
         return self.query(self.standing)
 
+    def query_after(self, after: str) -> str:
+        """The query of the part of the list that follows that import."""
+        query = self.own_query
+        return f"{query}{'&' if query else '?'}{urlencode({'after': after})}" if after else query
+
     def selects(self, import_: Import) -> bool:
         return matches(import_, self.words, self.standing)
 
@@ -137,9 +141,8 @@ class BatchControls:
     cancel: tuple[ImportId, ...]
 
 
-def sums(texts: CatalogTranslator, imports: Iterable[Import], chosen: RowFilter) -> tuple[Sum, ...]:
+def sums(texts: CatalogTranslator, numbers: Mapping[Standing, int], chosen: RowFilter) -> tuple[Sum, ...]:
     """The sums; those that are 0 and not always of interest are left out."""
-    numbers = counts(imports)
     shown = (*_ALWAYS_COUNTED, *(each for each in Standing if each not in _ALWAYS_COUNTED))
     return tuple(
         Sum(

@@ -115,3 +115,10 @@ def test_an_import_that_waits_for_room_needs_somebody_and_one_that_was_run_again
     found = {i.id: each for each in Standing for i in store.imports(ImportFilter(standing=each))}
     assert found == {"full": Standing.NEEDS_YOU, "old": Standing.REPEATED, "new": Standing.WAITING}
     assert found == {import_.id: standing(import_) for import_ in store.imports()}
+
+
+def test_batches_are_found_by_their_ids(store: Store) -> None:
+    imports_of(store)
+    found = store.batches(owner=OWNER, ids=[BatchId("bkea2"), BatchId("bowl1"), BatchId("none")])
+    assert [batch.id for batch in found] == ["bkea2"]
+    assert [*store.batches(ids=[])] == []

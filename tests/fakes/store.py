@@ -164,6 +164,7 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
         limit: int = 50,
         *,
         owner: str | None = None,
+        ids: Sequence[BatchId] | None = None,
         beginning: str = "",
         after: BatchId | None = None,
     ) -> Sequence[Batch]:
@@ -171,6 +172,7 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             latest_first = [*reversed(self._batches.values())]
             latest_first.sort(key=lambda b: b.created_at, reverse=True)
             found = latest_first[_index_after([b.id for b in latest_first], after) :]
+            found = [b for b in found if ids is None or b.id in ids]
             return [b for b in found if owner in (None, b.owner) and b.id.startswith(beginning)][:limit]
 
     def import_(self, import_id: ImportId) -> Import | None:

@@ -29,7 +29,8 @@ from importer.domain.reporting.attention import need
 from importer.domain.reporting.batch_overview import Summary, summary_due
 from importer.web import live_progress
 from importer.web.batch_view import RowFilter
-from importer.web.pages import batch_pages
+from importer.web.event_streams import OVER
+from importer.web.pages import batch_pages, imports_page
 from tests.fakes.mailbox_access import MemoryAccess
 from tests.unit.batch_office import HEAD, BatchOffice
 from tests.unit.test_live import guest_of
@@ -109,6 +110,32 @@ def test_the_list_of_all_imports_has_sums_and_a_filter(office: BatchOffice) -> N
     assert len(routes(page)) == 25
     page = office.admin.get("/imports?q=g1&state=owner").text
     assert routes(page) == ["g1@gmail.com"]
+
+
+def test_a_search_reaches_every_import_and_the_list_has_parts(
+    office: BatchOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many imports came after it; each query is about one part."""
+    monkeypatch.setattr(imports_page, "LISTED", 10)
+    office.mixed()
+    seen: list[str] = []
+    path = "/imports"
+    while path:
+        page = office.admin.get(path).text
+        assert "10 Completed" in text_of(page), "the sums are those of all"
+        seen += routes(page)
+        assert len(routes(page)) <= 10
+        path = next(iter(re.findall(r'href="([^"]+)" rel="next"', page)), "")
+    assert sorted(seen) == sorted(import_.source.address for import_ in office.imports)
+    assert routes(office.admin.get("/imports?q=U22@").text) == ["u22@old.example"]
+    page = office.admin.get("/imports?state=complete&q=old").text
+    assert len(routes(page)) == 10
+    assert 'rel="next"' not in page
+    for after in ("nobody", "../", "%00"):
+        assert not routes(office.admin.get(f"/imports?after={after}").text) or after != "nobody"
+    stranger = office.web.browser()
+    stranger.sign_in("eve@new.example")
+    assert not routes(stranger.get(f"/imports?q=old&after={office.imports[0].id}").text)
 
 
 def test_a_queued_row_says_that_it_waits_for_its_turn(office: BatchOffice) -> None:
@@ -301,6 +328,43 @@ def test_the_stream_sends_rows_and_the_list_when_its_order_changes(
         while "rows" not in (changed := await parts()):
             pass
         assert "<strong>11</strong>" in changed["total"]
+        await stream.aclose()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_the_list_of_all_imports_is_live(office: BatchOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_progress, "POLL_INTERVAL_S", 0.01)
+    office.mixed()
+    assert 'data-live="/imports"' in office.admin.get("/imports").text
+    polled = office.admin.get("/imports/live").json()
+    assert not polled["over"]
+    assert {"sums", *(f"row-{import_.id}" for import_ in office.imports)} == polled["parts"].keys()
+
+    async def scenario() -> None:
+        guest = guest_of(office.web, office.admin, live_progress.Feed(office.web.deps))
+        alive = [import_ for import_ in office.imports if import_.state is State.RUNNING]
+        stream = imports_page._stream(imports_page._Part(guest, RowFilter(), ""), alive)
+        assert (await anext(stream)).startswith(b"retry")
+
+        async def parts() -> dict[str, str]:
+            event = await asyncio.wait_for(anext(stream), 5)
+            [data] = re.findall(rb"data: (.*)\n", event)
+            found: dict[str, str] = json.loads(data)
+            return found
+
+        for _ in alive:
+            assert "sums" not in await parts()
+        office.set(13, State.RUNNING, progress=COPYING)
+        assert "123 of 400" in (await parts())[f"row-{office.imports[13].id}"]
+        office.set(13, State.COMPLETE, progress=COPYING)
+        while "sums" not in (changed := await parts()):
+            pass
+        assert "<strong>11</strong>" in changed["sums"]
+        for row in range(14, 17):
+            office.set(row, State.CANCELLED)
+        while (event := await asyncio.wait_for(anext(stream), 5)) != OVER:
+            assert event
         await stream.aclose()
 
     asyncio.run(asyncio.wait_for(scenario(), 30))

@@ -98,6 +98,7 @@ class SqlImports(SqlImportLists):
         limit: int = 50,
         *,
         owner: str | None = None,
+        ids: Sequence[BatchId] | None = None,
         beginning: str = "",
         after: BatchId | None = None,
     ) -> Sequence[Batch]:
@@ -108,6 +109,8 @@ class SqlImports(SqlImportLists):
             statement = statement.where(following(batches, last, descending=("created_at", "seq")))
         if owner is not None:
             statement = statement.where(batches.c.owner == owner)
+        if ids is not None:
+            statement = statement.where(batches.c.id.in_(ids))
         if beginning:
             statement = statement.where(begins(batches.c.id, beginning))
         with self.reading() as connection:

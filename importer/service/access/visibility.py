@@ -7,22 +7,62 @@ treated as nonexistent.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.domain.people.identities import PersonId
+from importer.domain.reporting.batch_overview import Standing, standing_of
 from importer.service.deps import Deps
-from importer.service.queries import list_batches
+from importer.service.queries import count_imports, list_imports
 
 _ID: Final = re.compile("[a-z0-9]{1,40}")
 """The form of ids; URL parameters of any other form are not looked up."""
 
 
-def batches_of(deps: Deps, person: PersonId, limit: int = 50) -> Sequence[tuple[Batch, Sequence[Import]]]:
-    """The person's batches with their imports, newest first."""
-    return list_batches(deps, owner=_known_person(person), limit=limit)
+@dataclass(frozen=True, slots=True)
+class FoundImports:
+    """A part of a person's imports by batch, newest first, and whether more follow it."""
+
+    batches: Sequence[tuple[Batch, Sequence[Import]]]
+    has_more: bool
+
+    @property
+    def imports(self) -> list[Import]:
+        return [import_ for _, imports in self.batches for import_ in imports]
+
+
+def numbers_of(deps: Deps, person: PersonId) -> Mapping[Standing, int]:
+    """How many of the person's imports there are of each standing. Two queries."""
+    everything = ImportFilter(owner=_known_person(person))
+    numbers: Counter[Standing] = Counter()
+    for each in count_imports(deps, everything):
+        numbers[standing_of(each.state, each.problem)] += each.imports
+    repeated = sum(c.imports for c in count_imports(deps, replace(everything, standing=Standing.REPEATED)))
+    numbers[Standing.NEEDS_YOU] -= repeated
+    numbers[Standing.REPEATED] = repeated
+    return numbers
+
+
+def find_imports_of(
+    deps: Deps, person: PersonId, *, address: str, wanted: Standing | None, after: str, limit: int
+) -> FoundImports:
+    """The person's imports with that text in an address and that standing, if they are given; with `after`,
+    those that follow this import. Two queries, however many imports there are."""
+    owner = _known_person(person)
+    last = ImportId(after) if _ID.fullmatch(after) else None
+    chosen = ImportFilter(owner=owner, address=address, standing=wanted)
+    found = list_imports(deps, chosen, after=last, limit=limit + 1)
+    by_batch: dict[BatchId, list[Import]] = {}
+    for import_ in found[:limit]:
+        if import_.batch_id is not None:
+            by_batch.setdefault(import_.batch_id, []).append(import_)
+    batches = {b.id: b for b in deps.store.batches(len(by_batch), owner=owner, ids=[*by_batch])}
+    parts = [(batches[id_], imports) for id_, imports in by_batch.items() if id_ in batches]
+    return FoundImports(parts, len(found) > limit)
 
 
 def batch_of(deps: Deps, person: PersonId, batch_id: BatchId) -> tuple[Batch, Sequence[Import]] | None:

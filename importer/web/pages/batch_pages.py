@@ -1,4 +1,4 @@
-"""Batches: the list of all imports, the live list of one batch, and what can be done with a whole batch."""
+"""Batches: the live list of one batch, and what can be done with all of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from importer.domain.model import Batch, Import, ImportId, State
 from importer.domain.planning.pace import average_rate
 from importer.domain.reporting.batch_overview import Standing, counts, turns
 from importer.i18n.batch_results import results_csv, results_workbook
-from importer.service.access.visibility import batches_of
 from importer.service.deps import Deps
 from importer.service.imports.control import Changed, cancel, pause, resume
 from importer.web.batch_view import (
@@ -47,12 +46,6 @@ _SOMEBODY_ACTS: Final = {Standing.NEEDS_YOU, Standing.OWNER, Standing.PAUSED}
 
 router: Final = APIRouter()
 
-LISTED: Final = 50
-"""The newest batches, which the list of all imports shows."""
-
-SEARCHED: Final = 400
-"""The newest batches that a search looks through."""
-
 _WORKBOOK: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _WISHES: Final[Mapping[str, Callable[[Deps, ImportId], Changed]]] = {
@@ -60,31 +53,6 @@ _WISHES: Final[Mapping[str, Callable[[Deps, ImportId], Changed]]] = {
     "resume": resume,
     "cancel": cancel,
 }
-
-
-@router.get("/imports")
-def list_batches(guest: SignedIn, q: str = "", state: str = "") -> Response:
-    chosen = RowFilter.of(q, state)
-    deps, texts = guest.visitor.site.deps, guest.visitor.texts
-    found = batches_of(deps, guest.session.person, SEARCHED if chosen.is_set else LISTED)
-    listed = [
-        (batch, [import_ for import_ in imports if chosen.selects(import_)]) for batch, imports in found
-    ]
-    return page(
-        guest,
-        "imports.html",
-        batches=[
-            (batch, [row_of(texts, view) for view in _plain_views(guest, imports)])
-            for batch, imports in listed
-            if imports
-        ],
-        any_batches=bool(found),
-        more=len(found) == LISTED and not chosen.is_set,
-        listed=LISTED,
-        sums=sums(texts, [import_ for _, imports in found for import_ in imports], chosen),
-        chosen=chosen,
-        path="/imports",
-    )
 
 
 @router.get("/batches/{batch_id}")
@@ -246,7 +214,7 @@ class _Board:
 
     def _total(self) -> dict[str, Any]:
         return {
-            "sums": sums(self.guest.visitor.texts, self.imports, self.chosen),
+            "sums": sums(self.guest.visitor.texts, counts(self.imports), self.chosen),
             "whole": progress_of(self.snapshots),
             "mailboxes": len(self.snapshots),
             "chosen": self.chosen,
