@@ -10,6 +10,7 @@ from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderChe
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.check_texts import check_json, check_warnings, name_reasons
 from importer.i18n.code_texts import render
+from importer.i18n.folder_names import ShownPairs
 from importer.i18n.option_texts import word_sentences
 from importer.i18n.problem_texts import problem_text
 from importer.i18n.translations import CatalogTranslator
@@ -91,11 +92,12 @@ def _folder_table(texts: CatalogTranslator, check: Check) -> Table:
         table.add_column(column, justify="right", min_width=max(map(len, column.split())))
     table.add_column(texts.gettext("Note"), overflow="fold")
     new = texts.gettext("new folder")
+    shown = ShownPairs(texts, [(each.source_folder, each.destination_folder) for each in check.folders])
     for folder in check.folders:
         size = "" if folder.size_bytes is None else texts.size(folder.size_bytes)
         table.add_row(
-            plain(folder.source_folder),
-            plain(folder.destination_folder),
+            plain(shown.sources[folder.source_folder]),
+            plain(shown.destinations[folder.destination_folder]),
             texts.number(folder.messages),
             _about(texts, size, exact=folder.exact) if size else "",
             texts.number(folder.known) if folder.known else "[dim]·[/]",

@@ -19,6 +19,7 @@ from rich.text import Text
 from importer.domain.model import Import, ImportId, Phase, State
 from importer.domain.planning.pace import Rate
 from importer.domain.reporting.formatting import printable
+from importer.i18n.folder_names import folder_name
 from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.state_texts import state_word
@@ -136,7 +137,8 @@ def wait_reason(texts: CatalogTranslator, import_: Import, now: datetime) -> str
 def running_note(texts: CatalogTranslator, import_: Import) -> str:
     """What a running import does: its folder while it copies, its phase otherwise; "" for one that is not."""
     copying = import_.state is State.RUNNING and import_.progress.phase is Phase.COPYING
-    return (copying and import_.progress.folder) or phase_text(texts, import_)
+    folder = folder_name(texts, import_.progress.folder) if copying else ""
+    return folder or phase_text(texts, import_)
 
 
 def address_lines(import_: Import, width: int) -> Iterator[Text]:

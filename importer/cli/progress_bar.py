@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importer.cli import text_views
 from importer.cli.exit_codes import stderr
 from importer.domain.model import Phase, Progress
+from importer.i18n.folder_names import folder_name
 from importer.i18n.phase_texts import counted
 from importer.i18n.translations import CatalogTranslator
 from importer.service.legs.progress_recorder import ProgressCallback
@@ -37,7 +38,7 @@ def progress_bar(texts: CatalogTranslator, *, quiet: bool) -> Iterator[ProgressC
 
         def update(progress: Progress) -> None:
             if progress.phase is Phase.COPYING:
-                name = text_views.plain(progress.folder) or "…"
+                name = text_views.plain(folder_name(texts, progress.folder)) or "…"
                 done, total = progress.messages_done, progress.messages_total
             else:
                 name = counted(texts, progress.phase, 0, 0)

@@ -23,6 +23,7 @@ from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import change_texts
+from importer.i18n.folder_names import ShownPairs
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
@@ -80,7 +81,7 @@ def _report(texts: CatalogTranslator, report: Report) -> RenderableType:
         _Head(report),
         _Paragraph(outcome_text(texts, report.outcome)),
         *([_Counts(texts, report)] if report.tallies else []),
-        _Refusals(texts, report.refusals),
+        _Refusals(texts, report),
         *(_Paragraph(line) for line in _remarks(texts, report)),
     )
 
@@ -115,6 +116,7 @@ class _Counts:
 
     def __init__(self, texts: CatalogTranslator, report: Report) -> None:
         self._texts, self._tallies, self._totals = texts, report.tallies, report.totals
+        self._folders = _shown_folders(texts, report)
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         columns = [c for n, c in enumerate(_COLUMNS) if n < _ALWAYS or c[1](self._totals)]
@@ -123,22 +125,26 @@ class _Counts:
         widths = [max(map(cell_len, cells)) for cells in zip(heads, everything, strict=True)]
         room = options.max_width - sum(width + _GAP for width in widths)
         beside = room >= _NARROWEST_NAME
-        longest = max(cell_len(_name(tally)) for tally in self._tallies)
+        longest = max(cell_len(self._name(tally)) for tally in self._tallies)
         width = min(room, max(longest, _NARROWEST_NAME)) if beside else 0
         yield _no_wrap(Text(" " * width + _line(heads, widths), style="bold"))
         for tally in self._tallies:
             numbers = [self._texts.number(n) if (n := count(tally)) else "·" for _, count in columns]
-            yield from _rows(_name(tally), _line(numbers, widths), width, options.max_width)
+            yield from _rows(self._name(tally), _line(numbers, widths), width, options.max_width)
         yield from _rows(
             self._texts.gettext("all"), _line(everything, widths), width, options.max_width, style="bold"
         )
+
+    def _name(self, tally: FolderTally) -> str:
+        return self._folders.pair(tally.source_folder, tally.destination_folder)
 
 
 class _Refusals:
     """The first MAX_REFUSALS refusals, each class below its heading, each refusal with its reason."""
 
-    def __init__(self, texts: CatalogTranslator, refusals: Sequence[Refusal]) -> None:
-        self._texts, self._refusals = texts, refusals
+    def __init__(self, texts: CatalogTranslator, report: Report) -> None:
+        self._texts, self._refusals = texts, report.refusals
+        self._folders = _shown_folders(texts, report).sources
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         texts, width = self._texts, options.max_width
@@ -160,14 +166,12 @@ class _Refusals:
         what = refusal.subject if refusal.uid else texts.gettext("A whole folder")
         size = texts.size(refusal.size_bytes) if refusal.size_bytes else ""
         yield from wrapped(" · ".join(filter(None, (what[:200], refusal.date[:40], size))), width)
-        yield from wrapped(refusal.folder, width, INDENT * 2)
+        yield from wrapped(self._folders[refusal.folder], width, INDENT * 2)
         yield from wrapped(reason(texts, refusal.reason), width, INDENT * 2)
 
 
-def _name(tally: FolderTally) -> str:
-    if tally.source_folder == tally.destination_folder:
-        return tally.source_folder
-    return f"{tally.source_folder} → {tally.destination_folder}"
+def _shown_folders(texts: CatalogTranslator, report: Report) -> ShownPairs:
+    return ShownPairs(texts, [(tally.source_folder, tally.destination_folder) for tally in report.tallies])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -205,9 +209,10 @@ def _remarks(texts: CatalogTranslator, report: Report) -> Iterator[str]:
         reasons = (f"{texts.number(count)} {reason(texts, why)}" for why, count in totals.skipped.items())
         yield f"{texts.gettext('Left out')}: {'; '.join(reasons)}."
     if elsewhere := [tally for tally in report.tallies if tally.elsewhere]:
+        names = _shown_folders(texts, report).sources
         yield texts.gettext(
             "Also with these labels, but copied into the folder of another label: %(labels)s.",
-            labels="; ".join(f"{tally.source_folder} {texts.number(tally.elsewhere)}" for tally in elsewhere),
+            labels="; ".join(f"{names[t.source_folder]} {texts.number(t.elsewhere)}" for t in elsewhere),
         )
     if totals.keywords_dropped:
         yield texts.ngettext(

@@ -16,6 +16,7 @@ from importer.domain.model import Import, Phase, Refusal, State
 from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.reporting.explanation import Advice, Explanation, Upcoming, max_attempts
 from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class
+from importer.i18n.folder_names import folder_name
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.phase_texts import phase_text
@@ -197,7 +198,7 @@ def _where(texts: CatalogTranslator, import_: Import) -> str:
         "%(done)s of %(num)s messages done, now in “%(folder)s”.",
         progress.messages_total,
         done=texts.number(progress.messages_done),
-        folder=progress.folder,
+        folder=folder_name(texts, progress.folder),
     )
 
 
@@ -243,7 +244,7 @@ def _facts(texts: CatalogTranslator, explanation: Explanation) -> Iterator[tuple
     if import_.progress.folders_total:
         done = texts.number(import_.progress.messages_done)
         total = texts.number(import_.progress.messages_total)
-        yield texts.gettext("folder"), import_.progress.folder
+        yield texts.gettext("folder"), folder_name(texts, import_.progress.folder)
         yield (
             texts.gettext("messages done"),
             texts.gettext("%(done)s of %(total)s", done=done, total=total),

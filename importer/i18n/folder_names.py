@@ -25,6 +25,20 @@ def folder_name(texts: CatalogTranslator, name: str) -> str:
     return _spoken(texts, shown_name(name))
 
 
+class ShownPairs:
+    """The source and the destination folders of an import."""
+
+    def __init__(self, texts: CatalogTranslator, pairs: Iterable[tuple[str, str]]) -> None:
+        known = list(pairs)
+        self.sources = ShownFolders(texts, (source for source, _ in known))
+        self.destinations = ShownFolders(texts, (destination for _, destination in known))
+
+    def pair(self, source: str, destination: str) -> str:
+        """Both in one line; once if they are called the same."""
+        one, other = self.sources[source], self.destinations[destination]
+        return one if one == other else f"{one} → {other}"
+
+
 class ShownFolders:
     """The folders of one mailbox, by their full names."""
 
