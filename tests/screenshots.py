@@ -1,16 +1,23 @@
-"""`python -m tests.screenshots` writes screenshots of all pages to docs/screenshots. It uses real hosts."""
+"""`python -m tests.screenshots` writes screenshots of all pages to docs/screenshots. It uses real hosts.
+
+`--all FOLDER` writes them to that folder in each language on a phone and a desktop, half of them dark: to be
+looked at, not kept.
+"""
 
 from __future__ import annotations
 
+import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Page
+from playwright.sync_api import FilePayload, Page
 
+from importer.domain.model import Progress, State
 from tests.browser.stage import (
     DESKTOP,
     PHONE,
@@ -26,12 +33,14 @@ from tests.browser.stage import (
     start,
     try_password,
 )
+from tests.browser.still_pages import still
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.hosts import User, new_user, rehearsal_host
 from tests.rehearsal.imitations.exchange import BACKOFF, Exchange
 from tests.rehearsal.imitations.server import Imitation, imitation
 from tests.rehearsal.proxy import CuttingProxy, cutting_proxy
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
+from tests.unit.batch_office import BatchOffice
 
 OUT: Final = Path(__file__).parents[1] / "docs" / "screenshots"
 SLOW_BYTES_PER_S: Final = 120_000
@@ -62,6 +71,12 @@ APPEARANCES: Final = (
     Appearance("phone-dark-it", "it", PHONE, True, "maria"),
 )
 
+EVERY_APPEARANCE: Final = tuple(
+    Appearance(f"{device}{'-dark' if dark else ''}-{language}", language, size, dark, f"{language}.{device}")
+    for number, language in enumerate(("en", "de", "fr", "it", "es"))
+    for device, size, dark in (("desktop", DESKTOP, number % 2 > 0), ("phone", PHONE, number % 2 == 0))
+)
+
 
 @dataclass(frozen=True)
 class Places:
@@ -72,12 +87,20 @@ class Places:
     signing_in: Stage
     line: CuttingProxy
     busy: Imitation
+    language: str = "en"  # of the appearance
 
 
 def main() -> None:
-    """Replace all screenshots."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    for picture in OUT.glob("*.png"):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="each language and device, into a folder")
+    folder = parser.parse_args().all
+    take_pictures(OUT if folder is None else folder, APPEARANCES if folder is None else EVERY_APPEARANCE)
+
+
+def take_pictures(out: Path, appearances: Sequence[Appearance]) -> None:
+    """Replace all pictures in `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    for picture in out.glob("*.png"):
         picture.unlink()
     with ExitStack() as running:
         root = Path(running.enter_context(tempfile.TemporaryDirectory()))
@@ -93,14 +116,20 @@ def main() -> None:
             running.enter_context(imitation(Exchange(), root, ca)),
         )
         chromium = running.enter_context(browser())
-        for appearance in APPEARANCES:
+        for appearance in appearances:
             old, new = places.site.mailboxes(appearance.owner)
             old.fill(sample_mailbox(), EMPTY_FOLDERS)
-            for pictures in (_moving_pages, _waiting_pages, _sign_in_pages):
+            for pictures in (_moving_pages, _waiting_pages, _sign_in_pages, _many_pages):
                 context, page = new_page(
                     chromium, size=appearance.size, language=appearance.language, dark=appearance.dark
                 )
-                pictures(page, places, old, new, _taker(page, appearance.name))
+                pictures(
+                    page,
+                    replace(places, language=appearance.language),
+                    old,
+                    new,
+                    _taker(page, out, appearance),
+                )
                 context.close()
 
 
@@ -139,8 +168,7 @@ def _moving_pages(page: Page, places: Places, old: User, new: User, take: Take) 
     take("09-undone")
     page.goto(f"{url}/file")
     take("10-file")
-    content = {"name": "umzug.csv", "mimeType": "text/csv", "buffer": BAD_FILE.encode()}
-    page.set_input_files("#file", content)  # type: ignore[arg-type]
+    page.set_input_files("#file", _file(BAD_FILE))
     page.click("form[action='/file'] button.primary")
     page.wait_for_url("**/preview")
     take("11-preview")
@@ -195,10 +223,17 @@ def _sign_in_pages(page: Page, places: Places, _old: User, new: User, take: Take
     sign_in(page, url, new)
     enter_old_address(page, "ada@gmail.com")
     take("19-google-mailbox")
-    page.click("form[action='/new/consent'] button")
+    page.click("form[action='/new/sign-in'] button")
+    page.click("button[value=allow]")
     page.wait_for_url("**/new/review")
-    start(page)
-    take("20-waits-for-owner")
+    take("20-signed-in")
+    row = f"ada@gmail.com,,,{new.account.address},{new.password}\n"
+    page.goto(f"{url}/file")
+    page.set_input_files("#file", _file(BAD_FILE.partition("\n")[0] + "\n" + row))
+    page.click("form[action='/file'] button.primary")
+    page.wait_for_url("**/preview")
+    page.click("form[action='/file/start'] button")
+    page.wait_for_url("**/batches/*")
     page.click("a[href^='/consent/']")
     page.wait_for_url("**/consent/*")
     take("21-consent")
@@ -208,8 +243,36 @@ def _sign_in_pages(page: Page, places: Places, _old: User, new: User, take: Take
     take("22-consent-given")
 
 
-def _taker(page: Page, name: str) -> Take:
-    return lambda what: page.screenshot(path=str(OUT / f"{name}-{what}.png"), full_page=True)
+def _many_pages(page: Page, places: Places, old: User, new: User, take: Take) -> None:
+    """A batch of 25 in all states, and the list of all imports. They need no servers."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as apart:
+        # Playwright has an event loop in this thread.
+        for name, html in apart.submit(_pages_of_25, Path(folder), places.language).result().items():
+            page.set_content(html)
+            take(name)
+
+
+def _pages_of_25(root: Path, language: str) -> dict[str, str]:
+    office = BatchOffice(root)
+    office.mixed()
+    office.set(0, State.INCOMPLETE, progress=Progress("", 3, 3, 300, 301, 1))
+    pages = {
+        "23-batch": office.path,
+        "24-all-imports": "/imports",
+        "25-stopped": f"/imports/{office.imports[10].id}",
+    }
+    return {
+        name: still(office.admin.get(path, **{"accept-language": language}).text)
+        for name, path in pages.items()
+    }
+
+
+def _file(content: str) -> FilePayload:
+    return {"name": "umzug.csv", "mimeType": "text/csv", "buffer": content.encode()}
+
+
+def _taker(page: Page, out: Path, appearance: Appearance) -> Take:
+    return lambda what: page.screenshot(path=str(out / f"{appearance.name}-{what}.png"), full_page=True)
 
 
 if __name__ == "__main__":
