@@ -263,6 +263,10 @@ ROWS: Final = (
         sentence="%(host)s offers no encryption on port %(port)s, and without it the password could be intercepted.",
     ),
     TextRow(
+        "encryption_unavailable.refused",
+        sentence="%(host)s offers encryption on port %(port)s but refuses to start it, and without it the password could be intercepted.",
+    ),
+    TextRow(
         "encryption_unavailable.early_bytes",
         sentence="The connection to %(host)s may have been tampered with: data arrived before encryption began.",
     ),

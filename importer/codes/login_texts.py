@@ -39,6 +39,11 @@ ROWS: Final = (
         way_on=WayOn.CONTINUE,
     ),
     TextRow(
+        "login_rejected.other_server",
+        sentence="%(host)s says that this mailbox is on another server.",
+        advice="Enter the server that it names, or ask the provider for its name.",
+    ),
+    TextRow(
         "login_rejected.app_password",
         sentence="%(host)s requires an app password instead of the usual one.",
         advice="Create one in the security settings of the account and use it here.",

@@ -266,10 +266,17 @@ def test_items_are_only_added_to_the_response_just_before() -> None:
     ]
 
 
-@pytest.mark.parametrize("rest", [b"\x0c", b"\x0b \x1c", b"\r"])
+@pytest.mark.parametrize("rest", [b"\x0c", b"\x0b \x1c"])
 def test_blanks_other_than_spaces_behind_a_literal_are_no_item(rest: bytes) -> None:
     with pytest.raises(WireError):
         ResponseReader().feed(b"* 1 FETCH (UID 1 BODY[] {1}\r\nx" + rest + b"\r\n")
+
+
+def test_tabs_and_doubled_carriage_returns_are_what_they_must_mean() -> None:
+    usual = b"* 1 FETCH (UID 1 FLAGS (\\Seen \\Draft) BODY[] {1}\r\nx)\r\n"
+    odd = usual.replace(b" ", b"\t").replace(b"*\t", b"* ").replace(b"\r\n", b"\r\r\n")
+    assert ResponseReader().feed(odd) == ResponseReader().feed(usual)
+    assert ResponseReader().feed(b"M1 OK done\r\r\n") == ResponseReader().feed(b"M1 OK done\r\n")
 
 
 def test_endless_lines_and_huge_literals_are_rejected_before_buffering() -> None:

@@ -102,6 +102,16 @@ def no_encryption(peer: Peer, server_text: str = "") -> EncryptionUnavailable:
     )
 
 
+def encryption_refused(peer: Peer, line: bytes) -> EncryptionUnavailable:
+    """The server offered STARTTLS and answered it with the NO or BAD in `line`."""
+    status, _, words = line.strip().partition(b" ")
+    return EncryptionUnavailable(
+        Text("encryption_unavailable.refused", host=peer.host, port=str(peer.endpoint.port)),
+        side=peer.side,
+        server_text=server_words(parse_reply(status, words)),
+    )
+
+
 def preauthenticated(peer: Peer) -> MailError:
     """The greeting was PREAUTH (RFC 9051 section 7.1.4)."""
     if peer.endpoint.security is Security.STARTTLS:
@@ -264,6 +274,8 @@ def _login_rejected(reply: Reply, peer: Peer, explain: Explain) -> LoginRejected
         code = LOGIN_CODES[meaning]
     elif reply.code == "EXPIRED":
         code = "login_rejected.expired"
+    elif reply.code == "REFERRAL":  # RFC 2221: the words name the other server
+        code = "login_rejected.other_server"
     elif reply.code in ("AUTHORIZATIONFAILED", "CONTACTADMIN", "NOPERM") and not _WRONG_PASSWORD.search(
         reply.text
     ):

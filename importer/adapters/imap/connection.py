@@ -144,6 +144,7 @@ class Connection:
         self._events: deque[WireEvent] = deque()
         self._tags = 0
         self._unanswered = 0
+        self._outstanding: set[str] = set()  # tags of commands without a reply so far
         self._unawaited_tags: set[str] = set()  # of commands whose replies are discarded
         self._ahead: dict[str, bytes] = {}  # sent before the previous reply arrived: tag -> command, if known
         self._stored_replies: dict[str, Tagged] = {}
@@ -376,6 +377,7 @@ class Connection:
         self._tags += 1
         self._unanswered += 1
         tag = f"M{self._tags}"
+        self._outstanding.add(tag)
         if self._unanswered > 1 or self._queued:
             self._ahead[tag] = b""
         return tag
@@ -426,6 +428,9 @@ class Connection:
         """Note what an event says about the connection. Return whether it is a reply that nobody waits for.
         Raises ConnectionLost on BYE."""
         if isinstance(event, Tagged):
+            if event.tag not in self._outstanding and self._is_own(event.tag):
+                return True  # a second reply to the same command
+            self._outstanding.discard(event.tag)
             self.refusals += event.reply.status != "OK"
             if event.reply.status != "BAD" and self._ahead.pop(event.tag, None) is not None:
                 self.fallbacks.note_answer_ahead()
@@ -442,6 +447,10 @@ class Connection:
                 self.drop()
                 raise self._goodbye(event.reply)
         return False
+
+    def _is_own(self, tag: str) -> bool:
+        """Whether a command of this connection had the tag."""
+        return tag.startswith("M") and tag[1:12].isdecimal() and int(tag[1:12]) <= self._tags
 
     def _note_alert(self, reply: Reply) -> None:
         if reply.code == "ALERT" and len(self.alerts) < MAX_ALERTS:
@@ -689,7 +698,12 @@ def _encrypt(client: Client, peer: Peer, tls: Tls) -> None:
     if security is Security.TLS:
         return
     if client.has_capability("STARTTLS"):
-        client.starttls_verified(tls())
+        try:
+            client.starttls_verified(tls())
+        except imaplib.IMAP4.error as error:
+            if client.refusal:
+                raise connect_errors.encryption_refused(peer, client.refusal) from error
+            raise
     elif security is Security.STARTTLS:
         raise connect_errors.no_encryption(peer)
 

@@ -125,6 +125,11 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
         # imaplib discards its read buffer unchecked and wraps the socket with the given context.
         self.starttls(cast(ssl.SSLContext, _CheckedContext(tls, self._imap)))
 
+    @property
+    def refusal(self) -> bytes:
+        """The last NO or BAD, with its text, b"" if there was none."""
+        return cast(bytes, self._imap.refusal)
+
     def login_plain(self, answer: bytes, *, wait: bool = False) -> None:
         """Run AUTHENTICATE PLAIN with the message of RFC 4616; with `wait`, send the answer after a challenge
         only. Raises imaplib.IMAP4.error, its subclass `abort` if the connection is lost.
@@ -233,6 +238,7 @@ class _Imap4(imaplib.IMAP4):
         self._tls = tls
         self._dial = dial
         self.alerts: list[str] = []
+        self.refusal = b""  # the last NO or BAD, with its text
         self._stray_lines = 0
         self._login_lines = 0
         self._login_bytes = 0
@@ -315,8 +321,8 @@ class _Imap4(imaplib.IMAP4):
     def _understood(self, line: bytes) -> bytes:
         """Return the line as RFC 9051 would have it, b"" if it is no response.
 
-        Tolerated: missing or several blanks after `*`, lower-case status words, a reply without text. Before
-        the greeting, only empty lines are skipped, and a status word may lack its `*`.
+        Tolerated: missing or several blanks after `*`, lower-case tags and status words, a reply without
+        text. Before the greeting, only empty lines are skipped, and a status word may lack its `*`.
         """
         if line.startswith(b"+") and self.welcome:
             return line
@@ -329,8 +335,11 @@ class _Imap4(imaplib.IMAP4):
                 raise self.error(line)
             return b"* " + line.lstrip() if line.strip() else b""
         tag, _, rest = line.partition(b" ")
+        tag = tag if tag in self.tagged_commands else tag.upper()
         if self.tagged_commands.get(tag, b"") is not None or not (status := _STATUS_LINE.match(rest)):
             return b""  # also a second reply to the same command
+        if status[1].upper() != b"OK":
+            self.refusal = rest
         return b" ".join((tag, status[1].upper(), rest[status.end() :].lstrip()))
 
     def _log(self, line: str) -> None:

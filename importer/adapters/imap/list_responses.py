@@ -110,8 +110,10 @@ def _merged(first: Listed, second: Listed) -> Listed:
 
 _UNSELECTABLE: Final = frozenset({"\\noselect", "\\nonexistent"})
 
-_ATTRIBUTES = re.compile(rb" *\(([^()]*)\) *")
-_DELIMITER = re.compile(rb'(?:NIL|""|"\\(.)"|"(.)"|([^\s"A-Za-z0-9]))(?: +|\Z)', re.IGNORECASE | re.DOTALL)
+_ATTRIBUTES = re.compile(rb"[ \t]*\(([^()]*)\)[ \t]*")
+_DELIMITER = re.compile(
+    rb'(?:NIL|""|"\\(.)"|"(.)"|([^\s"A-Za-z0-9]))(?:[ \t]+|\Z)', re.IGNORECASE | re.DOTALL
+)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\["\\])*)"(?: +\(.*\))?\Z', re.DOTALL)
 _LITERAL = re.compile(rb"~?\{[0-9]{1,20}\+?\}\r\n")
 # RFC 5258 section 3.5 and RFC 5465 after an unquoted name; anything else is a part of the name.
@@ -123,7 +125,7 @@ def _read_line(text: bytes, literals: Sequence[Body]) -> tuple[frozenset[str], b
     """Return attributes, delimiter and name of a line of LIST; None if it names no folder."""
     head = _ATTRIBUTES.match(text)
     words = head[1].decode("latin-1").lower().split() if head else []
-    text = text[head.end() :] if head else text.lstrip(b" ")
+    text = text[head.end() :] if head else text.lstrip(b" \t")
     delimiter = _DELIMITER.match(text)
     if delimiter is None:
         return None

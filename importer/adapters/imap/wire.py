@@ -6,7 +6,8 @@ Invariants
 - Memory is bounded: no line above `max_line_bytes`, no contents of messages above `max_literal_bytes` per
   response, no headers above MAX_HEADER_BYTES, no names above MAX_NAME_BYTES.
 - Deviations from the grammar (RFC 9051 section 9) whose meaning is certain are read as what they mean: blanks
-  around the asterisk, empty lines, a FETCH response that goes on in the next line, numbers that are none.
+  around the asterisk, TABs in place of blanks, CR CR LF, our tag in lower case, empty lines, a FETCH response
+  that goes on in the next line, numbers that are none.
 - A line that has no meaning is an `Unparsed` event and costs only itself. What cannot be told from the
   content of a message raises WireError: after it no byte of the connection can be trusted.
 - The fast path for FETCH responses in their common form (`_FETCH`) gives the same result as the full parser.
@@ -269,7 +270,7 @@ class ResponseReader:
         """Process the line in `_partial` and add the events that it completes."""
         line = bytes(self._partial)
         self._partial.clear()
-        line = self._last_line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+        line = self._last_line = line[:-1].rstrip(b"\r")
         if self._unclosed and (line.startswith(b"*") or _TAGGED.match(line)):
             events.append(self._close_response())
         if not self._text:
@@ -400,13 +401,13 @@ match replaces one per token, which is most of the parsing cost of a small messa
 
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
 _TAGGED = re.compile(rb"([^\s*+]\S*) (OK|NO|BAD)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
-_DATA = re.compile(rb"\* (?:([0-9]{1,20}) )?([A-Za-z][A-Za-z0-9._-]*)(?: |(?=\()|\Z)")
+_DATA = re.compile(rb"\* (?:([0-9]{1,20})[ \t])?([A-Za-z][A-Za-z0-9._-]*)(?:[ \t]|(?=\()|\Z)")
 _CODE = re.compile(rb"\[([^\s\[\]]+)(?: ([^\]]*))?\] ?")
 _CODE_WITH_LIST = re.compile(rb"\[([^\s\[\]]+) (\([^()]*\))\] ?")  # a keyword in the list may contain "]"
-_UID = re.compile(rb"\bUID ([0-9]{1,10})\b", re.IGNORECASE)
+_UID = re.compile(rb"\bUID[ \t]([0-9]{1,10})\b", re.IGNORECASE)
 _OWN_TAG = re.compile(rb"M[0-9]+(?: |\Z)")
-_CONTENT = re.compile(rb"(?:BODY\[\](?:<0>)?|RFC822) \{[0-9]{1,20}\}\Z", re.IGNORECASE)
-_OF_MESSAGE = re.compile(rb"\* [0-9]{1,20} FETCH ", re.IGNORECASE)
+_CONTENT = re.compile(rb"(?:BODY\[\](?:<0>)?|RFC822)[ \t]\{[0-9]{1,20}\}\Z", re.IGNORECASE)
+_OF_MESSAGE = re.compile(rb"\* [0-9]{1,20}[ \t]FETCH[ \t]", re.IGNORECASE)
 _LITERAL_SIZE = re.compile(rb"\{([0-9]{1,20})\+?\}\Z")
 
 
@@ -442,7 +443,8 @@ def _status_or_tagged(line: bytes) -> WireEvent | None:
         return Continue(_text(line[2:]))
     tagged = _TAGGED.match(line)
     if tagged is not None:
-        return Tagged(_text(tagged[1]), parse_reply(tagged[2], tagged[3] or b""))
+        tag = tagged[1].upper() if tagged[1].startswith(b"m") else tagged[1]  # ours, in lower case
+        return Tagged(_text(tag), parse_reply(tagged[2], tagged[3] or b""))
     if _OWN_TAG.match(line):  # no other reply will come
         raise WireError(f"not an IMAP response: {_text(line[:60])!r}")
     # A further line of a response starts with "* " here: `_repaired` made it so.
@@ -567,11 +569,11 @@ def _content(value: Value) -> Body | None:
 
 
 _TOKEN = re.compile(
-    rb" *(?:"
+    rb"[ \t]*(?:"
     rb"(\()|(\))"
     rb'|"((?:[^"\\\r\n]|\\[^\r\n])*)"'
     rb"|~?\{[0-9]{1,20}\+?\}(\r\n)"
-    rb"|((?:BODY|BINARY)(?:\.[A-Z]+)?\[[^\]\r\n]*\](?:<[0-9]+>)?|[^ ()\"\r\n]+)"
+    rb"|((?:BODY|BINARY)(?:\.[A-Z]+)?\[[^\]\r\n]*\](?:<[0-9]+>)?|[^ \t()\"\r\n]+)"
     rb")",
     re.IGNORECASE,
 )
@@ -584,7 +586,7 @@ def parse_values(
     """Parse the values in `text`, in which each `{n}` CRLF represents the next of `literals`. Raises
     WireError. With `ignore_unmatched`, closing parentheses that match none are left out."""
     stack: list[list[Value]] = [[]]
-    at, next_literal, end = 0, 0, len(text.rstrip(b" "))
+    at, next_literal, end = 0, 0, len(text.rstrip(b" \t"))
     while at < end:
         token = _TOKEN.match(text, at)
         if token is None:

@@ -23,9 +23,9 @@ from importer.service.legs.progress_recorder import ProgressCallback
 from importer.service.legs.run_leg import run_leg
 from providers.text import Text
 
-MAX_WAIT: Final = timedelta(seconds=25)
+MAX_WAIT: Final = timedelta(seconds=35)
 """Longer waits without progress end the command: copied messages stay, and running it again resumes. Waiting
-for a server that answered nothing counts."""
+for a server that answered nothing counts. One refusal that passes within half a minute is waited out."""
 
 
 def copy(
