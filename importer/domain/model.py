@@ -316,10 +316,12 @@ class Outgoing(NamedTuple):  # for the same reason as Message
 
 class Stored(NamedTuple):  # one per message, so a NamedTuple, as Message is
     """The destination stored the message. `uid` is None if the server does not report it (no UIDPLUS);
-    `keywords_dropped` counts the keywords that the server rejected during the append."""
+    `keywords_dropped` counts the flags and keywords that the server rejected during the append, and
+    `date_dropped` is whether it rejected the date."""
 
     uid: Uid | None
     keywords_dropped: int = 0
+    date_dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ from importer.engine.batch_decision import decide_batch
 from importer.engine.batch_fetch import FetchedBatch, fetch_batch
 from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane
-from importer.engine.new_receipts import copied_receipt, settled_receipts
+from importer.engine.new_receipts import copied_receipt, settled_receipts, with_dates_left_out
 from importer.engine.new_refusals import message_refusal
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost
 from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
@@ -338,7 +338,9 @@ class InFlightBatch:
             uids = []
             # No UIDPLUS: raise the bound, so that `settle` has few messages to check.
             self._state.note_uidnext(self._lane.destination.status(self._target.folder.name).uidnext)
-        return [copied_receipt(append.intent, indexes, uids, keywords_dropped=dropped)]
+        receipt = copied_receipt(append.intent, indexes, uids, keywords_dropped=dropped)
+        undated = [result.date_dropped for _, result in stored]
+        return [with_dates_left_out(receipt, undated) if any(undated) else receipt]
 
     def _decide_rejected(self, decided: _Decided, rejected: dict[bytes, Rejected]) -> None:
         """Decide about the messages that the destination rejected, and about their twins."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from importer.compact.message_facts import DATE_BYTES, pack_facts
 from importer.compact.uid_set import Uid
 from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.messages.message_decision import Settle
 from importer.domain.messages.message_key import MessageKey
+from importer.domain.messages.stored_changes import DATE_LEFT_OUT
 from importer.domain.model import ImportId, Intent, Outcome, Receipt
 from importer.engine.copy_target import Target
 
@@ -37,6 +39,13 @@ def copied_receipt(
         marks=bytes(intent.marks[i] for i in stored) if intent.marks else b"",
         facts=pack_facts(sizes, dates),
     )
+
+
+def with_dates_left_out(receipt: Receipt, left_out: Sequence[bool]) -> Receipt:
+    """The receipt with marks for the messages that the server stored only without their dates."""
+    marks = receipt.marks or bytes(len(receipt.source_uids))
+    pairs = zip(marks, left_out, strict=True)
+    return replace(receipt, marks=bytes(mark | (DATE_LEFT_OUT if out else 0) for mark, out in pairs))
 
 
 def settled_receipts(

@@ -114,6 +114,13 @@ def receipt(given: bytes, *, uids: bool = True, size_bytes: int = 0) -> Receipt:
     )
 
 
+def test_a_date_that_the_server_refused_counts_once_as_not_kept() -> None:
+    mark = stored_changes.DATE_LEFT_OUT | LINE_ENDS
+    assert stored_changes.changed_before(mark) == [ChangeKind.DATE_NOT_KEPT, ChangeKind.LINE_ENDS]
+    stored = Message(Uid(1), (), "01-Mar-2026 00:00:00 +0000", b"Subject: a\r\n\r\n")
+    assert stored_changes.changed_by_server(mark, digest(stored.body), stored) == []
+
+
 def test_the_history_counts_what_was_changed_of_this_import() -> None:
     given = receipt(bytes([LINE_ENDS, LINE_ENDS | DATE_UNKNOWN, 0, HAS_NUL]))
     history = FolderHistory(ImportId("i1"), INBOX, FolderRef("INBOX", UidValidity(7)))

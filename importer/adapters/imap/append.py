@@ -16,6 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from importer.adapters.imap import response_errors
+from importer.adapters.imap.append_forms import (
+    NOTHING,
+    dropped,
+    note_stored,
+    plainer_forms,
+    without_what_is_refused,
+)
 from importer.adapters.imap.commands import Literals, Part, append_runs, part
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.fallbacks import NON_SYNCHRONIZING
@@ -152,12 +159,13 @@ class AppendCommand:
         self._connection = queue.connection
         self._folder = folder
         self._mailbox = mailbox
-        fitting, self._dropped = messages, [0] * len(messages)
-        if self._connection.fallbacks.has_refused_keywords:
-            fitting = [self._without_refused_keywords(message) for message in messages]
-            self._dropped = [
-                len(message.flags) - len(fits.flags) for message, fits in zip(messages, fitting, strict=True)
-            ]
+        fitting, self._dropped = messages, [NOTHING] * len(messages)
+        fallbacks = self._connection.fallbacks
+        if fallbacks.has_refused_keywords or fallbacks.no_dates or fallbacks.no_flags:
+            fitting = [without_what_is_refused(message, fallbacks) for message in messages]
+            self._dropped = [dropped(message, fits) for message, fits in zip(messages, fitting, strict=True)]
+        self._has_dates = any(message.internaldate for message in fitting)
+        self._has_flags = any(message.flags for message in fitting)
         encoded = [_encode(message) for message in fitting]
         self._can_be_sent = [ready is not None for ready in encoded]
         self._sendable = [ready for ready in encoded if ready is not None]
@@ -229,25 +237,19 @@ class AppendCommand:
 
     def _in_message_order(self, results: Sequence[AppendResult]) -> list[AppendResult]:
         """Insert the results of the messages that could not be sent."""
-        if all(self._can_be_sent) and not any(self._dropped):
+        if all(self._can_be_sent) and all(nothing is NOTHING for nothing in self._dropped):
             return list(results)
         unsendable = Rejected(Text("not_taken.unsendable"), certain=True)
         sent = iter(results)
         in_order = [next(sent) if can_be_sent else unsendable for can_be_sent in self._can_be_sent]
         return [
-            result._replace(keywords_dropped=result.keywords_dropped + dropped)
-            if dropped and isinstance(result, Stored)
+            result._replace(
+                keywords_dropped=result.keywords_dropped + flags, date_dropped=result.date_dropped or date
+            )
+            if isinstance(result, Stored)
             else result
-            for result, dropped in zip(in_order, self._dropped, strict=True)
+            for result, (flags, date) in zip(in_order, self._dropped, strict=True)
         ]
-
-    def _without_refused_keywords(self, message: Outgoing) -> Outgoing:
-        """Return the message, without its keywords if the server refused others that had the same ones."""
-        system_flags = _system_flags(message)
-        if len(system_flags) == len(message.flags):
-            return message
-        refused = self._connection.fallbacks.refuses_keywords(message.flags)
-        return message._replace(flags=system_flags) if refused else message
 
     @contextmanager
     def _ended_by_errors(self) -> Iterator[None]:
@@ -271,6 +273,9 @@ class AppendCommand:
         """Return the results of one MULTIAPPEND. None: it was refused, but a part of it may be accepted."""
         reply = self._queue.await_reply(tag)
         if reply.status == "OK":
+            fallbacks = self._connection.fallbacks
+            fallbacks.dates_work |= self._has_dates
+            fallbacks.flags_work |= self._has_flags
             return [*self._stored(reply, count)]
         error = self._error_in(reply)
         part_may_fit = isinstance(error, QuotaExceeded)
@@ -305,22 +310,21 @@ class AppendCommand:
 
     def _single_result(self, tag: str, ready: Ready) -> AppendResult:
         message, _ = ready
+        sent = message
         reply = self._queue.await_reply(tag)
         error = self._error_in(reply)
-        system_flags = _system_flags(message)
-        keywords_dropped = 0
-        if reply.status != "OK" and system_flags != message.flags and _may_concern_one_message(reply, error):
-            # Refusals of a keyword cannot be recognised by their text: Exchange replies "BAD Command Argument
-            # Error. 11" to a keyword that it rejects, other servers that there are too many keywords.
-            without_keywords = message._replace(flags=system_flags)
-            retry = (without_keywords, part(without_keywords))
-            reply = self._queue.await_reply(self._queue.send(self._mailbox, (retry,)))
+        for plainer, after_bad in plainer_forms(message, self._connection):
+            if reply.status == "OK" or not _may_concern_one_message(reply, error):
+                break
+            if after_bad and (reply.status != "BAD" or self._may_be_a_literal(message)):
+                break
+            sent = plainer
+            reply = self._queue.await_reply(self._queue.send(self._mailbox, ((sent, part(sent)),)))
             error = self._error_in(reply)
-            keywords_dropped = len(message.flags) - len(system_flags)
-            if reply.status == "OK":
-                self._connection.fallbacks.note_refused_keywords(message.flags)
         if reply.status == "OK":
-            return self._stored(reply, 1)[0]._replace(keywords_dropped=keywords_dropped)
+            note_stored(message, sent, self._connection.fallbacks)
+            flags, date = dropped(message, sent)
+            return self._stored(reply, 1)[0]._replace(keywords_dropped=flags, date_dropped=date)
         announced_ahead = not self._queue.literals.is_synchronizing(len(message.body))
         if (
             reply.status == "BAD"
@@ -339,6 +343,11 @@ class AppendCommand:
             certain=response_errors.too_large(reply),
             passing=error is not None,
         )
+
+    def _may_be_a_literal(self, message: Outgoing) -> bool:
+        """Return whether BAD may mean the form of the literal of this message."""
+        announced_ahead = not self._queue.literals.is_synchronizing(len(message.body))
+        return announced_ahead and not self._connection.fallbacks.literals_work
 
     def _may_be_the_literal(self) -> bool:
         """Return whether the server may have refused the form of a literal: it never accepted that form."""
@@ -388,12 +397,8 @@ def _may_concern_one_message(reply: Reply, error: MailError | None) -> bool:
     Servers send these codes (RFC 5530) for a single message that they cannot process and, during an outage,
     for every message.
     """
-    ambiguous = isinstance(error, ServerUnavailable) and reply.code in ("SERVERBUG", "UNAVAILABLE")
+    ambiguous = isinstance(error, ServerUnavailable) and reply.code in ("SERVERBUG", "UNAVAILABLE", "INUSE")
     return error is None or ambiguous
-
-
-def _system_flags(message: Outgoing) -> tuple[str, ...]:
-    return tuple(flag for flag in message.flags if flag.startswith("\\"))
 
 
 def _encode(message: Outgoing) -> Ready | None:

@@ -36,6 +36,9 @@ _CHANGED_BEFORE: Final = {
     LINE_ENDS: ChangeKind.LINE_ENDS,
 }
 _DATES: Final = DATE_FROM_FIELD | DATE_UNKNOWN | DATE_MOVED
+DATE_LEFT_OUT: Final = _DATES
+"""All three: the server refused the message with its date, and stored it without."""
+
 READ_BACK: Final = _DATES | HAS_NUL | HAS_8BIT_HEADER | ENDS_WITHIN_LINE | HAS_BARE_CR
 """The marks of copies that servers are known to change."""
 
@@ -65,6 +68,8 @@ def has_bare_cr(piece: bytes) -> bool:
 
 def changed_before(marks: int) -> list[ChangeKind]:
     """What was changed before the message was sent."""
+    if marks & _DATES == DATE_LEFT_OUT:
+        return [ChangeKind.DATE_NOT_KEPT, *changed_before(marks & ~_DATES)]
     return [kind for mark, kind in _CHANGED_BEFORE.items() if marks & mark]
 
 
@@ -81,6 +86,8 @@ def changed_by_server(marks: int, sent_digest: bytes, stored: Message) -> list[C
 
 
 def _expected_date(marks: int, header: bytes) -> datetime | None:
+    if marks & _DATES == DATE_LEFT_OUT:
+        return None
     if marks & DATE_FROM_FIELD:
         return date_of_field(header)
     return instant_of(UNKNOWN_DATE) if marks & _DATES else None

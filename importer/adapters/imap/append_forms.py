@@ -1,0 +1,72 @@
+"""The forms in which one message is appended: as it is, or without what the server refuses of it.
+
+Refusals of a keyword, a flag or a date cannot be recognised by their text: Exchange replies "BAD Command
+Argument Error. 11" to a keyword that it rejects, other servers that there are too many keywords, and some
+take no date, or no flag, at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.fallbacks import Fallbacks
+from importer.domain.model import Outgoing
+
+_MAX_REFUSALS: Final = 5
+"""Refusals of a connection after which no plainer form is tried: some servers close it after ten."""
+
+NOTHING: Final = (0, False)
+"""What `dropped` returns for a message that lacks nothing."""
+
+
+def plainer_forms(message: Outgoing, connection: Connection) -> Iterator[tuple[Outgoing, bool]]:
+    """The forms in which to send a refused message, and whether only after BAD: without keywords; and without
+    date or flags, as long as the server has stored no message that had any."""
+    fallbacks, system, date = connection.fallbacks, _system_flags(message), message.internaldate
+    if system != message.flags:
+        yield message._replace(flags=system), False
+    without_date = bool(date) and not fallbacks.dates_work
+    without_flags = bool(system) and not fallbacks.flags_work
+    if connection.refusals > _MAX_REFUSALS:
+        return
+    if without_date:
+        yield message._replace(flags=system, internaldate=""), True
+    if without_flags:
+        yield message._replace(flags=()), True
+    if without_date and without_flags:
+        yield message._replace(flags=(), internaldate=""), True
+
+
+def without_what_is_refused(message: Outgoing, fallbacks: Fallbacks) -> Outgoing:
+    """The message without its keywords if the server refused others that had the same ones, and without flags
+    or date if it stored none that had any."""
+    flags = message.flags
+    if fallbacks.no_flags:
+        flags = ()
+    elif len(system := _system_flags(message)) < len(flags) and fallbacks.refuses_keywords(flags):
+        flags = system
+    return message._replace(flags=flags, internaldate="" if fallbacks.no_dates else message.internaldate)
+
+
+def note_stored(message: Outgoing, sent: Outgoing, fallbacks: Fallbacks) -> None:
+    """Note that the server stored `message` in the form `sent`."""
+    system = _system_flags(message)
+    fallbacks.dates_work |= bool(sent.internaldate)
+    fallbacks.flags_work |= bool(_system_flags(sent))
+    fallbacks.no_dates |= bool(message.internaldate) and not sent.internaldate
+    fallbacks.no_flags |= bool(system) and not sent.flags
+    if sent.flags == system != message.flags:
+        fallbacks.note_refused_keywords(message.flags)
+
+
+def dropped(message: Outgoing, sent: Outgoing) -> tuple[int, bool]:
+    """How many flags `sent` lacks, and whether it lacks the date."""
+    lacks_date = bool(message.internaldate) and not sent.internaldate
+    lacking = len(message.flags) - len(sent.flags)
+    return (lacking, lacks_date) if lacking or lacks_date else NOTHING
+
+
+def _system_flags(message: Outgoing) -> tuple[str, ...]:
+    return tuple(flag for flag in message.flags if flag.startswith("\\"))
