@@ -77,7 +77,7 @@ class Stage:
         self.odd = stack.enter_context(
             quirk_server(case["quirks"], box=box, capabilities=CAPABILITIES.get(capabilities, capabilities))
         )
-        settings = {"IMAP_TIMEOUT_SECONDS": str(case["timeout_s"])} if "timeout_s" in case else {}
+        settings = dict(case.get("settings", {}))
         if at_source and case.get("other") != "quirks":
             user = make_user(dovecot_with(case.get("separator", "/")))
             settings["CA_FILE"] = str(user.ca_file)

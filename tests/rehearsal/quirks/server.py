@@ -11,12 +11,18 @@ from contextlib import contextmanager
 from providers.endpoint import Endpoint, Security
 from tests.rehearsal.ports import HOST
 from tests.rehearsal.quirks import (  # noqa: F401 - registers the quirks
+    admission,
     answers,
+    append_answers,
     append_refusals,
     contents,
+    counting,
+    creating,
     finding,
     folder_lists,
     folder_names,
+    line_forms,
+    odd_names,
     opening,
     pacing,
     signing_in,

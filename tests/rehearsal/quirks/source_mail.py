@@ -140,3 +140,22 @@ class KeywordedMail(Session):
         for messages in box.contents().values():
             for message in messages:
                 message.flags.add(b"old.example")
+
+
+@quirk("large-mail")
+class LargeMail(Session):
+    """At a source: three messages of some 9,000 bytes in INBOX."""
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        fill(box, b"INBOX", 3, first=10_001, size=9_000)
+
+
+@quirk("line-feeds-in-mail")
+class LineFeedsInMail(Session):
+    """At a source: the messages of INBOX have line feeds without carriage returns."""
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        for message in box.inbox.messages:
+            message.body = message.body.replace(b"\r\n", b"\n")

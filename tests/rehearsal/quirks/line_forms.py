@@ -1,0 +1,143 @@
+"""Quirks of how lines are written, whatever they say: blanks, line ends, tags, NUL bytes, very long lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.rehearsal.quirks.hooks import PLAIN
+from tests.rehearsal.quirks.mail import Folder, Message
+from tests.rehearsal.quirks.registry import quirk
+from tests.rehearsal.quirks.session import Session
+from tests.rehearsal.quirks.wire import Words
+
+
+@quirk("blanks-at-line-ends")
+class BlanksAtLineEnds(Session):
+    """Two blanks stand at the end of each line, before its line end."""
+
+    def say(self, line: bytes) -> None:
+        super().say(line + b"  ")
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        return super().fetch_lines(number, message, items).removesuffix(b"\r\n") + b"  \r\n"
+
+
+@quirk("two-carriage-returns")
+class TwoCarriageReturns(Session):
+    """Lines end in CR CR LF."""
+
+    def say(self, line: bytes) -> None:
+        super().say(line + b"\r")
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        return super().fetch_lines(number, message, items).removesuffix(b"\r\n") + b"\r\r\n"
+
+
+@quirk("tabs-for-blanks")
+class TabsForBlanks(Session):
+    """TABs stand between the items of answers to FETCH, and between the parts of LIST."""
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        inside = b"\t".join(name + b"\t" + value for name, value in items)
+        return b"* %d FETCH\t(%s)\r\n" % (number, inside)
+
+    def list_line(self, command: bytes, folder: Folder, returning: Sequence[object]) -> bytes:
+        return super().list_line(command, folder, returning).replace(b" ", b"\t", 3)
+
+
+@quirk("tags-in-lower-case")
+class TagsInLowerCase(Session):
+    """Answers repeat the tag in lower case."""
+
+    def say(self, line: bytes) -> None:
+        tag, blank, rest = line.partition(b" ")
+        super().say(tag.lower() + blank + rest)
+
+
+@quirk("answers-without-text")
+class AnswersWithoutText(Session):
+    """OK, NO and BAD are all that a tagged answer says: no text, no code, no blank."""
+
+    def capabilities(self) -> bytes:
+        return PLAIN.encode()
+
+    def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
+        self.say(tag + b" OK")
+
+
+@quirk("tagged-answers-twice")
+class TaggedAnswersTwice(Session):
+    """The OK of STATUS, EXAMINE, FETCH and APPEND comes twice."""
+
+    def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
+        super().ended_well(tag, command, text)
+        if command in (b"STATUS", b"EXAMINE", b"FETCH", b"APPEND"):
+            super().ended_well(tag, command, text)
+
+
+@quirk("keeps-alive-in-between")
+class KeepsAliveInBetween(Session):
+    """In front of each answer to FETCH, LIST and STATUS comes `* OK Still here`, once with NULs, once with
+    bytes that are no UTF-8."""
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        line = b"* OK Still here\r\n* OK \0\0\r\n* OK gr\xfc\xdfe\r\n"
+        return line + super().fetch_lines(number, message, items)
+
+    def list_line(self, command: bytes, folder: Folder, returning: Sequence[object]) -> bytes:
+        return b"OK Still \0 here\r\n* " + super().list_line(command, folder, returning)
+
+
+@quirk("long-lines-in-between")
+class LongLinesInBetween(Session):
+    """The answer to a login, and a line in front of each answer to EXAMINE, have a text of 120,000 bytes."""
+
+    def opening_lines(self, folder: Folder) -> list[bytes]:
+        return [b"OK " + b"news " * 24_000, *super().opening_lines(folder)]
+
+    def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
+        super().ended_well(tag, command, text + b" news" * 24_000 if command == b"LOGIN" else text)
+
+
+@quirk("literals-with-zeros")
+class LiteralsWithZeros(Session):
+    """The length of a literal is written with leading zeros."""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        return b"{%012d}\r\n%s" % (len(content), content)
+
+
+@quirk("data-after-the-answer")
+class DataAfterTheAnswer(Session):
+    """The OK of STATUS and SEARCH comes before what was asked for, which follows at once."""
+
+    held: bytes | None = None
+
+    def capabilities(self) -> bytes:
+        return PLAIN.encode()
+
+    def say(self, line: bytes) -> None:
+        if line.startswith((b"* STATUS ", b"* SEARCH")):
+            self.held = line
+            return
+        super().say(line)
+        if self.held is not None:
+            held, self.held = self.held, None
+            super().say(held)
+
+
+@quirk("capability-in-pieces")
+class CapabilityInPieces(Session):
+    """CAPABILITY is answered in two lines, and neither greeting nor login say anything of it."""
+
+    def greeting(self) -> bytes:
+        return b"* OK ready"
+
+    def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
+        super().ended_well(tag, command, b"welcome" if command == b"LOGIN" else text)
+
+    def do_capability(self, tag: bytes, _arguments: Words) -> None:
+        known = self.capabilities().split()
+        self.say(b"* CAPABILITY " + b" ".join(known[:3]))
+        self.say(b"* CAPABILITY " + b" ".join(known[3:]))
+        self.ok(tag, b"CAPABILITY")
