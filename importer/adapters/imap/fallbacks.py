@@ -26,14 +26,16 @@ _MAX_ACCOUNTS: Final = 1000
 class Fallbacks:
     """`one_at_a_time`: the server does not handle a command that arrives before the previous one is answered
     (RFC 9051 section 5.5 allows that), so no command is sent ahead. `by_examine`: STATUS tells nothing, or
-    not the truth. `has_stored`: the server stored a message. `literals_work`: it stored one that came as a
-    non-synchronizing literal (RFC 7888). `dates_work`, `flags_work`: it stored a message with a date, with a
-    system flag. `no_dates`, `no_flags`: it stored one only without. `appends_failed`: appends in a row of
-    which it stored no message and for which it may be at fault itself."""
+    not the truth. `counts_by_status`: SELECT and EXAMINE do not tell EXISTS. `has_stored`: the server stored
+    a message. `literals_work`: it stored one that came as a non-synchronizing literal (RFC 7888).
+    `dates_work`, `flags_work`: it stored a message with a date, with a system flag. `no_dates`, `no_flags`:
+    it stored one only without. `appends_failed`: appends in a row of which it stored no message and for which
+    it may be at fault itself."""
 
     def __init__(self) -> None:
         self.one_at_a_time = False
         self.by_examine = False
+        self.counts_by_status = False
         self.has_stored = False
         self.literals_work = False
         self.dates_work = self.flags_work = False

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import UnsafeText
@@ -15,6 +17,11 @@ from importer.adapters.imap.wire import LiteralData, Untagged, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import FolderRef
 from providers.errors import FolderChanged, FolderUnusable, Side
+
+UNCOUNTED: Final = -1
+"""The number of messages while the server has told none."""
+
+_MESSAGES = re.compile(rb"\bMESSAGES[ \t]([0-9]{1,10})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +104,21 @@ class FolderCursor:
         if not reopen and selected is not None and selected.folder == folder.name and selected.read_only:
             self._check_examined(folder, selected)
             return selected, connection.start(command)
-        if connection.fallbacks.one_at_a_time:
+        if connection.fallbacks.one_at_a_time or connection.fallbacks.counts_by_status:
             return self.examine(connection, folder), connection.start(command)
         select_tag = self._start(connection, folder.name, b"EXAMINE")
         command_tag = connection.start(command)
         try:
-            selected = self._finish(connection, folder.name, select_tag, b"EXAMINE")
+            selected = self._finish(connection, folder.name, select_tag, b"EXAMINE", followed=True)
             self._check_examined(folder, selected)
         except (FolderUnusable, FolderChanged):
             with contextlib.suppress(CommandRefused):
                 connection.collect(command_tag)
             raise
+        if connection.fallbacks.counts_by_status:  # as has just turned out
+            with contextlib.suppress(CommandRefused):
+                connection.collect(command_tag)
+            return self.examine(connection, folder), connection.start(command)
         return selected, command_tag
 
     def examine_each(self, connection: Connection, folders: Sequence[str]) -> list[Answer]:
@@ -187,7 +198,10 @@ class FolderCursor:
         self.forget()
         return connection.start(command + b" " + self.quoted(folder))
 
-    def _finish(self, connection: Connection, folder: str, tag: str, command: bytes) -> SelectedFolder:
+    def _finish(
+        self, connection: Connection, folder: str, tag: str, command: bytes, *, followed: bool = False
+    ) -> SelectedFolder:
+        """`followed`: another command was sent, so that none can be sent to count the messages."""
         try:
             answer = connection.collect(tag)
         except CommandRefused as refused:
@@ -197,9 +211,21 @@ class FolderCursor:
         selected = _read_select(folder, answer.events, read_only=read_only, uidvalidity=known)
         if selected is None:
             raise response_errors.folder_unusable(self.peer, folder, "opened", "no UIDVALIDITY")
+        if selected.messages == UNCOUNTED:
+            connection.fallbacks.counts_by_status = True
+            counted = 0 if followed else self._count(connection, folder)
+            selected = replace(selected, messages=counted)
         self._selected, self._connection = selected, connection
         self._uidvalidities[folder] = selected.uidvalidity
         return selected
+
+    def _count(self, connection: Connection, folder: str) -> int:
+        """Ask STATUS for the number of messages. Raises FolderUnusable if it tells none either."""
+        with contextlib.suppress(CommandRefused):
+            for event in connection.call(b"STATUS " + self.quoted(folder) + b" (MESSAGES)").events:
+                if isinstance(event, LiteralData) and (number := _MESSAGES.search(event.text)):
+                    return int(number[1])
+        raise response_errors.folder_unusable(self.peer, folder, "opened", "no EXISTS")
 
 
 def _read_select(
@@ -207,7 +233,7 @@ def _read_select(
 ) -> SelectedFolder | None:
     """`uidvalidity` is what STATUS tells, for servers that leave it out here."""
     uidnext = permanent_flags = None
-    messages = 0
+    messages = UNCOUNTED
     for event in events:
         match event:
             case LiteralData("EXISTS", int(number)):
