@@ -6,7 +6,9 @@ import pytest
 
 from importer.adapters.imap.list_responses import (
     Listed,
+    Namespaces,
     as_folders,
+    hierarchy_of,
     merged,
     read_list,
     read_namespaces,
@@ -14,6 +16,7 @@ from importer.adapters.imap.list_responses import (
 )
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire import ResponseReader, WireEvent
+from importer.domain.model import Hierarchy
 
 
 def read(*lines: bytes) -> list[WireEvent]:
@@ -123,3 +126,21 @@ def test_only_folders_of_others_are_left_out(answer: bytes, kept: list[str]) -> 
     listed = [Listed(name, "/", frozenset()) for name in ("INBOX", "Mine", "Other/ada", "Public/x")]
     namespaces = read_namespaces(read(answer), names)
     assert [folder.name for folder in as_folders(listed, namespaces, frozenset())] == kept
+
+
+@pytest.mark.parametrize(
+    ("told", "names", "expected"),
+    [
+        (Hierarchy("INBOX.", "."), ["INBOX", "Sent"], Hierarchy("", "/")),  # LIST contradicts it
+        (Hierarchy("", "."), ["INBOX", "Sent"], Hierarchy("", "/")),
+        (Hierarchy("INBOX/", "/"), ["INBOX", "INBOX/Sent", "Old"], Hierarchy("INBOX/", "/")),
+        (Hierarchy("INBOX/", "/"), ["INBOX", "Shared/Team"], Hierarchy("INBOX/", "/")),  # of others
+        (Hierarchy("INBOX/", "/"), ["INBOX"], Hierarchy("INBOX/", "/")),
+        (None, ["INBOX", "INBOX/Sent"], Hierarchy("INBOX/", "/")),
+    ],
+)
+def test_a_namespace_that_the_list_contradicts_is_not_believed(
+    told: Hierarchy | None, names: list[str], expected: Hierarchy
+) -> None:
+    listed = [Listed(name, "/", frozenset()) for name in names]
+    assert hierarchy_of(Namespaces(told, ("Shared/",)), listed) == expected

@@ -314,7 +314,8 @@ class AppendCommand:
         reply = self._queue.await_reply(tag)
         error = self._error_in(reply)
         for plainer, after_bad in plainer_forms(message, self._connection):
-            if reply.status == "OK" or not _may_concern_one_message(reply, error):
+            passes = reply.code == "INUSE"  # RFC 5530: another session has locked the folder
+            if reply.status == "OK" or passes or not _may_concern_one_message(reply, error):
                 break
             if after_bad and (reply.status != "BAD" or self._may_be_a_literal(message)):
                 break

@@ -482,6 +482,9 @@ class Connection:
         except CommandRefused:
             self._stream.use_plain()
             self.disable(deflate.CAPABILITY)
+        except ConnectionLost:
+            self.disable(deflate.CAPABILITY)  # for later connections
+            raise
         else:
             self._stream.compress()
 

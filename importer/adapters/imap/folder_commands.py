@@ -22,7 +22,7 @@ from importer.adapters.imap.list_responses import (
     Listed,
     ListLines,
     as_folders,
-    guess_hierarchy,
+    hierarchy_of,
     merged,
     read_list,
     read_namespaces,
@@ -125,7 +125,7 @@ def list_folders(
         delimiter = next((folder.delimiter for folder in listed if folder.delimiter), None)
         listed.insert(0, Listed("INBOX", delimiter, frozenset()))
     return Listing(
-        namespaces.personal or guess_hierarchy(listed),
+        hierarchy_of(namespaces, listed),
         tuple(as_folders(listed, namespaces, subscribed)),
         _listed_statuses(cursor, events),
         shared=tuple(line.name for line in listed if line.selectable and namespaces.is_shared(line.name)),

@@ -204,6 +204,25 @@ def without_listed_children(listed: Sequence[Listed]) -> list[Listed]:
     ]
 
 
+def hierarchy_of(namespaces: Namespaces, listed: Sequence[Listed]) -> Hierarchy:
+    """Return the hierarchy that NAMESPACE tells, unless LIST contradicts it: the user's folders have another
+    delimiter, or none of them has the prefix. Then it is guessed from LIST."""
+    told = namespaces.personal
+    if told is None:
+        return guess_hierarchy(listed)
+    others = [prefix for prefix in (*namespaces.shared, *namespaces.own) if prefix and prefix != told.prefix]
+    mine = [
+        folder
+        for folder in listed
+        if folder.name != "INBOX" and not any(_within(folder.name, prefix) for prefix in others)
+    ]
+    delimiters = {folder.delimiter for folder in mine if folder.delimiter}
+    prefixed = not mine or any(_within(folder.name, told.prefix) for folder in mine if told.prefix)
+    if (told.prefix and not prefixed) or (delimiters and told.delimiter not in delimiters):
+        return guess_hierarchy(listed)
+    return told
+
+
 def guess_hierarchy(listed: Iterable[Listed]) -> Hierarchy:
     """Guess the hierarchy of a server without NAMESPACE: if all folders are below INBOX, INBOX is the
     prefix."""
