@@ -253,9 +253,12 @@ def _traces(settings: Settings, fields: Mapping[str, str]) -> list[Processor]:
     try:
         from importer.tracing import traces_to
     except ModuleNotFoundError as error:
-        raise Usage(
-            f"Traces need the extra `otlp` ({error.name} is missing): pip install 'mailhaul[otlp]'."
-        ) from None
+        words = texts(settings.language, settings.time_zone)
+        missing = words.gettext(
+            "Traces need the extra “otlp” (%(package)s is missing): pip install 'mailhaul[otlp]'.",
+            package=error.name or "opentelemetry",
+        )
+        raise Usage(missing) from None
     traces = traces_to(settings.otlp_endpoint, fields, partial(telemetry.mask, None, ""))
     atexit.register(traces.flush)
     return [traces]

@@ -22,6 +22,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
+from tests.browser.soundness import sound
 from tests.browser.stage import Stage, new_page, stage
 from tests.deployment import DEPLOY, SETTINGS, environment_file
 from tests.rehearsal.certificates import CertificateAuthority
@@ -174,6 +175,8 @@ def test_the_client_starts_an_import_whose_customer_enters_the_password(
     words = ("first-login", old.account.address, new.account.address, "--old-server", server)
     first = client(*words)
     assert first["state"] == "waiting"
+    visitor.goto(first["link"])
+    sound(visitor)
     page = (embedded.folder / "panel.html").read_text()
     (embedded.folder / "first.html").write_text(re.sub(r'src="[^"]+"', f'src="{first["link"]}"', page))
     visitor.goto(embedded.panel.replace("panel.html", "first.html"))
