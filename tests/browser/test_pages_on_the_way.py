@@ -121,6 +121,31 @@ def test_gmail_takes_three_pages_after_the_sign_in(
     ]  # the second only forwards
 
 
+def test_from_the_address_gmail_takes_two_pages(
+    page: Page, gmail_and_site: tuple[Imitation, Stage], name: str
+) -> None:
+    """The sign-in is a button beside the address, as at Fastmail."""
+    gmail, site = gmail_and_site
+    address, (_, new) = mailbox_at(gmail, name), site.mailboxes(name)
+    sign_in(page, site.url, new)
+    button = page.locator("button[formaction='/new/sign-in']")
+    sound(page)
+    page.fill("#address", "nobody")
+    page.evaluate("document.querySelector('main form').noValidate = true")
+    button.click()
+    expect(page.locator("#address-error")).to_be_visible()
+    sound(page)
+    way = Way(page, site.url)
+    page.fill("#address", address)
+    button.click()
+    page.wait_for_url("**/google/**")
+    page.click("button[value=allow]")
+    page.wait_for_url("**/new/review")
+    start(page)
+    own = [path for path in way.paths if path.startswith("/")]
+    assert own[:3] == ["/new/sign-in", "/new/review", "/batches/…"]  # the first only forwards
+
+
 def test_with_the_old_address_on_the_first_page_three_pages_are_enough(
     page: Page, gmail_and_site: tuple[Imitation, Stage], name: str
 ) -> None:

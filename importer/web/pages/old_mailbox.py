@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -31,6 +33,7 @@ from providers.errors import LoginRejected, MailError, Side
 from providers.provider import LoginKind, PasswordKind, Provider, Quirk, Step
 
 MAX_SOURCES: Final = 10
+_NO_ERRORS: Final[Mapping[str, str]] = MappingProxyType({})
 OWN_SIGN_IN: Final = "sign-in"
 """The step whose place the button of the form takes."""
 
@@ -47,7 +50,7 @@ def address_form(request: Request, guest: SignedIn) -> Response:
     pending = guest.session_data.pending_source
     entered = typed.get("address") or typed_text(request, site, "/new/start").get("source")
     entered = entered or (pending.address if pending is not None else "")
-    return page(guest, "new_address.html", values={"address": entered}, errors={}, provider=None, unknown="")
+    return _address_page(guest, entered)
 
 
 @router.post("")
@@ -85,10 +88,34 @@ def _found_source(guest: Guest, entered: str, known_as_unknown: str) -> Response
         errors = {"address": refused_text(guest.visitor.texts, refused)}
     except RateLimited as error:
         errors = {"address": rate_limited(guest.visitor.texts, error)}
-    values = {"address": entered}
+    return _address_page(guest, entered, errors, provider, unknown)
+
+
+def _address_page(
+    guest: Guest,
+    entered: str,
+    errors: Mapping[str, str] = _NO_ERRORS,
+    provider: Provider | None = None,
+    unknown: str = "",
+) -> Response:
+    """The address form, with a button for each provider at which owners can sign in at once."""
     return page(
-        guest, "new_address.html", 422, values=values, errors=errors, provider=provider, unknown=unknown
+        guest,
+        "new_address.html",
+        422 if errors or provider else 200,
+        values={"address": entered},
+        errors=errors,
+        provider=provider,
+        unknown=unknown,
+        sign_in_hosts=_sign_in_hosts(guest.visitor.site),
     )
+
+
+def _sign_in_hosts(site: Site) -> tuple[Provider, ...]:
+    """The first host of each provider at which owners can sign in."""
+    can_sign_in = site.deps.access.can_sign_in
+    hosts = [host for host in site.catalog if host.source_endpoint and can_sign_in(host.sign_in)]
+    return tuple({host.sign_in: host for host in reversed(hosts)}.values())[::-1]
 
 
 def _is_own_domain(guest: Guest, domain: str) -> bool:
@@ -194,8 +221,16 @@ def with_verified_source(source: VerifiedMailbox, rerun: Import | None, before: 
 
 @router.post("/sign-in")
 def start_sign_in(guest: SignedIn, fields: Fields) -> Response:
-    """Forward to the provider of the old mailbox; `provider_callback.py` goes on with its answer."""
+    """Forward to the provider of the old mailbox; `provider_callback.py` goes on with its answer. The form
+    is that of the address, or that of the password."""
+    entered = field_text(fields, "address")
+    try:
+        address(entered)
+    except Refused as refused:
+        return _address_page(guest, entered, {"address": refused_text(guest.visitor.texts, refused)})
     account, rerun = _account_to_sign_in(guest, fields), rerun_of_form(guest, fields)
+    if rerun is None:
+        guest.update_session(partial(_with_pending_source, account))
     return forward_to_provider(guest, account, rerun)
 
 
