@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import socket
+import struct
+import sys
 import time
 import zlib
+from contextlib import suppress
 
 import pytest
 
-from importer.adapters.imap.deflate import SLOW_BYTES_PER_S, KnownLines, LinkSpeed
+from importer.adapters.imap.deflate import SLOW_BYTES_PER_S, KnownLines, LinkSpeed, _acknowledged
 from providers.endpoint import Endpoint
+from tests.rehearsal.ports import wait_until
 
 HOST = Endpoint("old.example")
 
@@ -144,3 +148,29 @@ def test_compression_can_be_forced_on_or_off() -> None:
     assert KnownLines("on").compress_from_start(HOST)
     assert not KnownLines("off").compress_from_start(HOST)
     assert not KnownLines("off").should_measure(HOST)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not report it")
+def test_a_server_that_does_not_read_does_not_make_a_line_slow() -> None:
+    """It stores what it has: with many connections at a time, each of them waits for its disk."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        sock = socket.create_connection(listening.getsockname())
+        server, _ = listening.accept()
+    with sock, server:
+        sock.setblocking(False)
+
+        def busy_s() -> float:
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
+            return struct.unpack_from("=Q", info, 168)[0] / 1e6
+
+        def goes_on() -> bool:
+            """The client sends as much as it can, and the server reads a piece of it now and then."""
+            with suppress(BlockingIOError):
+                while True:
+                    sock.send(b"x" * 65_536)
+            server.recv(65_536)
+            return busy_s() > 0.5
+
+        assert wait_until(goes_on, timeout_s=60)
+        _, waited_s = _acknowledged(sock)
+        assert waited_s < busy_s() / 2

@@ -1,9 +1,9 @@
 """COMPRESS=DEFLATE (RFC 4978): fewer bytes over slow lines.
 
 A `LinkSpeed` is the byte stream of a connection: plain, plain and measured, or compressed. Measuring finds
-out whether bytes wait for the line and costs two clock readings per call. Throughput is measured per
-connection, so a slow server is indistinguishable from a slow line; compressing then is useless but cheap,
-since few bytes pass.
+out whether bytes wait for the line and costs two clock readings per call. What a server does not read in time
+does not count. A server that sends slowly is indistinguishable from a slow line; compressing then is useless
+but cheap, since few bytes pass.
 
 Invariants
 - All data is in the socket when `sendall` returns: each call ends with a flush (RFC 4978 section 3).
@@ -237,12 +237,15 @@ class _Samples:
 
 
 def _acknowledged(outgoing: SendingSide) -> tuple[int, float]:
-    """Return how many bytes the peer has acknowledged, and for how many seconds any were in flight; zeros if
-    the kernel does not report it. Read from struct tcp_info (linux/tcp.h), Linux 4.10 or later."""
+    """Return how many bytes the peer has acknowledged, and for how many seconds any were in flight while the
+    peer had room for more: time in which it does not read is the server's, not the line's. Zeros if the
+    kernel does not report it. Read from struct tcp_info (linux/tcp.h), Linux 4.10 or later."""
     if _TCP_INFO is None:
         return 0, 0.0
     try:
         info = outgoing.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
-        return struct.unpack_from("=Q", info, 120)[0], struct.unpack_from("=Q", info, 168)[0] / 1e6
+        (acknowledged,) = struct.unpack_from("=Q", info, 120)
+        busy_us, peer_full_us = struct.unpack_from("=QQ", info, 168)
+        return acknowledged, max(0, busy_us - peer_full_us) / 1e6
     except (OSError, struct.error):
         return 0, 0.0
