@@ -34,6 +34,9 @@ from importer.settings import Settings
 if TYPE_CHECKING:
     from importer.metrics import ProcessMetrics
 
+LONGEST_PAUSE_MS = 200
+"""Between two looks at an empty queue: somebody who submits an import waits for it."""
+
 STOP_TIMEOUT_MS = 20_000
 EXIT_TIMEOUT_S = 25.0
 """After a signal to end. Legs that hang longer than STOP_TIMEOUT_MS continue once their leases expire."""
@@ -85,7 +88,9 @@ def run(settings: Settings, metrics: ProcessMetrics | None = None, *, name: str 
     with working(settings, stopping.is_set, name) as (deps, broker):
         declare_actors(broker, deps)
         # One thread more than legs, so that mails do not wait for legs.
-        worker = dramatiq.Worker(broker, worker_threads=settings.worker_threads + 1)
+        worker = dramatiq.Worker(
+            broker, worker_threads=settings.worker_threads + 1, worker_timeout=LONGEST_PAUSE_MS
+        )
         # The default prefetches two messages per thread, which leaves other workers idle.
         worker.queue_prefetch = settings.worker_threads
         broker.emit_after("process_boot")  # starts the watcher thread of the TimeLimit middleware

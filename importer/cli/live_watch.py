@@ -27,7 +27,7 @@ from importer.service.deps import Deps
 from importer.service.imports.finish import report_of
 from importer.service.queries import find_imports
 
-POLL_INTERVAL_S: Final = 0.5
+POLL_INTERVAL_S: Final = 0.2
 LONGEST_WAIT: Final = timedelta(minutes=2)
 """An import that waits longer ends the command with exit code 5; the workers resume it automatically."""
 

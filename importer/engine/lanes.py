@@ -9,10 +9,11 @@ Invariants:
 - After the context exits, no lane is at work. The first error stops all lanes after their current batch and
   is raised.
 - A phase of a pair (`folder_copy.py`) is either with its job here, or with exactly one lane.
-- Together the lanes hold at most `TransferLimits.held_bytes` of fetched messages, or one batch that is
-  larger. A batch counts until it is sent; if it sends a single message, until that append is concluded. A
-  message that is spooled to disk counts as SPOOLED_ABOVE_BYTES. Not counted: a batch that is fetched again
-  after a joint refusal, and messages that are read at the destination for comparison.
+- Together the lanes hold at most the leg's share (`Leg.held_share`) of `TransferLimits.held_bytes` of fetched
+  messages, or one batch that is larger. A batch counts until it is sent; if it sends a single message, until
+  that append is concluded. A message that is spooled to disk counts as SPOOLED_ABOVE_BYTES. Not counted: a
+  batch that is fetched again after a joint refusal, and messages that are read at the destination for
+  comparison.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Lanes:
         self._jobs_known = False  # `_jobs` is complete
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._held = ByteBudget(leg.limits.held_bytes)
+        self._held = ByteBudget(partial(leg.held_share, leg.limits.held_bytes))
         self._error: BaseException | None = None
         self._budget_spent = False
         self._known_share = leg.share()

@@ -92,5 +92,6 @@ class Leg:
     is_notice: Callable[[bytes], bool]  # recognises our own completion mails by their header
     limits: TransferLimits = field(default_factory=TransferLimits)
     share: Callable[[], int] = lambda: _ALL_LANES  # how many lanes may be at work now, as others run, too
+    held_share: Callable[[int], int] = lambda alone: alone  # bytes it may hold now, of those it may alone
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
     appends: AppendRecord = field(default_factory=AppendRecord)

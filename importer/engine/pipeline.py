@@ -42,9 +42,9 @@ SLOTS: Final = 2
 
 
 class ByteBudget:
-    """Bounds the bytes that lanes hold at a time. Safe for threads."""
+    """Bounds the bytes that lanes hold at a time by `max_bytes`, which may change. Safe for threads."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: Callable[[], int]) -> None:
         self._max_bytes = max_bytes
         self._held_bytes = 0
         self._no_waiting = False
@@ -57,7 +57,7 @@ class ByteBudget:
         bytes must not wait: all lanes might wait for one another. Bytes always fit while none are held.
         """
         with self._freed:
-            while self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
+            while self._held_bytes and self._held_bytes + size_bytes > self._max_bytes():
                 if not wait or self._no_waiting:
                     return False
                 self._freed.wait()

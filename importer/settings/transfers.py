@@ -84,7 +84,7 @@ class TransferSettings(MailSettings):
         shown="the known limits of each host",
     )
     worker_threads: int = setting(
-        4,
+        12,
         "Number of imports that one worker process runs concurrently.",
         "a whole number from 1 to 64",
         whole(1, 64),

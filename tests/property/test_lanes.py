@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from importer.compact.uid_set import UidSet
 from importer.domain.model import FolderRef, Import, ImportId, Message, NotHandedOut
 from importer.engine.leg import LegEnd
 from importer.engine.leg_context import Lane, TransferLimits
+from importer.engine.pipeline import ByteBudget
 from importer.service.legs.lane_shares import LaneShares
 from tests.fakes.mailbox import MemoryReader
 from tests.property.world import DESTINATION, SOURCE, Batches, Watcher, World, expected, mail
@@ -125,6 +127,22 @@ def test_one_leg_gets_all_connections_of_a_process_and_many_get_one_each() -> No
             found.append(shares())
     assert found == [5, 5, 2, 1, 1, 1, 1, 1]
     assert shares() == 5
+
+
+def test_many_legs_of_a_process_hold_no_more_bytes_than_a_few() -> None:
+    shares = LaneShares(5)
+    budget = ByteBudget(partial(shares.bytes_of, 20))
+    with ExitStack() as legs:
+        for _ in range(4):
+            legs.enter_context(shares.leg())
+        assert budget.acquire(15, wait=True)
+        assert budget.acquire(5, wait=False)
+        for _ in range(4):
+            legs.enter_context(shares.leg())
+        budget.release(5)
+        assert not budget.acquire(5, wait=False)  # 8 legs may hold 10 each, and it holds 15
+        budget.release(15)
+        assert budget.acquire(15, wait=True)  # alone it always fits
 
 
 def test_a_twin_of_a_message_in_flight_is_fetched_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Shares out the connections of a worker process among its legs.
+"""Shares out the connections of a worker process, and the memory for messages, among its legs.
 
 Many imports get one connection pair each: further ones would only wait for one another, and cost the servers
 a login each. The last imports that run get more. A share changes whenever a leg begins or ends; legs ask for
@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import Final
+
+WHOLE_SHARES: Final = 4
+"""So many legs may each hold as many bytes as one that runs alone; more legs share that."""
 
 
 class LaneShares:
@@ -37,3 +41,7 @@ class LaneShares:
     def __call__(self) -> int:
         """How many connection pairs each leg may use now, at least 1."""
         return max(1, self._worthwhile // max(1, self._legs))
+
+    def bytes_of(self, alone: int) -> int:
+        """How many bytes of messages each leg may hold now, given what it may hold alone."""
+        return alone * WHOLE_SHARES // max(WHOLE_SHARES, self._legs)

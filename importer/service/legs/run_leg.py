@@ -242,6 +242,7 @@ def _copy(
                 is_notice=deps.is_notice,
                 limits=deps.transfer_limits,
                 share=deps.lane_shares,
+                held_share=deps.lane_shares.bytes_of,
                 digests=deps.digests,
             )
         )
