@@ -6,9 +6,10 @@ from rich.table import Table
 
 from importer.cli.exit_codes import stdout
 from importer.cli.text_views import plain, print_json
+from importer.domain.reporting.check_warnings import check_warnings
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, SideCheck
 from importer.domain.reporting.report import ExitCode
-from importer.i18n.check_texts import check_json, check_warnings, name_reasons
+from importer.i18n.check_texts import check_json, name_reasons, warning_text
 from importer.i18n.code_texts import render
 from importer.i18n.folder_names import ShownPairs
 from importer.i18n.option_texts import word_sentences
@@ -47,8 +48,8 @@ def print_check(texts: CatalogTranslator, check: Check, *, as_json: bool = False
         labels, rule = texts.gettext("Labels"), word_sentences(texts, "labels", check.labels)
         chooses = texts.gettext("%(option)s chooses.", option="--labels")
         stdout.print(f"{labels}: {plain(rule, 600)} [dim]{chooses}[/]", soft_wrap=True)
-    for warning in check_warnings(texts, check):
-        stdout.print(f"[yellow]![/] {plain(warning, 600)}", soft_wrap=True)
+    for warning in check_warnings(check):
+        stdout.print(f"[yellow]![/] {plain(warning_text(texts, warning), 900)}", soft_wrap=True)
 
 
 def _print_side(texts: CatalogTranslator, name: str, side: SideCheck) -> None:

@@ -22,7 +22,7 @@ from importer.domain.model import FolderTally, Refusal
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alert_texts
-from importer.i18n.change_texts import change_texts
+from importer.i18n.change_texts import remarks
 from importer.i18n.folder_names import ShownPairs
 from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
@@ -214,28 +214,8 @@ def _remarks(texts: CatalogTranslator, report: Report) -> Iterator[str]:
             "Also with these labels, but copied into the folder of another label: %(labels)s.",
             labels="; ".join(f"{names[t.source_folder]} {texts.number(t.elsewhere)}" for t in elsewhere),
         )
-    if totals.keywords_dropped:
-        yield texts.ngettext(
-            "%(num)s keyword (colours or tags) could not be kept: the new mailbox does not store them. The"
-            " messages themselves are unchanged.",
-            "%(num)s keywords (colours or tags) could not be kept: the new mailbox does not store them. The"
-            " messages themselves are unchanged.",
-            totals.keywords_dropped,
-        )
-    if totals.recognised:
-        yield texts.ngettext(
-            "%(num)s message already there was recognised, though another program had changed it.",
-            "%(num)s messages already there were recognised, though another program had changed them.",
-            totals.recognised,
-        )
-    yield from change_texts(texts, totals.changes).values()
+    yield from remarks(texts, totals)
     yield from alert_texts(texts, import_.alerts, import_.source, import_.destination)
-    if totals.flags_updated:
-        yield texts.ngettext(
-            "%(num)s message got the flags that the old mailbox has by now.",
-            "%(num)s messages got the flags that the old mailbox has by now.",
-            totals.flags_updated,
-        )
     if totals.copied and totals.confirmed is not None:
         yield texts.gettext(
             "Recount: %(seen)s of %(copied)s copies were found in the new mailbox.",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from importer.domain.model import Account, Alert
+from importer.i18n.code_texts import render
 from importer.i18n.translations import CatalogTranslator
 from providers.errors import Side
+from providers.text import Text
 
 
 def alert_texts(
@@ -14,11 +16,7 @@ def alert_texts(
 ) -> list[str]:
     """One sentence for each alert. The words are foreign text."""
     return [
-        texts.gettext(
-            "%(host)s has a message for its users: “%(words)s”",
-            host=_host(alert, source, destination),
-            words=alert.text,
-        )
+        render(Text("server_alert", host=_host(alert, source, destination), words=alert.text), texts)
         for alert in alerts
     ]
 

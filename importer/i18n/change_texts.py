@@ -1,11 +1,37 @@
-"""What was changed about copied messages, in plain sentences: one for each kind of change."""
+"""What a report remarks about messages besides their numbers, in plain sentences: the same everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from importer.domain.model import ChangeKind
+from importer.domain.reporting.totals import Totals
 from importer.i18n.translations import CatalogTranslator
+
+
+def remarks(texts: CatalogTranslator, totals: Totals) -> Iterator[str]:
+    """For the console, pages and mails: what was not kept, recognised, changed and updated."""
+    if totals.keywords_dropped:
+        yield texts.ngettext(
+            "%(num)s keyword (colours or tags) could not be kept: the new mailbox does not store them. The"
+            " messages themselves are unchanged.",
+            "%(num)s keywords (colours or tags) could not be kept: the new mailbox does not store them. The"
+            " messages themselves are unchanged.",
+            totals.keywords_dropped,
+        )
+    if totals.recognised:
+        yield texts.ngettext(
+            "%(num)s message was already there and recognised, though changed by another program.",
+            "%(num)s messages were already there and recognised, though changed by another program.",
+            totals.recognised,
+        )
+    yield from change_texts(texts, totals.changes).values()
+    if totals.flags_updated:
+        yield texts.ngettext(
+            "The flags of %(num)s previously copied message were updated to match the old mailbox.",
+            "The flags of %(num)s previously copied messages were updated to match the old mailbox.",
+            totals.flags_updated,
+        )
 
 
 def change_texts(texts: CatalogTranslator, changes: Mapping[str, int]) -> dict[str, str]:

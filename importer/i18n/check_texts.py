@@ -1,14 +1,14 @@
-"""What the check of two mailboxes warns of, in plain sentences, and the whole check as JSON."""
+"""The check of two mailboxes as JSON, with what it warns of in plain sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from importer.domain.reporting.formatting import printable
+from importer.domain.reporting.check_warnings import CheckWarning, check_warnings
 from importer.domain.reporting.mailbox_check import Check, FolderCheck, SideCheck
-from importer.i18n.alert_texts import alert_texts, alerts_json
-from importer.i18n.code_texts import render
+from importer.i18n.alert_texts import alerts_json
+from importer.i18n.code_texts import render, render_with_advice
 from importer.i18n.folder_names import ShownFolders
 from importer.i18n.option_texts import word_sentences
 from importer.i18n.phase_texts import check_phase_text
@@ -20,101 +20,9 @@ from providers.text import Text
 SAME_NAME: Final = Text("folder_name")
 
 
-def check_warnings(texts: CatalogTranslator, check: Check) -> Iterator[str]:
-    """What its user should know before the start. May quote foreign text."""
-    if check.fits is False:
-        yield _does_not_fit(texts, check)
-    exact = all(folder.exact for folder in check.folders)
-    if too_large := sum(folder.too_large for folder in check.folders):
-        yield _too_large(texts, too_large, check.destination.max_message_bytes or 0, exact=exact)
-    if beyond_limit := sum(folder.beyond_limit for folder in check.folders):
-        yield _beyond_limit(texts, beyond_limit, check.max_message_bytes, exact=exact)
-    if older := sum(folder.older for folder in check.folders):
-        yield texts.ngettext(
-            "%(num)s message is older than the chosen date and will be left out.",
-            "%(num)s messages are older than the chosen date and will be left out.",
-            older,
-        )
-    for pattern in check.unmatched:
-        yield texts.gettext(
-            "No folder matches %(pattern)s. Check how it is spelled.", pattern=f"“{printable(pattern)}”"
-        )
-    for name, why in check.closed:
-        yield texts.gettext(
-            "The folder “%(folder)s” cannot be opened, and nothing in it would be copied: %(reason)s",
-            folder=name,
-            reason=reason(texts, why),
-        )
-    for name, why, messages in check.left_out:
-        count = f" ({texts.ngettext('%(num)s message', '%(num)s messages', messages)})" if messages else ""
-        yield texts.gettext(
-            "The folder “%(folder)s”%(count)s is left out: %(reason)s.",
-            folder=name,
-            count=count,
-            reason=reason(texts, why),
-        )
-    if check.may_be_renamed:
-        yield texts.gettext(
-            "Some servers refuse dots in folder names and names that differ only in case. If the new one"
-            " does, similar names replace these: %(folders)s",
-            folders=", ".join(check.may_be_renamed),
-        )
-    yield from alert_texts(texts, check.alerts, check.source.account, check.destination.account)
-    if check.estimate is not None and check.estimate.capped_until is not None:
-        yield texts.gettext(
-            "One of the hosts limits the amount of data per day; the copy will take until about %(instant)s.",
-            instant=texts.moment(check.estimate.capped_until),
-        )
-
-
-def _does_not_fit(texts: CatalogTranslator, check: Check) -> str:
-    to_copy, free_bytes = check.to_copy, check.free_bytes
-    if free_bytes is not None and to_copy.size_bytes > free_bytes:
-        return texts.ngettext(
-            "It does not fit: up to %(num)s message (about %(size)s) is to be copied, but the new mailbox has"
-            " %(free)s free.",
-            "It does not fit: up to %(num)s messages (about %(size)s) are to be copied, but the new mailbox"
-            " has %(free)s free.",
-            to_copy.messages,
-            size=texts.size(to_copy.size_bytes),
-            free=texts.size(free_bytes),
-        )
-    return texts.ngettext(
-        "It does not fit: up to %(messages)s messages (about %(size)s) are to be copied, but the new mailbox"
-        " has room for %(num)s more message.",
-        "It does not fit: up to %(messages)s messages (about %(size)s) are to be copied, but the new mailbox"
-        " has room for %(num)s more messages.",
-        check.free_messages or 0,
-        messages=texts.number(to_copy.messages),
-        size=texts.size(to_copy.size_bytes),
-    )
-
-
-def _too_large(texts: CatalogTranslator, messages: int, limit_bytes: int, *, exact: bool) -> str:
-    return texts.ngettext(
-        "Will be left out: %(amount)s message that is larger than the new mailbox accepts (%(limit)s).",
-        "Will be left out: %(amount)s messages that are larger than the new mailbox accepts (%(limit)s).",
-        messages,
-        amount=_at_least(texts, messages, exact=exact),
-        limit=texts.size(limit_bytes),
-    )
-
-
-def _beyond_limit(texts: CatalogTranslator, messages: int, limit_bytes: int, *, exact: bool) -> str:
-    return texts.ngettext(
-        "Will be left out: %(amount)s message that is larger than Mailhaul copies; the limit of %(limit)s is"
-        " its own.",
-        "Will be left out: %(amount)s messages that are larger than Mailhaul copies; the limit of %(limit)s"
-        " is its own.",
-        messages,
-        amount=_at_least(texts, messages, exact=exact),
-        limit=texts.size(limit_bytes),
-    )
-
-
-def _at_least(texts: CatalogTranslator, messages: int, *, exact: bool) -> str:
-    number = texts.number(messages)
-    return number if exact else texts.gettext("at least %(number)s", number=number)
+def warning_text(texts: CatalogTranslator, warning: CheckWarning) -> str:
+    """The warning with its advice, in one line. May quote foreign text."""
+    return render_with_advice(warning.text, texts)
 
 
 def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
@@ -160,7 +68,8 @@ def check_json(texts: CatalogTranslator, check: Check) -> dict[str, object]:
             "basis_code": estimate.basis.value,
             "capped_until": None if estimate.capped_until is None else estimate.capped_until.isoformat(),
         },
-        "warnings": list(check_warnings(texts, check)),
+        "warnings": [warning_text(texts, warning) for warning in check_warnings(check)],
+        "warning_codes": [warning.text.code for warning in check_warnings(check)],
     }
 
 

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from importer.domain.brand import Brand, Palette
 from importer.domain.reporting.formatting import printable
 from importer.i18n.alert_texts import alert_texts
-from importer.i18n.change_texts import change_texts
+from importer.i18n.change_texts import remarks
 from importer.i18n.folder_names import folder_name
 from importer.i18n.option_texts import chosen_options, form_options, word_sentences
 from importer.i18n.reason_texts import reason
@@ -148,7 +148,7 @@ def _environment(translator: CatalogTranslator) -> Environment:
         "folder": partial(folder_name, translator),
         "label_rule": partial(word_sentences, translator, "labels"),
         "chosen_options": partial(chosen_options, translator),
-        "changes": lambda changes: change_texts(translator, changes).values(),
+        "remarks": lambda totals: remarks(translator, totals),
         "alerts": lambda import_: alert_texts(
             translator, import_.alerts, import_.source, import_.destination
         ),

@@ -162,7 +162,7 @@ def test_the_check_shows_what_will_not_fit_and_where_folders_go(
     check_source(page, small_quota.url, old)
     card = page.locator("[data-check]")
     expect(card.locator(".alert.warn").first).to_contain_text(
-        re.compile("Not enough space|Nicht genug Platz"), timeout=20_000
+        re.compile("It does not fit|Es passt nicht"), timeout=20_000
     )
     expect(card).to_contain_text(re.compile(r"\d{4}.*\d{4}"))
     expect(card.locator(".wait-bar")).to_have_count(0)

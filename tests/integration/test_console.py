@@ -100,7 +100,7 @@ def test_sync_flags_copies_flag_changes_of_the_old_mailbox(
     store(old, 4, "-FLAGS(\\Answered)")
     store(old, 2, "-FLAGS($Label1)")
     output = installation.run(*words, "--sync-flags").stdout
-    assert "1 message got the flags that the old mailbox has by now." in output
+    assert "The flags of 1 previously copied message were updated to match the old mailbox." in output
     expected[1].remove("$label1")
     assert flags(new) == expected
     assert installation.json(*words, "--sync-flags")["totals"]["flags_updated"] == 0

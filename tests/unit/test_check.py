@@ -20,8 +20,9 @@ from importer.domain.planning.time_estimate import (
     Throughput,
     estimate,
 )
+from importer.domain.reporting.check_warnings import check_warnings
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
-from importer.i18n.check_texts import check_json, check_warnings
+from importer.i18n.check_texts import check_json, warning_text
 from importer.i18n.translations import texts
 from importer.service.imports import check_mailboxes as checking
 from importer.service.imports.check_mailboxes import check
@@ -47,7 +48,7 @@ def run_check(office: Office, source: str = "secret", destination: str = "secret
 
 
 def warnings(check_: Check) -> tuple[str, ...]:
-    return tuple(check_warnings(texts("en"), check_))
+    return tuple(warning_text(texts("en"), warning) for warning in check_warnings(check_))
 
 
 def test_logins_are_reported_first_and_totals_last(office: Office) -> None:

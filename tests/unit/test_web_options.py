@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,14 +12,17 @@ import pytest
 
 from importer.adapters.imap import exchange_folders
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.model import Account, FolderTally, Import, Problem, Quota, State
+from importer.domain.model import Account, Alert, FolderTally, Import, Problem, Quota, State
 from importer.domain.planning.time_estimate import Basis, Estimate
+from importer.domain.reporting.check_warnings import check_warnings
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
+from importer.i18n.check_texts import check_json, warning_text
 from importer.i18n.translations import LANGUAGES, texts
 from importer.service.access.web_sessions import VerifiedMailbox
 from importer.web.pages.source_check import _facts
 from importer.web.rendering import fragment
 from providers.endpoint import Endpoint
+from providers.errors import Side
 from providers.text import Text
 from tests.fakes.mailbox import MemoryMailbox
 from tests.unit.web_office import RIGHT, Browser, WebOffice
@@ -211,10 +215,10 @@ def test_the_page_shows_all_findings_of_a_check() -> None:
         "≈ 5 GB",
         "From about Sep 13, 2023 to about Mar 1, 2026.",
         "Free in the new mailbox: 10 GB.",
-        "has a daily transfer limit: the import will take until about Mar 4, 2026.",
-        "2 messages are larger than the new mailbox accepts",
-        "3 messages are larger than Mailhaul copies (268 MB) and will be left out.",
-        "1 folder cannot be opened: Secret",
+        "limits the amount of data per day; the copy will take until about 4 Mar, 00:00 UTC.",
+        "Will be left out: 2 messages that are larger than the new mailbox accepts",
+        "Will be left out: 3 messages that are larger than Mailhaul copies; the limit of 268 MB is its own.",
+        "The folder “Secret” cannot be opened, and nothing in it would be copied:",
         "Left out: Calendar (calendars, contacts, notes and similar items are not mail)",
         "3 more in the folders of other labels",
         "Work new folder",
@@ -222,13 +226,33 @@ def test_the_page_shows_all_findings_of_a_check() -> None:
         assert sentence in text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_and_the_api_warn_of_a_check_in_the_words_of_the_console(language: str) -> None:
+    result = replace(
+        RESULT,
+        destination=replace(RESULT.destination, quota=Quota(0, 1000)),
+        folders=(replace(RESULT.folders[0], beyond_limit=3, older=2), RESULT.folders[1]),
+        unmatched=("Wrok",),
+        may_be_renamed=("a.b",),
+        alerts=(Alert(Side.SOURCE, "Maintenance on Sunday"),),
+    )
+    console = [warning_text(texts(language), warning) for warning in check_warnings(result)]
+    assert len(console) == 9
+    assert check_json(texts(language), result)["warnings"] == console
+    page = html.unescape(check_text(result, language))
+    assert [sentence for sentence in console if " ".join(sentence.split()) not in page] == []
+
+
 @pytest.mark.parametrize(
     ("quota", "sentence"),
     [
         (None, "The new mailbox does not report how much space it has left."),
-        (Quota(0, 1000), "up to 5 GB will be copied, but only 1 kB are free"),
-        (Quota(0, None, 5, 10), "the new mailbox accepts only 5 more messages."),
-        (Quota(0, 10**12, 5, 6), "the new mailbox accepts only 1 more message."),
+        (
+            Quota(0, 1000),
+            "(about 5 GB) are to be copied, but the new mailbox has 1 kB free. Get more space there first",
+        ),
+        (Quota(0, None, 5, 10), "the new mailbox has room for 5 more messages."),
+        (Quota(0, 10**12, 5, 6), "the new mailbox has room for 1 more message."),
         (Quota(0, None, 5, 100), "Where each folder goes"),
     ],
 )

@@ -20,7 +20,7 @@ from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alert_texts
-from importer.i18n.change_texts import change_texts
+from importer.i18n.change_texts import remarks
 from importer.i18n.explanation_texts import kept_text
 from importer.i18n.folder_names import ShownFolders, folder_name
 from importer.i18n.option_texts import chosen_options, word_sentences
@@ -146,7 +146,6 @@ class ReportMailView:
     destination: str
     sums: Sums
     confirmed: int | None
-    keywords_dropped: int
     source_grew_by: int
     duration: str
     server_text: str
@@ -157,9 +156,7 @@ class ReportMailView:
     not_copied: bool  # whether a refusal is about something that was not copied
     labels: str
     options: tuple[str, ...]
-    flags_updated: int
-    recognised: int
-    changes: tuple[str, ...]
+    remarks: tuple[str, ...]
     alerts: tuple[str, ...]
     evidence: str  # SHA-256 of the evidence file, or ""
     kept: str  # until when the passwords are kept, "" if they are erased
@@ -185,7 +182,6 @@ class ReportMailView:
             destination=printable(import_.destination.address, _MAX_NAME_CHARS),
             sums=Sums.of(totals, texts, report.never_seen),
             confirmed=totals.confirmed,
-            keywords_dropped=totals.keywords_dropped,
             source_grew_by=report.source_grew_by,
             duration="" if report.duration is None else texts.duration(report.duration),
             server_text=unlinked(printable(import_.problem.server_text)) if import_.problem else "",
@@ -204,9 +200,7 @@ class ReportMailView:
             options=tuple(
                 f"{title}: {printable(value, 400)}" for title, value in chosen_options(texts, import_.options)
             ),
-            flags_updated=totals.flags_updated,
-            recognised=totals.recognised,
-            changes=tuple(change_texts(texts, totals.changes).values()),
+            remarks=tuple(remarks(texts, totals)),
             evidence=report.evidence,
             alerts=tuple(
                 unlinked(printable(sentence))

@@ -19,8 +19,9 @@ from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.import_options import OPTIONS, ImportOptions, choices_from_json
 from importer.domain.people.identities import RateLimit
 from importer.domain.planning.server_limits import MAX_CHECK_S
+from importer.domain.reporting.check_warnings import check_warnings
 from importer.domain.reporting.mailbox_check import Check
-from importer.i18n.check_texts import check_json, folder_checks_json
+from importer.i18n.check_texts import check_json, folder_checks_json, warning_text
 from importer.i18n.problem_texts import problem_text
 from importer.i18n.translations import CatalogTranslator
 from importer.ports.work_limit import WorkLimit
@@ -158,9 +159,10 @@ def _facts(texts: CatalogTranslator, result: Check, new: VerifiedMailbox) -> dic
         "folders": folder_checks_json(texts, folders, FOLDERS_SHOWN),
         "folders_more": len(folders[FOLDERS_SHOWN:]),
         "older": sum(folder.older for folder in folders),
-        "too_large": sum(folder.too_large for folder in folders),
-        "beyond_limit": sum(folder.beyond_limit for folder in folders),
-        "max_message_bytes": result.max_message_bytes,
+        "shown_warnings": [
+            {"sentence": warning_text(texts, warning), "serious": warning.serious}
+            for warning in check_warnings(result)
+        ],
         "elsewhere": sum(folder.elsewhere for folder in folders),
         "for": new.account.key,
         "problems": {
