@@ -41,7 +41,8 @@ MEND = (
     " a row in importer/codes, which importer.i18n.code_texts.render says."
 )
 
-_MARKUP = re.compile(r"\[/?[a-z ]*\]|\[env: \w+|`[^`]*`|mailhaul( [a-z]+)?|--[a-z-]+")
+_MARKUP = re.compile(r"\[/?[a-z ]*\]|\[env: \w+|`[^`]*`|mailhaul( [a-z]+)?|--[a-z-]+|SHA-256")
+"""Markup, commands, options and names that every language writes alike."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _PHRASE = re.compile(r"[^\W\d_]{2,}[,:;]? +[^\W\d_]{2,}")
 

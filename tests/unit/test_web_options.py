@@ -215,7 +215,7 @@ def test_the_page_shows_all_findings_of_a_check() -> None:
         "≈ 5 GB",
         "From about Sep 13, 2023 to about Mar 1, 2026.",
         "Free in the new mailbox: 10 GB.",
-        "limits the amount of data per day; the copy will take until about 4 Mar, 00:00 UTC.",
+        "limits the amount of data per day; the copy will take until about Mar 4, 00:00 UTC.",
         "Will be left out: 2 messages that are larger than the new mailbox accepts",
         "Will be left out: 3 messages that are larger than Mailhaul copies; the limit of 268 MB is its own.",
         "The folder “Secret” cannot be opened, and nothing in it would be copied:",
