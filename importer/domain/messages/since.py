@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.messages.normalise import usable_instant
+from importer.domain.messages.skip_reasons import skip_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Since:
     @property
     def reason(self) -> str:
         """Why a message is left out."""
-        return f"before_date:{self}"
+        return skip_reason("before_date", str(self))
 
     def __str__(self) -> str:
         return "all" if self.day is None else self.day.isoformat()
