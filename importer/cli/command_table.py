@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "watch": "query_commands.watch",
     "report": "query_commands.report",
     "evidence": "evidence_command.evidence",
+    "verify": "verify_command.verify",
     "pause": "control_commands.pause",
     "resume": "control_commands.resume",
     "retry": "control_commands.retry",

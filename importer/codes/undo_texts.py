@@ -40,4 +40,12 @@ ROWS: Final = (
         "undo_failed",
         sentence="Something went wrong on our side. Start the undo again: it continues from there.",
     ),
+    TextRow(
+        "verify_busy",
+        sentence="This import is being verified already. Wait until that is done.",
+    ),
+    TextRow(
+        "verify_interrupted",
+        sentence="The verification was interrupted. Start it again.",
+    ),
 )

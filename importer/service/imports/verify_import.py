@@ -1,0 +1,191 @@
+"""Verify an import: read both mailboxes again and compare them, also weeks later."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from importer.compact.uid_set import UidSet
+from importer.domain.folder_mapping.folder_order import folder_order
+from importer.domain.model import FolderRef, Import, Outcome
+from importer.domain.planning.server_limits import OVERTIME_S
+from importer.domain.reporting.verification import Compared, ComparedAs, Verification
+from importer.engine.verify_mailbox import MailboxComparison
+from importer.ports.mailbox import LabelView, MailboxReader
+from importer.ports.work_limit import WorkEnded, WorkLimit
+from importer.service.access.sealed_grants import Credentials
+from importer.service.deps import Deps
+from importer.service.legs.heartbeat import Heartbeat
+from importer.service.legs.host_limits import HostLimits, PostponedByHost
+from providers.errors import FolderUnusable, Side, Throttled
+from providers.text import Text
+
+
+class VerifyRefused(Exception):
+    """The import cannot be verified now; `text` says why."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A source folder, what it lists, and its destination folder."""
+
+    source: FolderRef
+    listed: UidSet
+    destination: str
+
+
+def verify(
+    deps: Deps,
+    import_: Import,
+    credentials: Credentials,
+    *,
+    sample: int | None = None,
+    on_folder: Callable[[str], None] = lambda _folder: None,
+) -> Verification:
+    """Compare the mailboxes: `sample` messages chosen at random, or all of them. Changes nothing on either
+    side. Raises VerifyRefused, and any MailError of scope session or account."""
+    asked_at_s = deps.clock.elapsed_s()
+    lease = deps.store.acquire(f"verify:{import_.id}", deps.lease_owner, deps.deadlines.lease)
+    if lease is None:
+        raise VerifyRefused(Text("verify_busy"))
+    limits = HostLimits(deps, import_, f"{deps.lease_owner} {lease.name} {lease.fence}")
+    with Heartbeat(
+        deps.store,
+        [lease],
+        deps.clock,
+        deps.deadlines.lease,
+        asked_at_s=asked_at_s,
+        on_renew=limits.renew_slots,
+    ):
+        sessions: list[MailboxReader] = []
+        try:
+            limits.raise_if_postponed(proven=False)
+            limits.acquire_slots(0, proven=False)
+            limit = WorkLimit(OVERTIME_S, overtime_s=OVERTIME_S)
+            labels = LabelView(import_.options.labels)
+            # Both sides are opened as sources are: such a session has no method that writes.
+            source = deps.sessions.open_source(import_.source, credentials.source, labels, limit)
+            sessions.append(source)
+            limits.enter(Side.SOURCE)
+            destination = deps.sessions.open_source(import_.destination, credentials.destination, None, limit)
+            sessions.append(destination)
+            limits.enter(Side.DESTINATION)
+            return _verified(deps, import_, source, destination, sample, on_folder)
+        except PostponedByHost as postponed:
+            raise VerifyRefused(postponed.problem.text) from None
+        except WorkEnded:
+            raise VerifyRefused(Text("verify_interrupted")) from None
+        except Throttled as error:
+            limits.record_throttling(error)
+            raise
+        finally:
+            for session in sessions:
+                session.close()
+            limits.release_slots()
+
+
+def _verified(
+    deps: Deps,
+    import_: Import,
+    source: MailboxReader,
+    destination: MailboxReader,
+    sample: int | None,
+    on_folder: Callable[[str], None],
+) -> Verification:
+    result = Verification()
+    pairs = _pairs(deps, import_, source)
+    result.listed = sum(len(pair.listed) for pair in pairs)
+    comparison = MailboxComparison(source, destination, deps.clock.now())
+    for pair, uids in zip(pairs, chosen([pair.listed for pair in pairs], sample), strict=True):
+        if not uids:
+            continue
+        on_folder(pair.source.name)
+        for one in comparison.compare(pair.source, uids, pair.destination):
+            result.add(one)
+        result.compared += len(uids)
+        missing = comparison.missing
+        result.source_gone += _add_missing(deps, import_, pair, missing, comparison, result)
+    return result
+
+
+def _pairs(deps: Deps, import_: Import, source: MailboxReader) -> list[_Pair]:
+    pairs: list[_Pair] = []
+    folders = deps.store.folder_map(import_.route)
+    for name in sorted(folders, key=folder_order):
+        try:
+            ref = source.status(name).ref(name)
+            pairs.append(_Pair(ref, source.uids(ref), folders[name]))
+        except FolderUnusable:
+            continue  # removed from the old mailbox, or closed: nothing to compare
+    return pairs
+
+
+def chosen(listed: Sequence[UidSet], sample: int | None) -> list[UidSet]:
+    """The messages to compare, by folder: all, or `sample` of all folders together, each as likely."""
+    total = sum(map(len, listed))
+    if sample is None or sample >= total:
+        return list(listed)
+    places = UidSet.of(random.SystemRandom().sample(range(1, total + 1), sample))
+    picked: list[UidSet] = []
+    before = 0
+    for uids in listed:
+        here = [place - before for place in places.at_or_above(before + 1) if place <= before + len(uids)]
+        wanted = set(here)
+        picked.append(UidSet.of(uid for at, uid in enumerate(uids, 1) if at in wanted) if here else UidSet())
+        before += len(uids)
+    return picked
+
+
+def _add_missing(
+    deps: Deps,
+    import_: Import,
+    pair: _Pair,
+    missing: UidSet,
+    comparison: MailboxComparison,
+    result: Verification,
+) -> int:
+    """Say where the missing messages are, or what the ledger knows of them. Returns how many messages of the
+    folder were copied and are no longer in the old mailbox."""
+    there, left_out, gone = _recorded(deps, import_, pair)
+    failed = {
+        refusal.uid
+        for refusal in (deps.store.refusals(import_.id) if missing else ())
+        if (refusal.folder, refusal.uidvalidity) == (pair.source.name, pair.source.uidvalidity)
+    }
+    elsewhere = comparison.find_elsewhere(pair.source, missing, pair.destination) if missing else {}
+    for uid in missing:
+        place = elsewhere.get(uid)
+        if place is not None:
+            result.add(Compared(ComparedAs.MOVED, pair.source.name, uid, *place))
+            continue
+        if uid in there:
+            finding = ComparedAs.REMOVED
+        elif uid in left_out:
+            finding = ComparedAs.LEFT_OUT
+        else:
+            finding = ComparedAs.FAILED if uid in failed else ComparedAs.NEW
+        result.add(Compared(finding, pair.source.name, uid, pair.destination))
+    return gone
+
+
+def _recorded(deps: Deps, import_: Import, pair: _Pair) -> tuple[UidSet, UidSet, int]:
+    """Source UIDs of the folder that had a copy at the destination, those that were left out, and how many of
+    the former the source no longer lists. It explains what is missing; it proves nothing to be there."""
+    there, left_out = UidSet(), UidSet()
+    for receipt in deps.store.receipts(import_.route, pair.destination):
+        if receipt.source != pair.source:
+            continue
+        uids = UidSet.of(receipt.source_uids)
+        if receipt.outcome is Outcome.SKIPPED:
+            left_out |= uids
+        else:
+            there |= uids
+    for tally in deps.store.tallies(import_.id):
+        if tally.source_folder == pair.source.name and tally.listing is not None:
+            left_out |= tally.listing.left_out
+    return there, left_out, len(there - pair.listed)
