@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -35,7 +36,6 @@ from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.adapters.queue.null_queue import NullQueue
 from importer.adapters.store import SqlStore
-from importer.adapters.store.retention import SqlRetention
 from importer.adapters.store.revision import create, is_current
 from importer.adapters.webhook_sender import HttpsWebhookSender
 from importer.domain.brand import PRODUCT
@@ -140,11 +140,21 @@ def working(settings: Settings, stopping: Callable[[], bool], name: str) -> Iter
     """Dependencies and the Dramatiq broker for a worker with that `process_name`. Starts or joins the
     embedded Valkey when no Redis is configured."""
     from importer.adapters.queue.redis_queue import DramatiqQueue, make_broker
+    from importer.adapters.store.retention import SqlRetention
 
     with embedded_queue(settings) as url:
         broker = make_broker(url)
         with _deps(settings, DramatiqQueue(broker), stopping, name) as deps:
-            yield deps, broker
+            assert isinstance(deps.store, SqlStore)  # noqa: S101 - `_deps` opens it
+            yield replace(deps, retention=SqlRetention(deps.store.engine)), broker
+
+
+def personal(deps: Deps) -> Deps:
+    """The same dependencies with the records about people, for requests about their data."""
+    from importer.adapters.store.personal_data import SqlPersonalData
+
+    assert isinstance(deps.store, SqlStore)  # noqa: S101 - there is no other
+    return replace(deps, personal_records=SqlPersonalData(deps.store.engine))
 
 
 @contextmanager
@@ -256,7 +266,6 @@ def _assembled(
             leases=timedelta(days=settings.keep_leases_days),
             audit=timedelta(days=settings.audit_days),
         ),
-        retention=SqlRetention(store.engine),
         webhook_sender=HttpsWebhookSender(
             partial(tls_context, settings.ca_file),
             allowed=settings.allowed_networks,

@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     "token": "token_commands.token",
     "session": "session_commands.session",
     "audit": "audit_command.audit",
+    "data": "data_command.data",
 }
 """`module.function` below importer.cli, in the order of the help."""
 

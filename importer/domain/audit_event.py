@@ -28,6 +28,8 @@ class AuditAction(StrEnum):
     CONSENT_GIVE = "consent.give"
     CONSENT_DECLINE = "consent.decline"
     CONSENT_REMIND = "consent.remind"  # an owner is reminded to sign in
+    DATA_READ = "data.read"  # what is known of an address was shown or exported
+    DATA_ERASE = "data.erase"
 
     @classmethod
     def about_imports(cls) -> frozenset[AuditAction]:

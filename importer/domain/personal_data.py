@@ -57,19 +57,20 @@ class AddressPattern:
     @property
     def spellings(self) -> frozenset[str]:
         plain = self.address
-        return frozenset(
-            (
-                plain,
-                json.dumps(plain)[1:-1],
-                html.escape(plain),
-                quote(plain, safe=""),
-                quote(plain, safe="@"),
-            )
+        as_json = (json.dumps(plain, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+        as_html = (
+            html.escape(plain),
+            html.escape(plain).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
         )
+        return frozenset((plain, *as_json, *as_html, quote(plain, safe=""), quote(plain, safe="@")))
 
     def is_in(self, value: Any) -> bool:
         """Whether a text, or a value that is stored as JSON, names the address."""
         return value is not None and self._pattern.search(_text_of(value)) is not None
+
+    def names_alone(self, value: Any) -> bool:
+        """Whether the value is the address and nothing else."""
+        return isinstance(value, str) and value.casefold() == self.address.casefold()
 
     def replaced(self, value: Any, pseudonym: str) -> Any:
         """`value` with the pseudonym in place of the address."""

@@ -26,6 +26,8 @@ _ACTIONS: Final = {
     AuditAction.CONSENT_GIVE: N_("Permission given"),
     AuditAction.CONSENT_DECLINE: N_("Permission declined"),
     AuditAction.CONSENT_REMIND: N_("Owner reminded"),
+    AuditAction.DATA_READ: N_("Data shown or exported"),
+    AuditAction.DATA_ERASE: N_("Data erased"),
 }
 _OUTCOMES: Final = {
     AuditOutcome.DONE: N_("done"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.lifetimes import Lifetimes
@@ -15,8 +16,6 @@ from importer.engine.leg_context import TransferLimits
 from importer.ports.mailbox import SessionFactory
 from importer.ports.notices import Composer, Mailer
 from importer.ports.process import Clock, Queue
-from importer.ports.retention import Retention
-from importer.ports.signer import Signer
 from importer.ports.store import Store
 from importer.ports.vault import Vault
 from importer.ports.webhook_calls import WebhookSender
@@ -24,6 +23,11 @@ from importer.service.legs.lane_shares import LaneShares
 from providers.endpoint import Endpoint, Secret
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.master_user import MasterUser
+
+if TYPE_CHECKING:  # few processes use these
+    from importer.ports.personal_data import PersonalRecords
+    from importer.ports.retention import Retention
+    from importer.ports.signer import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class Deps:
     is_proven: Callable[[Account], bool] = is_host_of_domain  # whether a login there proves the address
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     retention: Retention | None = None  # None: nothing is removed by age
+    personal_records: PersonalRecords | None = None  # for requests about a person's data
     deadlines: Deadlines = field(default_factory=Deadlines)
     lane_shares: LaneShares = field(default_factory=lambda: LaneShares(1000))  # of this process
     signer: Signer | None = None  # None: evidence is not sealed

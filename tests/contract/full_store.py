@@ -6,6 +6,7 @@ a new column needs none.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from importer.adapters.store.columns import CodedText, Instant, personal_digest
 from importer.adapters.store.table_rules import RULES, TableRule
 from importer.adapters.store.tables import metadata
-from importer.domain.model import Account, State, route_of
+from importer.domain.model import Account, Progress, State, route_of
+from importer.domain.personal_data import Erasure
 from providers.endpoint import Endpoint
 from providers.text import Text
 
@@ -30,9 +32,10 @@ def account(address: str) -> Account:
     return Account(address, address, Endpoint(f"imap.{address.partition('@')[2]}"))
 
 
-def fill(connection: Connection, now: datetime) -> None:
+def fill(connection: Connection, now: datetime, *, ledger_of_others: bool = True) -> None:
     """One import of ADDRESS and one of another person, in a batch each, which has ended; all readable columns
-    of the other's rows name the address, too, but for its mailboxes."""
+    of the other's rows name the address, too, but for its mailboxes and, without `ledger_of_others`, for the
+    folders of their ledger."""
     for import_id, addresses in (
         (OWN, (ADDRESS, "ada@new.example")),
         (OTHERS, ("eve@old.example", "eve@new.example")),
@@ -44,6 +47,8 @@ def fill(connection: Connection, now: datetime) -> None:
                 continue  # test_table_rules.py says what to do
             values = {column.name: _value(rule, column, import_id, now - OVER) for column in table.columns}
             values |= _overrides(table, import_id, source, destination, now - OVER)
+            if import_id == OTHERS and not ledger_of_others and rule.erasure is Erasure.KEPT:
+                values |= dict.fromkeys(rule.readable, "INBOX")
             try:
                 with connection.begin_nested():
                     connection.execute(insert(table).values(values))
@@ -60,17 +65,22 @@ def _value(rule: TableRule, column: Column[Any], import_id: str, at: datetime) -
         JSON: {"text": named} if column.name in rule.readable else [],
         LargeBinary: b"sealed",
         Boolean: False,
-        Integer: 7 if column.name != "seq" else (1 if import_id == OWN else 2),
+        Integer: 7 if column.name != "seq" else _seq(import_id),
         Float: 0.5,
     }
     return next((value for kind, value in by_type.items() if isinstance(column.type, kind)), named)
+
+
+def _seq(import_id: str) -> int:
+    """Beyond those that the database gives."""
+    return 1_000_001 if import_id == OWN else 1_000_002
 
 
 def _overrides(
     table: Table, import_id: str, source: Account, destination: Account, at: datetime
 ) -> dict[str, Any]:
     """What ties rows together, and what makes them over."""
-    seq = 1 if import_id == OWN else 2
+    seq = _seq(import_id)
     names = set(table.columns.keys())
     values: dict[str, Any] = {
         "import_id": import_id,
@@ -86,6 +96,9 @@ def _overrides(
             "state": State.COMPLETE,
             "grants_kept_until": None,
             "wish": None,
+            "problem_side": None,
+            "progress": asdict(Progress(f"folder of {ADDRESS}")),
+            "alerts": [["source", f"alert for {ADDRESS}"]],
             **{
                 f"{side}_{part}": value
                 for side, mailbox in (("source", source), ("destination", destination))

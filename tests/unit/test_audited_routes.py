@@ -40,6 +40,7 @@ NOT_AUDITED = {
 AUDITED_COMMANDS = {"copy", "submit", "batch", "retry", "pause", "resume", "cancel", "undo"} | {
     "token",
     "session",
+    "data",
 }
 
 

@@ -51,6 +51,7 @@ SAME_MODULE_NAME: Final = {
     "leases": "the port and its store",
     "monitoring": "the port and its store",
     "ledger": "the port and its store",
+    "personal_data": "the port, its store, and what is known of an address",
     "retention": "the port and its store",
     "evidence_records": "the port and its store",
     "schema": "the port and its store",
