@@ -118,4 +118,4 @@ def test_half_of_the_mail_is_there_as_another_program_left_it(
     again = installation.json(*words)["totals"]
     assert (again["copied"], again["already_there"]) == (0, again["found"] - again["duplicate"])
     report = installation.run("report", installation.json("list")[0]["id"]).stdout
-    assert ("another program had changed" in " ".join(report.split())) == (again["recognised"] > 0)
+    assert ("changed by another program" in " ".join(report.split())) == (again["recognised"] > 0)
