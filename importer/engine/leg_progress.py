@@ -88,9 +88,12 @@ class LegProgress:
 
     def _sum_up(self) -> None:
         """Sum the folders. Once every message has its outcome, folders are only recounted."""
+        done = sum(messages for messages, _ in self._done.values())
         progress = replace(
             self._progress,
-            messages_done=sum(messages for messages, _ in self._done.values()),
+            messages_done=done,
+            # What was copied and then removed from the source is done, too.
+            messages_total=max(self._progress.messages_total, done),
             bytes_done=sum(copied for _, copied in self._done.values()),
             copying_s=(self._leg.clock.now() - self._copying_since).total_seconds(),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -47,10 +47,13 @@ class LegQueue:
 
     `running` holds the imports whose lease is held. `due` holds one due import of each owner that has any:
     one that never had a leg, or else the one whose last leg ended longest ago; of several, the oldest.
+    `new` are the owners whose import in `due` never had a leg; `due_numbers` counts the due imports of each.
     """
 
     running: Mapping[str, frozenset[ImportId]]
     due: Mapping[str, ImportId]
+    new: frozenset[str] = frozenset()
+    due_numbers: Mapping[str, int] = field(default_factory=dict)
 
 
 class RouteUnderWay(Exception):

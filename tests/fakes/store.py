@@ -351,10 +351,15 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
                 if self._has_grants(import_) and self._is_held(f"import:{import_.id}"):
                     running.setdefault(self._owner(import_), set()).add(import_.id)
             due: dict[str, ImportId] = {}
-            for import_ in sorted(self._due(now), key=self._turn):
-                if import_.id not in besides:
-                    due.setdefault(self._owner(import_), import_.id)
-            return LegQueue({owner: frozenset(ids) for owner, ids in running.items()}, due)
+            waiting = [i for i in sorted(self._due(now), key=self._turn) if i.id not in besides]
+            for import_ in waiting:
+                due.setdefault(self._owner(import_), import_.id)
+            return LegQueue(
+                {owner: frozenset(ids) for owner, ids in running.items()},
+                due,
+                frozenset(o for o, id_ in due.items() if self._last_leg(self._imports[id_]) is None),
+                Counter(self._owner(import_) for import_ in waiting),
+            )
 
     def _turn(self, import_: Import) -> tuple[bool, datetime, datetime]:
         ended = self._last_leg(import_)

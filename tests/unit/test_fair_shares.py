@@ -7,7 +7,13 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.domain.planning.fair_shares import gives_up_a_leg, next_owner
+from importer.domain.planning.fair_shares import (
+    FEW_IMPORTS,
+    gives_up_a_leg,
+    gives_up_for_urgent,
+    has_few,
+    next_owner,
+)
 
 
 def test_the_owner_with_the_fewest_legs_is_next_and_of_several_the_one_who_waited_longest() -> None:
@@ -37,3 +43,25 @@ def test_giving_up_ends_with_equal_shares(held: list[str]) -> None:
         running[giving[0]] -= 1
         running[next_owner(owners, running, {})] += 1
     assert max(running[o] for o in owners) - min(running[o] for o in owners) <= 1
+
+
+def test_urgent_owners_come_first_and_among_themselves_in_turn() -> None:
+    assert next_owner(["ada", "grace"], {}, {"grace": 3}, ["grace"]) == "grace"
+    assert next_owner(["ada", "grace"], {"grace": 2}, {}, ["grace"]) == "grace"
+    assert next_owner(["ada", "grace"], {"grace": 2}, {}, ["ada", "grace"]) == "ada"
+
+
+def test_few_counts_what_runs_too() -> None:
+    assert has_few(FEW_IMPORTS, 0)
+    assert not has_few(FEW_IMPORTS, 1)
+
+
+def test_for_each_urgent_owner_one_of_the_largest_gives_up_a_leg_and_not_always_the_same() -> None:
+    running = {"ada": 1, "grace": 1, "mallory": 4, "small": 1}
+    assert gives_up_for_urgent(running, ["small"], [], 0) == set()
+    assert gives_up_for_urgent(running, ["small"], ["visitor"], 0) == {"mallory"}
+    assert gives_up_for_urgent(running, ["small"], list("abcdef"), 0) == {"ada", "grace", "mallory"}
+    even = {f"owner{n}": 1 for n in range(40)}
+    chosen = {owner for round_ in range(20) for owner in gives_up_for_urgent(even, [], ["visitor"], round_)}
+    assert len(chosen) > 5
+    assert gives_up_for_urgent(even, [*even], ["visitor"], 0) == set()

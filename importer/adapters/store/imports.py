@@ -234,10 +234,18 @@ class SqlImports(SqlImportLists):
             never, last = case((leases.c.name.is_(None), 0), else_=1), leases.c.expires_at
             place = _place_in_owner(never, last, imports.c.created_at, imports.c.seq)
             candidates = select_due(connection, now).where(imports.c.id.not_in(besides))
-            ranked = candidates.add_columns(place.label("place")).subquery()
-            first = select(ranked.c.id, ranked.c.batch_owner).where(ranked.c.place == 1)
-            due = {row.batch_owner: ImportId(row.id) for row in connection.execute(first)}
-        return LegQueue({owner: frozenset(ids) for owner, ids in running.items()}, due)
+            number = func.count().over(partition_by=func.coalesce(batches.c.owner, ""))
+            ranked = candidates.add_columns(
+                place.label("place"), never.label("had_leg"), number.label("number")
+            ).subquery()
+            first = select(ranked).where(ranked.c.place == 1)
+            rows = connection.execute(first).all()
+        return LegQueue(
+            {owner: frozenset(ids) for owner, ids in running.items()},
+            {row.batch_owner: ImportId(row.id) for row in rows},
+            frozenset(row.batch_owner for row in rows if not row.had_leg),
+            {row.batch_owner: row.number for row in rows},
+        )
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:
         return self.grants_by_import([import_id]).get(import_id)

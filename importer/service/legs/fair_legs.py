@@ -2,7 +2,8 @@
 
 A ring wakes one thread; which import the thread runs is decided here and not by the order of the rings, since
 one person may submit hundreds of imports at once. A leg ends early if its person holds more threads than
-others who wait. The decisions are in `importer.domain.planning.fair_shares`.
+others who wait, or if one with few imports waits for a first leg. The decisions are in
+`importer.domain.planning.fair_shares`.
 
 Invariant: each ring leads to at most one leg, and a leg that leaves work rings again, so rings for imports
 that were passed over stay in the queue.
@@ -22,7 +23,7 @@ from structlog.contextvars import bound_contextvars
 
 from importer.domain.import_state import is_request_pending
 from importer.domain.model import ImportId
-from importer.domain.planning.fair_shares import gives_up_a_leg, next_owner
+from importer.domain.planning.fair_shares import gives_up_a_leg, gives_up_for_urgent, has_few, next_owner
 from importer.domain.planning.retry_limits import RING_ATTEMPTS
 from importer.ports.store import LegQueue
 from importer.service.access.logged_owner import logged_owner
@@ -31,6 +32,9 @@ from importer.service.legs.run_leg import handle_ring
 
 LOOK_INTERVAL: Final = timedelta(seconds=3)
 """How often a process looks for persons who wait. A leg ends early once a person has waited for two looks."""
+
+ROUND_S: Final = 60
+"""How long the same owners would give up a leg for urgent ones."""
 
 
 class FairLegs:
@@ -77,9 +81,14 @@ class FairLegs:
         patient = waiting & self._waiting_before  # a free thread would have taken theirs by now
         self._waiting_before = waiting
         running = {owner: len(ids) for owner, ids in queue.running.items()}
+        few = frozenset(o for o, n in running.items() if has_few(queue.due_numbers.get(o, 0), n))
+        urgent = patient & _urgent(queue)
+        for_urgent = gives_up_for_urgent(running, few, urgent, int(now.timestamp() // ROUND_S))
         # One leg of an owner at a time, the same one for all processes.
         self._gives_up = frozenset(
-            min(ids) for owner, ids in queue.running.items() if gives_up_a_leg(owner, patient, running)
+            min(ids)
+            for owner, ids in queue.running.items()
+            if owner in for_urgent or gives_up_a_leg(owner, patient, running)
         )
 
     @contextmanager
@@ -103,7 +112,7 @@ class FairLegs:
         running.update(
             owner for id_, owner in self._busy.items() if id_ not in queue.running.get(owner, frozenset())
         )
-        owner = next_owner(queue.due.keys(), running, self._last_turns)
+        owner = next_owner(queue.due.keys(), running, self._last_turns, _urgent(queue))
         chosen = queue.due[owner]
         self._busy[chosen] = owner
         self._turns += 1
@@ -112,3 +121,12 @@ class FairLegs:
             owner: self._turns
         }
         return chosen
+
+
+def _urgent(queue: LegQueue) -> frozenset[str]:
+    """The owners of few imports, one of which never had a leg."""
+    return frozenset(
+        owner
+        for owner in queue.new
+        if has_few(queue.due_numbers.get(owner, 0), len(queue.running.get(owner, ())))
+    )
