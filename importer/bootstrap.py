@@ -51,7 +51,7 @@ from importer.ports.process import InstallationFault, Queue
 from importer.ports.schema import SchemaState
 from importer.ports.store import Store
 from importer.readiness import remembered_faults
-from importer.service.deps import Deadlines, Deps, OutgoingMail, Webhook
+from importer.service.deps import Deadlines, Deps, OutgoingMail, Quotas, Webhook
 from importer.service.legs.lane_shares import LaneShares
 from importer.settings import Settings, SettingsError
 from importer.settings.value_types import DailyLimit
@@ -248,6 +248,11 @@ def _assembled(
         ),
         lane_shares=LaneShares(max(settings.lanes, settings.worker_threads)),
         digests=DigestFiles(settings.data_dir()),
+        quotas=Quotas(
+            running=settings.running_per_owner or None,
+            person_starts=settings.starts_per_day or None,
+            client_starts=settings.client_starts_per_day or None,
+        ),
         deadlines=Deadlines(
             leg=timedelta(seconds=settings.leg_seconds),
             lease=timedelta(seconds=settings.lease_seconds),
@@ -327,7 +332,9 @@ def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowa
     return Allowance(
         host=provider.name if provider else account.endpoint.host,
         account_connections=min(settings.account_connections, limits.connections or sys.maxsize),
-        host_connections=settings.host_connections,
+        host_connections=settings.connections_by_host.get(
+            account.endpoint.host.casefold().rstrip("."), settings.host_connections
+        ),
         daily_down_bytes=daily.down_bytes,
         daily_up_bytes=daily.up_bytes,
     )

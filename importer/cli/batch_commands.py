@@ -239,6 +239,7 @@ def _print_submissions(
     """Prints the outcome of each row; with `wait`, also the report, whose exit code is returned."""
     submitted = [row for submission in submissions for row in submission.rows]
     links = owner_consent.links(deps, (row.import_ for row in submitted))
+    text_views.print_maintenance(words, deps.store.maintenance())
     if not as_json:
         for row in submitted:
             text_views.print_submitted_row(words, row)

@@ -130,6 +130,7 @@ def submit(
         submitted = submission.rows[0]
         import_ = submitted.import_
         links = owner_consent.links(deps, [import_])
+        text_views.print_maintenance(words, deps.store.maintenance())
     if as_json:
         facts = {"id": import_.id, "batch_id": import_.batch_id, "fate": submitted.outcome.value}
         click.echo(json.dumps({**facts, "consent_links": links.get(import_.id, {})}))

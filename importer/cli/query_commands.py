@@ -74,6 +74,7 @@ def list_(
         found = list_imports(deps, chosen, after=last, limit=limit + 1)
         imports = found[:limit]
         links = owner_consent.links(deps, imports)
+        text_views.print_maintenance(words, deps.store.maintenance())
         now = deps.clock.now()
     if as_json:
         text_views.print_json(
@@ -111,6 +112,7 @@ def show(id_: str, language: str | None, data: Path | None, as_json: bool) -> No
     with standalone(settings) as deps:
         result = report_named(deps, id_, words)
         links = owner_consent.links(deps, [report.import_ for report in single_reports(result)])
+        text_views.print_maintenance(words, deps.store.maintenance())
         now = deps.clock.now()
     if as_json:
         text_views.print_json(

@@ -24,6 +24,8 @@ from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.row_problem_texts import headings, row_problem_text
 from importer.i18n.state_texts import state_word
 from importer.i18n.translations import N_, CatalogTranslator
+from importer.i18n.wait_texts import maintenance_text
+from importer.ports.monitoring import Maintenance
 from importer.service.access.owner_consent import Links
 from importer.service.imports.submit import RowOutcome, SubmittedRow
 from providers.catalog import Catalog
@@ -95,6 +97,13 @@ def print_submitted_row(texts: CatalogTranslator, submitted: SubmittedRow) -> No
     style = "green" if submitted.outcome is RowOutcome.STARTED else ""
     stdout.print(Text.assemble(head, "  ", (texts.gettext(_OUTCOMES[submitted.outcome]), style)))
     stdout.print(*address_lines(import_, stdout.width), sep="\n")
+
+
+def print_maintenance(texts: CatalogTranslator, current: Maintenance | None) -> None:
+    """That imports are held, on standard error; nothing otherwise."""
+    if current is not None:
+        said = maintenance_text(texts, current.since, current.note)
+        stderr.print(Text(said, style="yellow"), soft_wrap=True)
 
 
 def print_choices(texts: CatalogTranslator, imports: Iterable[Import]) -> None:

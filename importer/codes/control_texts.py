@@ -19,6 +19,10 @@ ROWS: Final = (
     TextRow("control_reopened", "It starts again with the stored passwords."),
     TextRow("control_passwords_erased", "Its passwords are erased."),
     TextRow("control_other_under_way", "Another import of these mailboxes is in progress."),
+    TextRow(
+        "maintenance",
+        "Maintenance since %(since)s: imports are accepted, and go on when it is over.",
+    ),
     TextRow("control_cancelling", "It is already being cancelled, which is final."),
     TextRow(
         "control_foreground",

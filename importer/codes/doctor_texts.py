@@ -95,6 +95,14 @@ ROWS: Final = (
         _START_WORKERS,
     ),
     TextRow(
+        "doctor.maintenance",
+        (
+            "Maintenance for %(age)s, by %(by)s: %(num)s import is held.",
+            "Maintenance for %(age)s, by %(by)s: %(num)s imports are held.",
+        ),
+        "When it is over: `mailhaul maintenance off`.",
+    ),
+    TextRow(
         "doctor.workers_run",
         (
             "%(num)s worker is running. Imports that are due: %(due)s, none for long.",

@@ -298,6 +298,11 @@ _ROWS: Final = (
     ),
     TextRow("too_many_attempts", "Too many attempts.", "Wait %(span)s, then try again."),
     TextRow(
+        "too_many_attempts.starts",
+        "More imports than you may start in 24 hours: %(number)s. None of these was started.",
+        "Start fewer, start the others tomorrow, or ask the operator of this service for more.",
+    ),
+    TextRow(
         "too_many_attempts.lookups",
         "Too many domains were looked up.",
         "Wait %(span)s, or name the servers of the old mailboxes.",

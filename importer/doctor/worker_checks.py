@@ -20,15 +20,18 @@ MOST_CLOCK_SKEW_S: Final = 5.0
 
 def check_workers(settings: Settings) -> Iterator[Finding]:
     now = CLOCK.now()
-    read = read_store(settings, lambda store: (store.workers(), store.queue_depth(now)))
+    read = read_store(settings, lambda store: (store.workers(), store.queue_depth(now), store.maintenance()))
     if read is None:
         return
-    workers, depth = read
+    workers, depth, maintenance = read
     allowed = bootstrap.silence_allowed(settings)
     findings = [*_silent(workers, now, allowed), *_skewed(workers)]
     alive = sum(now - worker.last_report_at < allowed for worker in workers)
     age = timedelta(0) if depth.oldest_since is None else now - depth.oldest_since
-    if age > OVERDUE:
+    if maintenance is not None:
+        text = Text("doctor.maintenance", age=now - maintenance.since, by=maintenance.by, number=depth.due)
+        findings.append(Finding("workers", Health.WARNING, text))
+    elif age > OVERDUE:
         late = partial(Text, number=depth.due, age=age)
         text = late("doctor.workers_late", workers=alive) if alive else late("doctor.workers_absent")
         findings.append(Finding("workers", Health.ERROR, text))

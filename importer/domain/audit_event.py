@@ -25,6 +25,8 @@ class AuditAction(StrEnum):
     IMPORT_RESUME = "import.resume"
     IMPORT_CANCEL = "import.cancel"
     IMPORT_UNDO = "import.undo"
+    PAUSE_CLEAR = "pause.clear"  # the pause of a host or an account there
+    MAINTENANCE = "maintenance"  # on or off
     CONSENT_GIVE = "consent.give"
     CONSENT_DECLINE = "consent.decline"
     CONSENT_REMIND = "consent.remind"  # an owner is reminded to sign in

@@ -23,6 +23,8 @@ _ACTIONS: Final = {
     AuditAction.IMPORT_RESUME: N_("Import resumed"),
     AuditAction.IMPORT_CANCEL: N_("Import cancelled"),
     AuditAction.IMPORT_UNDO: N_("Import undone"),
+    AuditAction.PAUSE_CLEAR: N_("Pause of a server ended"),
+    AuditAction.MAINTENANCE: N_("Maintenance"),
     AuditAction.CONSENT_GIVE: N_("Permission given"),
     AuditAction.CONSENT_DECLINE: N_("Permission declined"),
     AuditAction.CONSENT_REMIND: N_("Owner reminded"),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from importer.domain.model import Import
 from importer.domain.people.consent_schedule import OwnerWait, owner_wait
+from importer.domain.reporting.formatting import printable
+from importer.i18n.code_texts import render
 from importer.i18n.translations import CatalogTranslator
+from providers.text import Text
 
 
 def wait_text(texts: CatalogTranslator, import_: Import) -> str:
@@ -36,3 +41,10 @@ def owner_wait_json(import_: Import) -> dict[str, str | None] | None:
         return None
     reminder = None if owner.reminder is None else owner.reminder.isoformat()
     return {"until": owner.until.isoformat(), "next_reminder": reminder}
+
+
+def maintenance_text(texts: CatalogTranslator, since: datetime, note: str) -> str:
+    """That imports are held, since when, and the operator's note."""
+    held = render(Text("maintenance", since=since), texts)
+    note = printable(note, 300)
+    return f"{held} {note}" if note else held

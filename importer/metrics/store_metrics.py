@@ -58,6 +58,7 @@ class StoreMetrics:
         depth = store.queue_depth(now)
         yield gauge("mailhaul_imports_due", "Imports that are due and that no worker holds.", depth.due)
         yield gauge("mailhaul_oldest_due_age_seconds", "For how long.", age_s(depth.oldest_since, now))
+        yield gauge("mailhaul_maintenance", "Whether imports are held.", store.maintenance() is not None)
         reports = [now - worker.last_report_at for worker in store.workers()]
         silent = sum(silence >= self._silence_allowed for silence in reports)
         yield gauge("mailhaul_workers", "Workers that report.", len(reports) - silent)

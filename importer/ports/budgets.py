@@ -38,6 +38,12 @@ class Budgets(Protocol):
         """Store a backoff for its name. If the name has one already, the later end counts."""
         ...
 
+    def used_bytes(self, now: datetime) -> Mapping[str, int]:
+        """The bytes of the last 24 hours, by name; see `counted_bytes`."""
+        ...
+
+    def clear_backoffs(self, names: Sequence[str]) -> None: ...
+
     def backoff(self, names: Sequence[str], now: datetime) -> Backoff | None:
         """The backoff of these names that ends last; None if none of them is in force."""
         ...
@@ -47,5 +53,5 @@ class Budgets(Protocol):
         ...
 
     def backoffs(self, now: datetime) -> Sequence[Backoff]:
-        """Every backoff in force, by name."""
+        """Every backoff in force, by name, without the maintenance of everything."""
         ...

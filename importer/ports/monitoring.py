@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.model import State
@@ -54,6 +54,20 @@ class WaitCount:
     imports: int
 
 
+MAINTENANCE: Final = "maintenance"
+"""The code of its text, and its name among the pauses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Maintenance that is in force: submissions are accepted and held. `note` is for everybody who is told of
+    it; `by` is the name of an audit actor."""
+
+    since: datetime
+    note: str
+    by: str
+
+
 class Monitoring(Protocol):
     """Workers and amounts of work. Times are compared by the database's clock, which all workers share."""
 
@@ -72,6 +86,22 @@ class Monitoring(Protocol):
         ...
 
     def queue_depth(self, now: datetime) -> QueueDepth: ...
+
+    def imports_by_host(self) -> Mapping[tuple[str, State], int]:
+        """The number of imports that have not ended, by server and state; each counts at both."""
+        ...
+
+    def maintenance(self) -> Maintenance | None:
+        """None: it is not in force. Maintenance survives restarts."""
+        ...
+
+    def set_maintenance(self, maintenance: Maintenance | None) -> None:
+        """Put it in force, in place of an earlier one; None ends it."""
+        ...
+
+    def running_legs(self) -> int:
+        """The imports that a worker holds now."""
+        ...
 
     def import_counts(self, chosen: ImportFilter = EVERY_IMPORT) -> Sequence[ImportCount]:
         """By state and problem; only the imports that the filter selects."""

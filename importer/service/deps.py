@@ -44,6 +44,19 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True)
+class Quotas:
+    """How much one customer, a person or an API client, may use; the console has no quotas.
+
+    `running`: imports that run at a time, all workers together. `person_starts`, `client_starts`: imports
+    that a person starts on the pages, and a client in the API, in 24 hours. None: no limit.
+    """
+
+    running: int | None = None
+    person_starts: int | None = 500
+    client_starts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Webhook:
     """A webhook: its URL and the secret that signs the calls."""
 
@@ -104,6 +117,7 @@ class Deps:
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     retention: Retention | None = None  # None: nothing is removed by age
     personal_records: PersonalRecords | None = None  # for requests about a person's data
+    quotas: Quotas = field(default_factory=Quotas)
     deadlines: Deadlines = field(default_factory=Deadlines)
     lane_shares: LaneShares = field(default_factory=lambda: LaneShares(1000))  # of this process
     signer: Signer | None = None  # None: evidence is not sealed

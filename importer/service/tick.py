@@ -82,7 +82,8 @@ class Tick:
             if import_id not in recently:
                 self._deps.queue.ring(import_id)
                 recently[import_id] = now
-        self._rung = recently
+        # Rings lead to nothing under maintenance: once it is over, all of them are rung for again.
+        self._rung = {} if self._deps.store.maintenance() is not None else recently
 
 
 def _sweep_expired(deps: Deps, now: datetime) -> bool:

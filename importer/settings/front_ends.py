@@ -110,6 +110,18 @@ class FrontEndSettings(OpenIdSettings):
     api_calls_per_minute: int = setting(
         600, "Maximum number of API requests per token and minute.", "a whole number, 1 or more", whole(1)
     )
+    starts_per_day: int = setting(
+        500,
+        "Maximum number of imports that one person starts on the pages in 24 hours; 0 is no limit.",
+        "a whole number, 0 or more",
+        whole(0),
+    )
+    client_starts_per_day: int = setting(
+        0,
+        "Maximum number of imports that one API client starts in 24 hours; 0 is no limit.",
+        "a whole number, 0 or more",
+        whole(0),
+    )
     metrics_listen: str = setting(
         "",
         "Address for metrics and health of a process; under `up`, workers use the next ports.",

@@ -10,7 +10,16 @@ from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.import_options import OPTIONS, ImportOptions, Option, text_of
 from importer.settings.fields import setting
 from importer.settings.outgoing_mail import MailSettings
-from importer.settings.value_types import DailyLimit, Kind, daily_limits, flag, one_of, text, whole
+from importer.settings.value_types import (
+    DailyLimit,
+    Kind,
+    daily_limits,
+    flag,
+    host_numbers,
+    one_of,
+    text,
+    whole,
+)
 
 
 class TransferSettings(MailSettings):
@@ -76,6 +85,13 @@ class TransferSettings(MailSettings):
         "a whole number from 1 to 10000",
         whole(1, 10000),
     )
+    connections_by_host: Mapping[str, int] = setting(
+        lambda _: MappingProxyType({}),
+        "Maximum number of connections to these hosts, such as mail.new.example=400,imap.old.example=8.",
+        "entries such as mail.new.example=400, separated by commas, with numbers from 1 to 10000",
+        host_numbers,
+        shown="MAILHAUL_HOST_CONNECTIONS for each",
+    )
     daily_limits: Mapping[str, DailyLimit] = setting(
         lambda _: MappingProxyType({}),
         "Bytes in 24 hours from one mailbox / into one, by provider, such as google=2000000000/450000000.",
@@ -88,6 +104,12 @@ class TransferSettings(MailSettings):
         "Number of imports that one worker process runs concurrently.",
         "a whole number from 1 to 64",
         whole(1, 64),
+    )
+    running_per_owner: int = setting(
+        0,
+        "Maximum number of imports of one person or API client that run at a time; 0 is no limit.",
+        "a whole number, 0 or more",
+        whole(0),
     )
     tick_seconds: int = setting(
         5,

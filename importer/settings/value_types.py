@@ -142,6 +142,19 @@ def daily_limits(value: object) -> Mapping[str, DailyLimit]:
     return MappingProxyType(limits)
 
 
+def host_numbers(value: object) -> Mapping[str, int]:
+    if isinstance(value, Mapping):
+        return value
+    read = whole(1, 10_000)
+    numbers: dict[str, int] = {}
+    for entry in filter(str.strip, text(value).split(",")):
+        match = re.fullmatch(r"\s*([\w.:-]+)=(\d+)\s*", entry)
+        if match is None:
+            raise ValueError
+        numbers[match[1].casefold().rstrip(".")] = read(match[2])
+    return MappingProxyType(numbers)
+
+
 def domains(value: object) -> frozenset[str]:
     if isinstance(value, frozenset):
         return value

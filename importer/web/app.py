@@ -20,6 +20,7 @@ from importer.bootstrap import readiness_faults
 from importer.domain.audit_event import AuditAction
 from importer.ports.process import InstallationFault
 from importer.readiness import remembered_faults
+from importer.remembered import Remembered
 from importer.service.access.concurrency_limit import PersonShares
 from importer.service.access.web_sessions import SessionEnded
 from importer.service.deps import Deps
@@ -67,6 +68,7 @@ from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
 
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
+MAINTENANCE_REMEMBERED_S: Final = 2.0
 
 log = structlog.get_logger()
 
@@ -92,6 +94,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         Feed(deps),
         UndoJobs(),
         PersonShares(),
+        Remembered(deps.store.maintenance, MAINTENANCE_REMEMBERED_S),
     )
     app.state.faults = remembered_faults(partial(readiness_faults, settings))
     for router in (

@@ -66,6 +66,8 @@ UNAUDITED: Final = frozenset(
         ("POST", "/imports/{import_id}/again"),
         ("POST", "/imports/{import_id}/again/sign-in"),  # forwards to the provider, as above
         ("POST", "/detect"),  # opens no mailbox
+        ("POST", "/pauses/clear"),  # recorded by the use case, for each pause
+        ("POST", "/maintenance"),  # recorded by the use case, once it is in force
         ("POST", "/import-actions/{action}"),  # the handler names the action once it is confirmed
     }
 )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from importer.i18n.code_texts import render_with_advice
 from importer.i18n.translations import CatalogTranslator
-from importer.service.access.rate_limits import LookupsLimited, RateLimited
+from importer.service.access.rate_limits import LookupsLimited, RateLimited, StartsLimited
 from providers.errors import MailError
 from providers.text import Text
 
@@ -23,5 +23,7 @@ def rate_limited(texts: CatalogTranslator, error: RateLimited) -> str:
 
 def rate_limit_text(error: RateLimited) -> Text:
     """The same, not yet rendered."""
+    if isinstance(error, StartsLimited):
+        return Text("too_many_attempts.starts", number=error.most)
     code = "too_many_attempts.lookups" if isinstance(error, LookupsLimited) else "too_many_attempts"
     return Text(code, span=timedelta(seconds=error.seconds))

@@ -21,6 +21,8 @@ from importer.i18n.folder_names import folder_name
 from importer.i18n.option_texts import chosen_options, form_options, word_sentences
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES, CatalogTranslator
+from importer.i18n.wait_texts import maintenance_text
+from importer.ports.process import InstallationFault
 from importer.web.cookies import set_session_token
 from importer.web.request_context import Guest, Visitor
 
@@ -93,6 +95,7 @@ def rendered(reader: Visitor | Guest, template: str, **context: Any) -> str:
             signed_in=guest is not None or visitor.session is not None,
             csrf=visitor.csrf,
             brand=visitor.site.brand,
+            maintenance=_maintenance(visitor),
             brand_assets=brand_assets(visitor.site.brand),
             destination_host=visitor.site.destination.host,
             openid=visitor.site.deps.identity_provider is not None,
@@ -100,6 +103,15 @@ def rendered(reader: Visitor | Guest, template: str, **context: Any) -> str:
             **context,
         )
     )
+
+
+def _maintenance(visitor: Visitor) -> str:
+    """What readers are told under maintenance; "" otherwise, and while the database is away."""
+    try:
+        current = visitor.site.maintenance()
+    except InstallationFault:
+        return ""
+    return "" if current is None else maintenance_text(visitor.texts, current.since, current.note)
 
 
 def fragment(translator: CatalogTranslator, template: str, **context: Any) -> str:

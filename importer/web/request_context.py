@@ -19,6 +19,7 @@ from importer.domain.people.actor import Actor
 from importer.domain.people.batch_right import BatchRight
 from importer.domain.people.identities import WebSession
 from importer.i18n.translations import CatalogTranslator, chosen, texts
+from importer.ports.monitoring import Maintenance
 from importer.service.access.batch_rights import session_batch_right
 from importer.service.access.concurrency_limit import PersonShares
 from importer.service.access.counted_lookups import CountedLookups
@@ -60,6 +61,7 @@ class Site:
     feed: Feed
     undo_jobs: UndoJobs
     shares: PersonShares
+    maintenance: Callable[[], Maintenance | None]  # asked every few seconds
 
     @property
     def brand(self) -> Brand:

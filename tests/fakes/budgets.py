@@ -76,6 +76,16 @@ class MemoryBudgets:
         with self._lock:
             return Counter(name for (name, _), (_, until) in self._slots.items() if until > now)
 
+    def used_bytes(self, now: datetime) -> Mapping[str, int]:
+        with self._lock:
+            names = {name for name, hour in self._meters if hour > now - DAY - HOUR}
+            return {name: sum(h.size_bytes for h in self.counted_bytes(name, now)) for name in names}
+
+    def clear_backoffs(self, names: Sequence[str]) -> None:
+        with self._lock:
+            for name in names:
+                self._backoffs.pop(name, None)
+
     def backoffs(self, now: datetime) -> Sequence[Backoff]:
         with self._lock:
             return [b for _, b in sorted(self._backoffs.items()) if b.until > now]

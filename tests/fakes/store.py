@@ -318,6 +318,15 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             ]
             return QueueDepth(len(since), min(since, default=None))
 
+    def imports_by_host(self) -> Mapping[tuple[str, State], int]:
+        with self._lock:
+            return Counter(
+                (account.endpoint.host.lower(), i.state)
+                for i in self._imports.values()
+                if i.state in ALIVE
+                for account in (i.source, i.destination)
+            )
+
     def import_counts(self, chosen: ImportFilter = EVERY_IMPORT) -> Sequence[ImportCount]:
         with self._lock:
             found = [i for i in self._imports.values() if is_selected(chosen, i, self._batch(i))]

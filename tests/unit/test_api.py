@@ -22,6 +22,7 @@ from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.i18n.code_texts import render
 from importer.i18n.translations import LANGUAGES, texts
 from importer.service.access.api_clients import PREFIX, issue_token
+from importer.service.deps import Quotas
 from importer.service.legs.run_leg import handle_ring
 from importer.web.api import problem_details, undo_resource
 from importer.web.api.schemas import RowIn
@@ -114,6 +115,18 @@ def test_lists_and_counts_take_the_same_filter_and_show_the_tokens_own_imports_o
             assert len(client.get("/imports", **query).json()["items"]) == number, query
             assert client.get("/import-counts", **query).json()["total"] == number, query
     assert other.get("/imports", batch=own["batch_id"]).json()["items"] == []
+
+
+def test_a_client_starts_no_more_imports_a_day_than_its_quota(office: WebOffice) -> None:
+    object.__setattr__(office.deps, "quotas", Quotas(client_starts=1))
+    panel = Panel(office)
+    panel.start()
+    bea = {**ROW, "source_address": "bea@old.example"}
+    refused = panel.post("/imports", bea, **{"Accept-Language": "de"})
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == str(24 * 60 * 60)
+    assert "Mehr Importe, als Sie in 24 Stunden starten dürfen: 1." in refused.text
+    assert len(office.deps.store.imports()) == 1
 
 
 # --- Languages ---------------------------------------------------------------------------------------

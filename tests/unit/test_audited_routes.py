@@ -31,16 +31,19 @@ NOT_AUDITED = {
     "watch": "reads",
     "report": "reads",
     "audit": "reads",
+    "top": "reads",
+    "hosts": "reads",
+    "verify": "reads",
+    "evidence": "reads, and writes a file",
     "doctor": "reads",
     "worker": "a service",
     "web": "a service",
     "up": "a service",
     "migrate": "no import, no token",
 }
-AUDITED_COMMANDS = {"copy", "submit", "batch", "retry", "pause", "resume", "cancel", "undo"} | {
-    "token",
-    "session",
-    "data",
+AUDITED_COMMANDS = {
+    *("copy", "submit", "batch", "retry", "pause", "resume", "cancel", "undo"),
+    *("token", "session", "maintenance", "drain", "budgets", "data"),
 }
 
 

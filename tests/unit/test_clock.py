@@ -32,6 +32,7 @@ ALLOWED = {
     "adapters/store/sql_engine.py": PROCESS,
     "adapters/webhook_sender.py": SOCKETS,
     "cli/live_watch.py": "draws for a person",
+    "cli/top_command.py": "draws for a person",
     "cli/service_commands.py": PROCESS,
     "exit_watchdog.py": "ends a process that hangs",
     "ports/work_limit.py": "the default where no clock is passed",

@@ -93,6 +93,13 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "SPAM_AND_TRASH": ("skip", SpamAndTrash.SKIP),
         "ACCOUNT_CONNECTIONS": ("4", 4),
         "HOST_CONNECTIONS": ("40", 40),
+        "RUNNING_PER_OWNER": ("3", 3),
+        "STARTS_PER_DAY": ("0", 0),
+        "CLIENT_STARTS_PER_DAY": ("1000", 1000),
+        "CONNECTIONS_BY_HOST": (
+            "Mail.new.example=400, imap.old.example=8",
+            {"mail.new.example": 400, "imap.old.example": 8},
+        ),
         "DAILY_LIMITS": ("google=7/0, b=0/9", {"google": (7, None), "b": (None, 9)}),
         "WORKER_THREADS": ("2", 2),
         "TICK_SECONDS": ("7", 7),

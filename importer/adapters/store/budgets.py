@@ -12,6 +12,7 @@ from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.former_texts import stored_problem
 from importer.adapters.store.tables import backoffs, meters, slots
 from importer.domain.planning.host_allowance import DAY, HOUR, Backoff, HourlyBytes, hour_of
+from importer.ports.monitoring import MAINTENANCE
 
 
 class _NoSlotFree(Exception):
@@ -89,8 +90,18 @@ class SqlBudgets(Database):
         with self.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(held)}
 
+    def used_bytes(self, now: datetime) -> Mapping[str, int]:
+        used = select(meters.c.name, func.sum(meters.c.size_bytes)).where(meters.c.hour > now - DAY - HOUR)
+        with self.reading() as connection:
+            return {row[0]: int(row[1]) for row in connection.execute(used.group_by(meters.c.name))}
+
+    def clear_backoffs(self, names: Sequence[str]) -> None:
+        with self.writing() as connection:
+            connection.execute(delete(backoffs).where(backoffs.c.name.in_(names)))
+
     def backoffs(self, now: datetime) -> Sequence[Backoff]:
-        statement = select(backoffs).where(backoffs.c.until > now).order_by(backoffs.c.name)
+        in_force = (backoffs.c.until > now, backoffs.c.name != MAINTENANCE)
+        statement = select(backoffs).where(*in_force).order_by(backoffs.c.name)
         with self.reading() as connection:
             return [_backoff(row) for row in connection.execute(statement)]
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, select
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, union_all
 
 from importer.adapters.store.database import Database, database_now, insert_into, is_sqlite
 from importer.adapters.store.imports import select_due
-from importer.adapters.store.tables import calls, imports, leases, workers
+from importer.adapters.store.tables import backoffs, calls, imports, leases, workers
+from importer.domain.import_state import ALIVE
 from importer.domain.model import State
-from importer.ports.monitoring import QueueDepth, WaitCount, WorkerProcess
+from importer.ports.monitoring import MAINTENANCE, Maintenance, QueueDepth, WaitCount, WorkerProcess
 from importer.ports.webhook_calls import CallState
 from providers.errors import Side
+from providers.text import Text
+
+_FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of maintenance, which is a pause of everything among those of hosts and accounts."""
 
 
 class SqlMonitoring(Database):
@@ -58,6 +64,47 @@ class SqlMonitoring(Database):
             row = connection.execute(select(func.count(), func.min(due.c.since)).select_from(due)).one()
             return QueueDepth(row[0], row[1])
 
+    def imports_by_host(self) -> Mapping[tuple[str, State], int]:
+        alive = imports.c.state.in_(sorted(ALIVE))
+        sides = union_all(
+            *(
+                select(func.lower(host).label("host"), imports.c.state).where(alive)
+                for host in (imports.c.source_host, imports.c.destination_host)
+            )
+        ).subquery()
+        counted = select(sides.c.host, sides.c.state, func.count()).group_by(sides.c.host, sides.c.state)
+        with self.reading() as connection:
+            return {(row[0], State(row[1])): row[2] for row in connection.execute(counted)}
+
+    def maintenance(self) -> Maintenance | None:
+        with self.reading() as connection:
+            row = connection.execute(select(backoffs.c.text).where(backoffs.c.name == MAINTENANCE)).first()
+            return None if row is None else _maintenance(row.text)
+
+    def set_maintenance(self, new: Maintenance | None) -> None:
+        with self.writing() as connection:
+            connection.execute(delete(backoffs).where(backoffs.c.name == MAINTENANCE))
+            if new is not None:
+                values = {
+                    "name": MAINTENANCE,
+                    "until": _FOR_EVER,
+                    "code": MAINTENANCE,
+                    "message": "",
+                    "text": Text(MAINTENANCE, since=new.since, note=new.note, by=new.by),
+                    "server_text": "",
+                }
+                connection.execute(insert(backoffs).values(values))
+
+    def running_legs(self) -> int:
+        with self.reading() as connection:
+            held = (
+                leases.c.name.startswith("import:"),
+                leases.c.owner.is_not(None),
+                leases.c.expires_at > database_now(connection),
+            )
+            number: int = connection.execute(select(func.count()).where(*held)).scalar_one()
+            return number
+
     def waits(self) -> Sequence[WaitCount]:
         host = case(
             (imports.c.problem_side == Side.SOURCE, imports.c.source_host),
@@ -79,6 +126,13 @@ class SqlMonitoring(Database):
         with self.reading() as connection:
             row = connection.execute(pending).one()
             return QueueDepth(row[0], row[1])
+
+
+def _maintenance(text: Text) -> Maintenance:
+    since = text.params["since"]
+    if not isinstance(since, datetime):
+        raise TypeError("a maintenance begins at a time")
+    return Maintenance(since, str(text.params["note"]), str(text.params["by"]))
 
 
 def _clock(connection: Connection) -> datetime:

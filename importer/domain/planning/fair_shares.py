@@ -23,6 +23,11 @@ def has_few(due: int, running: int) -> bool:
     return due + running <= FEW_IMPORTS
 
 
+def may_run(owner: str, running: int, most: int | None) -> bool:
+    """Whether another import of an owner of whom so many run may begin a leg. The console has no limit."""
+    return not owner or most is None or running < most
+
+
 def next_owner(
     waiting: Collection[str],
     running: Mapping[str, int],

@@ -31,7 +31,6 @@ ROWS_PER_PERSON: Final = RateLimit(200, _QUARTER_HOUR_S)
 LOOKUPS_PER_PERSON: Final = RateLimit(100, _QUARTER_HOUR_S)
 """Domains to discover: each causes requests to a dozen servers that the domain's owner chose."""
 
-STARTS_PER_PERSON: Final = RateLimit(500, _DAY_S)
 CONSENT_REQUESTS_PER_PERSON: Final = RateLimit(50, _DAY_S)
 """Owners who are mailed a sign-in request, so that Mailhaul cannot be used to send bulk mail."""
 
@@ -42,6 +41,14 @@ class RateLimited(Exception):
     def __init__(self, seconds: int) -> None:
         super().__init__(f"too many tries; wait {seconds} seconds")
         self.seconds = seconds
+
+
+class StartsLimited(RateLimited):
+    """The customer's quota of imports in 24 hours, `most`, is used up."""
+
+    def __init__(self, seconds: int, most: int) -> None:
+        super().__init__(seconds)
+        self.most = most
 
 
 class LookupsLimited(RateLimited):
@@ -85,14 +92,31 @@ def consume_rows(
                 f"rows:account-person:{key}:{person}": PER_ACCOUNT_AND_CLIENT,
             },
         )
+    consume_starts(deps, person, len(rows), deps.quotas.person_starts)
     for row in rows:
-        consume(deps, {f"starts:person:{person}": STARTS_PER_PERSON})
         consents_needed = (
             row.source_password is None and row.source_sign_in,
             row.destination_password is None and row.destination_sign_in,
         )
         for _ in filter(None, consents_needed):
             consume(deps, {f"asked:person:{person}": CONSENT_REQUESTS_PER_PERSON})
+
+
+def consume_starts(deps: Deps, owner: PersonId, number: int, most: int | None) -> None:
+    """Count so many imports that a customer is about to start.
+
+    Raises StartsLimited if that is more than `most` in 24 hours (None: no limit); then none is counted.
+    """
+    if most is None:
+        return
+    key = f"starts:person:{owner}"
+    for counted in range(1, number + 1):
+        try:
+            consume(deps, {key: RateLimit(most, _DAY_S)})
+        except RateLimited as limited:
+            for _ in range(counted):
+                deps.store.uncount(key)
+            raise StartsLimited(limited.seconds, most) from None
 
 
 def consume_call(deps: Deps, token: ApiToken, per_minute: int) -> None:

@@ -12,7 +12,7 @@ that were passed over stay in the queue.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,9 +21,15 @@ from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
-from importer.domain.import_state import is_request_pending
+from importer.domain.import_state import GOING, is_request_pending
 from importer.domain.model import ImportId
-from importer.domain.planning.fair_shares import gives_up_a_leg, gives_up_for_urgent, has_few, next_owner
+from importer.domain.planning.fair_shares import (
+    gives_up_a_leg,
+    gives_up_for_urgent,
+    has_few,
+    may_run,
+    next_owner,
+)
 from importer.domain.planning.retry_limits import RING_ATTEMPTS
 from importer.ports.store import LegQueue
 from importer.service.access.logged_owner import logged_owner
@@ -49,12 +55,16 @@ class FairLegs:
         self._looked_at: datetime | None = None
         self._waiting_before: frozenset[str] = frozenset()
         self._gives_up: frozenset[ImportId] = frozenset()
+        self._held = False  # by maintenance
 
     def handle_ring(self, rung: ImportId) -> None:
-        """Handle one ring: apply a control request of that import, or run the leg whose turn it is."""
+        """Handle one ring: apply a control request of that import, or run the leg whose turn it is. Under
+        maintenance none begins."""
         import_ = self._deps.store.import_(rung)
         if import_ is not None and is_request_pending(import_):
             handle_ring(self._deps, rung, leg=False)
+            return
+        if self._deps.store.maintenance() is not None:
             return
         for _ in range(RING_ATTEMPTS):
             with self._chosen() as chosen:
@@ -62,27 +72,40 @@ class FairLegs:
                     return
                 id_, owner = chosen
                 with bound_contextvars(owner=logged_owner(self._deps, owner)):
-                    if handle_ring(self._deps, id_):
-                        return
+                    ran = handle_ring(self._deps, id_)
+            if ran:
+                self._ring_passed_over(id_)
+                return
+
+    def _ring_passed_over(self, after: ImportId) -> None:
+        """Ring for another import after a leg that rings no more, since rings that came while an owner ran as
+        many imports as permitted led to nothing."""
+        if self._deps.quotas.running is None:
+            return
+        import_ = self._deps.store.import_(after)
+        if import_ is None or import_.state not in GOING:
+            for id_ in self._deps.store.due_imports(self._deps.clock.now(), limit=1):
+                self._deps.queue.ring(id_)
 
     def must_yield(self, import_id: ImportId) -> bool:
-        """Whether the leg of that import has to end, because other persons wait. Looks at the store every
-        LOOK_INTERVAL only."""
+        """Whether the leg of that import has to end, because other persons wait or maintenance has begun.
+        Looks at the store every LOOK_INTERVAL only."""
         with self._lock:
             now = self._deps.clock.now()
             if self._looked_at is None or now - self._looked_at >= LOOK_INTERVAL:
                 self._looked_at = now
                 self._look(now)
-            return import_id in self._gives_up
+            return self._held or import_id in self._gives_up
 
     def _look(self, now: datetime) -> None:
+        self._held = self._deps.store.maintenance() is not None
         queue = self._deps.store.leg_queue(now)
         waiting = frozenset(queue.due)
         patient = waiting & self._waiting_before  # a free thread would have taken theirs by now
         self._waiting_before = waiting
         running = {owner: len(ids) for owner, ids in queue.running.items()}
         few = frozenset(o for o, n in running.items() if has_few(queue.due_numbers.get(o, 0), n))
-        urgent = patient & _urgent(queue)
+        urgent = patient & _urgent(queue, running)
         for_urgent = gives_up_for_urgent(running, few, urgent, int(now.timestamp() // ROUND_S))
         # One leg of an owner at a time, the same one for all processes.
         self._gives_up = frozenset(
@@ -112,7 +135,10 @@ class FairLegs:
         running.update(
             owner for id_, owner in self._busy.items() if id_ not in queue.running.get(owner, frozenset())
         )
-        owner = next_owner(queue.due.keys(), running, self._last_turns, _urgent(queue))
+        free = [owner for owner in queue.due if may_run(owner, running[owner], self._deps.quotas.running)]
+        if not free:
+            return None
+        owner = next_owner(free, running, self._last_turns, _urgent(queue, running))
         chosen = queue.due[owner]
         self._busy[chosen] = owner
         self._turns += 1
@@ -123,10 +149,8 @@ class FairLegs:
         return chosen
 
 
-def _urgent(queue: LegQueue) -> frozenset[str]:
-    """The owners of few imports, one of which never had a leg."""
+def _urgent(queue: LegQueue, running: Mapping[str, int]) -> frozenset[str]:
+    """The owners of few imports, one of which never had a leg; `running` counts legs by owner."""
     return frozenset(
-        owner
-        for owner in queue.new
-        if has_few(queue.due_numbers.get(owner, 0), len(queue.running.get(owner, ())))
+        owner for owner in queue.new if has_few(queue.due_numbers.get(owner, 0), running.get(owner, 0))
     )

@@ -18,8 +18,10 @@ from importer.ports.process import InstallationFault
 from importer.service.access.rate_limits import RateLimited
 from importer.web.api import (
     checks,
+    host_resources,
     import_actions,
     import_controls,
+    maintenance_resource,
     read_resources,
     submissions,
     undo_resource,
@@ -83,6 +85,8 @@ def create_api(site: Site) -> ASGIApp:
         import_actions.router,
         undo_resource.router,
         checks.router,
+        maintenance_resource.router,
+        host_resources.router,
     ):
         app.include_router(router)
     app.add_api_route("/problems", _problems, include_in_schema=False)

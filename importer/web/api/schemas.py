@@ -287,6 +287,7 @@ class SubmissionOut(BaseModel):
 
     batch: BatchOut | None
     rows: list[SubmittedRowOut]
+    held: bool = Field(False, description="Whether maintenance holds the imports: `GET /maintenance`.")
     notes: list[NoteOut] = Field(default_factory=list)
 
 
@@ -309,6 +310,55 @@ class ActionOut(BaseModel):
     left: int
     effects: dict[str, int]
     examples: list[ImportOut]
+
+
+class PauseOut(BaseModel):
+    """Nothing is sent to the account or host before `until`; with `connecting`, no connection is opened."""
+
+    name: str
+    connecting: bool
+    until: datetime
+    reason: str
+    message: str
+
+
+class HostOut(BaseModel):
+    """`imports` counts those that have not ended, by state; `own`: the destination of the installation."""
+
+    host: str
+    own: bool
+    imports: dict[str, int]
+    connections: int
+    most_connections: int
+    pauses: list[PauseOut]
+
+
+class BudgetsOut(BaseModel):
+    """Connections in use and bytes of the last 24 hours, by account or host; and pauses."""
+
+    connections: dict[str, int]
+    bytes: dict[str, int]
+    pauses: list[PauseOut]
+
+
+class ClearedOut(BaseModel):
+    cleared: list[str]
+
+
+class MaintenanceIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    on: bool
+    note: str = Field("", max_length=300, description="What users are told.")
+
+
+class MaintenanceOut(BaseModel):
+    """`message` is for users, in the language of the request; "" if there is none."""
+
+    on: bool
+    since: datetime | None
+    note: str
+    message: str
 
 
 class SideConsentOut(BaseModel):

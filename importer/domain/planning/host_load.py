@@ -1,0 +1,68 @@
+"""What runs and waits at each mail host, and what its budgets say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from importer.domain.model import State
+from importer.domain.planning.host_allowance import (
+    Backoff,
+    host_budget,
+    host_of_budget,
+    is_of_whole_host,
+    without_connecting,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HostLoad:
+    """One host. `pauses` are those of the host itself, not of single accounts there."""
+
+    host: str
+    imports: Mapping[State, int]
+    connections: int
+    most_connections: int
+    pauses: tuple[Backoff, ...]
+    is_own: bool
+
+
+def host_loads(
+    imports: Mapping[tuple[str, State], int],
+    slots: Mapping[str, int],
+    backoffs: Sequence[Backoff],
+    bounds: Mapping[str, int],
+    own: str,
+) -> list[HostLoad]:
+    """The hosts with imports that have not ended, connections or pauses; the busiest first. `bounds` are by
+    host, `own` is the destination of the installation, "" if there is none."""
+    by_host: dict[str, dict[State, int]] = {}
+    for (host, state), number in sorted(imports.items()):
+        states = by_host.setdefault(host_budget(host), {})
+        states[state] = states.get(state, 0) + number
+    used = {name: number for name, number in slots.items() if is_of_whole_host(name)}
+    paused: dict[str, list[Backoff]] = {}
+    for backoff in backoffs:
+        if is_of_whole_host(backoff.name):
+            paused.setdefault(without_connecting(backoff.name), []).append(backoff)
+    loads = [
+        HostLoad(
+            host_of_budget(name),
+            by_host.get(name, {}),
+            used.get(name, 0),
+            bounds.get(host_of_budget(name), 0),
+            tuple(paused.get(name, ())),
+            name == host_budget(own) if own else False,
+        )
+        for name in {*by_host, *used, *paused}
+    ]
+    return sorted(loads, key=lambda load: (-load.connections, -sum(load.imports.values()), load.host))
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetsInUse:
+    """What is in use, by the name of the budget: connections, and bytes of the last 24 hours."""
+
+    slots: Mapping[str, int]
+    bytes_of_a_day: Mapping[str, int]
+    pauses: tuple[Backoff, ...]
