@@ -87,9 +87,14 @@ def _run(
         if import_.state in import_state.ENDED:
             return import_
         now = deps.clock.now()
+        copied = import_.progress.messages_done != progress.messages_done
         if import_.progress != progress:
             progress, may_wait = import_.progress, MAX_WAIT
-        elif import_.problem is not None and import_.problem.text.code == "connection_lost.silent":
+        if (
+            not copied
+            and import_.problem is not None
+            and import_.problem.text.code == "connection_lost.silent"
+        ):
             may_wait -= now - began_at
         until = import_.not_before or now
         if until - now > may_wait or deps.stopping():
