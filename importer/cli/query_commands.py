@@ -14,9 +14,11 @@ from importer.cli.argument_texts import exclusive
 from importer.cli.attention_view import Attention
 from importer.cli.count_view import print_counts
 from importer.cli.exit_codes import Usage, exit_with, stdout
+from importer.cli.explain_message import explain_message
 from importer.cli.filter_options import FilterOptions, filter_options
 from importer.cli.found_ids import import_of, imports_of, report_named, single_reports
 from importer.cli.import_list import ImportList
+from importer.cli.options import PasswordSource
 from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.explanation_texts import explanation_json
 from importer.i18n.report_csv import refusals_csv
@@ -162,10 +164,26 @@ def _print_state(words: CatalogTranslator, result: Report | BatchReport, now: da
 
 @click.command
 @options.import_or_batch_id
+@click.option(
+    "--message-id",
+    metavar="TEXT",
+    help="Say where the message with this Message-ID went, or why it did not. Reads the headers of the old"
+    " mailbox, or of the new one if it is no longer there.",
+)
+@options.source_password
+@options.destination_password
 @options.language
 @options.data
 @options.as_json
-def explain(id_: str, language: str | None, data: Path | None, as_json: bool) -> None:
+def explain(
+    id_: str,
+    message_id: str | None,
+    source_password: PasswordSource,
+    destination_password: PasswordSource,
+    language: str | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
     """Explain the state of an import and what to do about it.
 
     Says why it is in this state, what happens next and which commands apply.
@@ -177,6 +195,11 @@ def explain(id_: str, language: str | None, data: Path | None, as_json: bool) ->
     settings = Settings.load(data=data, language=language)
     words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
+        if message_id is not None:
+            import_ = import_of(deps, id_, words)
+            passwords = (source_password, destination_password)
+            explain_message(settings, deps, words, import_, message_id, passwords, as_json=as_json)
+            return
         explanations = [(import_, explain_import(deps, import_)) for import_ in imports_of(deps, id_, words)]
     if as_json:
         text_views.print_json(

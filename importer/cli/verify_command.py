@@ -79,7 +79,7 @@ def verify(
     words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
         import_ = import_of(deps, id_, words)
-        credentials = _credentials(settings, deps, import_, source_password, destination_password)
+        credentials = known_credentials(settings, deps, import_, source_password, destination_password)
         try:
             with stderr.status("") as status:
                 result = verify_import(
@@ -92,7 +92,7 @@ def verify(
         except VerifyRefused as refused:
             raise Usage(render_with_advice(refused.text, words)) from None
         except MailError as error:
-            _print_error(words, error)
+            print_mail_error(words, error)
             rejected = isinstance(error, LoginRejected | GrantExpired)
             raise exit_with(ExitCode.LOGIN if rejected else ExitCode.WAITING) from None
     if as_json:
@@ -107,11 +107,12 @@ def verify(
     raise exit_with(ExitCode.COMPLETE if result.agrees else ExitCode.REFUSALS)
 
 
-def _print_error(words: CatalogTranslator, error: MailError) -> None:
+def print_mail_error(words: CatalogTranslator, error: MailError) -> None:
+    """What went wrong, on standard error."""
     stderr.print(f"[red]✗[/] {text_views.plain(render_with_advice(error.text, words, error.side), 600)}")
 
 
-def _credentials(
+def known_credentials(
     settings: Settings,
     deps: Deps,
     import_: Import,

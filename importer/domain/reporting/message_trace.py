@@ -1,0 +1,51 @@
+"""Where one message went, or why it did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from importer.compact.uid_set import Uid
+from importer.domain.messages.message_identity import first_field
+from importer.domain.model import FolderRef
+from providers.text import Text
+
+
+class Fate(StrEnum):
+    """What the ledger says of a message."""
+
+    COPIED = "copied"
+    PRESENT = "present"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # no outcome: newer than the import, or not reached yet
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTrace:
+    """A message that one side lists now, and what is recorded of it. `destination_uid` is None if it is not
+    recorded. `reason` is the code of a skip, `refusal` says why a message was not copied. `import_id`: the
+    import that settled it. `source` is None if the message was found at the destination only and no receipt
+    names it."""
+
+    source: FolderRef | None
+    source_uid: Uid | None
+    fate: Fate
+    destination_folder: str = ""
+    destination_uid: Uid | None = None
+    reason: str = ""
+    refusal: Text | None = None
+    import_id: str = ""
+
+
+_BRACKETS: Final = b"<> \t"
+
+
+def has_message_id(header: bytes, message_id: str) -> bool:
+    """Whether the Message-ID field of the header is this one, with or without angle brackets."""
+    value = first_field(header, b"Message-ID")
+    return value is not None and value.strip(_BRACKETS) == message_id.encode("utf-8", "replace").strip(
+        _BRACKETS
+    )

@@ -1,0 +1,95 @@
+"""Find a message by its Message-ID and say what became of it.
+
+The ledger holds digests and UIDs, and no Message-ID: the headers of a mailbox are read, and the ledger is
+asked about the UIDs that were found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from importer.compact.uid_set import Uid
+from importer.domain.folder_mapping.folder_order import folder_order
+from importer.domain.model import FolderRef, Import, Receipt
+from importer.domain.planning.server_limits import OVERTIME_S
+from importer.domain.reporting.message_trace import Fate, MessageTrace, has_message_id
+from importer.ports.mailbox import LabelView, MailboxReader
+from importer.ports.work_limit import WorkLimit
+from importer.service.deps import Deps
+from providers.errors import FolderUnusable, Side
+from providers.grants import Credential
+
+
+def trace_message(
+    deps: Deps,
+    import_: Import,
+    message_id: str,
+    side: Side,
+    credential: Credential,
+    *,
+    on_folder: Callable[[str], None] = lambda _folder: None,
+) -> list[MessageTrace]:
+    """What became of the messages with this Message-ID that the mailbox on that side lists; empty if it lists
+    none. The mailbox is only read. Raises any MailError of scope session or account."""
+    limit = WorkLimit(OVERTIME_S, overtime_s=OVERTIME_S)
+    labels = LabelView(import_.options.labels) if side is Side.SOURCE else None
+    session = deps.sessions.open_source(import_.account(side), credential, labels, limit)
+    trace = _from_source if side is Side.SOURCE else _from_destination
+    try:
+        places = list(_places(session, message_id, on_folder))
+    finally:
+        session.close()
+    return [trace(deps, import_, folder, uid) for folder, uid in places]
+
+
+def _places(
+    session: MailboxReader, message_id: str, on_folder: Callable[[str], None]
+) -> Iterator[tuple[FolderRef, Uid]]:
+    names = [folder.name for folder in session.folders() if folder.selectable]
+    for name in sorted(names, key=folder_order):
+        on_folder(name)
+        try:
+            folder = session.status(name).ref(name)
+            for lines in session.headers(folder, session.uids(folder)):
+                if has_message_id(lines.header, message_id):
+                    yield folder, lines.uid
+        except FolderUnusable:
+            continue
+
+
+def _from_source(deps: Deps, import_: Import, folder: FolderRef, uid: Uid) -> MessageTrace:
+    destination = deps.store.folder_map(import_.route).get(folder.name, "")
+    for receipt in deps.store.receipts(import_.route, destination) if destination else ():
+        if receipt.source == folder and uid in receipt.source_uids:
+            return _settled(receipt, receipt.source_uids.index(uid))
+    for refusal in deps.store.refusals(import_.id):
+        if (refusal.folder, refusal.uidvalidity, refusal.uid) == (folder.name, folder.uidvalidity, uid):
+            return MessageTrace(
+                folder, uid, Fate.FAILED, destination, refusal=refusal.reason, import_id=import_.id
+            )
+    for tally in deps.store.tallies(import_.id):
+        listing = tally.listing if tally.source_folder == folder.name else None
+        if listing is not None and uid in listing.left_out:
+            return MessageTrace(
+                folder, uid, Fate.SKIPPED, reason=listing.left_out_reason, import_id=import_.id
+            )
+    return MessageTrace(folder, uid, Fate.UNKNOWN, destination)
+
+
+def _from_destination(deps: Deps, import_: Import, folder: FolderRef, uid: Uid) -> MessageTrace:
+    for receipt in deps.store.receipts(import_.route, folder.name):
+        if receipt.destination == folder and uid in receipt.destination_uids:
+            return _settled(receipt, receipt.destination_uids.index(uid))
+    return MessageTrace(None, None, Fate.UNKNOWN, folder.name, uid)
+
+
+def _settled(receipt: Receipt, at: int) -> MessageTrace:
+    return MessageTrace(
+        receipt.source,
+        receipt.source_uids[at],
+        Fate(receipt.outcome.value),
+        receipt.destination.name,
+        receipt.destination_uids[at] if receipt.destination_uids else None,
+        receipt.reason,
+        import_id=receipt.import_id,
+    )
