@@ -15,7 +15,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,6 +43,7 @@ from importer.domain.lifetimes import Lifetimes
 from importer.domain.messages.message_identity import is_notice
 from importer.domain.model import Account
 from importer.domain.people.mail_recipients import is_host_of_domain
+from importer.domain.planning.cutover import PassTimes
 from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
 from importer.ports.certificates import Certificate, CertifiedServer
@@ -238,6 +239,8 @@ def _assembled(
         is_notice=partial(is_notice, notice_key),
         lease_owner=name,
         allowance=partial(_allowance, settings, catalog),
+        mail_exchangers=_mail_exchangers,
+        known_mx=partial(_known_mx, catalog),
         stopping=stopping,
         max_message_bytes=LARGEST_MESSAGE_BYTES,
         transfer_limits=TransferLimits(
@@ -259,6 +262,7 @@ def _assembled(
             consent=timedelta(days=settings.consent_days),
             kept_grants=timedelta(days=settings.keep_passwords_days),
             full_mailbox=timedelta(days=settings.full_mailbox_days),
+            passes=PassTimes(timedelta(hours=settings.pass_hours), timedelta(hours=settings.last_pass_hours)),
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
         invites_everyone=settings.invitations == "everyone",
@@ -280,6 +284,17 @@ def _assembled(
         public_url=settings.public_url,
         revokes_consents=settings.give_back_consent,
     )
+
+
+def _mail_exchangers(domain: str) -> Sequence[str]:
+    from importer.adapters.lookup.dns_resolver import DnsResolver
+
+    return DnsResolver().mail_exchangers(domain)
+
+
+def _known_mx(catalog: Catalog, host: str) -> Sequence[str]:
+    provider = catalog.for_host(host)
+    return () if provider is None else provider.mx
 
 
 def directory(settings: Settings) -> BulkDiscovery:

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "resume": "control_commands.resume",
     "retry": "control_commands.retry",
     "cancel": "control_commands.cancel",
+    "schedule": "schedule_command.schedule",
     "undo": "undo_command.undo",
     "top": "top_command.top",
     "hosts": "host_commands.hosts",

@@ -154,13 +154,19 @@ class _OptionText(click.ParamType[Any]):
             self.fail(refused_argument(refused), param, ctx)
 
 
-def _import_option(option: Option) -> Callable[[Function], Function]:
+def import_option(name: str, flag: str = "") -> Callable[[Function], Function]:
+    """Passes one option of imports under its name, None if it is left open. `flag` is a shorter one."""
+    return _import_option(OPTIONS[name], flag)
+
+
+def _import_option(option: Option, flag: str = "") -> Callable[[Function], Function]:
+    parameters = (flag, option.name) if flag else ()
     flag = f"--{option.name.replace('_', '-')}"
     help_ = f"{option.help} [env: MAILHAUL_{option.name.upper()}]"
     if option.api_type is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", default=None, help=help_)
     kind = EnumChoice([word.value for word in option.words]) if option.words else _OptionText(option)
-    return click.option(flag, type=kind, help=help_)
+    return click.option(*(parameters or (flag,)), type=kind, help=help_)
 
 
 def _choices(*values: object) -> dict[str, object]:

@@ -24,6 +24,17 @@ ROWS: Final = (
         "Maintenance since %(since)s: imports are accepted, and go on when it is over.",
     ),
     TextRow("control_cancelling", "It is already being cancelled, which is final."),
+    TextRow("control_follows", "It fetches new mail every few hours until its end."),
+    TextRow(
+        "control_follows_without_end",
+        "It has no end to fetch new mail until.",
+        "Choose the move of its domain, a date, or both.",
+    ),
+    TextRow(
+        "control_mx_unknown",
+        "The mail exchangers (MX) of %(host)s are not known.",
+        "Name them, or choose a date.",
+    ),
     TextRow(
         "control_foreground",
         "It is a `mailhaul copy` in the foreground.",

@@ -15,6 +15,48 @@ ROWS: Final = (
         operator_advice="Nothing. If nothing is running: a worker died, and its lease expires within `MAILHAUL_LEASE_SECONDS`.",
     ),
     TextRow(
+        "awaiting_cutover",
+        sentence="All mail is copied. What is new follows until the mail of %(domain)s goes to %(mx)s; now it goes to %(seen)s.",
+        advice="The last pass begins on %(until)s at the latest. Until then its passwords stay stored, sealed; cancelling it erases them.",
+        counts_as_failure=False,
+        cause="The first copy is complete. Passes over what is new follow each `MAILHAUL_PASS_HOURS`, until all MX records of the old address's domain lead to the new host, or a date; the last one `MAILHAUL_LAST_PASS_HOURS` after the move was seen.",
+        operator_advice="Nothing. `mailhaul schedule ID` changes its end, `retry` makes the next pass now.",
+    ),
+    TextRow("awaiting_cutover.not_moved"),
+    TextRow(
+        "awaiting_cutover.partly",
+        sentence="All mail is copied. Only a part of the mail of %(domain)s goes to %(mx)s yet (its mail exchangers: %(seen)s); what is new follows until all of it does.",
+    ),
+    TextRow(
+        "awaiting_cutover.filtered",
+        sentence="All mail is copied. The mail of %(domain)s goes through a filter service (%(seen)s), which hides where it ends: only a date can end this. What is new follows until then.",
+    ),
+    TextRow(
+        "awaiting_cutover.no_mail",
+        sentence="All mail is copied. %(domain)s accepts no mail at present (null MX). What is new follows until its mail goes to %(mx)s.",
+    ),
+    TextRow(
+        "awaiting_cutover.no_records",
+        sentence="All mail is copied. %(domain)s has no mail exchanger (MX) at present. What is new follows until its mail goes to %(mx)s.",
+    ),
+    TextRow(
+        "awaiting_cutover.unknown",
+        sentence="All mail is copied. Where the mail of %(domain)s goes could not be looked up this time. What is new follows until it goes to %(mx)s.",
+    ),
+    TextRow(
+        "awaiting_cutover.unnamed",
+        sentence="All mail is copied. The mail exchangers of the new host are not known, so only a date can end this. What is new follows until then.",
+    ),
+    TextRow(
+        "awaiting_cutover.moved",
+        sentence="All mail is copied, and the mail of %(domain)s goes to %(mx)s now. One last pass fetches what senders still sent to the old mailbox.",
+        advice="A last mail is sent after it. Until then its passwords stay stored, sealed; cancelling it erases them.",
+    ),
+    TextRow(
+        "awaiting_cutover.date",
+        sentence="All mail is copied. What is new follows.",
+    ),
+    TextRow(
         "pause_forgotten",
         sentence="The import was paused for two weeks, so its passwords were deleted.",
         advice="Start it again with both passwords to continue.",

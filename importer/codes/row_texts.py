@@ -123,6 +123,12 @@ _CELLS: Final = (
     TextRow("labels_invalid", "This is not one of the choices.", "Write one, keywords or each."),
     TextRow("spam_and_trash_invalid", "This is not one of the choices.", "Write copy or skip."),
     TextRow("since_invalid", "This is not a date.", "Write it as 2024-01-31, or all."),
+    TextRow("follow_until_invalid", "This is not a date.", "Write it as 2026-12-31, or no."),
+    TextRow(
+        "cutover_mx_invalid",
+        "These are not names of mail exchangers.",
+        "Write names such as mx1.example.net, separated by commas, or destination.",
+    ),
     TextRow(
         "folder_pattern_empty",
         "Pattern %(pattern)s has no name.",

@@ -24,6 +24,7 @@ class AuditAction(StrEnum):
     IMPORT_PAUSE = "import.pause"
     IMPORT_RESUME = "import.resume"
     IMPORT_CANCEL = "import.cancel"
+    IMPORT_SCHEDULE = "import.schedule"
     IMPORT_UNDO = "import.undo"
     PAUSE_CLEAR = "pause.clear"  # the pause of a host or an account there
     MAINTENANCE = "maintenance"  # on or off
@@ -42,6 +43,7 @@ class AuditAction(StrEnum):
                 cls.IMPORT_PAUSE,
                 cls.IMPORT_RESUME,
                 cls.IMPORT_CANCEL,
+                cls.IMPORT_SCHEDULE,
                 cls.IMPORT_UNDO,
                 cls.CONSENT_GIVE,
                 cls.CONSENT_REMIND,

@@ -18,6 +18,12 @@ from importer.domain.csv_import.csv_cells import Refused, yes_or_no
 from importer.domain.folder_mapping.folder_patterns import FolderPatterns, read_patterns
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.messages.since import Since, read_since
+from importer.domain.planning.cutover_options import (
+    FollowUntil,
+    MxNames,
+    read_follow_until,
+    read_mx_names,
+)
 
 Choices = Mapping[str, Any]
 """The options that somebody chose, by name; the others are left open."""
@@ -200,6 +206,47 @@ class ImportOptions:
         meaning="One mail sums up all mailboxes, those that need you first. With this, you also get one about"
         " each mailbox when it is done.",
         for_many=True,
+        starts_again=False,
+        forecast=False,
+    )
+
+    until_cutover: bool = _row(
+        False,
+        yes_or_no,
+        rule="yes or no",
+        help="Whether the import goes on after the first copy and fetches what is new, until the mail"
+        " exchangers (MX) of the old address's domain are those of the new host. A last pass follows some"
+        " hours later. `copy` makes one pass only.",
+        setting="Whether imports fetch new mail until the domain has moved to the new host.",
+        title="Fetch new mail until the move",
+        meaning="New mail follows every few hours until the domain of the old address has moved to the new"
+        " host (its MX), and once more some hours later. The passwords stay stored, sealed, until then.",
+        forecast=False,
+    )
+
+    follow_until: FollowUntil = _row(
+        FollowUntil(),
+        read_follow_until,
+        rule="no, or a date such as 2026-12-31",
+        help="The day at whose end (UTC) the last pass begins at the latest. Alone, it is the only end; with"
+        " until_cutover, what comes first counts. Without a date, an import goes on for 90 days at most.",
+        setting="The day until which imports fetch new mail.",
+        title="Fetch new mail until",
+        meaning="no, or a date such as 2026-12-31: new mail follows every few hours until the end of that day"
+        " (UTC). The passwords stay stored, sealed, until then.",
+        forecast=False,
+    )
+
+    cutover_mx: MxNames = _row(
+        MxNames(),
+        read_mx_names,
+        rule="destination, or names such as mx1.example.net, mail.example.com",
+        help="With until_cutover: the mail exchangers of the new host, separated by commas. A name stands for"
+        " all hosts below it, too. destination: those that are known of the new host's provider.",
+        setting="The mail exchangers of the installation's destination, for until_cutover.",
+        title="Mail exchangers of the new host",
+        meaning="destination, or names separated by commas, such as mx.example.net: the domain has moved once"
+        " all of its MX records lead there.",
         starts_again=False,
         forecast=False,
     )

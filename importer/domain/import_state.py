@@ -1,7 +1,8 @@
 """The states of an import, as pure transitions.
 
     QUEUED -> RUNNING -> COMPLETE | INCOMPLETE        every message accounted for
-                      -> WAITING -> RUNNING           waiting for a certain time, for a stated reason
+                      -> WAITING -> RUNNING           waiting for a certain time, for a stated reason, which
+                                                      may be that all is copied and new mail is to follow
                       -> STOPPED                      a person has to act; submitting again resumes the copy
                       -> FAILED                       internal error
     QUEUED            -> WAITING                      an owner has to sign in first
@@ -81,6 +82,13 @@ def queued_behind(
     """The import waits for another import or for a host's pause; this does not count as an attempt."""
     since = now if progressed else import_.held_up_since or now
     return replace(import_, state=State.WAITING, problem=problem, not_before=until, held_up_since=since)
+
+
+def awaiting_pass(import_: Import, problem: Problem, until: datetime) -> Import:
+    """A pass is complete, and the next one begins at `until`."""
+    return replace(
+        import_, state=State.WAITING, problem=problem, not_before=until, attempts=0, held_up_since=None
+    )
 
 
 def hurried(import_: Import) -> Import:

@@ -186,6 +186,7 @@ class Import:
     grants_kept_until: datetime | None = None  # after a stop: until then it can be reopened without passwords
     reopened: int = 0  # how often that was done
     successor: ImportId | None = None  # the first import by which its owner ran it again after its end
+    moved_at: datetime | None = None  # when its domain was first seen to have moved to the destination
 
     @property
     def standing_problem(self) -> Problem | None:

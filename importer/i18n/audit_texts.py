@@ -22,6 +22,7 @@ _ACTIONS: Final = {
     AuditAction.IMPORT_PAUSE: N_("Import paused"),
     AuditAction.IMPORT_RESUME: N_("Import resumed"),
     AuditAction.IMPORT_CANCEL: N_("Import cancelled"),
+    AuditAction.IMPORT_SCHEDULE: N_("Import scheduled"),
     AuditAction.IMPORT_UNDO: N_("Import undone"),
     AuditAction.PAUSE_CLEAR: N_("Pause of a server ended"),
     AuditAction.MAINTENANCE: N_("Maintenance"),

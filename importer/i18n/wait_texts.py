@@ -6,6 +6,7 @@ from datetime import datetime
 
 from importer.domain.model import Import
 from importer.domain.people.consent_schedule import OwnerWait, owner_wait
+from importer.domain.reporting.batch_overview import awaits_next_pass
 from importer.domain.reporting.formatting import printable
 from importer.i18n.code_texts import render
 from importer.i18n.translations import CatalogTranslator
@@ -19,7 +20,10 @@ def wait_text(texts: CatalogTranslator, import_: Import) -> str:
         return owner_wait_text(texts, owner)
     if import_.not_before is None:
         return texts.gettext("Waiting.")
-    return texts.gettext("Waiting until %(instant)s.", instant=texts.moment(import_.not_before))
+    instant = texts.moment(import_.not_before)
+    if awaits_next_pass(import_):
+        return texts.gettext("Next pass: %(instant)s.", instant=instant)
+    return texts.gettext("Waiting until %(instant)s.", instant=instant)
 
 
 def owner_wait_text(texts: CatalogTranslator, owner: OwnerWait) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from importer.domain.evidence.evidence_file import Seal
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
+from importer.domain.import_options import ImportOptions
 from importer.domain.model import (
     Batch,
     BatchId,
@@ -125,14 +126,20 @@ class Store(
 
     def update_import(self, changed: Import, lease: Lease | None = None) -> None:
         """Replace the changeable part of the import (state, problem, not_before, attempts, started_at,
-        finished_at, held_up_since, has_labels, alerts, grants_kept_until, reopened). With a lease: raises
-        LeaseLost unless it still holds."""
+        finished_at, held_up_since, has_labels, alerts, grants_kept_until, reopened, moved_at). With a lease:
+        raises LeaseLost unless it still holds."""
         ...
 
     def request_control(self, import_id: ImportId, request: ControlRequest | None) -> Import | None:
         """Record a pause or cancel request; None means resume. No lease is needed: its holder applies the
         request. An import that has ended or is to be cancelled does not change. Return the import as it then
         is; None if there is no such import."""
+        ...
+
+    def choose_options(self, import_id: ImportId, options: ImportOptions) -> bool:
+        """Replace the options of an import that has grants, whether it goes on or they are kept after a stop.
+        No lease is needed: its holder reads them again at the end of a pass. False, and nothing changes, if
+        it has no grants."""
         ...
 
     def finish_import(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.lifetimes import Lifetimes
 from importer.domain.model import Account, ImportId
 from importer.domain.people.mail_recipients import is_host_of_domain
+from importer.domain.planning.cutover import PassTimes
 from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
 from importer.ports.mailbox import SessionFactory
@@ -40,6 +41,9 @@ class Deadlines:
     consent: timedelta = timedelta(days=14)
     kept_grants: timedelta = timedelta(0)  # how long grants stay after a stop
     full_mailbox: timedelta = timedelta(days=7)  # how long an import waits for room
+    passes: PassTimes = field(
+        default_factory=PassTimes
+    )  # of imports that fetch new mail until their domain has moved
     session_idle: timedelta = timedelta(hours=2)  # a web session that is not used ends
 
 
@@ -92,6 +96,10 @@ class Deps:
     allowance: Callable[[Account], Allowance] = lambda _account: (
         Allowance()
     )  # the limits of the account's host
+    mail_exchangers: Callable[[str], Sequence[str]] = (
+        lambda _domain: ()
+    )  # of a domain, the preferred first; raises LookupFailed (providers/discovery.py)
+    known_mx: Callable[[str], Sequence[str]] = lambda _host: ()  # of the provider with that IMAP server
     access: MailboxAccess = field(default_factory=PasswordsOnly)  # login methods other than passwords
     own_host: Endpoint | None = None  # the destination of the installation: its operator's responsibility
     master_user: MasterUser | None = None  # of the destination host

@@ -43,6 +43,19 @@ class TransferSettings(MailSettings):
         "a whole number from 0 to 60; 0 stops it at once",
         whole(0, 60),
     )
+    pass_hours: int = setting(
+        6,
+        "Hours between two passes of an import that fetches new mail until its domain has moved, or a date.",
+        "a whole number from 1 to 168",
+        whole(1, 168),
+    )
+    last_pass_hours: int = setting(
+        6,
+        "Hours from the first sight of a move to the last pass: senders may use the old MX until its time to"
+        " live is over.",
+        "a whole number from 0 to 168",
+        whole(0, 168),
+    )
     settle_quiet_seconds: int = setting(
         10,
         "How long to keep searching for messages whose upload was not confirmed.",

@@ -41,6 +41,7 @@ AUDITED: Final = {
     ("POST", "/imports/{import_id}/resume"): AuditAction.IMPORT_RESUME,
     ("POST", "/imports/{import_id}/retry"): AuditAction.IMPORT_RESUME,
     ("POST", "/imports/{import_id}/cancel"): AuditAction.IMPORT_CANCEL,
+    ("POST", "/imports/{import_id}/schedule"): AuditAction.IMPORT_SCHEDULE,
     ("POST", "/imports/{import_id}/undo"): AuditAction.IMPORT_UNDO,
     ("POST", "/imports/{import_id}/remind"): AuditAction.CONSENT_REMIND,
     ("POST", "/batches/{batch_id}/pause"): AuditAction.IMPORT_PAUSE,

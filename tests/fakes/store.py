@@ -15,6 +15,7 @@ from importer.domain import import_state
 from importer.domain.evidence.evidence_file import Seal
 from importer.domain.evidence.import_evidence import LedgerEntry
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
+from importer.domain.import_options import ImportOptions
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
     Account,
@@ -223,6 +224,7 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
                 reopened=changed.reopened,
                 has_labels=changed.has_labels,
                 alerts=changed.alerts,
+                moved_at=changed.moved_at,
             )
 
     def note_proven(self, import_id: ImportId, password_fingerprint: str, lease: Lease) -> None:
@@ -242,6 +244,13 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             ):
                 import_ = self._imports[import_id] = replace(import_, requested=request)
             return import_
+
+    def choose_options(self, import_id: ImportId, options: ImportOptions) -> bool:
+        with self._lock:
+            if import_id not in self._imports or import_id not in self._grants:
+                return False
+            self._imports[import_id] = replace(self._imports[import_id], options=options)
+            return True
 
     def finish_import(
         self,

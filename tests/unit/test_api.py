@@ -553,11 +553,12 @@ CALLS = (
     *(("GET", f"/imports/{{import}}{rest}") for rest in ("/consent", "/undo", "/evidence")),
     *(("GET", f"/batches/{{batch}}{rest}") for rest in ("", "/report", "/report.csv", "/evidence")),
     *(("POST", f"/imports/{{import}}/{what}") for what in ("pause", "resume", "retry", "cancel")),
-    *(("POST", f"/imports/{{import}}/{what}") for what in ("run-again", "undo")),
+    *(("POST", f"/imports/{{import}}/{what}") for what in ("run-again", "schedule", "undo")),
 )
 BODY = {
     "run-again": {"source_password": RIGHT, "destination_password": RIGHT},
     "undo": {"destination_password": RIGHT},
+    "schedule": {"follow_until": "2026-12-31"},
 }
 
 

@@ -44,7 +44,7 @@ NOT_AUDITED = {
     "migrate": "no import, no token",
 }
 AUDITED_COMMANDS = {
-    *("copy", "submit", "batch", "retry", "pause", "resume", "cancel", "undo"),
+    *("copy", "submit", "batch", "retry", "pause", "resume", "cancel", "schedule", "undo"),
     *("token", "session", "maintenance", "drain", "budgets", "data"),
 }
 

@@ -26,6 +26,9 @@ OTHER_VALUES: dict[str, tuple[str, ...]] = {
     "spam_and_trash": ("skip",),
     "since": ("2024-02-29",),
     "mail_per_mailbox": ("yes",),
+    "until_cutover": ("yes",),
+    "follow_until": ("2026-12-31",),
+    "cutover_mx": ("mx1.example.net, mail.example.com",),
 }
 """Texts of values that are not the default."""
 

@@ -15,6 +15,7 @@ from importer.domain.folder_mapping.folder_patterns import read_patterns
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import SpamAndTrash
 from importer.domain.messages.since import Since
+from importer.domain.planning.cutover_options import FollowUntil, MxNames
 from importer.settings import Settings, SettingsError
 from providers.endpoint import Endpoint, Secret, Security
 from providers.sign_in_provider import SettingKind
@@ -130,6 +131,14 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "KEEP_LEASES_DAYS": ("35", 35),
         "KEEP_PASSWORDS_DAYS": ("0", 0),
         "FULL_MAILBOX_DAYS": ("30", 30),
+        "UNTIL_CUTOVER": ("yes", True),
+        "FOLLOW_UNTIL": ("2026-12-31", FollowUntil(date(2026, 12, 31))),
+        "CUTOVER_MX": (
+            "MX1.example.net., mail.example.com",
+            MxNames(("mx1.example.net", "mail.example.com")),
+        ),
+        "PASS_HOURS": ("24", 24),
+        "LAST_PASS_HOURS": ("12", 12),
         "MAIL_PER_MAILBOX": ("true", True),
         "METRICS_LISTEN": ("127.0.0.1:9464", "127.0.0.1:9464"),
         "SESSION_IDLE_MINUTES": ("30", 30),

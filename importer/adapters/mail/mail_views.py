@@ -38,7 +38,7 @@ _MAX_NAME_CHARS: Final = 100
 _MAX_SUBJECT_CHARS: Final = 120
 _MAX_SENTENCES_CHARS: Final = 1000
 _PLAIN_FILE: Final = re.compile(r"[\w -]+\.(csv|tsv|txt|xlsx)", re.IGNORECASE)
-_MENDED_BY_OWNERS: Final = frozenset({"destination_full"})
+_TOLD_TO_OWNERS: Final = frozenset({"destination_full", "awaiting_cutover"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class ReportMailView:
             voice=voice.value,
             who=printable(import_.submitter, _MAX_NAME_CHARS),
             link="" if voice is MailVoice.OWNER else _link_to(pages, import_),
-            verdict=_verdict(report, texts, advised=voice is not MailVoice.OWNER or _owner_can_mend(import_)),
+            verdict=_verdict(report, texts, advised=voice is not MailVoice.OWNER or _concerns_owner(import_)),
             source=printable(import_.source.address, _MAX_NAME_CHARS),
             destination=printable(import_.destination.address, _MAX_NAME_CHARS),
             sums=Sums.of(totals, texts, report.never_seen),
@@ -339,9 +339,9 @@ def _link_to(pages: str, import_: Import) -> str:
     return f"{pages}/imports/{import_.id}" if pages else ""
 
 
-def _owner_can_mend(import_: Import) -> bool:
+def _concerns_owner(import_: Import) -> bool:
     """Whether the advice about a problem is for the owner of the mailbox, not only for its submitter."""
-    return import_.problem is not None and import_.problem.code in _MENDED_BY_OWNERS
+    return import_.problem is not None and import_.problem.code in _TOLD_TO_OWNERS
 
 
 def _verdict(report: Report, texts: CatalogTranslator, *, advised: bool = True) -> str:

@@ -38,6 +38,7 @@ from importer.adapters.store.tables import batches, consents, folder_tallies, gr
 from importer.adapters.store.webhook_calls import add_calls
 from importer.domain import import_state
 from importer.domain.evidence.evidence_file import Seal
+from importer.domain.import_options import ImportOptions
 from importer.domain.import_state import ALIVE
 from importer.domain.model import (
     Batch,
@@ -155,6 +156,14 @@ class SqlImports(SqlImportLists):
             connection.execute(noted)
             row = connection.execute(select(imports).where(imports.c.id == import_id)).one_or_none()
             return None if row is None else mapping.import_(row)
+
+    def choose_options(self, import_id: ImportId, options: ImportOptions) -> bool:
+        has_grants = imports.c.id.in_(select(grants.c.import_id))
+        with self.writing() as connection:
+            changed = connection.execute(
+                update(imports).where(imports.c.id == import_id, has_grants).values(options=options.as_json())
+            )
+            return bool(changed.rowcount)
 
     def finish_import(
         self,

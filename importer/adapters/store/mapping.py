@@ -95,6 +95,7 @@ def import_(row: AnyRow) -> Import:
         grants_kept_until=row.grants_kept_until,
         reopened=row.reopened,
         successor=row.successor,
+        moved_at=row.moved_at,
     )
 
 
@@ -131,6 +132,7 @@ def changeable_values(import_: Import) -> Values:
         "has_labels": import_.has_labels,
         "grants_kept_until": import_.grants_kept_until,
         "reopened": import_.reopened,
+        "moved_at": import_.moved_at,
         "alerts": [[alert.side, alert.text] for alert in import_.alerts],
     }
 

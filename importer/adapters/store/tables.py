@@ -111,6 +111,7 @@ imports: Final = Table(
     Column("reopened", Integer, nullable=False, server_default="0"),
     Column("successor", Text),
     Column("options", JSON, nullable=False, server_default="{}"),
+    Column("moved_at", Instant),
     Index(None, "submission"),
     Index(None, "batch_id"),
     Index(None, "route", "created_at"),

@@ -167,6 +167,27 @@ _NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "it": ("E-mail per casella", "Anche un’e-mail per ogni casella"),
         "es": ("Correo por buzón", "También un correo por cada buzón"),
     },
+    "until_cutover": {
+        "en": ("Until the move", "Fetch new mail until the move"),
+        "de": ("Bis zum Umzug", "Neue Mails bis zum Umzug holen"),
+        "fr": ("Jusqu’au déménagement", "Reprendre les nouveaux messages jusqu’au déménagement"),
+        "it": ("Fino al trasloco", "Riprendi i nuovi messaggi fino al trasloco"),
+        "es": ("Hasta el traslado", "Traer el correo nuevo hasta el traslado"),
+    },
+    "follow_until": {
+        "en": ("Fetch new mail until",),
+        "de": ("Neue Mails holen bis",),
+        "fr": ("Reprendre les nouveaux messages jusqu’au",),
+        "it": ("Riprendi i nuovi messaggi fino al",),
+        "es": ("Traer el correo nuevo hasta",),
+    },
+    "cutover_mx": {
+        "en": ("Mail exchangers of the new host", "MX"),
+        "de": ("Mailserver (MX) des neuen Anbieters",),
+        "fr": ("Serveurs MX du nouvel hébergeur",),
+        "it": ("Server MX del nuovo provider",),
+        "es": ("Servidores MX del nuevo proveedor",),
+    },
     PROBLEM_COLUMN: {
         "en": ("Problem",),
         "de": ("Problem",),

@@ -75,6 +75,12 @@ def awaits_room(import_: Import) -> bool:
     return import_.state is State.WAITING and standing(import_) is Standing.NEEDS_YOU
 
 
+def awaits_next_pass(import_: Import) -> bool:
+    """Whether all is copied, and what is new follows with the next pass."""
+    problem = import_.problem
+    return import_.state is State.WAITING and problem is not None and problem.code == "awaiting_cutover"
+
+
 def awaits_owner(import_: Import) -> bool:
     """Whether a mailbox owner has to sign in before it goes on."""
     return standing(import_) is Standing.OWNER
@@ -173,8 +179,8 @@ def summary_due(imports: Sequence[Import], now: datetime) -> Summary | None:
     """The mail about the batch that is due now; whether it was sent already is not considered."""
     if all(import_.state in ENDED for import_ in imports):
         return Summary.FINAL
-    any_ended = any(import_.state in ENDED for import_ in imports)
-    if any_ended and all(import_.state in ENDED or awaits_owner(import_) for import_ in imports):
+    copied = [import_.state in ENDED or awaits_next_pass(import_) for import_ in imports]
+    if any(copied) and all(done or awaits_owner(i) for done, i in zip(copied, imports, strict=True)):
         return Summary.SO_FAR
     needed = filter(None, map(needed_since, imports))
     return Summary.SO_FAR if any(at <= now - NEEDED_SINCE for at in needed) else None

@@ -11,9 +11,15 @@ from importer.service.notify.webhooks import webhook_calls
 
 
 def tell_how_it_stands(deps: Deps, import_: Import) -> None:
-    """Post the mails and webhook calls about an import that waits: once for each import and reason."""
-    report = report_of(deps, import_)
-    deps.store.post_calls(webhook_calls(deps, report))
+    """Post the mails and webhook calls about an import that needs somebody: once for each import and
+    reason."""
+    deps.store.post_calls(webhook_calls(deps, report_of(deps, import_)))
+    mail_how_it_stands(deps, import_)
+
+
+def mail_how_it_stands(deps: Deps, import_: Import) -> None:
+    """Post the mails about an import that waits: once for each import and reason."""
     if deps.outgoing_mail is not None:
-        deps.store.post(compose_notices(partial(notices_about, deps, report), import_.id))
+        compose = partial(notices_about, deps, report_of(deps, import_))
+        deps.store.post(compose_notices(compose, import_.id))
     deps.queue.ring_mail()

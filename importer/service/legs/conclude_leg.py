@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Final, assert_never
 
 import structlog
@@ -22,7 +23,6 @@ from importer.ports.process import OwnDiskFull
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish, finish_copied, report_of
-from importer.service.legs.full_mailbox import waiting_for_room
 from importer.service.legs.host_limits import HostLimits
 from importer.service.legs.leg_outcome import (
     Completed,
@@ -35,7 +35,7 @@ from importer.service.legs.leg_outcome import (
     Postponed,
     Unfinished,
 )
-from providers.errors import MailError, ServerTooSlow, Side, Throttled
+from providers.errors import MailError, QuotaExceeded, ServerTooSlow, Side, Throttled
 from providers.text import Text
 
 log = structlog.get_logger()
@@ -48,14 +48,26 @@ def conclude(
     outcome: LegOutcome,
     lease: Lease,
     host_limits: HostLimits,
+    began_at: datetime,
 ) -> Import:
-    """Store the state that follows from `outcome`, and return it. `before` is the progress before the leg."""
+    """Store the state that follows from `outcome`, and return it. `before` is the progress before the leg,
+    which began at `began_at`."""
     progressed = import_.progress.messages_done > before.messages_done
     now = deps.clock.now()
     if isinstance(outcome, CutOff):
         outcome = _why_cut_off(import_, outcome, progressed=progressed)
     if isinstance(outcome, Completed):
-        return finish_copied(deps, import_, lease)
+        from importer.service.imports.following import (  # noqa: PLC0415 - a copy starts without it
+            following,
+            tell_batch,
+        )
+
+        after = following(deps, import_, began_at)
+        if after is None:
+            return finish_copied(deps, import_, lease)
+        stored = _stored(deps, after, lease)
+        tell_batch(deps, stored)
+        return stored
     if requested(deps, import_.id) is ControlRequest.CANCEL:
         return finish(deps, import_, State.CANCELLED, lease)
     match outcome:
@@ -92,9 +104,12 @@ def _after_trouble(
             log.error("own_host.failed", import_id=import_.id, code=problem.code)
             held = import_state.queued_behind(import_, problem, now, until, progressed=progressed)
             return _stored(deps, held, lease)
-    full = waiting_for_room(deps, import_, error, progressed=progressed)
-    if full is not None:
-        return _stored(deps, full, lease)
+    if isinstance(error, QuotaExceeded):
+        from importer.service.legs.full_mailbox import waiting_for_room  # noqa: PLC0415 - as above
+
+        full = waiting_for_room(deps, import_, error, progressed=progressed)
+        if full is not None:
+            return _stored(deps, full, lease)
     decision = decide(
         error,
         0 if progressed else import_.attempts,

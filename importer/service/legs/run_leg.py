@@ -36,7 +36,6 @@ from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish
 from importer.service.legs.conclude_leg import conclude, note_own_fault, requested
 from importer.service.legs.connections import ConnectionPairs, label_view
-from importer.service.legs.full_mailbox import raise_if_still_full
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
 from importer.service.legs.leg_outcome import (
@@ -135,7 +134,7 @@ def run_leg(
         alerts=each_once((*running.alerts, *observer.alerts)),
         proven=running.proven or observer.proven,
     )
-    after = conclude(deps, running, import_.progress, outcome, lease, host_limits)
+    after = conclude(deps, running, import_.progress, outcome, lease, host_limits, began)
     if not isinstance(outcome, MailboxBusy):
         _log_leg(import_, after, reached, deps.clock.now() - began)
     return after
@@ -204,7 +203,12 @@ def _run(
             lanes.fence(heartbeat.check)
             heartbeat.when_lost(lanes.cut_off)
             try:
-                raise_if_still_full(import_, first.destination)
+                if import_.problem is not None:
+                    from importer.service.legs.full_mailbox import (  # noqa: PLC0415 - a copy starts without it
+                        raise_if_still_full,
+                    )
+
+                    raise_if_still_full(import_, first.destination)
                 return _copy(deps, import_, first, lanes, mailbox, heartbeat, observer, host_limits, watch)
             except Exception:
                 heartbeat.check()  # whatever failed after the connections were cut failed because of that

@@ -1,4 +1,4 @@
-"""Control of an import: pause, resume, retry, cancel, run again."""
+"""Control of an import: pause, resume, retry, cancel, schedule, run again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from fastapi import APIRouter, Response
 from importer.domain.model import ImportId
 from importer.i18n.code_texts import render_with_advice
 from importer.service.deps import Deps
-from importer.service.imports import control
+from importer.service.imports import control, following
 from importer.service.imports.control import Changed, Effect
 from importer.service.imports.submit import RowOutcome, resubmit
 from importer.web.api import option_fields
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.destinations import login_method
 from importer.web.api.problem_details import ProblemAnswer
-from importer.web.api.schemas import ChangedOut, PasswordsIn, SubmittedRowOut, import_out
+from importer.web.api.schemas import ChangedOut, PasswordsIn, ScheduleIn, SubmittedRowOut, import_out
 from importer.web.api.submissions import submitted_row_out
 from providers.errors import Side
 
@@ -59,6 +59,19 @@ def cancel(caller: Writer, import_id: str, response: Response) -> ChangedOut:
     """End an import permanently. Its passwords are erased; copied messages stay. Of an import that was
     stopped, the passwords that are kept are erased."""
     return _request(caller, import_id, control.cancel, response)
+
+
+@router.post("/imports/{import_id}/schedule", responses=_SOON)
+def schedule(caller: Writer, import_id: str, body: ScheduleIn, response: Response) -> ChangedOut:
+    """Choose until when an import that is under way fetches new mail: until all MX records of the old
+    address's domain lead to the new host, until a date, or what comes first. While it waits for its next
+    pass, its state is `waiting` with the code `awaiting_cutover`, and this makes that pass now."""
+    choices = option_fields.choices(body)
+
+    def change(deps: Deps, id_: ImportId) -> Changed:
+        return following.schedule(deps, id_, choices)
+
+    return _request(caller, import_id, change, response)
 
 
 @router.post("/imports/{import_id}/run-again", responses=_STARTED)

@@ -31,7 +31,7 @@ def shown() -> FieldDefinitions:
 
 def choices(fields: BaseModel) -> Mapping[str, Any]:
     """The options that the fields choose."""
-    values = {name: getattr(fields, name) for name in OPTIONS}
+    values = {name: getattr(fields, name) for name in OPTIONS if name in type(fields).model_fields}
     return choices_from_json({name: json_of(value) for name, value in values.items() if value is not None})
 
 

@@ -33,6 +33,9 @@ _BY_RIGHT: Final = (
 )
 
 
+SCHEDULE_OPTIONS: Final = ("until_cutover", "follow_until", "cutover_mx")
+
+
 class RequestModel(BaseModel):
     """A request body. Unknown fields are refused, because a misspelt field would be ignored silently."""
 
@@ -58,6 +61,9 @@ if TYPE_CHECKING:
     class RerunOptions(RequestModel):
         """The options that differ from the earlier import's."""
 
+    class ScheduleIn(RequestModel):
+        """Until when an import fetches new mail."""
+
     class ImportOptionsOut(BaseModel):
         """The options of an import."""
 
@@ -70,6 +76,10 @@ else:
     OrderOptions = create_model("OrderOptions", __base__=RequestModel, **_order)
     _rerun = option_fields.requested(lambda _: "Null for the value of the earlier import.")
     RerunOptions = create_model("RerunOptions", __base__=RequestModel, **_rerun)
+    _schedule = option_fields.requested(lambda o: f"{o.help} Null for its present value.")
+    ScheduleIn = create_model(
+        "ScheduleIn", __base__=RequestModel, **{name: _schedule[name] for name in SCHEDULE_OPTIONS}
+    )
     ImportOptionsOut = create_model("ImportOptionsOut", **option_fields.shown())
 
 
