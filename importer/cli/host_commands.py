@@ -48,7 +48,7 @@ def hosts(language: str | None, data: Path | None, as_json: bool) -> None:
         name = printable(load.host, 253)
         destination = words.gettext("destination")
         own = f" ({destination})" if load.is_own else ""
-        stdout.print(Text.assemble((name, "bold"), own), soft_wrap=True)
+        stdout.print(Text(name, style="bold") + own, soft_wrap=True)
         stdout.print(*wrapped(_numbers(words, load), stdout.width), sep="\n")
         _print_pauses(words, load.pauses)
     if not loads:
