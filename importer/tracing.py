@@ -59,7 +59,7 @@ class ImportTraces:
     def flush(self) -> None:
         """Export what is pending; waits for a few seconds at most."""
         self._spans.force_flush()
-        self._spans.shutdown()
+        self._spans.shutdown()  # type: ignore[no-untyped-call, unused-ignore]  # absent without the extra
 
     def _span(self, import_id: str, level: str, event: EventDict) -> ReadableSpan:
         name = str(event["event"])

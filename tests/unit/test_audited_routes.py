@@ -36,8 +36,6 @@ NOT_AUDITED = {
     "verify": "reads",
     "evidence": "reads, and writes a file",
     "doctor": "reads",
-    "evidence": "reads",
-    "verify": "reads both mailboxes",
     "worker": "a service",
     "web": "a service",
     "up": "a service",

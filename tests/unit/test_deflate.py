@@ -161,7 +161,8 @@ def test_a_server_that_does_not_read_does_not_make_a_line_slow() -> None:
 
         def busy_s() -> float:
             info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
-            return struct.unpack_from("=Q", info, 168)[0] / 1e6
+            (microseconds,) = struct.unpack_from("=Q", info, 168)
+            return float(microseconds) / 1e6
 
         def goes_on() -> bool:
             """The client sends as much as it can, and the server reads a piece of it now and then."""
