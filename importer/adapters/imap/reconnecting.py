@@ -148,15 +148,21 @@ class ReconnectingConnection:
             self._connection.close()
         self._connection = None
 
+    @property
+    def _is_silent(self) -> bool:
+        """Whether the server answers nothing after the login: each further attempt costs a timeout."""
+        return self._silent >= MAX_SILENT_CONNECTIONS
+
     def retry_read(self, operation: Callable[[Connection], T], *, attempts: int = MAX_READ_ATTEMPTS) -> T:
         """Run an operation that is safe to repeat; if the connection is lost, repeat it on a new one."""
-        if self._silent >= MAX_SILENT_CONNECTIONS and operation is not _check_answers:
+        if self._is_silent:
             raise response_errors.silent(self.peer)
         losses = 0
         violations = Counter[str]()
         while True:
             try:
-                result = operation(self.connection())
+                connection = self.connection()
+                result = operation(connection)
             except ServerTooSlow:
                 self.drop()
                 raise
@@ -165,7 +171,8 @@ class ReconnectingConnection:
             except WireError as caught:
                 error = response_errors.violation(self.peer, str(caught))
             else:
-                self._answered, self._silent = True, 0
+                if connection.received_bytes:  # some operations only ask what the login told
+                    self._answered, self._silent = True, 0
                 return result
             self.drop()
             losses += 1
@@ -209,6 +216,8 @@ class ReconnectingConnection:
         except ServerTooSlow:
             raise
         except (ConnectionLost, ProtocolViolation):
+            if self._is_silent:
+                raise
             self.retry_read(_check_answers, attempts=1)
         try:
             return self.retry_read(operation, attempts=1)
