@@ -128,7 +128,7 @@ def test_a_report_with_gaps_lists_each_message_with_the_reason(page: Page, site:
     sound(page)
     page.locator(".import .button").first.click()
     page.wait_for_url("**/imports/*")
-    refused = page.locator("[aria-labelledby=refused] tbody tr")
+    refused = page.locator("[aria-labelledby=refused-1] tbody tr")
     expect(refused).to_have_count(1)
     expect(refused).to_contain_text("The plans of the house")
     sound(page)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import io
 import socket
-import struct
-import sys
 import time
 import zlib
-from contextlib import suppress
 
 import pytest
 
-from importer.adapters.imap.deflate import SLOW_BYTES_PER_S, KnownLines, LinkSpeed, _acknowledged
+from importer.adapters.imap.deflate import SLOW_BYTES_PER_S, KnownLines, LineRates, LinkSpeed
 from providers.endpoint import Endpoint
-from tests.rehearsal.ports import wait_until
 
 HOST = Endpoint("old.example")
 
@@ -100,8 +96,16 @@ def test_each_send_is_flushed() -> None:
         assert inflate.decompress(peer.recv(65_536)) == data
 
 
-def timed(monkeypatch: pytest.MonkeyPatch, bytes_per_s: float, size: int, *, asks: int = 0) -> LinkSpeed:
-    """A measured connection that received `size` bytes at that speed, with a command per read if `asks`."""
+def timed(
+    monkeypatch: pytest.MonkeyPatch,
+    bytes_per_s: float,
+    size: int,
+    *,
+    asks: int = 0,
+    rates: LineRates | None = None,
+) -> LinkSpeed:
+    """A measured connection that received `size` bytes at that speed, with a command per read if `asks`.
+    `rates` are those of its line, if there are others."""
     now = 0.0
 
     class Slow(Trickle):
@@ -114,7 +118,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, bytes_per_s: float, size: int, *, ask
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     sock, _ = socket.socketpair()
     line = LinkSpeed(Slow(b"x" * size), sock)
-    line.measure()
+    line.measure((rates or LineRates(), LineRates()))
     line.sendall(b"M1 FETCH\r\n")
     while line.read1(1 << 18):
         if asks:
@@ -126,6 +130,23 @@ def test_a_connection_is_slow_after_one_slow_megabyte(monkeypatch: pytest.Monkey
     assert timed(monkeypatch, SLOW_BYTES_PER_S * 0.9, 1_200_000).slow
     assert not timed(monkeypatch, SLOW_BYTES_PER_S * 1.1, 5_000_000).slow
     assert not timed(monkeypatch, SLOW_BYTES_PER_S * 0.9, 500_000).slow
+
+
+def test_connections_that_are_slow_together_share_a_fast_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with many connections stores slowly for each of them."""
+    now = 0.0
+    rates = LineRates(lambda: now)
+    others = [object() for _ in range(8)]
+    for other in others:
+        rates.note(other, SLOW_BYTES_PER_S / 4)
+    assert not timed(monkeypatch, SLOW_BYTES_PER_S / 4, 5_000_000, rates=rates).slow
+    rates = LineRates(lambda: now)
+    rates.note(others[0], SLOW_BYTES_PER_S / 4)
+    assert timed(monkeypatch, SLOW_BYTES_PER_S / 4, 5_000_000, rates=rates).slow
+    for other in others:
+        rates.note(other, SLOW_BYTES_PER_S / 4)
+    now = 60.0  # the others are idle
+    assert timed(monkeypatch, SLOW_BYTES_PER_S / 4, 5_000_000, rates=rates).slow
 
 
 def test_latency_alone_does_not_make_a_connection_slow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,30 +169,3 @@ def test_compression_can_be_forced_on_or_off() -> None:
     assert KnownLines("on").compress_from_start(HOST)
     assert not KnownLines("off").compress_from_start(HOST)
     assert not KnownLines("off").should_measure(HOST)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not report it")
-def test_a_server_that_does_not_read_does_not_make_a_line_slow() -> None:
-    """It stores what it has: with many connections at a time, each of them waits for its disk."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        sock = socket.create_connection(listening.getsockname())
-        server, _ = listening.accept()
-    with sock, server:
-        sock.setblocking(False)
-
-        def busy_s() -> float:
-            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
-            (microseconds,) = struct.unpack_from("=Q", info, 168)
-            return float(microseconds) / 1e6
-
-        def goes_on() -> bool:
-            """The client sends as much as it can, and the server reads a piece of it now and then."""
-            with suppress(BlockingIOError):
-                while True:
-                    sock.send(b"x" * 65_536)
-            server.recv(65_536)
-            return busy_s() > 0.5
-
-        assert wait_until(goes_on, timeout_s=60)
-        _, waited_s = _acknowledged(sock)
-        assert waited_s < busy_s() / 2

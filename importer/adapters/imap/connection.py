@@ -153,7 +153,7 @@ class Connection:
         self._sender = FencedSender(client.socket())
         self._stream = LinkSpeed(client.incoming, self._sender)
         if deflate.CAPABILITY in capabilities and known_lines.should_measure(peer.endpoint):
-            self._stream.measure()
+            self._stream.measure(known_lines.rates(peer.endpoint))
         self._cut = False
         self._stall_watchdog = stall_watchdog
         stall_watchdog.add(self)

@@ -1,9 +1,9 @@
 """COMPRESS=DEFLATE (RFC 4978): fewer bytes over slow lines.
 
 A `LinkSpeed` is the byte stream of a connection: plain, plain and measured, or compressed. Measuring finds
-out whether bytes wait for the line and costs two clock readings per call. What a server does not read in time
-does not count. A server that sends slowly is indistinguishable from a slow line; compressing then is useless
-but cheap, since few bytes pass.
+out whether bytes wait for the line and costs two clock readings per call. A slow server is indistinguishable
+from a slow line; compressing then is useless but cheap, since few bytes pass. A server that is slow because
+it has many connections is told by their sum: what all of them transfer passes over the line.
 
 Invariants
 - All data is in the socket when `sendall` returns: each call ends with a flush (RFC 4978 section 3).
@@ -15,9 +15,11 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable
+from math import inf
 from typing import Final, Literal, Protocol
 
 from providers.endpoint import Endpoint
@@ -27,7 +29,7 @@ Compression = Literal["auto", "on", "off"]
 CAPABILITY: Final = "COMPRESS=DEFLATE"
 
 SLOW_BYTES_PER_S: Final = 1_250_000
-"""Throughput of one connection below which compression pays off: 10 Mbit/s.
+"""Throughput of all connections over a line below which compression pays off: 10 Mbit/s.
 
 Measured with four connections over one line with 40 ms latency, on two cores (`python -m benchmarks
 --bandwidth`, 4,000 small messages), compressed from the start: at 10 Mbit/s a copy takes 0.62 of the time, at
@@ -43,6 +45,7 @@ _SLOW_BYTES: Final = 3 * _SAMPLE_BYTES  # in more than one sample: a hiccup does
 _PIECE_BYTES: Final = 256 << 10
 _COMPRESSED_READ_BYTES: Final = 64 << 10
 _REMEMBERED_S: Final = 900.0
+_LATELY_S: Final = 10.0
 
 _LARGE_BYTES: Final = 16 << 10  # smaller sends are dominated by the round trip
 _TCP_INFO: Final[int | None] = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
@@ -65,6 +68,23 @@ class SendingSide(Protocol):
     def getsockopt(self, level: int, option: int, size_bytes: int, /) -> bytes: ...
 
 
+class LineRates:
+    """The latest rates of the connections of a process over one line, in one direction. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._rates: dict[object, tuple[float, float]] = {}  # connection -> bytes per second, when
+
+    def note(self, connection: object, bytes_per_s: float) -> float:
+        """Note the rate of a connection and return the sum of those that were measured lately."""
+        now = self._clock()
+        with self._lock:
+            self._rates[connection] = bytes_per_s, now
+            self._rates = {one: rate for one, rate in self._rates.items() if now - rate[1] <= _LATELY_S}
+            return sum(rate for rate, _ in self._rates.values())
+
+
 class KnownLines:
     """Which endpoints are reached over slow lines: one object for all connections of a process."""
 
@@ -75,6 +95,7 @@ class KnownLines:
         self._clock = clock
         self._slow_until: dict[Endpoint, float] = {}
         self._broken: set[Endpoint] = set()
+        self._rates: dict[Endpoint, tuple[LineRates, LineRates]] = {}
 
     def compress_from_start(self, endpoint: Endpoint) -> bool:
         """Return whether new connections to `endpoint` are compressed right after login."""
@@ -86,6 +107,10 @@ class KnownLines:
         """Return whether connections to `endpoint` measure their throughput."""
         return self._compression == "auto" and endpoint not in self._broken
 
+    def rates(self, endpoint: Endpoint) -> tuple[LineRates, LineRates]:
+        """The rates of the connections to `endpoint`: of what it sends and of what it receives."""
+        return self._rates.setdefault(endpoint, (LineRates(self._clock), LineRates(self._clock)))
+
     def mark_slow(self, endpoint: Endpoint) -> None:
         """Remember for 15 minutes that the line to `endpoint` is slow."""
         self._slow_until[endpoint] = self._clock() + _REMEMBERED_S
@@ -96,7 +121,8 @@ class KnownLines:
 
 
 class LinkSpeed:
-    """The byte stream of one connection. `slow` becomes true when the measured throughput is low."""
+    """The byte stream of one connection. `slow` becomes true when the measured throughput of the line is
+    low."""
 
     def __init__(self, incoming: Incoming, outgoing: SendingSide) -> None:
         self._incoming = incoming
@@ -128,9 +154,10 @@ class LinkSpeed:
         self._meter = None
         self.read1, self.sendall = self._incoming.read1, self._outgoing.sendall
 
-    def measure(self) -> None:
-        """Read and write uncompressed, and measure the throughput."""
-        self._meter = meter = _Meter(self._incoming, self._outgoing)
+    def measure(self, rates: tuple[LineRates, LineRates]) -> None:
+        """Read and write uncompressed, and measure the throughput. `rates` are those of the line
+        (`KnownLines.rates`)."""
+        self._meter = meter = _Meter(self._incoming, self._outgoing, *rates)
         self.read1, self.sendall = meter.read1, meter.sendall
 
     def read_by_line(self) -> None:
@@ -186,11 +213,13 @@ class _Deflated:
 class _Meter:
     """Measures how long bytes wait for the line, in each direction, while there are any to transfer."""
 
-    def __init__(self, incoming: Incoming, outgoing: SendingSide) -> None:
+    def __init__(
+        self, incoming: Incoming, outgoing: SendingSide, download: LineRates, upload: LineRates
+    ) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
-        self._download = _Samples()
-        self._upload = _Samples()
+        self._download = _Samples(download)
+        self._upload = _Samples(upload)
         self._response_pending = True  # nothing was read since the last send
         self._before: tuple[int, float] | None = None  # result of `_acknowledged` before the last large send
 
@@ -219,7 +248,8 @@ class _Meter:
 class _Samples:
     """Bytes and transfer time, sample by sample."""
 
-    def __init__(self) -> None:
+    def __init__(self, rates: LineRates) -> None:
+        self._rates = rates
         self.slow = False
         self._bytes = 0
         self._waited_s = 0.0
@@ -230,22 +260,20 @@ class _Samples:
         self._waited_s += waited_s
         if self._bytes < _SAMPLE_BYTES:
             return
-        slow = self._waited_s * SLOW_BYTES_PER_S > self._bytes
+        rate = self._bytes / self._waited_s if self._waited_s else inf
+        slow = self._rates.note(self, rate) < SLOW_BYTES_PER_S
         self._slow_samples = [*self._slow_samples, self._bytes] if slow and not self.slow else []
         self.slow = self.slow or (len(self._slow_samples) > 1 and sum(self._slow_samples) >= _SLOW_BYTES)
         self._bytes, self._waited_s = 0, 0.0
 
 
 def _acknowledged(outgoing: SendingSide) -> tuple[int, float]:
-    """Return how many bytes the peer has acknowledged, and for how many seconds any were in flight while the
-    peer had room for more: time in which it does not read is the server's, not the line's. Zeros if the
-    kernel does not report it. Read from struct tcp_info (linux/tcp.h), Linux 4.10 or later."""
+    """Return how many bytes the peer has acknowledged, and for how many seconds any were in flight; zeros if
+    the kernel does not report it. Read from struct tcp_info (linux/tcp.h), Linux 4.10 or later."""
     if _TCP_INFO is None:
         return 0, 0.0
     try:
         info = outgoing.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
-        (acknowledged,) = struct.unpack_from("=Q", info, 120)
-        busy_us, peer_full_us = struct.unpack_from("=QQ", info, 168)
-        return acknowledged, max(0, busy_us - peer_full_us) / 1e6
+        return struct.unpack_from("=Q", info, 120)[0], struct.unpack_from("=Q", info, 168)[0] / 1e6
     except (OSError, struct.error):
         return 0, 0.0
