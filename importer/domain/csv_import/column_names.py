@@ -171,14 +171,14 @@ _NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "en": ("Until the move", "Fetch new mail until the move"),
         "de": ("Bis zum Umzug", "Neue Mails bis zum Umzug holen"),
         "fr": ("Jusqu’au déménagement", "Reprendre les nouveaux messages jusqu’au déménagement"),
-        "it": ("Fino al trasloco", "Riprendi i nuovi messaggi fino al trasloco"),
+        "it": ("Fino al trasloco", "Riprendere i nuovi messaggi fino al trasloco"),
         "es": ("Hasta el traslado", "Traer el correo nuevo hasta el traslado"),
     },
     "follow_until": {
         "en": ("Fetch new mail until",),
         "de": ("Neue Mails holen bis",),
         "fr": ("Reprendre les nouveaux messages jusqu’au",),
-        "it": ("Riprendi i nuovi messaggi fino al",),
+        "it": ("Riprendere i nuovi messaggi fino al",),
         "es": ("Traer el correo nuevo hasta",),
     },
     "cutover_mx": {

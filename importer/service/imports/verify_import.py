@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -130,7 +130,7 @@ def chosen(listed: Sequence[UidSet], sample: int | None) -> list[UidSet]:
     total = sum(map(len, listed))
     if sample is None or sample >= total:
         return list(listed)
-    places = UidSet.of(random.SystemRandom().sample(range(1, total + 1), sample))
+    places = UidSet.of(secrets.SystemRandom().sample(range(1, total + 1), sample))
     picked: list[UidSet] = []
     before = 0
     for uids in listed:
