@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from importer.compact.message_facts import unpack_facts
@@ -118,13 +119,17 @@ def _own(folder: _Folder | None, receipt: Receipt, *, undone: bool) -> Iterator[
     to_uids = receipt.destination_uids or (0,) * number
     reason = UNDONE if undone else _REASONS.get(receipt.reason, receipt.reason)
     known = folder.own if folder is not None and valid else UidSet()
+    uncertain = listing if receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE) else None
+    usual = LineKind.MESSAGE if valid else LineKind.FORMER
     for at, uid in enumerate(receipt.source_uids):
-        outcome, size_bytes, date = receipt.outcome.value, *facts[at]
-        record = LineKind.MESSAGE if valid and uid not in known else LineKind.FORMER
-        if listing is not None and receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE):
-            if uid in listing.unseen:
+        outcome, record = receipt.outcome.value, usual
+        size_bytes, date = facts[at]
+        if known and uid in known:
+            record = LineKind.FORMER
+        if uncertain is not None:
+            if uid in uncertain.unseen:
                 record = LineKind.FORMER  # its refusal counts
-            elif uid in listing.gone:
+            elif uid in uncertain.gone:
                 outcome = GONE
         if folder is not None and record is LineKind.MESSAGE:
             folder.counts[outcome] += 1
@@ -143,10 +148,15 @@ def _own(folder: _Folder | None, receipt: Receipt, *, undone: bool) -> Iterator[
             "" if date is None else date.isoformat(),
             receipt.digest_at(at).hex() if receipt.digests else "",
             1,
-            ",".join(changed_before(receipt.marks[at])) if receipt.marks else "",
+            _changes(receipt.marks[at]) if receipt.marks else "",
         )
     if folder is not None and valid:
         folder.own = known | UidSet.of(receipt.source_uids)
+
+
+@lru_cache(maxsize=256)
+def _changes(marks: int) -> str:
+    return ",".join(changed_before(marks))
 
 
 def _refused(folder: _Folder | None, refusal: Refusal) -> EvidenceRow:
