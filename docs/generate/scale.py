@@ -37,7 +37,7 @@ class Figures:
 
     # Settings and defaults
     threads: int = 32  # MAILHAUL_WORKER_THREADS of this plan
-    default_threads: int = 12
+    default_threads: int = 8
     database_connections_most: int = 32  # of one process (importer/adapters/store/sql_engine.py)
     host_connections: int = 64  # MAILHAUL_HOST_CONNECTIONS
     postgresql_connections: int = 100  # max_connections, PostgreSQL's default

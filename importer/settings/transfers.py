@@ -113,7 +113,7 @@ class TransferSettings(MailSettings):
         shown="the known limits of each host",
     )
     worker_threads: int = setting(
-        12,
+        8,
         "Number of imports that one worker process runs concurrently.",
         "a whole number from 1 to 64",
         whole(1, 64),
