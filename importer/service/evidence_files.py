@@ -15,6 +15,7 @@ from importer.domain.evidence.import_evidence import import_evidence
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.model import Import
 from importer.domain.reporting.report import Report
+from importer.ports.signer import Signer
 from importer.service.deps import Deps
 
 _PIECE_BYTES: Final = 1 << 16
@@ -67,7 +68,7 @@ class EvidenceFile:
         if stored is not None and stored.content == content:
             return stored.public_key, stored.signature
         self.changed_since_end = stored is not None
-        return self._signer.public_keys()[0].hex(), self._signer.sign(statement(content)).hex()
+        return _signed(self._signer, content)
 
 
 SEALED_FORMAT: Final = EvidenceFormat.CSV
@@ -85,5 +86,9 @@ def seal_of(deps: Deps, report: Report) -> Seal | None:
     entries = deps.store.evidence_entries(import_.route, import_.id)
     for row in import_evidence(import_, report.tallies, entries, report.refusals):
         writer.line(row)
-    signature = signer.sign(statement(writer.content))
-    return writer.seal(signer.public_keys()[0].hex(), signature.hex())[1]
+    return writer.seal(*_signed(signer, writer.content))[1]
+
+
+def _signed(signer: Signer, content: str) -> tuple[str, str]:
+    """The newest public key, and its signature."""
+    return signer.public_keys()[0].hex(), signer.sign(statement(content)).hex()
