@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from structlog.testing import capture_logs
 
 from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
@@ -23,6 +24,7 @@ def refuse(office: Office, client: str) -> None:
 
 
 def test_an_event_is_in_the_trail_and_in_the_log() -> None:
+    structlog.reset_defaults()  # a console that ran before in this process may have left a level
     office = Office()
     with capture_logs() as lines:
         record_event(

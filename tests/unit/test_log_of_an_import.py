@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import structlog
 from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
@@ -19,6 +20,12 @@ from importer.service.legs.fair_legs import FairLegs
 from tests.unit.test_service import Office, a_row
 
 PERSON = "mailbox:imap.new.example:993/ada@new.example"
+
+
+@pytest.fixture(autouse=True)
+def every_level() -> None:
+    """A console that ran before in this process may have left a level that hides these events."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture
