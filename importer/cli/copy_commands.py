@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -62,7 +63,10 @@ def copy(
     row = mailbox_options.import_row(settings, mailboxes)
     import_options = settings.import_options.choose(choices)
     text_views.print_label_rules(words, [row], import_options)
-    with standalone(settings) as deps:
+    with standalone(settings) as all_deps:
+        # Without these nothing would state the SHA-256 of the evidence, so it is not sealed now.
+        states_digest = as_json or all_deps.outgoing_mail is not None
+        deps = all_deps if states_digest else replace(all_deps, signer=None)
 
         def print_wait(import_: Import) -> None:
             if import_.problem is not None:

@@ -6,10 +6,12 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -171,6 +173,20 @@ def test_the_report_states_the_digest_of_the_file(
     assert sha256(undone.stdout.encode()).hexdigest() != digest
     assert "not the file whose SHA-256" in " ".join(undone.stderr.split())
     assert ",undone," in undone.stdout
+
+
+def test_a_copy_seals_only_what_it_states(
+    installation: Installation, old_host: Dovecot, small_host: Dovecot, make_user: MakeUser
+) -> None:
+    """Sealing takes time for each message. Without --json and mail nothing would state the SHA-256."""
+    old, new = make_user(old_host), make_user(small_host)
+    old.fill(messages())
+    installation.run(*installation.copy_words(old, new), ends=1)
+    with closing(sqlite3.connect(installation.data / "mailhaul.db")) as database:
+        assert database.execute("SELECT count(*) FROM evidence_seals").fetchone() == (0,)
+    (import_,) = installation.json("list")
+    file = evidence(installation, import_["id"])
+    assert installation.json("evidence", "check", str(file))["known_key"] is True
 
 
 def test_no_cell_is_a_formula(
