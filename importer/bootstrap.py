@@ -29,11 +29,11 @@ from importer.adapters.digest_file import DigestFiles
 from importer.adapters.ed25519_signer import Ed25519Signer
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.fernet_vault import FernetVault, load_keys
-from importer.adapters.imap.connection import probe, tls_context
 from importer.adapters.imap.factory import PUBLIC_PORTS, ImapProber, ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
+from importer.adapters.imap.incoming_literals import MAX_LITERAL_BYTES
+from importer.adapters.imap.open_connection import probe, tls_context
 from importer.adapters.imap.response_errors import Peer
-from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.adapters.queue.null_queue import NullQueue
 from importer.adapters.store import SqlStore
 from importer.adapters.store.revision import create, is_current

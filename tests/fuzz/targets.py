@@ -33,8 +33,10 @@ from importer.adapters.imap.list_responses import (
     read_namespaces,
     without_listed_children,
 )
+from importer.adapters.imap.response_reader import ResponseReader
 from importer.adapters.imap.utf7_names import FolderNames
-from importer.adapters.imap.wire import LiteralData, ResponseReader, WireError, WireEvent, parse_values
+from importer.adapters.imap.wire_events import LiteralData, WireEvent
+from importer.adapters.imap.wire_values import WireError, parse_values
 from importer.adapters.mail.addresses import mailbox
 from importer.adapters.mail.compose import TemplateComposer
 from importer.adapters.mail.mime_message import Envelope, wire_message

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Client, Timeouts
+from importer.adapters.imap.open_connection import tls_context
 from importer.domain.model import Account
 from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import (

@@ -15,7 +15,7 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.reader import ImapReader
-from importer.adapters.imap.wire import WireEvent
+from importer.adapters.imap.wire_events import WireEvent
 from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.model import (

@@ -19,9 +19,9 @@ import dns.rrset
 import pytest
 
 from importer.adapters.egress_guard import EgressGuard
-from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.factory import ImapProber
 from importer.adapters.imap.imapclient_adapter import Timeouts
+from importer.adapters.imap.open_connection import tls_context
 from importer.adapters.lookup.dns_resolver import DnsResolver
 from importer.adapters.lookup.https_fetcher import GuardedWeb
 from providers.discovery import LookupFailed

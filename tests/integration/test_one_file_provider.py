@@ -9,8 +9,8 @@ import pytest
 
 import providers
 from docs.generate import mail_hosts, sign_in
-from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.imapclient_adapter import Client, Timeouts
+from importer.adapters.imap.open_connection import tls_context
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, mechanism_of
 from importer.bootstrap import access_of
 from importer.domain.model import Account

@@ -15,7 +15,7 @@ from importer.adapters.imap.deflate import SLOW_BYTES_PER_S
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.imapclient_adapter import Timeouts
-from importer.adapters.imap.wire import Reply
+from importer.adapters.imap.wire_events import Reply
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import Account, AppendResult, Message, Outgoing, Stored
 from providers.endpoint import Secret

@@ -15,9 +15,9 @@ from secrets import token_urlsafe
 
 import pytest
 
-from importer.adapters.imap.connection import tls_context
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Client, Timeouts
+from importer.adapters.imap.open_connection import tls_context
 from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, mechanism_of
 from importer.bootstrap import standalone

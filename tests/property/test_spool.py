@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from importer.adapters.imap.response_reader import ResponseReader
 from importer.adapters.imap.spool import Spool, SpooledBody, SpoolFiles
-from importer.adapters.imap.wire import Fetched, ResponseReader
+from importer.adapters.imap.wire_events import Fetched
 from importer.compact.uid_set import Uid
 from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES, whole
 from importer.domain.messages.message_identity import digest, header_block, with_crlf

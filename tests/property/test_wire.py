@@ -5,16 +5,9 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from importer.adapters.imap.wire import (
-    Fetched,
-    Reply,
-    ResponseReader,
-    Tagged,
-    Unparsed,
-    WireError,
-    WireEvent,
-    parse_values,
-)
+from importer.adapters.imap.response_reader import ResponseReader
+from importer.adapters.imap.wire_events import Fetched, Reply, Tagged, Unparsed, WireEvent
+from importer.adapters.imap.wire_values import WireError, parse_values
 from importer.compact.uid_set import Uid
 
 DATES = st.sampled_from([" 1-Feb-2003 04:05:06 +0130", "31-Dec-1999 23:59:59 -1200"])

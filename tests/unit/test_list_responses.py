@@ -14,8 +14,9 @@ from importer.adapters.imap.list_responses import (
     read_namespaces,
     without_listed_children,
 )
+from importer.adapters.imap.response_reader import ResponseReader
 from importer.adapters.imap.utf7_names import FolderNames
-from importer.adapters.imap.wire import ResponseReader, WireEvent
+from importer.adapters.imap.wire_events import WireEvent
 from importer.domain.model import Hierarchy
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from importer.adapters.imap.connect_errors import login_error, opening_error
 from importer.adapters.imap.response_errors import Peer, account_error, append_error, folder_error
-from importer.adapters.imap.wire import parse_reply
+from importer.adapters.imap.wire_events import parse_reply
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint
 from providers.errors import (

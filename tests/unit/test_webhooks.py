@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.adapters.imap.connection import tls_context
+from importer.adapters.imap.open_connection import tls_context
 from importer.adapters.webhook_sender import HttpsWebhookSender
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import ImportId, Problem, State

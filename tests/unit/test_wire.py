@@ -13,20 +13,20 @@ from importer.adapters.imap.commands import (
     quoted,
     uid_pieces,
 )
+from importer.adapters.imap.incoming_literals import IncomingLiterals, LiteralTooLarge
+from importer.adapters.imap.response_reader import ResponseReader
 from importer.adapters.imap.utf7_names import FolderNames
-from importer.adapters.imap.wire import (
+from importer.adapters.imap.wire_events import (
     Continue,
     Fetched,
     LiteralData,
-    LiteralTooLarge,
     Reply,
-    ResponseReader,
     Tagged,
     Unparsed,
     Untagged,
-    WireError,
     WireEvent,
 )
+from importer.adapters.imap.wire_values import WireError
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_body import Body, pieces
 from importer.domain.model import Outgoing
@@ -290,16 +290,16 @@ def test_endless_lines_and_huge_literals_are_rejected_before_buffering() -> None
         ResponseReader(max_line_bytes=1000).feed(b"* 1 FETCH (" + b"X {0}\r\n" * 200)
 
 
-def test_the_reader_reports_the_missing_bytes_of_a_literal() -> None:
-    reader = ResponseReader()
-    assert reader.missing_bytes == 0
-    assert reader.feed(b"* 1 FETCH (UID 5 BODY[] {10}\r\n") == []
-    assert reader.missing_bytes == 10
-    assert reader.feed(b"abcd") == []
-    assert reader.missing_bytes == 6
-    assert reader.feed(b"efghij") == []
-    assert reader.missing_bytes == 0
-    assert reader.feed(b")\r\n") == [Fetched(1, Uid(5), body=b"abcdefghij")]
+def test_a_literal_knows_how_many_bytes_it_lacks() -> None:
+    literals = IncomingLiterals()
+    line = b"* 1 FETCH (UID 5 BODY[] {10}"
+    literals.begin(10, line, line)
+    assert literals.missing_bytes == 10
+    assert literals.take(b"abcd", 0) == 4
+    assert literals.missing_bytes == 6
+    assert literals.take(b"efghij)\r\n", 0) == 6
+    assert literals.missing_bytes == 0
+    assert literals.complete == [b"abcdefghij"]
 
 
 # --- Commands ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ check: a line break in a folder name or a user name starts a new command.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,6 +17,9 @@ from importer.domain.model import Outgoing
 
 LITERAL_MINUS_BYTES = 4096
 """Largest non-synchronizing literal that a server with LITERAL- accepts (RFC 7888 section 5)."""
+
+_CHUNK_BYTES = 128 << 10
+"""Small pieces of a command are joined up to this size: each send call costs a wait for other threads."""
 
 
 class UnsafeText(ValueError):
@@ -112,3 +115,22 @@ def append_runs(mailbox: bytes, parts: Sequence[Part], literals: Literals) -> It
 @lru_cache(maxsize=1024)
 def _flag_list(flags: tuple[str, ...]) -> bytes:
     return b" (" + line_safe(" ".join(flags).encode("latin-1")) + b")" if flags else b""
+
+
+def chunks(first: list[bytes], parts: Iterable[Body]) -> Iterator[bytes]:
+    """Yield the bytes of `first` and then of `parts`, small pieces joined. Holds one piece of a spooled part
+    at a time."""
+    small, small_bytes = first, sum(map(len, first))
+    for part in parts:
+        for piece in (part,) if isinstance(part, bytes) else part.pieces():
+            piece_bytes = len(piece)
+            if small and small_bytes + piece_bytes > _CHUNK_BYTES:
+                yield b"".join(small)
+                small, small_bytes = [], 0
+            if piece_bytes < _CHUNK_BYTES:
+                small.append(piece)
+                small_bytes += piece_bytes
+            else:
+                yield piece
+    if small:
+        yield b"".join(small)

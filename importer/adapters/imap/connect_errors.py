@@ -22,7 +22,7 @@ from importer.adapters.imap.response_errors import (
     throttled,
     with_alerts,
 )
-from importer.adapters.imap.wire import Reply, parse_reply
+from importer.adapters.imap.wire_events import Reply, parse_reply
 from providers.endpoint import Security
 from providers.errors import (
     CertificateRefused,

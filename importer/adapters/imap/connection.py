@@ -1,120 +1,38 @@
-"""One connection to one IMAP server: connecting, encryption, login, then commands and events.
+"""One logged-in connection to an IMAP server: commands and their replies. Made by `open_connection`.
 
-Invariants
-- No password is sent unencrypted unless the endpoint is PLAINTEXT; there is no silent fallback from STARTTLS.
-- A broken connection, or one whose responses were not read to the end, is never used again (`usable`).
+Invariant: a connection whose responses were not read to the end is never used again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import imaplib
-import ssl
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import partial
 from pathlib import Path
 
-import tenacity
-
-from importer.adapters.certificate_end import certificate_end
-from importer.adapters.imap import connect_errors, deflate, response_errors
+from importer.adapters.imap import deflate, response_errors
+from importer.adapters.imap.answers import Answer, AnswerBounds
 from importer.adapters.imap.commands import line_safe
-from importer.adapters.imap.connect_watchdog import ConnectWatchdog
-from importer.adapters.imap.deflate import KnownLines, LinkSpeed
+from importer.adapters.imap.deflate import KnownLines
+from importer.adapters.imap.event_stream import EventStream
 from importer.adapters.imap.fallbacks import Fallbacks
-from importer.adapters.imap.fenced_sender import FencedSender
-from importer.adapters.imap.imapclient_adapter import MAX_ALERTS, Client, Timeouts, is_too_large
-from importer.adapters.imap.login import Login, token_for, with_master, with_password, with_token
+from importer.adapters.imap.imapclient_adapter import Client
 from importer.adapters.imap.response_errors import CommandRefused, Peer
-from importer.adapters.imap.spool import Spool, SpoolFiles
 from importer.adapters.imap.stall_watchdog import StallWatchdog
-from importer.adapters.imap.wire import (
-    Fetched,
-    NameTooLarge,
-    Reply,
-    ResponseReader,
-    Tagged,
-    Untagged,
-    WireError,
-    WireEvent,
-)
-from importer.domain.messages.message_body import Body
-from importer.domain.planning.retry_limits import IMAP_CONNECT_ATTEMPTS, IMAP_CONNECT_WITHIN_S
-from importer.domain.planning.server_limits import MAX_ANSWER_BYTES, MAX_ANSWER_RESPONSES, MAX_RESPONSES
+from importer.adapters.imap.wire_events import Reply, Tagged, WireEvent
+from importer.domain.planning.server_limits import MAX_ANSWER_BYTES, MAX_RESPONSES
 from importer.ports.leases import LeaseLost
-from importer.ports.process import OwnDiskFull
 from importer.ports.work_limit import WorkEnded, WorkLimit
-from providers.endpoint import Secret, Security
-from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable, Throttled
-from providers.grants import Credential, MasterLogin
-
-_READ_BYTES = 128 << 10
-"""Maximum size of one read: some 30 small messages."""
+from providers.errors import ConnectionLost, MailError, Throttled
 
 _MAX_REPEATED_IN_VAIN = 3
 """Commands that get BAD alone as well, after which the others are not repeated."""
-
-_SEND_BYTES = 128 << 10
-"""Small pieces of a command are joined up to this size: each send call costs a wait for other threads."""
-
-_ID = b'ID ("name" "mailhaul")'
-
-_GOODBYE_TIMEOUT_S = 1.0
-_GOODBYE_READS = 20
-"""How long and how often a connection that broke during a write is read for a BYE."""
-
-Tls = Callable[[], ssl.SSLContext]
-"""Called only when needed: reading the system's authorities takes tens of milliseconds."""
-
-
-def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """Create a context that verifies certificate and host name and requires TLS 1.2 or later; `ca_file` is
-    trusted in addition to the system's authorities."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The response to one command: the untagged events in order, and the tagged reply."""
-
-    events: tuple[WireEvent, ...]
-    reply: Reply
 
 
 def _ignore(_event: WireEvent) -> None:
     """For callers that do not follow the events."""
 
 
-class _Answers:
-    """Bounds the answers that a caller collects before it reads them, over one or several commands."""
-
-    def __init__(self, connection: Connection, max_bytes: int = MAX_ANSWER_BYTES) -> None:
-        self._connection = connection
-        self._until_bytes = connection.received_bytes + max_bytes
-        self._left = MAX_ANSWER_RESPONSES
-
-    def count(self) -> None:
-        """Count one response. Raises BeyondLimit, and drops the connection."""
-        self._left -= 1
-        connection = self._connection
-        if self._left < 0:
-            connection.drop()
-            raise response_errors.too_many_responses(connection.peer, MAX_ANSWER_RESPONSES)
-        if connection.received_bytes > self._until_bytes:
-            connection.drop()
-            raise response_errors.too_much(connection.peer)
-
-
-class Connection:
-    """A logged-in connection. Made by `open_connection`."""
-
+class Connection(EventStream):
     def __init__(
         self,
         client: Client,
@@ -127,50 +45,25 @@ class Connection:
         fallbacks: Fallbacks | None = None,
         limit: WorkLimit | None = None,
     ) -> None:
-        self.peer = peer
-        self.limit = limit or WorkLimit()
         self.fallbacks = fallbacks or Fallbacks()
         self.capabilities = self.fallbacks.usable(capabilities)
-        self.greeting = client.greeting
-        self.alerts: list[str] = client.alerts  # what the server wants its users to read (RFC 9051: ALERT)
-        self.usable = True
-        self.waiting = False  # for bytes from the server, at this moment
-        self.sending = False  # at this moment
-        self.received_bytes = 0
-        self.refusals = 0  # NO and BAD so far: some servers close the connection after a number of them
-        self._client = client
-        spool = partial(Spool, SpoolFiles(spool_folder))
-        self._reader = ResponseReader(max_literal_bytes=max_literal_bytes, spool=spool)
-        self._events: deque[WireEvent] = deque()
-        self._tags = 0
-        self._unanswered = 0
-        self._outstanding: set[str] = set()  # tags of commands without a reply so far
-        self._unawaited_tags: set[str] = set()  # of commands whose replies are discarded
-        self._ahead: dict[str, bytes] = {}  # sent before the previous reply arrived: tag -> command, if known
         self._stored_replies: dict[str, Tagged] = {}
-        self._queued: list[bytes] = []  # commands to send before the next one
-        self._known_lines = known_lines
-        self._sender = FencedSender(client.socket())
-        self._stream = LinkSpeed(client.incoming, self._sender)
-        if deflate.CAPABILITY in capabilities and known_lines.should_measure(peer.endpoint):
-            self._stream.measure(known_lines.rates(peer.endpoint))
-        self._cut = False
-        self._stall_watchdog = stall_watchdog
-        stall_watchdog.add(self)
+        super().__init__(
+            client,
+            peer,
+            max_literal_bytes,
+            known_lines,
+            stall_watchdog,
+            spool_folder,
+            self.fallbacks,
+            limit or WorkLimit(),
+            may_compress=deflate.CAPABILITY in capabilities,
+        )
 
     @property
     def idle(self) -> bool:
         """True if the next command may be sent: the connection is usable and no reply is outstanding."""
-        return self.usable and not self._unanswered
-
-    @property
-    def completed_commands(self) -> int:
-        """A number that changes whenever a command completes."""
-        return self._tags - self._unanswered
-
-    @property
-    def sent_bytes(self) -> int:
-        return self._sender.sent_bytes
+        return self.usable and not self._commands.awaited
 
     def has(self, capability: str) -> bool:
         return capability in self.capabilities
@@ -217,8 +110,8 @@ class Connection:
         Several commands may be started first; await them in the order in which they were started.
         """
         tag = self.new_tag()
-        if tag in self._ahead:
-            self._ahead[tag] = command
+        if tag in self._commands.ahead:
+            self._commands.ahead[tag] = command
         self.send((tag.encode() + b" " + line_safe(command) + b"\r\n",))
         return tag
 
@@ -228,7 +121,7 @@ class Connection:
         self._reader.max_line_bytes = max_line_bytes or default
         events: list[WireEvent] = []
         running = self.follow(tag)
-        answers = _Answers(self, max(MAX_ANSWER_BYTES, max_line_bytes or 0))
+        answers = AnswerBounds(self, max(MAX_ANSWER_BYTES, max_line_bytes or 0))
         try:
             while True:
                 events.append(next(running))
@@ -249,11 +142,11 @@ class Connection:
             if not isinstance(event, Tagged):  # first: nearly all events are messages
                 yield event
             elif event.tag == tag:
-                if not self._may_be_early(event.reply) or not (command := self._ahead.pop(tag, b"")):
+                if not self._may_be_early(event.reply) or not (command := self._commands.ahead.pop(tag, b"")):
                     break
                 self._await_others()
                 tag, repeated = self.start(command), True
-            elif event.tag in self._ahead:
+            elif event.tag in self._commands.ahead:
                 self._stored_replies[event.tag] = event
             else:
                 yield event
@@ -273,8 +166,8 @@ class Connection:
 
     def _await_others(self) -> None:
         """Read and keep the replies to all commands that were sent ahead."""
-        answers = _Answers(self)
-        while self._unanswered > 0:
+        answers = AnswerBounds(self)
+        while self._commands.awaited > 0:
             event = self.next_event()
             answers.count()
             if isinstance(event, Tagged):
@@ -292,13 +185,13 @@ class Connection:
         """
         heard = heard or _ignore
         if self.fallbacks.one_at_a_time or len(commands) == 1:
-            bounded = _Answers(self)
+            bounded = AnswerBounds(self)
             return [self._answer(command, bounded, heard) for command in commands]
         answers = self._call_ahead(commands, heard)
         in_vain = 0
         for index, answer in enumerate(answers):
             if self._may_be_early(answer.reply) and in_vain < _MAX_REPEATED_IN_VAIN:
-                alone = self._answer(commands[index], _Answers(self))
+                alone = self._answer(commands[index], AnswerBounds(self))
                 answers[index] = Answer((*answer.events, *alone.events), alone.reply)
                 in_vain += alone.reply.status == "BAD"
                 if alone.reply.status != "BAD" and not self.fallbacks.one_at_a_time:
@@ -306,7 +199,7 @@ class Connection:
         return answers
 
     def _answer(
-        self, command: bytes, bounded: _Answers, heard: Callable[[WireEvent], None] = _ignore
+        self, command: bytes, bounded: AnswerBounds, heard: Callable[[WireEvent], None] = _ignore
     ) -> Answer:
         events: list[WireEvent] = []
         running = self.run(command)
@@ -325,7 +218,7 @@ class Connection:
         self.send(b"%s %s\r\n" % (t.encode(), line_safe(c)) for t, c in zip(tags, commands, strict=True))
         answers: dict[str, Answer] = {}
         events: list[WireEvent] = []
-        bounded = _Answers(self)
+        bounded = AnswerBounds(self)
         while len(answers) < len(tags):
             try:
                 event = self.next_event()
@@ -343,24 +236,14 @@ class Connection:
             self.drop()
             raise response_errors.violation(self.peer, "a reply with an unknown tag")
         for tag in tags:
-            self._ahead.pop(tag, None)
+            self._commands.ahead.pop(tag, None)
         return [answers[tag] for tag in tags]
 
     def send_with_next(self, command: bytes) -> None:
         """Send a command together with the next one; its reply is discarded."""
         tag = self.new_tag()
-        self._unanswered -= 1
-        self._unawaited_tags.add(tag)
+        self._commands.discard(tag)
         self._queued.append(tag.encode() + b" " + line_safe(command) + b"\r\n")
-
-    def call_id(self) -> None:
-        """Send ID (RFC 2971) and wait for its reply."""
-        try:
-            self.call_all([_ID])
-        except ConnectionLost:
-            self.fallbacks.note_loss_at_id()
-            raise
-        self.fallbacks.note_answer_to_id()
 
     def _raise_throttled(self, answers: Iterable[Answer]) -> None:
         """Exchange requests a pause and then sends BYE: report the pause, not the lost connection."""
@@ -372,97 +255,9 @@ class Connection:
 
     def new_tag(self) -> str:
         """Return the tag of a command that the caller is about to send and whose reply it will await."""
-        if not self._unanswered and self.should_compress:
+        if not self._commands.awaited and self.should_compress:
             self.compress()
-        self._tags += 1
-        self._unanswered += 1
-        tag = f"M{self._tags}"
-        self._outstanding.add(tag)
-        if self._unanswered > 1 or self._queued:
-            self._ahead[tag] = b""
-        return tag
-
-    def send(self, parts: Iterable[Body]) -> None:
-        """Send the parts in order, holding one piece of a spooled part at a time. Raises ConnectionLost."""
-        stream = self._stream
-        self.sending = True
-        small, self._queued = self._queued, []
-        small_bytes = sum(map(len, small))
-        try:
-            for part in parts:
-                for piece in (part,) if isinstance(part, bytes) else part.pieces():
-                    piece_bytes = len(piece)
-                    if small and small_bytes + piece_bytes > _SEND_BYTES:
-                        stream.sendall(b"".join(small))
-                        small, small_bytes = [], 0
-                    if piece_bytes < _SEND_BYTES:
-                        small.append(piece)
-                        small_bytes += piece_bytes
-                    else:
-                        stream.sendall(piece)
-            if small:
-                stream.sendall(b"".join(small))
-        except OSError as error:
-            raise self._unread_goodbye() or self._broken(error) from error
-        except BaseException:  # LeaseLost, or an interruption: perhaps in the middle of a command
-            self.drop()
-            raise
-        self.sending = False
-
-    def fence(self, check: Callable[[], None]) -> None:
-        """Call `check` before each piece of bytes is sent. What it raises is raised by the method that sends
-        or waits, and the connection is dropped together with the bytes that were not sent yet."""
-        self._sender.fence(check)
-
-    def next_event(self) -> WireEvent:
-        """Wait for the next event. Raises ConnectionLost (also on BYE) and ProtocolViolation."""
-        while True:
-            while not self._events:
-                self._receive()
-            event = self._events.popleft()
-            # First: nearly all events are messages.
-            if isinstance(event, Fetched) or not self._is_unawaited(event):
-                return event
-
-    def _is_unawaited(self, event: WireEvent) -> bool:
-        """Note what an event says about the connection. Return whether it is a reply that nobody waits for.
-        Raises ConnectionLost on BYE."""
-        if isinstance(event, Tagged):
-            if event.tag not in self._outstanding and self._is_own(event.tag):
-                return True  # a second reply to the same command
-            self._outstanding.discard(event.tag)
-            self.refusals += event.reply.status != "OK"
-            if event.reply.status != "BAD" and self._ahead.pop(event.tag, None) is not None:
-                self.fallbacks.note_answer_ahead()
-            self._note_alert(event.reply)
-            if event.tag in self._unawaited_tags:
-                self._unawaited_tags.discard(event.tag)
-                self.fallbacks.note_answer_to_id()
-                return True
-            self._unanswered -= 1
-        elif isinstance(event, Untagged):
-            self._note_alert(event.reply)
-            if event.reply.status == "BYE":
-                self._note_loss(silent=False)
-                self.drop()
-                raise self._goodbye(event.reply)
-        return False
-
-    def _is_own(self, tag: str) -> bool:
-        """Whether a command of this connection had the tag."""
-        return tag.startswith("M") and tag[1:12].isdecimal() and int(tag[1:12]) <= self._tags
-
-    def _note_alert(self, reply: Reply) -> None:
-        if reply.code == "ALERT" and len(self.alerts) < MAX_ALERTS:
-            self.alerts.append(response_errors.printable(reply.text))
-
-    def _note_loss(self, *, silent: bool) -> None:
-        if self._unawaited_tags:
-            self.fallbacks.note_loss_at_id()
-        if self._ahead:
-            self.fallbacks.note_loss_ahead(silent=silent)
-        elif self._unanswered and not silent:
-            self.fallbacks.note_loss_otherwise()
+        return self._commands.begin(ahead=bool(self._queued))
 
     def compress(self) -> None:
         """Compress both directions from here on (COMPRESS, RFC 4978) if the server agrees. The caller
@@ -492,86 +287,9 @@ class Connection:
         """Send the queued commands and read until all whose replies are discarded have one."""
         if self._queued:
             self.send(())
-        bounded = _Answers(self)
-        while self._unawaited_tags:
-            while not self._events:
-                self._receive()
-            self._is_unawaited(self._events.popleft())
-            bounded.count()
-
-    def _receive(self) -> None:
-        self.waiting = True
-        try:
-            data = b"" if self._reader.broken else self._stream.read1(_READ_BYTES)
-        except (OSError, ValueError) as error:  # ValueError: the stream was closed
-            raise self._broken(error) from error
-        self.waiting = False
-        self.received_bytes += len(data)
-        if not data and not self._reader.broken:
-            raise self._broken(None)
-        try:
-            self._events.extend(self._reader.feed(data))
-        except OwnDiskFull:
-            self.drop()
-            raise
-        except NameTooLarge:
-            self.drop()
-            raise response_errors.name_too_large(self.peer) from None
-        except WireError as error:
-            self.drop()
-            raise response_errors.violation(self.peer, str(error)) from error
-
-    def _goodbye(self, reply: Reply) -> ConnectionLost:
-        return response_errors.lost(self.peer, response_errors.server_words(reply), announced=True)
-
-    def _unread_goodbye(self) -> ConnectionLost | None:
-        """Return the BYE that the server sent before it closed the connection in the middle of a command, if
-        there is one. The connection is not usable afterwards."""
-        with contextlib.suppress(OSError, ValueError, WireError, OwnDiskFull):
-            self._client.socket().settimeout(_GOODBYE_TIMEOUT_S)
-            for _ in range(_GOODBYE_READS):
-                data = self._stream.read1(_READ_BYTES)
-                for event in self._reader.feed(data) if data else ():
-                    if isinstance(event, Untagged) and event.reply.status == "BYE":
-                        self._note_loss(silent=False)
-                        self.drop()
-                        return self._goodbye(event.reply)
-                if not data:
-                    break
-        return None
-
-    def _broken(self, error: Exception | None) -> MailError:
-        silent = isinstance(error, TimeoutError)
-        was_usable = self.usable
-        self.drop()
-        self._sender.check()  # raises if the connection was cut because of it
-        self.limit.check()  # as well
-        if was_usable:
-            self._note_loss(silent=silent)
-        if self._stream.broken:
-            self._known_lines.mark_broken(self.peer.endpoint)
-        if self._cut:
-            return response_errors.too_slow(self.peer)
-        if silent and self._reader.unparsed:  # perhaps meant as the reply
-            return response_errors.violation(self.peer, self._reader.unparsed[:60].decode("latin-1"))
-        if silent:
-            return response_errors.silent(self.peer)
-        return response_errors.lost(self.peer)
-
-    def cut(self) -> None:
-        """Shut down a stalled connection from another thread; the waiting thread gets ServerTooSlow."""
-        self._cut = True
-        self._client.cut()
-
-    def cut_off(self) -> None:
-        """Shut down the connection from another thread, once the fence raises."""
-        self._client.cut()
-
-    def drop(self) -> None:
-        """Close the socket without LOGOUT; idempotent."""
-        self.usable = False
-        self._stall_watchdog.remove(self)
-        self._client.close_abruptly()
+        bounds = AnswerBounds(self)
+        for _ in self._await_discarded():
+            bounds.count()
 
     def close(self) -> None:
         """Close the connection; if idle, send LOGOUT first, without awaiting the reply. Never raises."""
@@ -582,141 +300,3 @@ class Connection:
                 self.start(b"LOGOUT")
                 self._sender.end_gracefully()
         self.drop()
-
-
-def open_connection(
-    peer: Peer,
-    login: Login,
-    credential: Credential,
-    *,
-    tls: Tls,
-    timeouts: Timeouts,
-    max_literal_bytes: int,
-    known_lines: KnownLines,
-    stall_watchdog: StallWatchdog,
-    spool_folder: Path | None = None,
-    fallbacks: Fallbacks | None = None,
-    limit: WorkLimit | None = None,
-) -> Connection:
-    """Connect (a few attempts within seconds), encrypt and log in.
-
-    With a password, also that of a master user, there is one login attempt, since a lockout is worse than an
-    error. With an access token there may be a second attempt, on a new connection and with a new token.
-
-    Raises any MailError of scope session or account, and WorkEnded once `limit` has ended.
-    """
-
-    def connect_and_log_in(log_in: Callable[[Client, Peer, Login], None]) -> Connection:
-        with ConnectWatchdog(peer.dial, timeouts.login_deadline_s, limit) as watchdog:
-            client = _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts)
-            try:
-                log_in(client, peer, login)
-                capabilities = _capabilities(client, peer)
-            except BaseException:
-                client.close_abruptly()
-                raise
-        connection = Connection(
-            client,
-            peer,
-            capabilities,
-            max_literal_bytes,
-            known_lines,
-            stall_watchdog,
-            spool_folder,
-            fallbacks,
-            limit,
-        )
-        if connection.has(deflate.CAPABILITY) and known_lines.compress_from_start(peer.endpoint):
-            connection.compress()  # before ID, whose reply it would wait for
-        if connection.has("ID"):  # RFC 2971: some hosts require it
-            if connection.fallbacks.one_at_a_time:
-                connection.call_id()
-            else:
-                connection.send_with_next(_ID)
-        return connection
-
-    if isinstance(credential, Secret):
-        return connect_and_log_in(partial(with_password, password=credential))
-    if isinstance(credential, MasterLogin):
-        return connect_and_log_in(partial(with_master, master=credential))
-    try:
-        return connect_and_log_in(partial(with_token, token=token_for(peer, credential)))
-    except LoginRejected as error:
-        if not connect_errors.may_be_the_token(error):
-            raise
-    return connect_and_log_in(partial(with_token, token=token_for(peer, credential, refused=True)))
-
-
-def probe(
-    peer: Peer,
-    tls: Tls,
-    timeouts: Timeouts,
-    *,
-    tries: int = IMAP_CONNECT_ATTEMPTS,
-    limit: WorkLimit | None = None,
-) -> datetime | None:
-    """Connect and encrypt without logging in. Returns when the server's certificate expires, None without
-    encryption. Raises any MailError of scope session or account."""
-    with ConnectWatchdog(peer.dial, timeouts.login_deadline_s, limit) as watchdog:
-        client = _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts, tries)
-        try:
-            return certificate_end(client.socket())
-        finally:
-            client.close_abruptly()
-
-
-def _connect_with_retries(
-    peer: Peer, tls: Tls, timeouts: Timeouts, tries: int = IMAP_CONNECT_ATTEMPTS
-) -> Client:
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(ServerUnavailable),
-        stop=tenacity.stop_after_attempt(tries) | tenacity.stop_after_delay(IMAP_CONNECT_WITHIN_S),
-        wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=2, jitter=0.3),
-        reraise=True,
-    )
-    return retrying(_connect, peer, tls, timeouts)
-
-
-def _connect(peer: Peer, tls: Tls, timeouts: Timeouts) -> Client:
-    client: Client | None = None
-    implicit = peer.endpoint.security is Security.TLS
-    try:
-        client = Client(peer.endpoint, tls() if implicit else None, timeouts, peer.dial)
-        _encrypt(client, peer, tls)
-    except Exception as error:
-        if client is not None:
-            client.close_abruptly()
-        if isinstance(error, MailError):
-            raise
-        raise connect_errors.opening_error(error, peer) from error
-    return client
-
-
-def _encrypt(client: Client, peer: Peer, tls: Tls) -> None:
-    security = peer.endpoint.security
-    if client.preauthenticated():
-        # Before TLS, PREAUTH is an attack that strips STARTTLS, which is not allowed after it. With TLS, the
-        # owner of the mailbox is unknown.
-        raise connect_errors.preauthenticated(peer)
-    if security is Security.TLS:
-        return
-    if client.has_capability("STARTTLS"):
-        try:
-            client.starttls_verified(tls())
-        except imaplib.IMAP4.error as error:
-            if client.refusal:
-                raise connect_errors.encryption_refused(peer, client.refusal) from error
-            raise
-    elif security is Security.STARTTLS:
-        raise connect_errors.no_encryption(peer)
-
-
-def _capabilities(client: Client, peer: Peer) -> frozenset[str]:
-    try:
-        return client.fresh_capabilities()
-    except (imaplib.IMAP4.abort, OSError) as error:
-        if is_too_large(error):
-            raise response_errors.login_too_large(peer) from None
-        raise response_errors.lost(peer) from error
-    except imaplib.IMAP4.error as error:
-        raise response_errors.violation(peer, str(error)) from error

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
 from importer.adapters.imap.reconnecting import ReconnectingConnection
-from importer.adapters.imap.wire import RECENT, Fetched
+from importer.adapters.imap.wire_events import RECENT, Fetched
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_completeness import lacks_its_end, sent_bytes
 from importer.domain.messages.message_identity import header_block

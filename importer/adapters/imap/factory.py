@@ -16,18 +16,19 @@ from typing import Final, Protocol, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from importer.adapters.egress_guard import EgressGuard
-from importer.adapters.imap.connection import Connection, open_connection, probe, tls_context
+from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.deflate import Compression, KnownLines
 from importer.adapters.imap.fallbacks import KnownFallbacks
 from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.imapclient_adapter import Timeouts
+from importer.adapters.imap.incoming_literals import MAX_LITERAL_BYTES
 from importer.adapters.imap.login import Login
 from importer.adapters.imap.login_limiter import LoginLimiter
+from importer.adapters.imap.open_connection import open_connection, probe, tls_context
 from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.stall_watchdog import StallWatchdog
 from importer.adapters.imap.utf7_names import FolderNames
-from importer.adapters.imap.wire import MAX_LITERAL_BYTES
 from importer.adapters.imap.writer import ImapWriter
 from importer.domain.model import Account
 from importer.ports.mailbox import LabelView

@@ -21,9 +21,11 @@ from typing import Final
 
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.commands import uid_pieces
+from importer.adapters.imap.incoming_literals import LiteralTooLarge
 from importer.adapters.imap.reconnecting import ReconnectingConnection, pause
 from importer.adapters.imap.response_errors import CommandRefused
-from importer.adapters.imap.wire import RECENT, Fetched, LiteralTooLarge, Reply, WireError, WireEvent
+from importer.adapters.imap.wire_events import RECENT, Fetched, Reply, WireEvent
+from importer.adapters.imap.wire_values import WireError
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
 from importer.domain.planning.retry_limits import (

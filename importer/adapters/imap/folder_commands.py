@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from importer.adapters.imap import response_errors
+from importer.adapters.imap.answers import Answer
 from importer.adapters.imap.commands import quoted
-from importer.adapters.imap.connection import Answer, Connection
+from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.list_responses import (
     Listed,
@@ -29,7 +30,8 @@ from importer.adapters.imap.list_responses import (
     without_listed_children,
 )
 from importer.adapters.imap.response_errors import CommandRefused
-from importer.adapters.imap.wire import Fetched, LiteralData, Reply, Tagged, Value, WireError, WireEvent
+from importer.adapters.imap.wire_events import Fetched, LiteralData, Reply, Tagged, WireEvent
+from importer.adapters.imap.wire_values import Value, WireError
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import Folder, FolderStatus, Hierarchy, KeywordRule
 from importer.domain.planning.server_limits import MAX_FOLDER_MESSAGES, MAX_FOLDERS

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from importer.adapters.imap import response_errors
+from importer.adapters.imap.answers import Answer
 from importer.adapters.imap.commands import UnsafeText
-from importer.adapters.imap.connection import Answer, Connection
+from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.response_errors import CommandRefused, Peer
 from importer.adapters.imap.utf7_names import FolderNames
-from importer.adapters.imap.wire import LiteralData, Untagged, WireEvent
+from importer.adapters.imap.wire_events import LiteralData, Untagged, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import FolderRef
 from providers.errors import FolderChanged, FolderUnusable, Side

@@ -30,7 +30,7 @@ from importer.adapters.imap.label_index import (
     settled_in,
 )
 from importer.adapters.imap.reader import ImapReader
-from importer.adapters.imap.wire import Fetched
+from importer.adapters.imap.wire_events import Fetched
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import (

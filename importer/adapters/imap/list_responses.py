@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from importer.adapters.imap.utf7_names import FolderNames
-from importer.adapters.imap.wire import LiteralData, Value, WireError, WireEvent
+from importer.adapters.imap.wire_events import LiteralData, WireEvent
+from importer.adapters.imap.wire_values import Value, WireError
 from importer.domain.messages.message_body import Body
 from importer.domain.model import Folder, Hierarchy
 from providers.endpoint import FolderRole

@@ -9,7 +9,8 @@ from importer.adapters.imap import folder_commands
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.response_errors import CommandRefused
-from importer.adapters.imap.wire import LiteralData, Value, WireError, WireEvent
+from importer.adapters.imap.wire_events import LiteralData, WireEvent
+from importer.adapters.imap.wire_values import Value, WireError
 from importer.domain.model import Quota
 
 _STORAGE_UNIT_BYTES = 1024

@@ -15,7 +15,7 @@ from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.login_limiter import LoginLimiter
 from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.utf7_names import FolderNames
-from importer.adapters.imap.wire import WireError
+from importer.adapters.imap.wire_values import WireError
 from importer.domain.model import FolderRef
 from importer.domain.planning.retry_limits import MAX_READ_ATTEMPTS, MAX_SILENT_CONNECTIONS
 from importer.domain.reporting.server_alerts import MAX_IMPORT_ALERTS

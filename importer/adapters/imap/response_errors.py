@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from importer.adapters.imap.imapclient_adapter import Dial
-from importer.adapters.imap.wire import Reply
+from importer.adapters.imap.wire_events import Reply
 from importer.domain.planning.server_limits import (
     MAX_ANSWER_BYTES,
     MAX_FOLDER_MESSAGES,

@@ -15,7 +15,8 @@ from importer.adapters.imap import response_errors
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.folder_cursor import FolderCursor, SelectedFolder
 from importer.adapters.imap.response_errors import CommandRefused
-from importer.adapters.imap.wire import Fetched, LiteralData, WireError
+from importer.adapters.imap.wire_events import Fetched, LiteralData
+from importer.adapters.imap.wire_values import WireError
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.model import FolderRef
 from importer.domain.planning.retry_limits import UID_LIST_ROUNDS
