@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from importer.adapters.imap import exchange_append, folder_commands, response_errors
+from importer.adapters.imap import exchange_append, folder_status, response_errors
 from importer.adapters.imap.append import into_open_folder
 from importer.adapters.imap.append_uids import confirm_uidvalidity
 from importer.adapters.imap.connection import Connection
@@ -41,7 +41,7 @@ def begin_append(
         known = link.cursor.uidvalidity(folder.name)
         if known is None:
             queue.await_all()
-            known = folder_commands.status(link.cursor, queue.connection, folder.name).uidvalidity
+            known = folder_status.status(link.cursor, queue.connection, folder.name).uidvalidity
         link.cursor.check_uidvalidity(folder, known)
         if is_exchange(link.cursor, queue.connection):
             exchange_results = exchange_append.append(link, folder, mailbox, messages)

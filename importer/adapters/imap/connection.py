@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from importer.adapters.imap import deflate, response_errors
 from importer.adapters.imap.answers import Answer, AnswerBounds
@@ -26,6 +27,9 @@ from providers.errors import ConnectionLost, MailError, Throttled
 
 _MAX_REPEATED_IN_VAIN = 3
 """Commands that get BAD alone as well, after which the others are not repeated."""
+
+MAX_PIPELINED: Final = 100
+"""Commands sent ahead of their replies: some 10 KB in each direction, which fits every socket buffer."""
 
 
 def _ignore(_event: WireEvent) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 
-from importer.adapters.imap import folder_commands, response_errors
+from importer.adapters.imap import folder_commands, folder_list, folder_status, response_errors
 from importer.adapters.imap.commands import uid_pieces
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
@@ -72,10 +72,10 @@ def remove_folder(cursor: FolderCursor, connection: Connection, folder: FolderRe
     cursor.unselect(connection)
     if cursor.selected(connection) is not None:  # no UNSELECT
         cursor.examine_by_name(connection, "INBOX")  # servers close connections whose open folder is deleted
-    status = folder_commands.status(cursor, connection, folder.name)
+    status = folder_status.status(cursor, connection, folder.name)
     cursor.check_uidvalidity(folder, status.uidvalidity)
     delimiters = {
-        listed.name: listed.delimiter for listed in folder_commands.list_folders(cursor, connection).folders
+        listed.name: listed.delimiter for listed in folder_list.list_folders(cursor, connection).folders
     }
     child_prefix = folder.name + (delimiters.get(folder.name) or "\0")
     if status.messages or any(name.startswith(child_prefix) for name in delimiters):

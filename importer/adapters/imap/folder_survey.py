@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from importer.adapters.imap import exchange_folders, folder_commands, response_errors
+from importer.adapters.imap import exchange_folders, folder_list, folder_status, response_errors
 from importer.adapters.imap.append_choice import is_exchange
-from importer.adapters.imap.connection import Connection
+from importer.adapters.imap.connection import MAX_PIPELINED, Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.reconnecting import ReconnectingConnection, pause
 from importer.domain.model import Folder, FolderStatus, Hierarchy
@@ -42,7 +42,7 @@ def _status_or_error(
     folder: str, cursor: FolderCursor, connection: Connection
 ) -> FolderStatus | FolderUnusable:
     try:
-        return folder_commands.status(cursor, connection, folder)
+        return folder_status.status(cursor, connection, folder)
     except FolderUnusable as unusable:
         return unusable
 
@@ -108,7 +108,7 @@ class FolderSurvey:
 
     def _within_limit(self, folder: str, status: FolderStatus) -> FolderStatus | FolderUnusable:
         try:
-            return folder_commands.within_limit(self._link.cursor, folder, status)
+            return folder_status.within_limit(self._link.cursor, folder, status)
         except FolderUnusable as beyond:
             return beyond
 
@@ -119,14 +119,14 @@ class FolderSurvey:
         if by_examine or not empty:
             return True
         try:
-            return self._link.ask(partial(folder_commands.are_empty, folders=empty), attempts=1)
+            return self._link.ask(partial(folder_status.are_empty, folders=empty), attempts=1)
         except ServerTooSlow:
             raise
         except (ConnectionLost, ProtocolViolation):  # perhaps because of one of them, which the copy reports
             return True
 
     def _settle_inbox(
-        self, listing: folder_commands.Listing, statuses: dict[str, FolderStatus | FolderUnusable]
+        self, listing: folder_list.Listing, statuses: dict[str, FolderStatus | FolderUnusable]
     ) -> None:
         """Remove an INBOX from `statuses` that the server neither lists nor opens. Raises LoginRejected or
         ServerUnavailable if the server refuses both the list and INBOX."""
@@ -141,10 +141,10 @@ class FolderSurvey:
         ):
             del statuses["INBOX"]
 
-    def _shared_folders(self, listing: folder_commands.Listing) -> dict[str, FolderStatus | FolderUnusable]:
+    def _shared_folders(self, listing: folder_list.Listing) -> dict[str, FolderStatus | FolderUnusable]:
         """Return the folders of other users and of all, which are left out, with their number of messages."""
         known = dict(listing.statuses)
-        asked = [name for name in listing.shared if name not in known][: folder_commands.MAX_PIPELINED]
+        asked = [name for name in listing.shared if name not in known][:MAX_PIPELINED]
         if asked:
             answers = self._statuses(asked)
             known |= {name: status for name, status in answers.items() if isinstance(status, FolderStatus)}
@@ -157,7 +157,7 @@ class FolderSurvey:
             for name in listing.shared
         }
 
-    def _unreadable_lines(self, listing: folder_commands.Listing) -> dict[str, FolderStatus | FolderUnusable]:
+    def _unreadable_lines(self, listing: folder_list.Listing) -> dict[str, FolderStatus | FolderUnusable]:
         unreadable = {f"LIST {response_errors.printable(line)}": line for line in listing.unreadable}
         if listing.refusal is not None:
             unreadable["LIST"] = response_errors.server_words(listing.refusal)
@@ -169,7 +169,7 @@ class FolderSurvey:
         }
 
     def status(self, folder: str) -> FolderStatus:
-        return self._link.ask(lambda cursor, connection: folder_commands.status(cursor, connection, folder))
+        return self._link.ask(lambda cursor, connection: folder_status.status(cursor, connection, folder))
 
     def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
         return self._statuses(folders)
@@ -180,7 +180,7 @@ class FolderSurvey:
         """Return the status of each folder. If the connection ends repeatedly, ask for one at a time."""
         try:
             return self._link.ask(
-                partial(folder_commands.statuses, folders=folders, modseqs=modseqs, count=count), attempts=2
+                partial(folder_status.statuses, folders=folders, modseqs=modseqs, count=count), attempts=2
             )
         except ServerTooSlow:
             raise
@@ -219,14 +219,14 @@ class FolderSurvey:
                 result[folder] = response_errors.folder_unusable(self._link.peer, folder, "opened", words)
         return {folder: result[folder] for folder in folders}
 
-    def _listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> folder_commands.Listing:
+    def _listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> folder_list.Listing:
         """Return all folders. If the connection ends each time, ask without extensions."""
         steps: list[tuple[str, ...]] = [(), ("LIST-EXTENDED", "LIST-STATUS"), ("NAMESPACE",)]
         avoided: list[str] = []
 
-        def list_folders(cursor: FolderCursor, connection: Connection) -> folder_commands.Listing:
+        def list_folders(cursor: FolderCursor, connection: Connection) -> folder_list.Listing:
             connection.capabilities -= set(avoided)
-            return folder_commands.list_folders(cursor, connection, modseqs=modseqs, count=count)
+            return folder_list.list_folders(cursor, connection, modseqs=modseqs, count=count)
 
         for step in steps:
             avoided += step

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from importer.adapters.imap import folder_commands
-from importer.adapters.imap.connection import Connection
+from importer.adapters.imap import folder_status
+from importer.adapters.imap.connection import MAX_PIPELINED, Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire_events import LiteralData, WireEvent
@@ -23,10 +23,10 @@ def folder_bytes(cursor: FolderCursor, connection: Connection, folders: Sequence
         return {}
     cursor.unselect_any(connection, folders)
     sizes: dict[str, int] = {}
-    for start in range(0, len(folders), folder_commands.MAX_PIPELINED):
-        batch = folders[start : start + folder_commands.MAX_PIPELINED]
-        for folder, data in folder_commands.pipelined_status(cursor, connection, batch, b"(SIZE)").items():
-            size_bytes = folder_commands.status_numbers(data).get(b"SIZE")
+    for start in range(0, len(folders), MAX_PIPELINED):
+        batch = folders[start : start + MAX_PIPELINED]
+        for folder, data in folder_status.pipelined_status(cursor, connection, batch, b"(SIZE)").items():
+            size_bytes = folder_status.status_numbers(data).get(b"SIZE")
             if size_bytes is not None:
                 sizes[folder] = size_bytes
     return sizes

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Sequence
 
-from importer.adapters.imap import expunge, folder_commands, response_errors, store_flags
+from importer.adapters.imap import expunge, folder_commands, folder_status, response_errors, store_flags
 from importer.adapters.imap.append_choice import begin_append
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.login_limiter import LoginLimiter
@@ -124,7 +124,7 @@ class ImapWriter(ImapReader):
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
         return self._link.ask(
-            lambda cursor, connection: folder_commands.open_for_appending(cursor, connection, folder)
+            lambda cursor, connection: folder_status.open_for_appending(cursor, connection, folder)
         )
 
     # --- Flags -------------------------------------------------------------------------------------
