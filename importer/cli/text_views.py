@@ -13,8 +13,8 @@ from rich.text import Text
 
 from importer.cli.exit_codes import stderr, stdout
 from importer.cli.import_list import address_lines
-from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Parsed, Row
+from importer.domain.csv_import.sheet import RowProblem
 from importer.domain.import_options import ImportOptions
 from importer.domain.model import Import
 from importer.domain.reporting.explanation import Action, Explanation

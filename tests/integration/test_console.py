@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from importer.cli.service_commands import processors
-from importer.domain.csv_import.csv_reader import HEADER
+from importer.domain.csv_import.column_names import HEADER
 from importer.i18n.csv_template import csv_template
 from importer.i18n.translations import texts
 from tests.conftest import MakeUser

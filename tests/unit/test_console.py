@@ -21,7 +21,7 @@ from importer.cli.command_table import console
 from importer.cli.exit_codes import Usage, run
 from importer.cli.mailbox_options import account
 from importer.cli.text_views import print_json
-from importer.domain.csv_import.csv_reader import HEADER
+from importer.domain.csv_import.column_names import HEADER
 from importer.settings import Settings
 from providers.endpoint import PasswordInServer, parse_server
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from importer.cli import batch_commands
-from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import Parsed
 from importer.domain.csv_import.row_parser import parse
+from importer.domain.csv_import.sheet import RowProblem
 from importer.i18n.row_problem_texts import cell_problem_text
 from importer.i18n.translations import LANGUAGES, texts
 from importer.settings import Settings

@@ -10,7 +10,7 @@ from html import unescape
 
 import pytest
 
-from importer.domain.csv_import.csv_reader import HEADER
+from importer.domain.csv_import.column_names import HEADER
 from importer.domain.model import Import
 from tests.unit.web_office import Browser, WebOffice
 

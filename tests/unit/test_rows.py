@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from importer.domain.csv_import.csv_files import annotate as annotated_file
-from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import Parsed, Row, split
 from importer.domain.csv_import.row_parser import parse
+from importer.domain.csv_import.sheet import RowProblem
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import ImportOptions
 from importer.i18n.code_texts import advice, render

@@ -62,8 +62,8 @@ class ReconnectingConnection:
         self._earlier_alerts: tuple[str, ...] = ()
         self.cursor = FolderCursor(self.peer, names)
         self.progress = False  # the current connection brought messages
-        self._answered = False  # any read so far
-        self._silent = 0  # connections that answered nothing after the login, before the first read succeeded
+        # Further connections that may answer nothing after the login; None once a read has succeeded.
+        self._silent_left: int | None = MAX_SILENT_CONNECTIONS
         self.trusts_append_uids = True  # until an APPENDUID (RFC 4315) proves to be invalid
         # (folder, items of a query) -> words: the server's responses to this query are invalid
         self.unreadable: dict[tuple[FolderRef, bytes], str] = {}
@@ -151,7 +151,7 @@ class ReconnectingConnection:
     @property
     def _is_silent(self) -> bool:
         """Whether the server answers nothing after the login: each further attempt costs a timeout."""
-        return self._silent >= MAX_SILENT_CONNECTIONS
+        return self._silent_left is not None and self._silent_left <= 0
 
     def retry_read(self, operation: Callable[[Connection], T], *, attempts: int = MAX_READ_ATTEMPTS) -> T:
         """Run an operation that is safe to repeat; if the connection is lost, repeat it on a new one."""
@@ -172,11 +172,12 @@ class ReconnectingConnection:
                 error = response_errors.violation(self.peer, str(caught))
             else:
                 if connection.received_bytes:  # some operations only ask what the login told
-                    self._answered, self._silent = True, 0
+                    self._silent_left = None
                 return result
             self.drop()
             losses += 1
-            self._silent += not self._answered and error.text.code == "connection_lost.silent"
+            if self._silent_left is not None:
+                self._silent_left -= error.text.code == "connection_lost.silent"
             if isinstance(error, ProtocolViolation):  # the same one again will not change any more
                 violations[error.server_text] += 1
             if losses >= attempts or 2 in violations.values():

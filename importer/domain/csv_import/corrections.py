@@ -20,7 +20,7 @@ from importer.domain.csv_import.column_names import (
     SOURCE_SERVER,
 )
 from importer.domain.csv_import.csv_cells import Refused, address, server
-from importer.domain.csv_import.csv_reader import Record, RowProblem, Sheet
+from importer.domain.csv_import.sheet import Record, RowProblem, Sheet
 
 Cells = Mapping[int, Mapping[str, str]]
 """Line -> column -> text."""

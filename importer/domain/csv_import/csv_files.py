@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from importer.domain.csv_import.column_names import PROBLEM_COLUMN
-from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.hidden_cells import may_be_shown
 from importer.domain.csv_import.import_rows import Parsed
+from importer.domain.csv_import.sheet import RowProblem
 from importer.domain.csv_import.spreadsheet_traces import GUARDED, without_blank_ends
 from importer.domain.folder_mapping.folder_patterns import HIDDEN
 from importer.domain.import_options import FREE_TEXT

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from importer.domain.csv_import.csv_reader import MOST_ROWS, RowProblem, Sheet
+from importer.domain.csv_import.sheet import MOST_ROWS, RowProblem, Sheet
 from importer.domain.import_options import Choices
 from importer.domain.model import Account
 from providers.endpoint import Secret

@@ -13,13 +13,14 @@ from typing import TypeVar
 
 from importer.domain.csv_import.column_names import (
     DESTINATION_SERVER,
+    HEADER,
     KNOWN_COLUMNS,
     OPTIONAL_COLUMNS,
     USUAL_COLUMNS,
 )
 from importer.domain.csv_import.corrections import NO_CORRECTIONS, Corrections, corrected
 from importer.domain.csv_import.csv_cells import Refused, Server, address, server
-from importer.domain.csv_import.csv_reader import HEADER, Record, RowProblem, Sheet, read
+from importer.domain.csv_import.csv_reader import read
 from importer.domain.csv_import.import_rows import (
     BATCH_BYTES,
     BATCH_ROWS,
@@ -30,6 +31,7 @@ from importer.domain.csv_import.import_rows import (
     Row,
 )
 from importer.domain.csv_import.login_method import LoginMethod, SignInMethod
+from importer.domain.csv_import.sheet import Record, RowProblem, Sheet
 from importer.domain.import_options import OPTIONS
 from importer.domain.model import Account
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight

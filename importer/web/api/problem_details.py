@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from importer.domain.csv_import.csv_cells import Refused
-from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN
+from importer.domain.csv_import.sheet import RowProblem
 from importer.domain.reporting.formatting import printable
 from importer.i18n.code_texts import advice, render, render_with_advice
 from importer.i18n.row_problem_texts import cell_problem_text, refused_text, row_problem_json

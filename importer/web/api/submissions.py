@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from importer.domain.csv_import.csv_cells import address
-from importer.domain.csv_import.csv_reader import RowProblem
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Parsed, Row
 from importer.domain.csv_import.row_parser import parse, parse_cells
+from importer.domain.csv_import.sheet import RowProblem
 from importer.domain.reporting.formatting import printable
 from importer.i18n.row_problem_texts import row_problem_json
 from importer.service.access.rate_limits import consume_starts

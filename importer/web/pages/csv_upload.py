@@ -16,14 +16,7 @@ from starlette.responses import Response
 from importer.domain.csv_import.column_names import DESTINATION_SERVER, PROBLEM_COLUMN, name_in
 from importer.domain.csv_import.corrections import corrected, passwords_from
 from importer.domain.csv_import.csv_files import annotate
-from importer.domain.csv_import.csv_reader import (
-    NOT_TEXT,
-    WORKBOOK_UNREADABLE,
-    RowProblem,
-    Sheet,
-    max_file_bytes,
-    read,
-)
+from importer.domain.csv_import.csv_reader import NOT_TEXT, WORKBOOK_UNREADABLE, max_file_bytes, read
 from importer.domain.csv_import.file_text import is_old_workbook, may_hold_rows
 from importer.domain.csv_import.import_rows import (
     BATCH_BYTES,
@@ -35,6 +28,7 @@ from importer.domain.csv_import.import_rows import (
     split,
 )
 from importer.domain.csv_import.row_parser import parse
+from importer.domain.csv_import.sheet import RowProblem, Sheet
 from importer.domain.csv_import.workbook import WORKBOOK_BYTES
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import OPTIONS, ImportOptions

@@ -10,9 +10,9 @@ from typing import Final
 from importer.domain.csv_import.column_names import ADDRESS_COLUMNS, PASSWORD_COLUMNS, PROBLEM_COLUMN
 from importer.domain.csv_import.corrections import Cells
 from importer.domain.csv_import.csv_cells import MAX_CELL_CHARS, bare_address
-from importer.domain.csv_import.csv_reader import Record, RowProblem
 from importer.domain.csv_import.hidden_cells import may_be_shown
 from importer.domain.csv_import.import_rows import BATCH_ROWS, PAGE_ROWS, PROBLEMS_SHOWN, Parsed
+from importer.domain.csv_import.sheet import Record, RowProblem
 from importer.domain.reporting.formatting import printable
 from importer.i18n.row_problem_texts import cell_problem_text
 from importer.web.request_context import Guest
