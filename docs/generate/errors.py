@@ -7,7 +7,7 @@ from typing import Final
 
 from docs.generate.markdown import table
 from importer.codes.code_table import ROWS
-from importer.domain.model import RefusalCode
+from importer.domain.receipts.folder_tally import RefusalCode
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.translations import texts
 from importer.web.api.problem_details import STATUSES, title

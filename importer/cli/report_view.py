@@ -18,7 +18,7 @@ from importer.cli.attention_view import Attention
 from importer.cli.exit_codes import stdout
 from importer.cli.import_list import INDENT, address_lines, wrapped
 from importer.cli.text_views import print_json
-from importer.domain.model import FolderTally, Refusal
+from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alert_texts

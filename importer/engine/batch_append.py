@@ -25,6 +25,7 @@ from typing import Final, Protocol, TypeVar
 
 from importer.compact.message_facts import pack_date
 from importer.compact.uid_set import UidSet
+from importer.domain.mailbox_content import AppendResult, Message, Outgoing, Rejected, Stored
 from importer.domain.messages.flags import fold_flags
 from importer.domain.messages.message_decision import (
     NextStep,
@@ -34,19 +35,9 @@ from importer.domain.messages.message_decision import (
 )
 from importer.domain.messages.message_key import MessageKey
 from importer.domain.messages.normalise import fit_flags, fit_internaldate
-from importer.domain.model import (
-    AppendResult,
-    Intent,
-    Message,
-    Outcome,
-    Outgoing,
-    Receipt,
-    Refusal,
-    RefusalCode,
-    Rejected,
-    Stored,
-)
 from importer.domain.planning.message_batches import MessageBatch
+from importer.domain.receipts.folder_tally import Refusal, RefusalCode
+from importer.domain.receipts.receipt import Intent, Outcome, Receipt
 from importer.engine.batch_decision import decide_batch
 from importer.engine.batch_fetch import FetchedBatch, fetch_batch
 from importer.engine.folder_state import FolderState

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from importer.compact.uid_set import Uid
+from importer.domain.mailbox_content import Message
 from importer.domain.messages.message_decision import OWN_NOTICE, Findings, MessageDecision
 from importer.domain.messages.message_key import MessageKey
-from importer.domain.model import Message
 from importer.engine.folder_state import FolderState
 from importer.engine.held_back import indistinguishable
 from importer.engine.leg_context import Lane

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from math import inf
 
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import Message, NotHandedOut
 from importer.domain.messages.message_decision import NextStep, Refuse, Settle, decide_unread
 from importer.domain.messages.message_key import MessageKey, identified
-from importer.domain.model import Message, NotHandedOut, RefusalCode
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.planning.server_limits import MAX_UNSTATED_BYTES
+from importer.domain.receipts.folder_tally import RefusalCode
 from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane
 from providers.errors import MailError, Side

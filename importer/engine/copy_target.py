@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from importer.domain.model import FolderRef, KeywordRule
+from importer.domain.mailbox_content import FolderRef, KeywordRule
 from importer.engine.existing_mail import ExistingMail
 
 

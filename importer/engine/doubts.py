@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import Refusal
+from importer.domain.receipts.folder_tally import Refusal
 from providers.text import Text
 
 ALONE_FROM: Final = 2

@@ -18,6 +18,7 @@ from typing import Final
 from importer.compact.digest_set import DIGEST_BYTES
 from importer.compact.uid_set import Uid, UidBitmap, UidSet
 from importer.compact.uids_by_key import UidsByKey
+from importer.domain.mailbox_content import FolderRef, HeaderLines, Message, NotHandedOut
 from importer.domain.messages.canonical_form import canonical_digest
 from importer.domain.messages.message_body import Body
 from importer.domain.messages.message_decision import Findings, Match
@@ -30,7 +31,6 @@ from importer.domain.messages.message_identity import (
     header_block,
     munged,
 )
-from importer.domain.model import FolderRef, HeaderLines, Message, NotHandedOut
 from importer.domain.planning.retry_limits import BODY_READ_ATTEMPTS
 from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderUnusable

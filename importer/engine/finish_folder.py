@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from importer.domain.messages.message_decision import Known, Refuse, decide
 from importer.domain.messages.message_key import MessageKey
-from importer.domain.model import Refusal
 from importer.domain.planning.retry_limits import MAX_PASSES
+from importer.domain.receipts.folder_tally import Refusal
 from importer.engine.folder_copy import Finished, FolderCopy, Prepared, Unprepared
 from importer.engine.held_back import indistinguishable
 from importer.engine.leg_context import Lane

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import KeywordRule
 from importer.domain.messages.flags import FlagChange, differs, fold_flags, reconcile, unfold_flags
 from importer.domain.messages.normalise import fit_flags
-from importer.domain.model import KeywordRule
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.engine.leg_context import Lane, Leg
 from importer.ports.ledger import Copies

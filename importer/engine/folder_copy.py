@@ -18,19 +18,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.messages.date_and_subject import date_and_subject
-from importer.domain.model import (
-    ANY_UIDVALIDITY,
-    FolderCheckpoint,
-    FolderRef,
-    FolderStatus,
-    FolderTally,
-    Receipt,
-    Refusal,
-    RefusalCode,
-)
 from importer.domain.planning.message_batches import MessageBatch, batches
 from importer.domain.receipts.folder_history import FolderHistory, with_skipped, with_unlisted
+from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, Refusal, RefusalCode
+from importer.domain.receipts.receipt import ANY_UIDVALIDITY, Receipt
 from importer.engine.left_out import LeftOutMessages
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_refusals import folder_refusal

@@ -26,9 +26,10 @@ from importer.domain.messages.message_decision import (
     decide,
 )
 from importer.domain.messages.message_key import MessageKey
-from importer.domain.model import FolderTally, Receipt, Refusal, RefusalCode
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.receipts.folder_history import FolderHistory, with_batch
+from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
+from importer.domain.receipts.receipt import Receipt
 from importer.engine.copy_target import Target
 from importer.engine.doubts import Doubts
 from importer.engine.folder_trouble import FolderTrouble

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from importer.domain.model import FolderTally
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.finish_folder import finish
 from importer.engine.folder_copy import Counted, Finished, FolderPhase, Prepared, Unprepared
 from importer.engine.folder_state import FolderState

@@ -9,8 +9,8 @@ from datetime import datetime
 from importer.compact.uid_set import UidSet
 from importer.domain.folder_mapping.left_out_folders import left_out_folders
 from importer.domain.import_options import ImportOptions
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.since import Since
-from importer.domain.model import FolderRef
 from importer.engine.survey import Survey
 from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderLeftOut, Side

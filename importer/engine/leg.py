@@ -15,8 +15,8 @@ from functools import partial
 
 from importer.concurrency import run_both
 from importer.domain.folder_mapping.folder_map import FolderPair
-from importer.domain.model import FolderTally
 from importer.domain.planning.retry_policy import decisive
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.folder_copy import Unprepared
 from importer.engine.folder_plan import plan_folders
 from importer.engine.lanes import Lanes

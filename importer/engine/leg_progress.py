@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from importer.domain.model import FolderTally, Phase
+from importer.domain.model import Phase
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.leg_context import Leg
 from providers.errors import Side
 

@@ -14,8 +14,8 @@ from itertools import chain, islice
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import HeaderLines, NotHandedOut
 from importer.domain.messages.message_identity import CandidateKeys, ExistingMailIndex, digest
-from importer.domain.model import HeaderLines, NotHandedOut
 from importer.domain.receipts.copies_there import CopiesThere
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.engine.existing_mail import UNLIKELY_CANDIDATES

@@ -11,7 +11,8 @@ from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.messages.message_decision import Settle
 from importer.domain.messages.message_key import MessageKey
 from importer.domain.messages.stored_changes import DATE_LEFT_OUT
-from importer.domain.model import ImportId, Intent, Outcome, Receipt
+from importer.domain.model import ImportId
+from importer.domain.receipts.receipt import Intent, Outcome, Receipt
 from importer.engine.copy_target import Target
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.date_and_subject import date_and_subject
 from importer.domain.messages.message_decision import Refuse
 from importer.domain.messages.message_key import MessageKey
-from importer.domain.model import FolderRef, ImportId, Refusal, RefusalCode
+from importer.domain.model import ImportId
+from importer.domain.receipts.folder_tally import Refusal, RefusalCode
 from providers.text import Text
 
 

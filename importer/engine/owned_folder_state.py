@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.messages.message_decision import Known, Settle, decide
 from importer.domain.messages.message_key import MessageKey
-from importer.domain.model import FolderTally, Refusal
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.receipts.folder_history import FolderHistory
+from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from importer.engine.copy_target import Target
 from importer.engine.folder_state import FolderState
 from importer.engine.folder_trouble import folder_reason

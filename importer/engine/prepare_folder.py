@@ -9,18 +9,12 @@ from itertools import chain, islice
 
 from importer.compact.uid_set import Ascending, Uid, UidSet, UidValidity
 from importer.concurrency import run_both
+from importer.domain.mailbox_content import FolderRef, FolderStatus, KeywordRule
 from importer.domain.messages.message_identity import has_identifying_field, header_key, munged
-from importer.domain.model import (
-    ANY_UIDVALIDITY,
-    FolderRef,
-    FolderStatus,
-    KeywordRule,
-    Outcome,
-    Receipt,
-)
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.planning.retry_policy import decisive
 from importer.domain.receipts.folder_history import FolderHistory
+from importer.domain.receipts.receipt import ANY_UIDVALIDITY, Outcome, Receipt
 from importer.engine.copy_target import Target
 from importer.engine.doubts import SAMPLE
 from importer.engine.existing_mail import ExistingMail

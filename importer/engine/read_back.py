@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections import Counter
 
 from importer.compact.uid_set import UidSet
+from importer.domain.mailbox_content import NotHandedOut
 from importer.domain.messages.stored_changes import changed_by_server
-from importer.domain.model import ChangeKind, NotHandedOut
 from importer.domain.receipts.folder_history import FolderHistory
+from importer.domain.receipts.receipt import ChangeKind
 from importer.engine.leg_context import Lane
 from providers.errors import FolderChanged, FolderUnusable
 

@@ -16,8 +16,8 @@ from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.concurrency import run_both
+from importer.domain.mailbox_content import FolderStatus, NotHandedOut
 from importer.domain.messages.message_identity import digest
-from importer.domain.model import MISSING_FOLDER, FolderStatus, FolderTally, NotHandedOut, Receipt
 from importer.domain.planning.retry_policy import decisive
 from importer.domain.receipts.copies_there import CopiesThere, copies_there, digests_of
 from importer.domain.receipts.folder_history import (
@@ -26,6 +26,8 @@ from importer.domain.receipts.folder_history import (
     with_changes,
     with_unlisted,
 )
+from importer.domain.receipts.folder_tally import MISSING_FOLDER, FolderTally
+from importer.domain.receipts.receipt import Receipt
 from importer.engine.leg_context import Lane
 from importer.engine.missing_copies import MOST_READ, FoundCopies, find_copies
 from importer.engine.read_back import read_back

@@ -7,13 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from importer.compact.uid_set import Uid
-from importer.domain.model import (
-    ANY_UIDVALIDITY,
-    FolderCheckpoint,
-    FolderRef,
-    FolderTally,
-    RefusalCode,
-)
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, RefusalCode
+from importer.domain.receipts.receipt import ANY_UIDVALIDITY
 from importer.engine.flag_updates import update_flags
 from importer.engine.folder_copy import Counted, Finished, FolderCopy, Unprepared
 from importer.engine.leg_context import Lane

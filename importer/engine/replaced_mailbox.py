@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from importer.domain.model import FolderStatus, Receipt
+from importer.domain.mailbox_content import FolderStatus
+from importer.domain.receipts.receipt import Receipt
 from importer.engine.leg_context import Leg
 from importer.engine.survey import Survey
 

@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final, cast
 
-from importer.domain.model import FolderCheckpoint, ImportId, Intent, Receipt, Refusal, Route
+from importer.domain.model import ImportId, Route
+from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
+from importer.domain.receipts.receipt import Intent, Receipt
 from importer.engine.leg_context import Leg
 from importer.ports.leases import Lease
 from importer.ports.ledger import BatchOutcome, Ledger, LedgerChanges

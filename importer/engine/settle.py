@@ -32,20 +32,12 @@ from typing import Final
 
 from importer.compact.digest_set import DIGEST_BYTES, Digests
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import FolderRef, NotHandedOut
 from importer.domain.messages.date_and_subject import date_and_subject
 from importer.domain.messages.message_identity import digest, header_block, header_key, munged
-from importer.domain.model import (
-    ANY_UIDVALIDITY,
-    FORMER_UIDVALIDITY,
-    FolderRef,
-    Intent,
-    NotHandedOut,
-    Outcome,
-    Receipt,
-    Refusal,
-    RefusalCode,
-)
 from importer.domain.planning.retry_limits import MAX_SOLO_ATTEMPTS
+from importer.domain.receipts.folder_tally import Refusal, RefusalCode
+from importer.domain.receipts.receipt import ANY_UIDVALIDITY, FORMER_UIDVALIDITY, Intent, Outcome, Receipt
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_receipts import copied_receipt
 from providers.errors import FolderChanged, FolderUnusable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from importer.domain.model import Folder, FolderStatus, Hierarchy
+from importer.domain.mailbox_content import Folder, FolderStatus, Hierarchy
 from importer.ports.mailbox import FolderCount, MailboxReader, uncounted
 from providers.errors import FolderUnusable
 from providers.text import Text

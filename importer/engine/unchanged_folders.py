@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from importer.domain.folder_mapping.folder_map import FolderPair
-from importer.domain.model import MISSING_FOLDER, FolderCheckpoint, FolderStatus
+from importer.domain.mailbox_content import FolderStatus
 from importer.domain.receipts.folder_history import unchanged
+from importer.domain.receipts.folder_tally import MISSING_FOLDER, FolderCheckpoint
 from importer.engine.leg_context import Leg
 from importer.engine.leg_progress import LegProgress
 from importer.engine.survey import Survey

@@ -17,15 +17,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import FolderRef, FolderStatus, NotHandedOut
 from importer.domain.messages.flags import touched, unfold_flags
 from importer.domain.messages.message_identity import digest
-from importer.domain.model import (
-    FolderRef,
-    FolderStatus,
-    Import,
-    NotHandedOut,
-    Receipt,
-)
+from importer.domain.model import Import
+from importer.domain.receipts.receipt import Receipt
 from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.engine.survey import Survey, survey
 from importer.ports.leases import Lease

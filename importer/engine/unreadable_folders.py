@@ -6,15 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from importer.compact.uid_set import UidSet
-from importer.domain.model import (
-    ANY_UIDVALIDITY,
-    FORMER_UIDVALIDITY,
-    FolderTally,
-    Receipt,
-    Refusal,
-    RefusalCode,
-)
 from importer.domain.receipts.folder_history import FolderHistory
+from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
+from importer.domain.receipts.receipt import ANY_UIDVALIDITY, FORMER_UIDVALIDITY, Receipt
 from importer.engine.leg_context import Leg
 from importer.engine.settle import settle
 from importer.engine.survey import Survey

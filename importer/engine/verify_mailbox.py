@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidBitmap, UidSet
+from importer.domain.mailbox_content import FolderRef, Message, NotHandedOut
 from importer.domain.messages.flags import touched
 from importer.domain.messages.message_key import MessageKey, identified
 from importer.domain.messages.normalise import fit_internaldate, instant_of
-from importer.domain.model import FolderRef, Message, NotHandedOut
 from importer.domain.planning.message_batches import batches
 from importer.domain.reporting.verification import Compared, ComparedAs
 from importer.engine.existing_mail import ExistingMail, Wanted

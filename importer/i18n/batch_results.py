@@ -10,7 +10,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from importer.domain.model import FolderTally, Import, ImportId
+from importer.domain.model import Import, ImportId
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.csv_cell import cell
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.totals import Totals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from importer.domain.model import ChangeKind
+from importer.domain.receipts.receipt import ChangeKind
 from importer.domain.reporting.totals import Totals
 from importer.i18n.translations import CatalogTranslator
 

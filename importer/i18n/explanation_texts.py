@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Final
 
 from importer.domain.import_state import ENDED
-from importer.domain.model import Import, Phase, Refusal, State
+from importer.domain.model import Import, Phase, State
 from importer.domain.people.consent_schedule import owner_wait
+from importer.domain.receipts.folder_tally import Refusal
 from importer.domain.reporting.explanation import Advice, Explanation, Upcoming, max_attempts
 from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class
 from importer.i18n.folder_names import folder_name

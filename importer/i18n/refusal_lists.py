@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from importer.domain.model import Refusal
+from importer.domain.receipts.folder_tally import Refusal
 from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class
 from importer.i18n.translations import N_, CatalogTranslator
 

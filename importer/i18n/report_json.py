@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from importer.domain.model import Account, Problem, Refusal
+from importer.domain.model import Account, Problem
+from importer.domain.receipts.folder_tally import Refusal
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alerts_json

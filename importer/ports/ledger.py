@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from importer.compact.uid_set import UidSet, UidValidity
-from importer.domain.model import (
-    Account,
-    FolderCheckpoint,
-    FolderRef,
-    ImportId,
-    Intent,
-    Receipt,
-    Refusal,
-    Route,
-)
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import Account, ImportId, Route
+from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
+from importer.domain.receipts.receipt import Intent, Receipt
 from importer.ports.leases import Lease
 
 

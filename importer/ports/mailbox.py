@@ -8,8 +8,7 @@ from typing import Protocol
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.model import (
-    Account,
+from importer.domain.mailbox_content import (
     AppendResult,
     Folder,
     FolderRef,
@@ -23,6 +22,7 @@ from importer.domain.model import (
     Outline,
     Quota,
 )
+from importer.domain.model import Account
 from importer.ports.work_limit import WorkLimit
 from providers.errors import FolderUnusable, Side
 from providers.grants import Credential

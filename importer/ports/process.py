@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from importer.domain.model import FolderTally, ImportId, Progress
+from importer.domain.model import ImportId, Progress
+from importer.domain.receipts.folder_tally import FolderTally
 from providers.errors import Side
 
 

@@ -10,16 +10,8 @@ from typing import Protocol
 from importer.domain.evidence.evidence_file import Seal
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.import_options import ImportOptions
-from importer.domain.model import (
-    Batch,
-    BatchId,
-    ControlRequest,
-    FolderTally,
-    Import,
-    ImportId,
-    Progress,
-    Route,
-)
+from importer.domain.model import Batch, BatchId, ControlRequest, Import, ImportId, Progress, Route
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.api_clients import ApiClients
 from importer.ports.audit_trail import AuditTrail

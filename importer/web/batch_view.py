@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from importer.domain.model import FolderTally, Import, ImportId, State
+from importer.domain.model import Import, ImportId, State
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.batch_overview import (
     Standing,
     WholeProgress,

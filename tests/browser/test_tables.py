@@ -14,15 +14,9 @@ from playwright.sync_api import Browser
 
 from importer.adapters.mail.compose import TemplateComposer
 from importer.compact.uid_set import Uid, UidValidity
-from importer.domain.model import (
-    Account,
-    FolderTally,
-    Import,
-    ImportId,
-    Refusal,
-    State,
-)
+from importer.domain.model import Account, Import, ImportId, State
 from importer.domain.people.mail_recipients import MailReader
+from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from importer.domain.reporting.report import Report
 from providers.endpoint import Endpoint
 from providers.text import Text

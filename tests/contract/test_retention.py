@@ -15,7 +15,8 @@ from importer.adapters.store.retention import SqlRetention
 from importer.adapters.store.tables import metadata, refusals
 from importer.compact.uid_set import UidValidity
 from importer.domain.lifetimes import Lifetimes
-from importer.domain.model import Batch, BatchId, Import, ImportId, Outcome, State
+from importer.domain.model import Batch, BatchId, Import, ImportId, State
+from importer.domain.receipts.receipt import Outcome
 from importer.ports.store import SealedGrants
 from tests.contract.full_store import account
 from tests.contract.test_store import a_receipt, hold

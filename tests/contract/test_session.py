@@ -27,11 +27,7 @@ from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
-from importer.domain.messages.message_body import whole as whole_body
-from importer.domain.messages.message_identity import digest
-from importer.domain.model import (
-    Account,
+from importer.domain.mailbox_content import (
     FolderRef,
     FolderStatus,
     Hierarchy,
@@ -41,6 +37,10 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
+from importer.domain.messages.message_body import SPOOLED_ABOVE_BYTES
+from importer.domain.messages.message_body import whole as whole_body
+from importer.domain.messages.message_identity import digest
+from importer.domain.model import Account
 from importer.ports.mailbox import MailboxReader, MailboxWriter
 from providers.endpoint import Endpoint, FolderRole, Secret
 from providers.errors import (

@@ -34,34 +34,37 @@ from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_filter import ImportFilter
 from importer.domain.import_options import ImportOptions
 from importer.domain.import_state import ENDED
+from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.model import (
-    ANY_UIDVALIDITY,
-    FORMER_UIDVALIDITY,
-    IN_REMOVED_FOLDER,
-    MISSING_FOLDER,
-    UNSEEN,
     Account,
     Alert,
     Batch,
     BatchId,
     ControlRequest,
-    FolderCheckpoint,
-    FolderRef,
-    FolderStatus,
-    FolderTally,
     Import,
     ImportId,
-    Intent,
-    Outcome,
     Problem,
     Progress,
-    Receipt,
-    Refusal,
-    RefusalCode,
     Route,
     State,
 )
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId
+from importer.domain.receipts.folder_tally import (
+    MISSING_FOLDER,
+    FolderCheckpoint,
+    FolderTally,
+    Refusal,
+    RefusalCode,
+)
+from importer.domain.receipts.receipt import (
+    ANY_UIDVALIDITY,
+    FORMER_UIDVALIDITY,
+    IN_REMOVED_FOLDER,
+    UNSEEN,
+    Intent,
+    Outcome,
+    Receipt,
+)
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.notices import MailState, Notice
 from importer.ports.process import DatabaseUnavailable

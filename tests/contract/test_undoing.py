@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.flags import fold_flags, unfold_flags
-from importer.domain.model import FolderCheckpoint, FolderRef, ImportId, Outcome, Receipt, State
+from importer.domain.model import ImportId, State
+from importer.domain.receipts.folder_tally import FolderCheckpoint
+from importer.domain.receipts.receipt import Outcome, Receipt
 from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.store import Store

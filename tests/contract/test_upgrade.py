@@ -26,8 +26,9 @@ from importer.adapters.store.schema import migrate, schema_state
 from importer.adapters.store.tables import metadata
 from importer.bootstrap import standalone
 from importer.domain.import_state import ALIVE
-from importer.domain.model import Outcome, State
+from importer.domain.model import State
 from importer.domain.people.api_tokens import TokenScope
+from importer.domain.receipts.receipt import Outcome
 from importer.i18n.explanation_texts import explanation_json
 from importer.i18n.report_json import report_json
 from importer.i18n.translations import LANGUAGES, texts

@@ -13,10 +13,7 @@ from enum import StrEnum
 from itertools import count
 
 from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.messages.message_body import whole
-from importer.domain.messages.message_identity import header_block
-from importer.domain.model import (
-    Account,
+from importer.domain.mailbox_content import (
     AppendResult,
     Folder,
     FolderRef,
@@ -32,6 +29,9 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
+from importer.domain.messages.message_body import whole
+from importer.domain.messages.message_identity import header_block
+from importer.domain.model import Account
 from importer.ports.mailbox import FolderCount, LabelView, MailboxListing, uncounted
 from importer.ports.work_limit import WorkLimit
 from providers.endpoint import FolderRole, Secret

@@ -22,13 +22,13 @@ from importer.domain.model import (
     Batch,
     BatchId,
     ControlRequest,
-    FolderTally,
     Import,
     ImportId,
     Progress,
     Route,
     State,
 )
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
 from importer.ports.monitoring import ImportCount, QueueDepth, WaitCount

@@ -46,19 +46,10 @@ from importer.domain.csv_import.csv_files import annotate
 from importer.domain.csv_import.csv_reader import read
 from importer.domain.csv_import.import_rows import split
 from importer.domain.csv_import.row_parser import parse, parse_cells
-from importer.domain.model import (
-    Account,
-    Batch,
-    BatchId,
-    FolderTally,
-    Import,
-    ImportId,
-    Problem,
-    Refusal,
-    State,
-)
+from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.mail_recipients import MailReader
+from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.discovery_texts import discovery_json

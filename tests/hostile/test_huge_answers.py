@@ -14,7 +14,8 @@ from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.model import Account, FolderRef, Outgoing
+from importer.domain.mailbox_content import FolderRef, Outgoing
+from importer.domain.model import Account
 from importer.engine.survey import survey
 from providers.endpoint import Secret
 from providers.errors import FolderUnusable, MailError

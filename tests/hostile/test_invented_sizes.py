@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import Account, FolderRef, Message, NotHandedOut, State
+from importer.domain.mailbox_content import FolderRef, Message, NotHandedOut
+from importer.domain.model import Account, State
 from importer.engine import batch_fetch
 from providers.errors import Side
 from providers.grants import Credential

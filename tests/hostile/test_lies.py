@@ -9,7 +9,8 @@ import pytest
 from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.compact.uid_set import UidSet, UidValidity
-from importer.domain.model import Account, FolderRef
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import Account
 from importer.engine.survey import survey
 from providers.endpoint import Secret, Security
 from providers.errors import MailError

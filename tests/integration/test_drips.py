@@ -15,7 +15,8 @@ from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.model import Account, FolderRef, Message, Outgoing
+from importer.domain.mailbox_content import FolderRef, Message, Outgoing
+from importer.domain.model import Account
 from providers.endpoint import Secret, Security
 from providers.errors import ServerTooSlow, Side
 from tests.conftest import MakeUser

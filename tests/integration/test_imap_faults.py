@@ -18,8 +18,7 @@ from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.wire_events import WireEvent
 from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.model import (
-    Account,
+from importer.domain.mailbox_content import (
     FolderRef,
     FolderStatus,
     HeaderLines,
@@ -28,6 +27,7 @@ from importer.domain.model import (
     Rejected,
     Stored,
 )
+from importer.domain.model import Account
 from importer.ports.mailbox import MailboxReader
 from providers.endpoint import Secret
 from providers.errors import (

@@ -13,7 +13,8 @@ from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.reader import ImapReader
 from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.model import Account, FolderRef, FolderStatus, Message
+from importer.domain.mailbox_content import FolderRef, FolderStatus, Message
+from importer.domain.model import Account
 from importer.engine.survey import Survey, survey
 from providers.endpoint import Secret
 from providers.errors import (

@@ -16,7 +16,8 @@ from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import whole
-from importer.domain.model import Account, FolderTally, Import, ImportId
+from importer.domain.model import Account, Import, ImportId
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.leg import LegEnd, run_leg
 from importer.engine.leg_context import Lane, Leg, TransferLimits
 from importer.ports.mailbox import LabelView

@@ -16,7 +16,8 @@ from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import Message, NotHandedOut, Outgoing, State, Stored
+from importer.domain.mailbox_content import Message, NotHandedOut, Outgoing, Stored
+from importer.domain.model import State
 from importer.engine.survey import Survey, survey
 from providers.endpoint import FolderRole, Secret
 from providers.errors import FolderLeftOut, LoginRejected, Throttled

@@ -15,16 +15,9 @@ from importer.adapters.imap.login_limiter import BURST, PER_MINUTE, LoginLimiter
 from importer.adapters.imap.reader import ImapReader
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
+from importer.domain.mailbox_content import FolderRef, FolderStatus, Message, NotHandedOut, Outgoing, Stored
 from importer.domain.messages.message_body import whole
-from importer.domain.model import (
-    Account,
-    FolderRef,
-    FolderStatus,
-    Message,
-    NotHandedOut,
-    Outgoing,
-    Stored,
-)
+from importer.domain.model import Account
 from importer.ports.mailbox import LabelView
 from providers.endpoint import Secret
 from providers.errors import ConnectionLost

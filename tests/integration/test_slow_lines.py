@@ -17,7 +17,8 @@ from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.wire_events import Reply
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import Account, AppendResult, Message, Outgoing, Stored
+from importer.domain.mailbox_content import AppendResult, Message, Outgoing, Stored
+from importer.domain.model import Account
 from providers.endpoint import Secret
 from providers.errors import Side
 from tests.rehearsal.certificates import CertificateAuthority

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import FolderRef, HeaderLines, ImportId, Message, NotHandedOut, RefusalCode
+from importer.domain.mailbox_content import FolderRef, HeaderLines, Message, NotHandedOut
+from importer.domain.model import ImportId
+from importer.domain.receipts.folder_tally import RefusalCode
 from importer.engine import existing_mail
 from providers.text import Text
 from tests.fakes.mailbox import MemoryReader

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.mailbox_content import FolderRef, KeywordRule
 from importer.domain.messages.message_decision import Findings, NextStep, Settle
 from importer.domain.messages.message_identity import digest
 from importer.domain.messages.message_key import MessageKey
-from importer.domain.model import Batch, BatchId, FolderRef, Import, ImportId, KeywordRule, Outcome, Receipt
+from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.domain.receipts.folder_history import FolderHistory
+from importer.domain.receipts.receipt import Outcome, Receipt
 from importer.engine.copy_target import Target
 from importer.engine.existing_mail import ExistingMail
 from importer.engine.leg_context import Leg

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from imapclient.imap_utf7 import encode
 
 from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
-from importer.domain.model import Folder, Hierarchy
+from importer.domain.mailbox_content import Folder, Hierarchy
 from providers.endpoint import FolderRole
 from providers.text import Text
 

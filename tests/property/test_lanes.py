@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from importer.compact.uid_set import UidSet
-from importer.domain.model import FolderRef, Import, ImportId, Message, NotHandedOut
+from importer.domain.mailbox_content import FolderRef, Message, NotHandedOut
+from importer.domain.model import Import, ImportId
 from importer.engine.leg import LegEnd
 from importer.engine.leg_context import Lane, TransferLimits
 from importer.engine.pipeline import ByteBudget

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
+from importer.domain.mailbox_content import KeywordRule, Message
 from importer.domain.messages.message_body import whole
-from importer.domain.model import ImportId, KeywordRule, Message
+from importer.domain.model import ImportId
 from tests.fakes.mailbox import Fault, MemoryMailbox
 from tests.property.world import BODIES, COMMANDS, NOTICE, Strike, Watcher, World, expected
 

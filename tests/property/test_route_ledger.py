@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.message_body import whole
-from importer.domain.model import FolderRef, Import, ImportId, Intent, Outcome, Receipt, Refusal
+from importer.domain.model import Import, ImportId
+from importer.domain.receipts.folder_tally import Refusal
+from importer.domain.receipts.receipt import Intent, Outcome, Receipt
 from importer.engine.leg_context import Leg
 from importer.engine.route_ledger import MOST_PUT_OFF, RouteLedger
 from importer.ports.leases import Lease

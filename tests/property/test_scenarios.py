@@ -11,18 +11,11 @@ from typing import Any
 import pytest
 
 from importer.compact.uid_set import Uid, UidSet, UidValidity
+from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing
 from importer.domain.messages.message_body import whole
-from importer.domain.model import (
-    AppendResult,
-    FolderRef,
-    FolderTally,
-    Import,
-    ImportId,
-    Outgoing,
-    Receipt,
-    RefusalCode,
-    Route,
-)
+from importer.domain.model import Import, ImportId, Route
+from importer.domain.receipts.folder_tally import FolderTally, RefusalCode
+from importer.domain.receipts.receipt import Receipt
 from importer.domain.reporting.totals import Totals
 from importer.engine.doubts import SAMPLE
 from importer.engine.folder_copy import REFUSED_AT_ONCE

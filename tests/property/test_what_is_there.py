@@ -8,18 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from importer.domain.mailbox_content import AppendResult, Outgoing, Stored
 from importer.domain.messages.message_body import whole
-from importer.domain.model import (
-    AppendResult,
-    FolderTally,
-    Import,
-    ImportId,
-    Outgoing,
-    Progress,
-    Refusal,
-    RefusalCode,
-    Stored,
-)
+from importer.domain.model import Import, ImportId, Progress
+from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.engine.leg_context import TransferLimits
 from providers.errors import QuotaExceeded
 from tests.fakes.mailbox import MemoryFolder, MemoryWriter

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import whole
 from importer.domain.messages.message_identity import is_notice, notice_signature
-from importer.domain.model import Account, Batch, BatchId, FolderTally, Import, ImportId, Progress
+from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Progress
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.leg import LegEnd, run_leg
 from importer.engine.leg_context import Lane, Leg, TransferLimits
 from importer.ports.leases import Lease

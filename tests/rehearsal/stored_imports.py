@@ -13,19 +13,8 @@ from typing import Final
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.schema import migrate
 from importer.compact.uid_set import Uid, UidValidity
-from importer.domain.model import (
-    Account,
-    Batch,
-    BatchId,
-    FolderTally,
-    Import,
-    ImportId,
-    Phase,
-    Problem,
-    Progress,
-    Refusal,
-    State,
-)
+from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Phase, Problem, Progress, State
+from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from providers.endpoint import Endpoint
 from providers.errors import Side
 from providers.text import Text

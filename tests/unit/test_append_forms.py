@@ -17,7 +17,7 @@ from importer.adapters.imap.append_forms import (
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.fallbacks import Fallbacks
 from importer.compact.uid_set import Uid
-from importer.domain.model import Outgoing
+from importer.domain.mailbox_content import Outgoing
 
 DATE = "01-Jan-2020 00:00:00 +0000"
 MESSAGE = Outgoing(Uid(1), ("\\Seen", "todo"), DATE, b"Subject: one\r\n\r\n")

@@ -15,18 +15,10 @@ import pytest
 from importer.adapters.mail.compose import TemplateComposer
 from importer.adapters.mail.mime_message import Envelope, wire_message
 from importer.domain.import_filter import ImportFilter
-from importer.domain.model import (
-    Account,
-    Batch,
-    BatchId,
-    FolderTally,
-    Import,
-    ImportId,
-    Problem,
-    State,
-)
+from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.people.actor import Actor
 from importer.domain.people.mail_recipients import MailReader, MailVoice
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.batch_overview import NEEDED_SINCE, Summary, summary_due
 from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.translations import LANGUAGES

@@ -16,15 +16,8 @@ import pytest
 from openpyxl import load_workbook
 
 from importer.domain.audit_event import AuditAction
-from importer.domain.model import (
-    BatchId,
-    ControlRequest,
-    FolderTally,
-    ImportId,
-    Phase,
-    Progress,
-    State,
-)
+from importer.domain.model import BatchId, ControlRequest, ImportId, Phase, Progress, State
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.attention import need
 from importer.domain.reporting.batch_overview import Summary, summary_due
 from importer.web import live_progress

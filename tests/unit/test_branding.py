@@ -21,8 +21,9 @@ from importer.domain.brand import (
     dark_palette,
     light_palette,
 )
-from importer.domain.model import Account, FolderTally, Import, ImportId
+from importer.domain.model import Account, Import, ImportId
 from importer.domain.people.mail_recipients import MailReader
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.report import Report
 from importer.settings import Settings, SettingsError
 from importer.web.middleware import content_security_policy

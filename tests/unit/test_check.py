@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import FolderRef, Message, NotHandedOut, Quota, State
+from importer.domain.mailbox_content import FolderRef, Message, NotHandedOut, Quota
+from importer.domain.model import State
 from importer.domain.planning.host_allowance import Allowance
 from importer.domain.planning.time_estimate import (
     Amount,

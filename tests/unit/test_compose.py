@@ -16,20 +16,9 @@ from importer.adapters.mail.compose import TemplateComposer
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import ImportOptions
-from importer.domain.model import (
-    Account,
-    Alert,
-    Batch,
-    BatchId,
-    FolderTally,
-    Import,
-    ImportId,
-    Problem,
-    Refusal,
-    RefusalCode,
-    State,
-)
+from importer.domain.model import Account, Alert, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.people.mail_recipients import MailReader
+from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.notices import Invitation, Notice
 from providers.endpoint import Endpoint

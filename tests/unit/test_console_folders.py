@@ -9,16 +9,8 @@ import pytest
 from importer.cli.import_list import running_note
 from importer.cli.report_view import print_report
 from importer.compact.uid_set import Uid, UidValidity
-from importer.domain.model import (
-    Account,
-    FolderTally,
-    Import,
-    ImportId,
-    Phase,
-    Progress,
-    Refusal,
-    State,
-)
+from importer.domain.model import Account, Import, ImportId, Phase, Progress, State
+from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from importer.domain.reporting.report import Report
 from importer.i18n.translations import texts
 from providers.endpoint import Endpoint

@@ -21,7 +21,7 @@ from importer.doctor import PARTS
 from importer.domain.csv_import.column_names import KNOWN_COLUMNS
 from importer.domain.import_options import OPTIONS
 from importer.domain.import_state import ENDED
-from importer.domain.model import RefusalCode, State
+from importer.domain.model import State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.planning.retry_limits import (
     MAIL_RETRY_WAITS_S,
@@ -30,6 +30,7 @@ from importer.domain.planning.retry_limits import (
     PATIENCE_UNPROVEN,
     REFUSED_WAITS_S,
 )
+from importer.domain.receipts.folder_tally import RefusalCode
 from importer.domain.reporting.report import ExitCode
 from importer.domain.reporting.webhook_events import SIGNATURE, EventType
 from importer.oauth_setup import SIGN_IN_PATH

@@ -14,20 +14,11 @@ from importer.domain.evidence.evidence_check import NotEvidence, check_lines
 from importer.domain.evidence.evidence_file import EvidenceFormat, EvidenceWriter, statement
 from importer.domain.evidence.evidence_row import EvidenceRow, LineKind
 from importer.domain.evidence.import_evidence import LedgerEntry, import_evidence
-from importer.domain.model import (
-    IN_REMOVED_FOLDER,
-    UNSEEN,
-    Account,
-    FolderRef,
-    FolderTally,
-    Import,
-    ImportId,
-    Outcome,
-    Receipt,
-    Refusal,
-    RefusalCode,
-)
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import Account, Import, ImportId
 from importer.domain.receipts.folder_listing import FolderListing
+from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
+from importer.domain.receipts.receipt import IN_REMOVED_FOLDER, UNSEEN, Outcome, Receipt
 from providers.endpoint import Endpoint
 from providers.text import Text
 

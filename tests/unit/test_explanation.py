@@ -12,19 +12,9 @@ import pytest
 
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.import_state import ENDED
-from importer.domain.model import (
-    Account,
-    ControlRequest,
-    FolderTally,
-    Import,
-    ImportId,
-    Problem,
-    Progress,
-    Refusal,
-    RefusalCode,
-    State,
-)
+from importer.domain.model import Account, ControlRequest, Import, ImportId, Problem, Progress, State
 from importer.domain.people.actor import Actor
+from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.reporting.explanation import Action, ExplanationContext, explain
 from importer.domain.reporting.report import Report
 from importer.i18n.explanation_texts import ExplanationTexts, explanation_json, explanation_texts

@@ -8,7 +8,7 @@ from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.folder_mapping.folder_patterns import FolderPatterns, read_patterns
 from importer.domain.folder_mapping.left_out_folders import left_out_folders, unmatched_patterns
 from importer.domain.import_options import ImportOptions, SpamAndTrash
-from importer.domain.model import Folder, Hierarchy
+from importer.domain.mailbox_content import Folder, Hierarchy
 from providers.endpoint import FolderRole
 
 

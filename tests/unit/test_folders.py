@@ -10,7 +10,7 @@ import pytest
 from importer.domain.folder_mapping.folder_map import map_folders
 from importer.domain.folder_mapping.last_resorts import Created, Resort, created, hierarchy_below_inbox
 from importer.domain.folder_mapping.special_folders import role_by_name
-from importer.domain.model import Folder, Hierarchy
+from importer.domain.mailbox_content import Folder, Hierarchy
 from importer.i18n.code_texts import render
 from importer.i18n.translations import texts
 from providers.endpoint import FolderRole

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from importer.domain.model import ImportId, Quota, State
+from importer.domain.mailbox_content import Quota
+from importer.domain.model import ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.planning.retry_limits import FULL_MAILBOX_WAITS
 from importer.domain.planning.retry_policy import room_wait

@@ -15,8 +15,9 @@ from importer.adapters.imap.factory import ImapSessions
 from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import FolderStatus, Message, Outgoing, Stored
 from importer.domain.messages.message_body import whole
-from importer.domain.model import Account, FolderStatus, Message, Outgoing, Stored
+from importer.domain.model import Account
 from providers.endpoint import Endpoint, Secret, Security
 
 Opened = Callable[[generated.Mailbox], ImapWriter]

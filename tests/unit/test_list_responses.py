@@ -17,7 +17,7 @@ from importer.adapters.imap.list_responses import (
 from importer.adapters.imap.response_reader import ResponseReader
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire_events import WireEvent
-from importer.domain.model import Hierarchy
+from importer.domain.mailbox_content import Hierarchy
 
 
 def read(*lines: bytes) -> list[WireEvent]:

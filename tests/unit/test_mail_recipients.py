@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from importer.domain.audit_event import AuditAction
-from importer.domain.model import Account, Batch, BatchId, FolderTally, Import, ImportId, State
+from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.people.mail_recipients import (
     MailReader,
@@ -16,6 +16,7 @@ from importer.domain.people.mail_recipients import (
     completion_readers,
     is_host_of_domain,
 )
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.report import Report
 from importer.ports.notices import Notice
 from importer.service.access.audit import search_events

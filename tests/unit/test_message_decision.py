@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from importer.compact.uid_set import Uid
+from importer.domain.mailbox_content import NotHandedOut, Rejected
 from importer.domain.messages.message_decision import (
     INDISTINGUISHABLE,
     NOT_COMPARED,
@@ -25,8 +26,9 @@ from importer.domain.messages.message_decision import (
     decide_rejected,
     decide_unread,
 )
-from importer.domain.model import CHANGED_ELSEWHERE, NotHandedOut, Outcome, RefusalCode, Rejected
 from importer.domain.planning.retry_limits import LEGS_WITH_SECOND_ATTEMPTS, MAX_UNREAD_ATTEMPTS
+from importer.domain.receipts.folder_tally import RefusalCode
+from importer.domain.receipts.receipt import CHANGED_ELSEWHERE, Outcome
 from providers.text import Text
 
 SEVEN: Final = Uid(7)

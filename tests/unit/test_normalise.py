@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from importer.domain.mailbox_content import KeywordRule
 from importer.domain.messages.normalise import (
     DATE_FROM_FIELD,
     DATE_MOVED,
@@ -14,7 +15,6 @@ from importer.domain.messages.normalise import (
     fit_flags,
     fit_internaldate,
 )
-from importer.domain.model import KeywordRule
 
 ANY = KeywordRule()
 NONE = KeywordRule(any_keyword=False)

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from importer.adapters.mail.compose import TemplateComposer
-from importer.domain.model import Account, FolderTally, Import, ImportId, State
+from importer.domain.model import Account, Import, ImportId, State
 from importer.domain.people.mail_recipients import MailReader
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.report import Report
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.translations import texts

@@ -13,19 +13,8 @@ from typing import Any
 import pytest
 
 from importer.compact.uid_set import Uid, UidValidity
-from importer.domain.model import (
-    Account,
-    Alert,
-    Batch,
-    BatchId,
-    FolderTally,
-    Import,
-    ImportId,
-    Problem,
-    Refusal,
-    RefusalCode,
-    State,
-)
+from importer.domain.model import Account, Alert, Batch, BatchId, Import, ImportId, Problem, State
+from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.reporting.csv_cell import cell
 from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_span
 from importer.domain.reporting.report import BatchReport, ExitCode, Report, exit_code

@@ -15,9 +15,10 @@ from importer.adapters.fernet_vault import FernetVault
 from importer.adapters.mail.compose import TemplateComposer
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.model import Account, Batch, FolderTally, Import, ImportId, Progress, State
+from importer.domain.model import Account, Batch, Import, ImportId, Progress, State
 from importer.domain.people.actor import Actor
 from importer.domain.planning.retry_limits import DATABASE_LOST_WAIT, DISK_FULL_WAIT
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.mailbox import LabelView

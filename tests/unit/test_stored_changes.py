@@ -8,6 +8,7 @@ import io
 import pytest
 
 from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.mailbox_content import FolderRef, Message
 from importer.domain.messages import stored_changes
 from importer.domain.messages.message_identity import digest, header_block, with_crlf
 from importer.domain.messages.normalise import DATE_FROM_FIELD, DATE_MOVED, DATE_UNKNOWN
@@ -18,9 +19,11 @@ from importer.domain.messages.stored_changes import (
     HAS_NUL,
     LINE_ENDS,
 )
-from importer.domain.model import ChangeKind, FolderRef, FolderTally, ImportId, Message, Outcome, Receipt
+from importer.domain.model import ImportId
 from importer.domain.receipts.folder_history import FolderHistory, with_batch
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.receipts.marked_copies import PER_MARK, MarkedCopies
+from importer.domain.receipts.receipt import ChangeKind, Outcome, Receipt
 from importer.domain.receipts.receipt_splitting import split
 from importer.domain.reporting.totals import Totals
 from importer.i18n.change_texts import change_texts

@@ -12,8 +12,10 @@ import pytest
 
 from importer.adapters.imap import exchange_folders
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.model import Account, Alert, FolderTally, Import, Problem, Quota, State
+from importer.domain.mailbox_content import Quota
+from importer.domain.model import Account, Alert, Import, Problem, State
 from importer.domain.planning.time_estimate import Basis, Estimate
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.check_warnings import check_warnings
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.i18n.check_texts import check_json, warning_text

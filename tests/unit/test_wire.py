@@ -28,8 +28,8 @@ from importer.adapters.imap.wire_events import (
 )
 from importer.adapters.imap.wire_values import WireError
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import Outgoing
 from importer.domain.messages.message_body import Body, pieces
-from importer.domain.model import Outgoing
 
 
 def read(data: bytes) -> list[WireEvent]:

@@ -28,7 +28,7 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.fallbacks import NON_SYNCHRONIZING
 from importer.adapters.imap.wire_events import Continue, Reply, Tagged, WireEvent
 from importer.compact.uid_set import UidSet, parse_ordered
-from importer.domain.model import AppendResult, FolderRef, Outgoing, Rejected, Stored
+from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Rejected, Stored
 from importer.domain.planning.retry_limits import MAX_CONSECUTIVE_FAILURES
 from importer.domain.planning.server_limits import MAX_RESPONSES
 from providers.errors import MailError, QuotaExceeded, ServerUnavailable

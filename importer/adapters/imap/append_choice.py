@@ -12,7 +12,7 @@ from importer.adapters.imap.append_uids import confirm_uidvalidity
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.reconnecting import ReconnectingConnection
-from importer.domain.model import AppendResult, FolderRef, FolderStatus, Outgoing
+from importer.domain.mailbox_content import AppendResult, FolderRef, FolderStatus, Outgoing
 from providers.errors import ProtocolViolation
 
 

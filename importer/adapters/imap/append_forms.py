@@ -12,7 +12,7 @@ from typing import Final
 
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.fallbacks import Fallbacks
-from importer.domain.model import Outgoing
+from importer.domain.mailbox_content import Outgoing
 
 _MAX_REFUSALS: Final = 5
 """Refusals of a connection after which no plainer form is tried: some servers close it after ten."""

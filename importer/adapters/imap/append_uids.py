@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from importer.adapters.imap.reconnecting import ReconnectingConnection
-from importer.domain.model import FolderRef, FolderStatus
+from importer.domain.mailbox_content import FolderRef, FolderStatus
 from providers.errors import FolderUnusable
 
 

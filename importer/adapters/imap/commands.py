@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from importer.compact.uid_set import UidSet
+from importer.domain.mailbox_content import Outgoing
 from importer.domain.messages.message_body import Body
-from importer.domain.model import Outgoing
 
 LITERAL_MINUS_BYTES = 4096
 """Largest non-synchronizing literal that a server with LITERAL- accepts (RFC 7888 section 5)."""

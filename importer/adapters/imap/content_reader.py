@@ -16,9 +16,9 @@ from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recen
 from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.adapters.imap.wire_events import RECENT, Fetched
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import FolderRef, Message, NotHandedOut
 from importer.domain.messages.message_completeness import lacks_its_end, sent_bytes
 from importer.domain.messages.message_identity import header_block
-from importer.domain.model import FolderRef, Message, NotHandedOut
 from providers.errors import ConnectionLost, ProtocolViolation, ServerUnavailable
 from providers.text import ByteSize, Text
 

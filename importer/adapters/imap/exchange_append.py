@@ -19,8 +19,8 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.compact.uid_set import UidSet
+from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Stored
 from importer.domain.messages.message_identity import first_field, header_block
-from importer.domain.model import AppendResult, FolderRef, Outgoing, Stored
 from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation
 
 _EXCHANGE_CAPABILITIES: Final = frozenset(

@@ -27,7 +27,7 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire_events import RECENT, Fetched, Reply, WireEvent
 from importer.adapters.imap.wire_values import WireError
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import FolderRef
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.planning.retry_limits import (
     LOST_CONNECTION_BUDGET_S,
     MAX_CONSECUTIVE_FAILURES,

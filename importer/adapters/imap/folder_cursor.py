@@ -16,7 +16,7 @@ from importer.adapters.imap.response_errors import CommandRefused, Peer
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire_events import LiteralData, Untagged, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
-from importer.domain.model import FolderRef
+from importer.domain.mailbox_content import FolderRef
 from providers.errors import FolderChanged, FolderUnusable, Side
 
 UNCOUNTED: Final = -1

@@ -34,7 +34,7 @@ from importer.adapters.imap.list_responses import (
     without_listed_children,
 )
 from importer.adapters.imap.wire_events import Reply, WireEvent
-from importer.domain.model import Folder, FolderStatus, Hierarchy
+from importer.domain.mailbox_content import Folder, FolderStatus, Hierarchy
 from importer.domain.planning.server_limits import MAX_FOLDERS
 from importer.ports.mailbox import FolderCount, uncounted
 

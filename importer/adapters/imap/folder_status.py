@@ -20,7 +20,7 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire_events import Fetched, LiteralData, WireEvent
 from importer.adapters.imap.wire_values import Value, WireError
 from importer.compact.uid_set import Uid, UidValidity
-from importer.domain.model import FolderStatus, KeywordRule
+from importer.domain.mailbox_content import FolderStatus, KeywordRule
 from importer.domain.planning.server_limits import MAX_FOLDER_MESSAGES
 from importer.ports.mailbox import FolderCount, uncounted
 from providers.errors import FolderUnusable

@@ -16,7 +16,7 @@ from importer.adapters.imap.append_choice import is_exchange
 from importer.adapters.imap.connection import MAX_PIPELINED, Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.reconnecting import ReconnectingConnection, pause
-from importer.domain.model import Folder, FolderStatus, Hierarchy
+from importer.domain.mailbox_content import Folder, FolderStatus, Hierarchy
 from importer.domain.planning.retry_limits import MAX_CONSECUTIVE_FAILURES
 from importer.ports.mailbox import FolderCount, MailboxListing, uncounted
 from providers.errors import (

@@ -33,7 +33,7 @@ from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.wire_events import Fetched
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.model import (
+from importer.domain.mailbox_content import (
     Folder,
     FolderRef,
     FolderStatus,

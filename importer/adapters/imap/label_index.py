@@ -24,7 +24,7 @@ from importer.adapters.imap.fetch import Query, Unreadable, fetch
 from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule, most_specific
-from importer.domain.model import FolderRef, FolderStatus
+from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.planning.server_limits import MAX_FOLDERS, MAX_ITEM_BYTES
 from providers.endpoint import FolderRole
 

@@ -14,8 +14,8 @@ from typing import Final
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire_events import LiteralData, WireEvent
 from importer.adapters.imap.wire_values import Value, WireError
+from importer.domain.mailbox_content import Folder, Hierarchy
 from importer.domain.messages.message_body import Body
-from importer.domain.model import Folder, Hierarchy
 from providers.endpoint import FolderRole
 
 _ROLES: Final = {

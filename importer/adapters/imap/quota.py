@@ -11,7 +11,7 @@ from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire_events import LiteralData, WireEvent
 from importer.adapters.imap.wire_values import Value, WireError
-from importer.domain.model import Quota
+from importer.domain.mailbox_content import Quota
 
 _STORAGE_UNIT_BYTES = 1024
 """RFC 9208 section 5.1: STORAGE counts in units of 1024 octets."""

@@ -25,7 +25,7 @@ from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.uid_lister import UidLister
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import (
+from importer.domain.mailbox_content import (
     Folder,
     FolderRef,
     FolderStatus,

@@ -16,7 +16,7 @@ from importer.adapters.imap.login_limiter import LoginLimiter
 from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire_values import WireError
-from importer.domain.model import FolderRef
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.planning.retry_limits import MAX_READ_ATTEMPTS, MAX_SILENT_CONNECTIONS
 from importer.domain.reporting.server_alerts import MAX_IMPORT_ALERTS
 from importer.ports.work_limit import WorkLimit

@@ -13,7 +13,7 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.compact.uid_set import UidSet
-from importer.domain.model import FolderRef
+from importer.domain.mailbox_content import FolderRef
 
 _MAX_UIDS = 500
 

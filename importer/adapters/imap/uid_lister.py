@@ -18,7 +18,7 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire_events import Fetched, LiteralData
 from importer.adapters.imap.wire_values import WireError
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import FolderRef
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.planning.retry_limits import UID_LIST_ROUNDS
 from importer.domain.planning.server_limits import (
     MAX_FOLDER_MESSAGES,

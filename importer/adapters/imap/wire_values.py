@@ -18,19 +18,6 @@ class WireError(Exception):
     uid: int | None = None
 
 
-class LiteralTooLarge(WireError):
-    """The server announced a literal above the size limit."""
-
-    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
-        super().__init__(f"a literal of {size_bytes} bytes")
-        self.size_bytes = size_bytes
-        self.limit_bytes = limit_bytes
-
-
-class NameTooLarge(WireError):
-    """The server announced a literal above MAX_NAME_BYTES that is no part of a message."""
-
-
 class UnclosedParenthesis(WireError):
     """A parenthesis is open at the end of the line."""
 

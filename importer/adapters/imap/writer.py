@@ -18,7 +18,7 @@ from importer.adapters.imap.login_limiter import LoginLimiter
 from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.compact.uid_set import UidSet
-from importer.domain.model import AppendResult, FolderRef, FolderStatus, KeywordRule, Outgoing
+from importer.domain.mailbox_content import AppendResult, FolderRef, FolderStatus, KeywordRule, Outgoing
 from importer.domain.planning.retry_limits import MAX_CREATES_LOST
 from importer.ports.mailbox import FolderCount, uncounted
 from importer.ports.work_limit import WorkLimit

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from importer.domain.model import FolderTally, Import, Refusal, RefusalCode, State
+from importer.domain.model import Import, State
 from importer.domain.people.mail_recipients import MailVoice
+from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.reporting.batch_overview import Standing, counts, in_order
 from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from importer.adapters.store import mapping
 from importer.adapters.store.database import Database
 from importer.adapters.store.tables import folder_checkpoints
-from importer.domain.model import FolderCheckpoint, Route
+from importer.domain.model import Route
+from importer.domain.receipts.folder_tally import FolderCheckpoint
 
 
 class SqlCheckpoints(Database):

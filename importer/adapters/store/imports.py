@@ -40,17 +40,8 @@ from importer.domain import import_state
 from importer.domain.evidence.evidence_file import Seal
 from importer.domain.import_options import ImportOptions
 from importer.domain.import_state import ALIVE
-from importer.domain.model import (
-    Batch,
-    BatchId,
-    ControlRequest,
-    FolderTally,
-    Import,
-    ImportId,
-    Progress,
-    Route,
-    State,
-)
+from importer.domain.model import Batch, BatchId, ControlRequest, Import, ImportId, Progress, Route, State
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.ports.leases import Lease
 from importer.ports.notices import Notice
 from importer.ports.store import LegQueue, RouteUnderWay, SealedGrants

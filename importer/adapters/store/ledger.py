@@ -37,20 +37,17 @@ from importer.adapters.store.tables import (
     routes,
 )
 from importer.compact.uid_set import UidSet, UidValidity
-from importer.domain.model import (
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import Account, ImportId, Route
+from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
+from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
     IN_REMOVED_FOLDER,
     UNSEEN,
-    Account,
-    FolderCheckpoint,
-    FolderRef,
-    ImportId,
     Intent,
     Outcome,
     Receipt,
-    Refusal,
-    Route,
 )
 from importer.domain.receipts.receipt_splitting import split
 from importer.ports.leases import Lease

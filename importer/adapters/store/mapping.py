@@ -15,29 +15,23 @@ from importer.adapters.store.columns import folder_key
 from importer.adapters.store.former_texts import skip_code, skip_codes, stored_problem, stored_reason
 from importer.compact.uid_set import Uid, UidValidity, format_ordered, parse_ordered
 from importer.domain.import_options import ImportOptions
+from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.model import (
     Account,
     Alert,
     Batch,
     ControlRequest,
-    FolderCheckpoint,
-    FolderRef,
-    FolderStatus,
-    FolderTally,
     Import,
     ImportId,
-    Intent,
-    Outcome,
     Phase,
     Problem,
     Progress,
-    Receipt,
-    Refusal,
-    RefusalCode,
     Route,
     State,
 )
 from importer.domain.receipts.folder_listing import FolderListing
+from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, Refusal, RefusalCode
+from importer.domain.receipts.receipt import Intent, Outcome, Receipt
 from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.ports.notices import MailState, Notice
 from importer.ports.store import SealedGrants

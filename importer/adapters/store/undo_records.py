@@ -19,7 +19,9 @@ from importer.adapters.store.tables import (
     undos,
 )
 from importer.compact.uid_set import UidSet
-from importer.domain.model import FolderRef, ImportId, Outcome, Receipt, Route, State
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import ImportId, Route, State
+from importer.domain.receipts.receipt import Outcome, Receipt
 from importer.domain.receipts.receipt_splitting import split
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease

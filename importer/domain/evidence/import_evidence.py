@@ -18,19 +18,18 @@ from importer.compact.message_facts import unpack_facts
 from importer.compact.uid_set import UidSet
 from importer.domain.evidence.evidence_row import GONE, OUTCOMES, EvidenceRow, LineKind
 from importer.domain.messages.stored_changes import changed_before
-from importer.domain.model import (
+from importer.domain.model import Import
+from importer.domain.receipts.folder_listing import FolderListing
+from importer.domain.receipts.folder_tally import FolderTally, Refusal
+from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
     CHANGED_ELSEWHERE,
     FORMER_UIDVALIDITY,
     IN_REMOVED_FOLDER,
     UNSEEN,
-    FolderTally,
-    Import,
     Outcome,
     Receipt,
-    Refusal,
 )
-from importer.domain.receipts.folder_listing import FolderListing
 
 UNDONE: Final = "undone"
 _REASONS: Final = {

@@ -18,7 +18,7 @@ from typing import Final
 from importer.domain.folder_mapping.folder_names import acceptable, cut, encoded_bytes
 from importer.domain.folder_mapping.last_resorts import Resort
 from importer.domain.folder_mapping.special_folders import role_by_name
-from importer.domain.model import Folder, Hierarchy
+from importer.domain.mailbox_content import Folder, Hierarchy
 from providers.endpoint import FolderRole
 from providers.text import Text
 

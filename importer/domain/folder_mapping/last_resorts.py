@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Final
 from unicodedata import category, normalize
 
-from importer.domain.model import Hierarchy
+from importer.domain.mailbox_content import Hierarchy
 
 
 class Resort(IntEnum):

@@ -7,7 +7,7 @@ from typing import Final
 
 from importer.domain.folder_mapping.folder_map import shown_name, special_roles
 from importer.domain.import_options import ImportOptions, SpamAndTrash
-from importer.domain.model import Folder, Hierarchy
+from importer.domain.mailbox_content import Folder, Hierarchy
 from providers.endpoint import FolderRole
 
 NOT_CHOSEN: Final = "folder_left_out.not_chosen"

@@ -14,8 +14,10 @@ from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
 from importer.compact.uid_set import Uid
-from importer.domain.model import CHANGED_ELSEWHERE, NotHandedOut, Outcome, RefusalCode, Rejected
+from importer.domain.mailbox_content import NotHandedOut, Rejected
 from importer.domain.planning.retry_limits import LEGS_WITH_SECOND_ATTEMPTS, MAX_UNREAD_ATTEMPTS
+from importer.domain.receipts.folder_tally import RefusalCode
+from importer.domain.receipts.receipt import CHANGED_ELSEWHERE, Outcome
 from providers.text import Text
 
 OWN_NOTICE: Final = "own_notice"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from importer.compact.uid_set import Uid
+from importer.domain.mailbox_content import Message
 from importer.domain.messages.message_identity import digest_of_sent, header_block, with_crlf
 from importer.domain.messages.stored_changes import content_marks
-from importer.domain.model import Message
 
 
 class MessageKey(NamedTuple):  # one per message, so a NamedTuple, as Message is

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from importer.domain.messages.message_identity import first_field
 
 if TYPE_CHECKING:
-    from importer.domain.model import KeywordRule
+    from importer.domain.mailbox_content import KeywordRule
 
 UNKNOWN_DATE: Final = "01-Jan-1970 00:00:01 +0000"
 """Stands in for a missing date. Cyrus and Courier replace the second before it, the epoch, by the current

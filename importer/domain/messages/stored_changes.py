@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from importer.domain.mailbox_content import Message
 from importer.domain.messages.message_body import Body, pieces
 from importer.domain.messages.message_identity import digest, header_block
 from importer.domain.messages.normalise import (
@@ -21,7 +22,7 @@ from importer.domain.messages.normalise import (
     date_of_field,
     instant_of,
 )
-from importer.domain.model import ChangeKind, Message
+from importer.domain.receipts.receipt import ChangeKind
 
 LINE_ENDS: Final = 0x08
 HAS_NUL: Final = 0x10

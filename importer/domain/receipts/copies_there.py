@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from importer.compact.digest_set import DIGEST_BYTES, Digests
 from importer.compact.uid_set import Uid, UidSet
 from importer.compact.uids_by_key import UidsByKey
-from importer.domain.model import UNSEEN, FolderRef, ImportId, Outcome, Receipt
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import ImportId
+from importer.domain.receipts.receipt import UNSEEN, Outcome, Receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,23 +20,20 @@ from typing import Final
 
 from importer.compact.digest_set import DIGEST_BYTES, Digests, DigestSet
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.model import (
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import ImportId
+from importer.domain.receipts.copies_there import CopiesThere
+from importer.domain.receipts.folder_listing import FolderListing
+from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, Refusal, RefusalCode
+from importer.domain.receipts.marked_copies import MarkedCopies
+from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
     CHANGED_ELSEWHERE,
     UNSEEN,
     ChangeKind,
-    FolderCheckpoint,
-    FolderRef,
-    FolderTally,
-    ImportId,
     Outcome,
     Receipt,
-    Refusal,
-    RefusalCode,
 )
-from importer.domain.receipts.copies_there import CopiesThere
-from importer.domain.receipts.folder_listing import FolderListing
-from importer.domain.receipts.marked_copies import MarkedCopies
 
 _MAX_UNMERGED: Final = 5_000
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from importer.compact.uid_set import Uid
 from importer.domain.messages.stored_changes import READ_BACK, changed_before
-from importer.domain.model import Receipt
+from importer.domain.receipts.receipt import Receipt
 
 PER_MARK: Final = 25
 """Copies with the same mark that are read back; servers treat all of them alike."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from importer.compact.message_facts import part_of_facts
 from importer.domain.messages.flags import fold_flags, unfold_flags
-from importer.domain.model import Receipt
+from importer.domain.receipts.receipt import Receipt
 
 
 def split(receipt: Receipt, removes: Callable[[int], bool]) -> tuple[Receipt | None, Receipt | None]:

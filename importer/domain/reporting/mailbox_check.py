@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import DEFAULTS, ImportOptions
-from importer.domain.model import Account, Alert, Phase, Problem, Quota
+from importer.domain.mailbox_content import Quota
+from importer.domain.model import Account, Alert, Phase, Problem
 from importer.domain.planning.time_estimate import Amount, Estimate
 from providers.text import Text
 

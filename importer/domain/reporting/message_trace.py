@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from importer.compact.uid_set import Uid
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.message_identity import first_field
-from importer.domain.model import FolderRef
 from providers.text import Text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from importer.domain.model import Refusal, RefusalCode
+from importer.domain.receipts.folder_tally import Refusal, RefusalCode
 
 
 class RefusalClass(StrEnum):

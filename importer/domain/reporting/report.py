@@ -15,7 +15,8 @@ from enum import IntEnum
 from typing import Final, assert_never
 
 from importer.codes.code_table import public_row
-from importer.domain.model import Batch, FolderTally, Import, Refusal, RefusalCode, State
+from importer.domain.model import Batch, Import, State
+from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.outcome import ImportOutcome
 from importer.domain.reporting.totals import Totals

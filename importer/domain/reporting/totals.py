@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from importer.domain.model import FolderTally
+from importer.domain.receipts.folder_tally import FolderTally
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,25 +20,13 @@ from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.folder_mapping.left_out_folders import unmatched_patterns
 from importer.domain.import_filter import ImportFilter
 from importer.domain.import_options import DEFAULTS, ImportOptions
+from importer.domain.mailbox_content import FolderRef, FolderStatus, Message, Outline
 from importer.domain.messages.normalise import instant_of
-from importer.domain.model import (
-    Account,
-    Alert,
-    FolderRef,
-    FolderStatus,
-    Import,
-    ImportId,
-    Message,
-    Outline,
-    Problem,
-    Receipt,
-    Route,
-    State,
-    route_of,
-)
+from importer.domain.model import Account, Alert, Import, ImportId, Problem, Route, State, route_of
 from importer.domain.planning.server_limits import MAX_CHECK_S
 from importer.domain.planning.time_estimate import Amount, ReadTrial, Throughput, estimate
 from importer.domain.receipts.folder_history import FolderHistory
+from importer.domain.receipts.receipt import Receipt
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.domain.reporting.server_alerts import each_once
 from importer.engine.left_out import leave_out_folders

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.message_identity import CandidateKeys, ExistingMailIndex
-from importer.domain.model import FolderRef
 from importer.ports.mailbox import MailboxReader
 
 MAX_EXISTING: Final = 20_000

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 
 from importer.compact.uid_set import Uid
 from importer.domain.folder_mapping.folder_order import folder_order
-from importer.domain.model import FolderRef, Import, Receipt
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import Import
 from importer.domain.planning.server_limits import OVERTIME_S
+from importer.domain.receipts.receipt import Receipt
 from importer.domain.reporting.message_trace import Fate, MessageTrace, has_message_id
 from importer.ports.mailbox import LabelView, MailboxReader
 from importer.ports.work_limit import WorkLimit

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from importer.compact.uid_set import UidSet
 from importer.domain.folder_mapping.folder_order import folder_order
-from importer.domain.model import FolderRef, Import, Outcome
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import Import
 from importer.domain.planning.server_limits import OVERTIME_S
+from importer.domain.receipts.receipt import Outcome
 from importer.domain.reporting.verification import Compared, ComparedAs, Verification
 from importer.engine.verify_mailbox import MailboxComparison
 from importer.ports.mailbox import LabelView, MailboxReader

@@ -12,7 +12,8 @@ from typing import Any, Final, TypeVar
 
 from importer.compact.uid_set import UidSet
 from importer.domain.import_options import ImportOptions
-from importer.domain.model import Account, Alert, FolderRef, Route
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import Account, Alert, Route
 from importer.domain.planning.retry_policy import decisive, is_verdict
 from importer.domain.reporting.server_alerts import each_once
 from importer.engine.leg_context import Lane

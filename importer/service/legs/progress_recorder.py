@@ -7,7 +7,8 @@ from datetime import timedelta
 from threading import Lock
 from typing import Final
 
-from importer.domain.model import Alert, FolderTally, ImportId, Progress
+from importer.domain.model import Alert, ImportId, Progress
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.ports.leases import Lease
 from importer.ports.process import Clock
 from importer.ports.store import Store

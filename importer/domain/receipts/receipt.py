@@ -1,0 +1,115 @@
+"""What is about to be appended, and the proof of what was: a ledger's rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from importer.compact.digest_set import digest_at
+from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import ImportId
+
+FORMER_UIDVALIDITY: Final = UidValidity(-1)
+"""The UIDVALIDITY of receipts whose source folder was renumbered without a new UIDVALIDITY: their UIDs mean
+nothing any more, their digests still count. At the destination: of messages that were sent to a folder that
+was renumbered since, and that were not found there."""
+
+ANY_UIDVALIDITY: Final = UidValidity(0)
+"""The UIDVALIDITY of receipts whose destination folder was removed and is to be created again: such receipts
+are valid for the new folder."""
+
+
+class Outcome(StrEnum):
+    """The result for one source message. Each message that the source listed has exactly one."""
+
+    COPIED = "copied"
+    PRESENT = "present"  # was already at the destination
+    DUPLICATE = "duplicate"  # same content as another message for the same destination folder
+    SKIPPED = "skipped"  # with a reason
+    FAILED = "failed"  # with a reason: a Refusal
+
+
+CHANGED_ELSEWHERE: Final = "recognised, though changed by another program"
+"""The reason of PRESENT messages that are at the destination in a form that another program is known to make
+of messages (`messages/canonical_form.py`)."""
+
+UNSEEN: Final = "not seen since"
+"""The reason of COPIED messages that the recount did not see. Without a destination UID nothing proves that
+the server ever stored them: the next import copies them again."""
+
+
+class ChangeKind(StrEnum):
+    """What was changed about copied messages; see docs/usage/report.md. The first four by Mailhaul, so that
+    the destination keeps the message, the others by the destination, as far as copies were read back."""
+
+    DATE_FROM_FIELD = "date_from_field"  # no date that servers keep: the Date field's
+    DATE_UNKNOWN = "date_unknown"  # no date at all: 1 January 1970
+    DATE_MOVED = "date_moved"  # the epoch: one second later
+    LINE_ENDS = "line_ends"  # a bare LF: CRLF
+    DATE_NOT_KEPT = "date_not_kept"
+    NUL_REPLACED = "nul_replaced"
+    HEADER_8BIT = "header_8bit"  # 8-bit characters in the header
+    LAST_LINE_ENDED = "last_line_ended"
+    BARE_CR = "bare_cr"
+    CONTENT = "content"  # in another way
+    UNCHECKED = "unchecked"  # could have been changed by the destination, and was not read back
+
+
+IN_REMOVED_FOLDER: Final = "copied into a folder that its owner removed"
+"""The reason of COPIED messages once their folder was removed: that a folder which is created later under its
+name does not hold them says nothing about whether they were stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The record of one append batch, or of messages settled without an append: one row in the ledger.
+
+    `source_uids`, `destination_uids` and `digests` (DIGEST_BYTES each) are parallel sequences.
+    `destination_uids` is empty if the server reports none, and for DUPLICATE and SKIPPED. `digests` is empty
+    for SKIPPED. `flags` holds the flags that COPIED messages were appended with, updated by flag
+    synchronisation (`messages/flags.py`). `marks` has a byte for each COPIED message
+    (`messages/stored_changes.py`); empty if all are 0. `facts` has size and date of each message
+    (`compact/message_facts.py`), as far as they are known.
+    """
+
+    import_id: ImportId
+    source: FolderRef
+    source_uids: tuple[Uid, ...]
+    outcome: Outcome
+    destination: FolderRef
+    destination_uids: tuple[Uid, ...] = ()
+    digests: bytes = b""
+    size_bytes: int = 0
+    reason: str = ""
+    keywords_dropped: int = 0
+    flags: str = ""
+    marks: bytes = b""
+    facts: bytes = b""
+
+    def digest_at(self, index: int) -> bytes:
+        return digest_at(self.digests, index)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Written before an append: the messages about to be sent, and the destination's UIDNEXT, which is a
+    lower bound for the UIDs they will get."""
+
+    import_id: ImportId
+    source: FolderRef
+    source_uids: tuple[Uid, ...]
+    destination: FolderRef
+    uidnext: Uid
+    digests: bytes
+    sizes_bytes: tuple[int, ...]
+    sent_at: datetime
+    flags: str = ""  # as in Receipt
+    slot: int = 0  # of the lane that sends it; a folder has at most one open intent per slot
+    marks: bytes = b""  # as in Receipt
+    dates: bytes = b""  # `message_facts.pack_date` of each message
+
+    def digest_at(self, index: int) -> bytes:
+        return digest_at(self.digests, index)
