@@ -5,17 +5,18 @@ from __future__ import annotations
 from rich.text import Text
 
 from importer.cli import text_views
-from importer.cli.exit_codes import exit_with, stderr, stdout
+from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.options import PasswordSource
 from importer.cli.verify_command import known_credentials, print_mail_error
 from importer.domain.model import Import
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.message_trace import MessageTrace
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.code_texts import render_with_advice
 from importer.i18n.message_trace_texts import trace_json, trace_text
 from importer.i18n.translations import CatalogTranslator
 from importer.service.deps import Deps
-from importer.service.imports.trace_message import trace_message
+from importer.service.imports.trace_message import TraceRefused, trace_message
 from importer.settings import Settings
 from providers.errors import GrantExpired, LoginRejected, MailError, Side
 
@@ -55,6 +56,8 @@ def explain_message(
                     "No message with this Message-ID is in the mailbox %(address)s now.", address=address
                 )
                 stdout.print(Text(printable(nowhere, 600)), soft_wrap=True)
+    except TraceRefused as refused:
+        raise Usage(render_with_advice(refused.text, words)) from None
     except MailError as error:
         print_mail_error(words, error)
         rejected = isinstance(error, LoginRejected | GrantExpired)

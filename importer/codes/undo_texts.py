@@ -48,4 +48,12 @@ ROWS: Final = (
         "verify_interrupted",
         sentence="The verification was interrupted. Start it again.",
     ),
+    TextRow(
+        "trace_busy",
+        sentence="A message of this import is being searched for already. Wait until that is done.",
+    ),
+    TextRow(
+        "trace_interrupted",
+        sentence="The search was interrupted. Start it again.",
+    ),
 )

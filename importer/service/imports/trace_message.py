@@ -7,19 +7,30 @@ asked about the UIDs that were found.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from importer.compact.uid_set import Uid
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Import
-from importer.domain.planning.server_limits import OVERTIME_S
 from importer.domain.receipts.receipt import Receipt
 from importer.domain.reporting.message_trace import Fate, MessageTrace, has_message_id
 from importer.ports.mailbox import LabelView, MailboxReader
-from importer.ports.work_limit import WorkLimit
+from importer.ports.work_limit import WorkEnded
 from importer.service.deps import Deps
+from importer.service.legs.host_limits import PostponedByHost
+from importer.service.legs.host_work import LeaseHeld, host_work
 from providers.errors import FolderUnusable, Side
 from providers.grants import Credential
+from providers.text import Text
+
+
+class TraceRefused(Exception):
+    """The message cannot be searched for now; `text` says why."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 def trace_message(
@@ -32,15 +43,19 @@ def trace_message(
     on_folder: Callable[[str], None] = lambda _folder: None,
 ) -> list[MessageTrace]:
     """What became of the messages with this Message-ID that the mailbox on that side lists; empty if it lists
-    none. The mailbox is only read. Raises any MailError of scope session or account."""
-    limit = WorkLimit(OVERTIME_S, overtime_s=OVERTIME_S)
+    none. The mailbox is only read. Raises TraceRefused, and any MailError of scope session or account."""
     labels = LabelView(import_.options.labels) if side is Side.SOURCE else None
-    session = deps.sessions.open_source(import_.account(side), credential, labels, limit)
+    open_it = partial(deps.sessions.open_source, import_.account(side), credential, labels)
     trace = _from_source if side is Side.SOURCE else _from_destination
     try:
-        places = list(_places(session, message_id, on_folder))
-    finally:
-        session.close()
+        with host_work(deps, import_, f"trace:{import_.id}") as work:
+            places = list(_places(work.open(side, open_it), message_id, on_folder))
+    except LeaseHeld:
+        raise TraceRefused(Text("trace_busy")) from None
+    except PostponedByHost as postponed:
+        raise TraceRefused(postponed.problem.text) from None
+    except WorkEnded:
+        raise TraceRefused(Text("trace_interrupted")) from None
     return [trace(deps, import_, folder, uid) for folder, uid in places]
 
 

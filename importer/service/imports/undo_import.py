@@ -7,24 +7,25 @@ mailbox once the login has succeeded.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import
-from importer.domain.planning.server_limits import OVERTIME_S
 from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.engine.undo_copies import Undoing
 from importer.engine.undo_copies import undo as undo_copies
 from importer.ports.leases import Lease
 from importer.ports.mailbox import MailboxWriter
-from importer.ports.work_limit import WorkEnded, WorkLimit
+from importer.ports.work_limit import WorkEnded
 from importer.service.access.sealed_grants import organisation_credential
 from importer.service.deps import Deps
 from importer.service.imports.reopen import erase_kept_grants
 from importer.service.legs.heartbeat import Heartbeat
-from importer.service.legs.host_limits import HostLimits, PostponedByHost
-from providers.errors import Side, Throttled
+from importer.service.legs.host_limits import PostponedByHost
+from importer.service.legs.host_work import LeaseHeld, host_work
+from providers.errors import Side
 from providers.grants import Credential
 from providers.provider import PasswordKind, Provider
 from providers.text import Text
@@ -71,47 +72,27 @@ def undo(
     """
     if import_.state not in ENDED:
         raise UndoRefused(Text("undo_too_early"))
-    asked_at_s = deps.clock.elapsed_s()
-    lease = _acquired(deps, f"import:{import_.id}")
-    if lease is None:
-        raise UndoRefused(Text("undo_busy"))
-    log.info("undo.started", import_id=import_.id)
-    host_limits = HostLimits(deps, import_, f"{deps.lease_owner} {lease.name} {lease.fence}")
-    with Heartbeat(
-        deps.store,
-        [lease],
-        deps.clock,
-        deps.deadlines.lease,
-        asked_at_s=asked_at_s,
-        on_renew=host_limits.renew_slots,
-    ):
-        try:
-            host_limits.raise_if_postponed(proven=False)
-            host_limits.acquire_slots(0, proven=False)
-            limit = WorkLimit(OVERTIME_S, overtime_s=OVERTIME_S)
-            session = deps.sessions.open_destination(import_.destination, credential, limit)
-            try:
-                host_limits.enter(Side.DESTINATION)
-                report = _undo_under_lease(deps, import_, session, on_folder)
-            finally:
-                session.close()
-        except PostponedByHost as postponed:
-            raise UndoRefused(
-                Text("undo_held_back", host=import_.destination.endpoint.host, reason=postponed.problem.text)
-            ) from None
-        except WorkEnded:
-            raise UndoRefused(Text("undo_interrupted")) from None
-        except Throttled as error:
-            host_limits.record_throttling(error)
-            raise
-        finally:
-            host_limits.release_slots()
-        deps.store.save_undo(report, lease)
+    began_at_s = deps.clock.elapsed_s()
+    try:
+        with host_work(deps, import_, f"import:{import_.id}") as work:
+            log.info("undo.started", import_id=import_.id)
+            open_it = partial(deps.sessions.open_destination, import_.destination, credential)
+            session = work.open(Side.DESTINATION, open_it)
+            report = _undo_under_lease(deps, import_, session, on_folder)
+            deps.store.save_undo(report, work.lease)
+    except LeaseHeld:
+        raise UndoRefused(Text("undo_busy")) from None
+    except PostponedByHost as postponed:
+        raise UndoRefused(
+            Text("undo_held_back", host=import_.destination.endpoint.host, reason=postponed.problem.text)
+        ) from None
+    except WorkEnded:
+        raise UndoRefused(Text("undo_interrupted")) from None
     erase_kept_grants(deps, import_)
     totals = report.totals
     log.info(
         "undo.finished",
-        seconds=round(deps.clock.elapsed_s() - asked_at_s, 3),
+        seconds=round(deps.clock.elapsed_s() - began_at_s, 3),
         import_id=import_.id,
         added=totals.added,
         removed=totals.removed,
@@ -127,7 +108,7 @@ def _undo_under_lease(
 ) -> UndoReport:
     """Undo under the lease of the mailbox, and close the session before the lease is released."""
     asked_at_s = deps.clock.elapsed_s()
-    mailbox = _acquired(deps, f"mailbox:{import_.destination.key}")
+    mailbox = deps.store.acquire(f"mailbox:{import_.destination.key}", deps.lease_owner, deps.deadlines.lease)
     if mailbox is None:
         raise UndoRefused(Text("undo_mailbox_busy"))
     with Heartbeat(
@@ -153,7 +134,3 @@ def _undo(
         raise UndoRefused(Text("undo_inexact", host=import_.destination.endpoint.host))
     undoing = Undoing(import_, session, deps.store, mailbox, heartbeat.check, deps.clock, on_folder)
     return undo_copies(undoing)
-
-
-def _acquired(deps: Deps, name: str) -> Lease | None:
-    return deps.store.acquire(name, deps.lease_owner, deps.deadlines.lease)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from importer.compact.uid_set import UidSet
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Import
-from importer.domain.planning.server_limits import OVERTIME_S
 from importer.domain.receipts.receipt import Outcome
 from importer.domain.reporting.verification import Compared, ComparedAs, Verification
 from importer.engine.verify_mailbox import MailboxComparison
 from importer.ports.mailbox import LabelView, MailboxReader
-from importer.ports.work_limit import WorkEnded, WorkLimit
+from importer.ports.work_limit import WorkEnded
 from importer.service.access.sealed_grants import Credentials
 from importer.service.deps import Deps
-from importer.service.legs.heartbeat import Heartbeat
-from importer.service.legs.host_limits import HostLimits, PostponedByHost
-from providers.errors import FolderUnusable, Side, Throttled
+from importer.service.legs.host_limits import PostponedByHost
+from importer.service.legs.host_work import LeaseHeld, host_work
+from providers.errors import FolderUnusable, Side
 from providers.text import Text
 
 
@@ -51,44 +51,21 @@ def verify(
 ) -> Verification:
     """Compare the mailboxes: `sample` messages chosen at random, or all of them. Changes nothing on either
     side. Raises VerifyRefused, and any MailError of scope session or account."""
-    asked_at_s = deps.clock.elapsed_s()
-    lease = deps.store.acquire(f"verify:{import_.id}", deps.lease_owner, deps.deadlines.lease)
-    if lease is None:
-        raise VerifyRefused(Text("verify_busy"))
-    limits = HostLimits(deps, import_, f"{deps.lease_owner} {lease.name} {lease.fence}")
-    with Heartbeat(
-        deps.store,
-        [lease],
-        deps.clock,
-        deps.deadlines.lease,
-        asked_at_s=asked_at_s,
-        on_renew=limits.renew_slots,
-    ):
-        sessions: list[MailboxReader] = []
-        try:
-            limits.raise_if_postponed(proven=False)
-            limits.acquire_slots(0, proven=False)
-            limit = WorkLimit(OVERTIME_S, overtime_s=OVERTIME_S)
-            labels = LabelView(import_.options.labels)
-            # Both sides are opened as sources are: such a session has no method that writes.
-            source = deps.sessions.open_source(import_.source, credentials.source, labels, limit)
-            sessions.append(source)
-            limits.enter(Side.SOURCE)
-            destination = deps.sessions.open_source(import_.destination, credentials.destination, None, limit)
-            sessions.append(destination)
-            limits.enter(Side.DESTINATION)
+    labels = LabelView(import_.options.labels)
+    # Both sides are opened as sources are: such a session has no method that writes.
+    open_source = partial(deps.sessions.open_source, import_.source, credentials.source, labels)
+    open_other = partial(deps.sessions.open_source, import_.destination, credentials.destination, None)
+    try:
+        with host_work(deps, import_, f"verify:{import_.id}") as work:
+            source = work.open(Side.SOURCE, open_source)
+            destination = work.open(Side.DESTINATION, open_other)
             return _verified(deps, import_, source, destination, sample, on_folder)
-        except PostponedByHost as postponed:
-            raise VerifyRefused(postponed.problem.text) from None
-        except WorkEnded:
-            raise VerifyRefused(Text("verify_interrupted")) from None
-        except Throttled as error:
-            limits.record_throttling(error)
-            raise
-        finally:
-            for session in sessions:
-                session.close()
-            limits.release_slots()
+    except LeaseHeld:
+        raise VerifyRefused(Text("verify_busy")) from None
+    except PostponedByHost as postponed:
+        raise VerifyRefused(postponed.problem.text) from None
+    except WorkEnded:
+        raise VerifyRefused(Text("verify_interrupted")) from None
 
 
 def _verified(
