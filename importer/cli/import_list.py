@@ -26,7 +26,6 @@ from importer.i18n.state_texts import state_word
 from importer.i18n.translations import CatalogTranslator
 from importer.i18n.wait_texts import wait_text
 
-NO_RATES: Final[Mapping[ImportId, Rate]] = {}
 INDENT: Final = "  "
 _GAP: Final = "  "
 _STYLES: Final = {

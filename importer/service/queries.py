@@ -19,11 +19,6 @@ from importer.service.imports.finish import report_of
 from providers.errors import Side
 
 
-def find_import(deps: Deps, import_id: str) -> Import | None:
-    """None if there is no such import."""
-    return deps.store.import_(ImportId(import_id))
-
-
 def find_imports(deps: Deps, ids: Sequence[ImportId]) -> list[Import]:
     """The imports with these ids in the order of `ids`; unknown ids are left out."""
     by_id = {import_.id: import_ for import_ in deps.store.imports(ids=ids, limit=len(ids))} if ids else {}

@@ -16,7 +16,7 @@ from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.model import Account, Alert, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.reporting.csv_cell import cell
-from importer.domain.reporting.formatting import counted, printable, spoken_bytes, spoken_span
+from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import BatchReport, ExitCode, Report, exit_code
 from importer.domain.reporting.server_alerts import MAX_IMPORT_ALERTS, each_once
 from importer.i18n.alert_texts import alert_texts
@@ -384,46 +384,6 @@ def test_mail_that_arrived_during_the_import_is_counted() -> None:
 
 def test_an_import_without_an_end_has_no_duration() -> None:
     assert report(finished_at=None).duration is None
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "words"),
-    [
-        (1, "1 byte"),
-        (912, "912 bytes"),
-        (6_400, "6 kB"),
-        (999_700, "1.0 MB"),
-        (93_211_000, "93.2 MB"),
-        (251_000_000, "251 MB"),
-        (12_000_000_000, "12.0 GB"),
-        (5_000_000_000_000_000, "5,000 TB"),
-    ],
-)
-def test_sizes_are_formatted_as_in_a_mail_program(size_bytes: int, words: str) -> None:
-    assert spoken_bytes(size_bytes) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.4, "less than a second"),
-        (1, "1 second"),
-        (192, "3 minutes 12 seconds"),
-        (7500, "2 hours 5 minutes"),
-        (7205, "2 hours"),
-        (100_800, "1 day 4 hours"),
-    ],
-)
-def test_durations_are_formatted_in_words(seconds: float, words: str) -> None:
-    assert spoken_span(timedelta(seconds=seconds)) == words
-
-
-def test_a_count_of_one_is_singular() -> None:
-    assert [counted(n, "mailbox", "mailboxes") for n in (0, 1, 1200)] == [
-        "0 mailboxes",
-        "1 mailbox",
-        "1,200 mailboxes",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from providers.text import Text
 REMIND_AFTER: Final = (timedelta(days=2), timedelta(days=5))
 
 CONSENT_NEEDED: Final = "consent_needed"
-CONSENT_EXPIRED: Final = "consent_expired"
 _BY_LINK: Final = f"{CONSENT_NEEDED}.password"
 
 

@@ -70,11 +70,6 @@ def needed_since(import_: Import) -> datetime | None:
     return import_.finished_at or import_.held_up_since
 
 
-def awaits_room(import_: Import) -> bool:
-    """Whether the new mailbox is full: it goes on by itself once somebody has made room."""
-    return import_.state is State.WAITING and standing(import_) is Standing.NEEDS_YOU
-
-
 def awaits_next_pass(import_: Import) -> bool:
     """Whether all is copied, and what is new follows with the next pass."""
     problem = import_.problem

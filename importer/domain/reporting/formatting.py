@@ -1,4 +1,4 @@
-"""Formatting of numbers, time spans, sizes and foreign text for people, in English.
+"""Formatting of instants and foreign text for people, whatever their language.
 
 Foreign text (subjects, folder names, server responses) is untrusted: pass it through `printable` before it is
 shown in a mail or on a terminal.
@@ -19,7 +19,6 @@ _LINK: Final = re.compile(
     r"(?P<host>(?:[\w-]{1,63}\.)+[^\W\d_]{2,24})\b(?P<path>(?::\d+)?/\S*)?",
     re.IGNORECASE,
 )
-_UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
 class Translator(Protocol):
@@ -36,36 +35,6 @@ class Translator(Protocol):
     def day(self, day: date) -> str: ...
     def span(self, span: timedelta) -> str: ...
     def size(self, size_bytes: int) -> str: ...
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 message`, `4,211 messages`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def spoken_bytes(size_bytes: int) -> str:
-    """`912 bytes`, `48 kB`, `93.2 MB`: decimal units, as used by mail programs and disks."""
-    if size_bytes < 1000:
-        return counted(size_bytes, "byte")
-    size: float = size_bytes
-    for unit in _UNITS:
-        size /= 1000
-        if size < 999.5 or unit == _UNITS[-1]:
-            return f"{size:,.1f} {unit}" if size < 99.95 and unit != "kB" else f"{size:,.0f} {unit}"
-    raise AssertionError("the loop returns at the last unit")
-
-
-def spoken_span(span: timedelta) -> str:
-    """`less than a second`, `58 seconds`, `3 minutes 12 seconds`, `2 hours 5 minutes`, `1 day 4 hours`."""
-    seconds = int(span.total_seconds())
-    if seconds < 1:
-        return "less than a second"
-    days, seconds = divmod(seconds, 86_400)
-    hours, seconds = divmod(seconds, 3600)
-    minutes, seconds = divmod(seconds, 60)
-    parts = [(days, "day"), (hours, "hour"), (minutes, "minute"), (seconds, "second")]
-    first = next(index for index, (number, _) in enumerate(parts) if number)
-    return " ".join(counted(number, noun) for number, noun in parts[first : first + 2] if number)
 
 
 def spoken_instant(instant: datetime) -> str:
