@@ -94,6 +94,10 @@ class Store(
 
     def import_(self, import_id: ImportId) -> Import | None: ...
 
+    def control_requests(self, ids: Sequence[ImportId]) -> Mapping[ImportId, ControlRequest]:
+        """The pause and cancel requests for these imports, in one query; imports without any are left out."""
+        ...
+
     def imports(
         self,
         chosen: ImportFilter = EVERY_IMPORT,

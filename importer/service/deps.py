@@ -21,6 +21,7 @@ from importer.ports.store import Store
 from importer.ports.vault import Vault
 from importer.ports.webhook_calls import WebhookSender
 from importer.service.legs.lane_shares import LaneShares
+from importer.service.legs.process_legs import ProcessLegs
 from providers.endpoint import Endpoint, Secret
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.master_user import MasterUser
@@ -128,6 +129,7 @@ class Deps:
     quotas: Quotas = field(default_factory=Quotas)
     deadlines: Deadlines = field(default_factory=Deadlines)
     lane_shares: LaneShares = field(default_factory=lambda: LaneShares(1000))  # of this process
+    process_legs: ProcessLegs = field(default_factory=ProcessLegs)
     signer: Signer | None = None  # None: evidence is not sealed
     webhook_sender: WebhookSender | None = None  # None: no webhooks are called
     webhook: Webhook | None = None  # of the installation: receives the events of all imports

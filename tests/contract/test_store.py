@@ -1193,6 +1193,15 @@ def test_an_import_with_a_pending_control_request_is_due(store: Store) -> None:
     assert list(store.due_imports(NOW)) == due
 
 
+def test_the_control_requests_of_several_imports_are_one_answer(store: Store) -> None:
+    pause, cancel = ControlRequest.PAUSE, ControlRequest.CANCEL
+    add(store, an_import("one", requested=pause), an_import("two"), an_import("three", requested=cancel))
+    add(store, an_import("not asked for", requested=cancel))
+    asked = [ImportId(id_) for id_ in ("one", "two", "three", "unknown")]
+    assert store.control_requests(asked) == {"one": pause, "three": cancel}
+    assert store.control_requests([]) == {}
+
+
 def test_a_control_request_survives_worker_updates_and_cancelling_is_final(store: Store) -> None:
     import_id, held = ImportId("one"), hold(store)
     assert store.request_control(import_id, ControlRequest.PAUSE) is None

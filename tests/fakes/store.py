@@ -362,6 +362,11 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
         hold = self._holds.get(f"import:{import_.id}")
         return hold.expires_at if hold is not None else None
 
+    def control_requests(self, ids: Sequence[ImportId]) -> Mapping[ImportId, ControlRequest]:
+        with self._lock:
+            found = [self._imports[id_] for id_ in ids if id_ in self._imports]
+            return {import_.id: import_.requested for import_ in found if import_.requested is not None}
+
     def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
         with self._lock:
             running: dict[str, set[ImportId]] = {}

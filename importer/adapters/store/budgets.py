@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
 from importer.adapters.store.database import Database, insert_into
 from importer.adapters.store.former_texts import stored_problem
@@ -17,6 +17,14 @@ from importer.ports.monitoring import MAINTENANCE
 
 class _NoSlotFree(Exception):
     """Rolls the transaction back: a holder gets all slots or none."""
+
+
+_LONGEST_BACKOFF: Final = (  # built once: every leg asks it
+    select(backoffs)
+    .where(backoffs.c.name.in_(bindparam("of_names", expanding=True)), backoffs.c.until > bindparam("now"))
+    .order_by(backoffs.c.until.desc())
+    .limit(1)
+)
 
 
 class SqlBudgets(Database):
@@ -80,9 +88,8 @@ class SqlBudgets(Database):
             )
 
     def backoff(self, names: Sequence[str], now: datetime) -> Backoff | None:
-        statement = select(backoffs).where(backoffs.c.name.in_(names), backoffs.c.until > now)
         with self.reading() as connection:
-            row = connection.execute(statement.order_by(backoffs.c.until.desc()).limit(1)).one_or_none()
+            row = connection.execute(_LONGEST_BACKOFF, {"of_names": names, "now": now}).one_or_none()
             return None if row is None else _backoff(row)
 
     def used_slots(self, now: datetime) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    bindparam,
     case,
     delete,
     false,
@@ -57,6 +58,16 @@ _PENDING_REQUEST: Final = or_(  # a control request that was not applied yet
     imports.c.wish == ControlRequest.CANCEL,
     and_(imports.c.wish == ControlRequest.PAUSE, ~IS_PAUSED),
     and_(imports.c.wish.is_(None), IS_PAUSED),
+)
+
+
+# Built once: building a statement costs more than running it.
+_BY_ID: Final = select(imports).where(imports.c.id == bindparam("of_import"))
+_REQUESTS: Final = select(imports.c.id, imports.c.wish).where(
+    imports.c.id.in_(bindparam("of_imports", expanding=True)), imports.c.wish.is_not(None)
+)
+_PROGRESS: Final = (
+    update(imports).where(imports.c.id == bindparam("of_import")).values(progress=bindparam("reached"))
 )
 
 
@@ -110,8 +121,13 @@ class SqlImports(SqlImportLists):
 
     def import_(self, import_id: ImportId) -> Import | None:
         with self.reading() as connection:
-            row = connection.execute(select(imports).where(imports.c.id == import_id)).one_or_none()
+            row = connection.execute(_BY_ID, {"of_import": import_id}).one_or_none()
             return None if row is None else mapping.import_(row)
+
+    def control_requests(self, ids: Sequence[ImportId]) -> Mapping[ImportId, ControlRequest]:
+        with self.reading() as connection:
+            rows = connection.execute(_REQUESTS, {"of_imports": ids})
+            return {ImportId(row.id): ControlRequest(row.wish) for row in rows}
 
     def latest_import(self, route: Route, owner: str) -> Import | None:
         statement = (
@@ -290,7 +306,9 @@ class SqlImports(SqlImportLists):
             return
         with self.writing(lease) as connection:
             if progress is not None:
-                _change(connection, import_id, {"progress": asdict(progress)})
+                values = {"of_import": import_id, "reached": asdict(progress)}
+                if connection.execute(_PROGRESS, values).rowcount == 0:
+                    raise _unknown(import_id)
             elif connection.execute(select(imports.c.seq).where(imports.c.id == import_id)).first() is None:
                 raise _unknown(import_id)
             if rows:

@@ -14,6 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Lock
 from typing import Final
 
@@ -64,6 +65,7 @@ class HostLimits:
         self._clock: Clock = deps.clock
         self._ttl = deps.deadlines.lease
         self._holder = holder
+        self._may_be_paused = partial(deps.process_legs.may_be_paused, deps.store, deps.clock, import_.id)
         self._sides = {
             side: _Side(account, deps.allowance(account), side)
             for side, account in ((Side.SOURCE, import_.source), (Side.DESTINATION, import_.destination))
@@ -153,8 +155,13 @@ class HostLimits:
             if self._postponed is None and now - self._checked_at >= CHECK_INTERVAL:
                 self._checked_at = now
                 self._flush_counts(now)
-                self._postponed = self._find_postponement()
+                backoffs = self._may_be_paused()
+                self._postponed = self._find_postponement(backoffs=backoffs)
             return self._postponed
+
+    def budgets(self) -> tuple[str, ...]:
+        """The names under which accounts and hosts are paused, but for new connections."""
+        return tuple(name for side in self._sides.values() for name in side.names)
 
     def _flush_counts(self, now: datetime) -> None:
         for side in self._sides.values():
@@ -162,9 +169,11 @@ class HostLimits:
                 self._budgets.count_bytes(side.meter, now, side.uncounted_bytes)
                 side.uncounted_bytes = 0
 
-    def _find_postponement(self, *, connecting: bool = False, caps: bool = True) -> PostponedByHost | None:
+    def _find_postponement(
+        self, *, connecting: bool = False, caps: bool = True, backoffs: bool = True
+    ) -> PostponedByHost | None:
         now = self._clock.now()
-        backoff = self._backoff(now, connecting=connecting)
+        backoff = self._backoff(now, connecting=connecting) if backoffs else None
         candidates = [self._by_backoff(backoff)] if backoff is not None else []
         capped = self._sides.values() if caps else ()
         candidates += [cap for side in capped if (cap := self._by_cap(side, now)) is not None]
@@ -173,7 +182,7 @@ class HostLimits:
     def _backoff(self, now: datetime, *, connecting: bool) -> Backoff | None:
         """The pause in force, None if there is none; with `connecting`, pauses for new connections
         included."""
-        names = [name for side in self._sides.values() for name in side.names]
+        names = list(self.budgets())
         return self._budgets.backoff(names + [connecting_budget(name) for name in names] * connecting, now)
 
     def _by_backoff(self, backoff: Backoff) -> PostponedByHost:

@@ -1,4 +1,5 @@
-"""Record what the engine reports: immediately for observers, about once a second in the store."""
+"""Record what the engine reports: immediately for observers, about once a second in the store, or less often
+if the process runs many legs (`interval`)."""
 
 from __future__ import annotations
 
@@ -33,12 +34,15 @@ class ProgressRecorder:
         lease: Lease,
         clock: Clock,
         on_progress: ProgressCallback | None = None,
+        *,
+        interval: Callable[[], timedelta] = lambda: FLUSH_INTERVAL,
     ) -> None:
         self._store = store
         self._import_id = import_id
         self._lease = lease
         self._clock = clock
         self._on_progress = on_progress
+        self._interval = interval
         self._lock = Lock()
         self._unsaved: dict[str, FolderTally] = {}
         self._flushed_at = clock.now()
@@ -78,7 +82,7 @@ class ProgressRecorder:
             self._write()
 
     def _write_due(self) -> None:
-        if self._clock.now() - self._flushed_at >= FLUSH_INTERVAL:
+        if self._clock.now() - self._flushed_at >= self._interval():
             self._write()
 
     def _write(self) -> None:

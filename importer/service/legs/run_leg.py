@@ -34,7 +34,7 @@ from importer.service.access.sealed_grants import Credentials, credentials, open
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish
-from importer.service.legs.conclude_leg import conclude, note_own_fault, requested
+from importer.service.legs.conclude_leg import conclude, note_own_fault
 from importer.service.legs.connections import ConnectionPairs, label_view
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
@@ -115,17 +115,21 @@ def run_leg(
     running = import_state.started(import_, began)
     deps.store.update_import(running, lease)
     log.info("leg.started", import_id=import_.id, attempts=import_.attempts)
-    observer = ProgressRecorder(deps.store, import_.id, lease, deps.clock, on_progress)
+    legs = deps.process_legs
+    observer = ProgressRecorder(
+        deps.store, import_.id, lease, deps.clock, on_progress, interval=legs.progress_interval
+    )
     host_limits = HostLimits(deps, running, f"{deps.lease_owner} {lease.name} {lease.fence}")
     limit = WorkLimit(deps.deadlines.leg.total_seconds(), overtime_s=OVERTIME_S)
     watch = LegWatch(
         limit,
-        lambda: requested(deps, import_.id) is not None or deps.must_yield(import_.id),
+        partial(_has_to_end, deps, import_.id),
         deps.stopping,
         observer.flush_due,
     )
     run = partial(_run, deps, running, log_in, lease, observer, host_limits, limit, watch)
-    outcome = _outcome(run, watch)
+    with legs.leg(import_.id, host_limits.budgets()):
+        outcome = _outcome(run, watch)
     reached = observer.progress or import_.progress
     running = replace(
         running,
@@ -291,12 +295,16 @@ class _LegBudget:
         now = self._deps.clock.now()
         if self._next_check_at is None or now >= self._next_check_at:
             self._next_check_at = now + REQUEST_CHECK_INTERVAL
-            self._has_to_end = requested(self._deps, self._import_id) is not None or self._deps.must_yield(
-                self._import_id
-            )
+            self._has_to_end = _has_to_end(self._deps, self._import_id)
         if self._has_to_end or self._deps.stopping() or now >= self._ends_at:
             return True
         return self._host_limits.postponement() is not None
+
+
+def _has_to_end(deps: Deps, import_id: ImportId) -> bool:
+    """Whether a person wants the leg to end, or others wait for its thread."""
+    request = deps.process_legs.requested(deps.store, deps.clock, import_id)
+    return request is not None or deps.must_yield(import_id)
 
 
 def _log_leg(before: Import, after: Import, reached: Progress, took: timedelta) -> None:
