@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 Judge = Callable[[Sequence[BaseException]], BaseException]
@@ -13,14 +14,19 @@ One = TypeVar("One")
 Other = TypeVar("Other")
 
 
+def _one_thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="run-both")
+
+
 def run_both(
     one: Callable[[], One],
     other: Callable[[], Other],
     judge: Judge,
+    beside: Callable[[], AbstractContextManager[ThreadPoolExecutor]] = _one_thread,
 ) -> tuple[One, Other]:
     """Call both functions concurrently and wait for both. If both raise, `judge` chooses the error to raise,
-    given that of `one` first."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="run-both") as pool:
+    given that of `one` first. `other` runs in the pool of `beside`, which must be idle."""
+    with beside() as pool:
         pending = pool.submit(other)
         try:
             first = one()

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from importer.domain.receipts.folder_tally import FolderTally
@@ -130,8 +131,10 @@ class Lanes:
 
     def _work(self, lane: Lane) -> None:
         try:
-            while (next_job := self._next_job(lane.number)) is not None:
-                self._work_on(lane, *next_job)
+            with lane.beside() as helper:
+                lane = replace(lane, helper=helper)
+                while (next_job := self._next_job(lane.number)) is not None:
+                    self._work_on(lane, *next_job)
         except BaseException as error:  # every kind has to reach the leg's own thread
             self._stop(error)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -68,6 +70,17 @@ class Lane:
     number: int
     source: MailboxReader
     destination: MailboxWriter
+    helper: ThreadPoolExecutor | None = None
+
+    @contextmanager
+    def beside(self) -> Iterator[ThreadPoolExecutor]:
+        """A pool of one thread for what goes on at one side meanwhile: the same one while `Lanes` work, since
+        threads for each of many small folders cost more than their messages."""
+        if self.helper is not None:
+            yield self.helper
+        else:
+            with ThreadPoolExecutor(1, thread_name_prefix=f"lane-{self.number}-helper") as pool:
+                yield pool
 
 
 _ALL_LANES: Final = 1000

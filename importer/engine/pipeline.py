@@ -130,18 +130,21 @@ class Pipeline:
         self._may_take = may_take
         self._fetching: _Fetching | None = None
         self._sending: _Sending | None = None
+        self._last_fetch: Future[FetchedBatch] | None = None
         self._number = 0
         self._lost: list[_Lost] = []
         self._unused = False  # no append was answered on the connection to the destination so far
 
     def run(self) -> None:
-        with ThreadPoolExecutor(1, thread_name_prefix=f"lane-{self._lane.number}-reader") as reader:
+        with self._lane.beside() as reader:
             try:
                 self._fetch_ahead(reader, wait=True)
                 while self._fetching or self._sending:
                     self._step(reader)
             finally:
                 self._clear()
+                if self._last_fetch:  # one that is dropped, too: the source is not in use afterwards
+                    wait([self._last_fetch])
 
     def _step(self, reader: ThreadPoolExecutor) -> None:
         """Send the fetched batch, begin to fetch the next, and only then conclude the one sent before."""
@@ -224,8 +227,8 @@ class Pipeline:
         alone = len(batch.uids) == 1  # large messages travel alone; the largest are spooled to disk
         size_bytes = min(batch.total_bytes, SPOOLED_ABOVE_BYTES) if alone else batch.total_bytes
         if self._held.acquire(size_bytes, wait=wait):
-            fetched = reader.submit(fetch_batch, self._state, self._lane, batch)
-            self._fetching = _Fetching(size_bytes, batch, fetched)
+            self._last_fetch = reader.submit(fetch_batch, self._state, self._lane, batch)
+            self._fetching = _Fetching(size_bytes, batch, self._last_fetch)
         else:
             self._state.put_back(batch)
 

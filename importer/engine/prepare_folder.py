@@ -60,7 +60,10 @@ class _Preparation:
         receipts = folder.receipts()
         first = next(receipts, None)
         destination, batches_of_all = run_both(
-            self._open_destination, lambda: self._list_source(uncopied=first is None), decisive
+            self._open_destination,
+            lambda: self._list_source(uncopied=first is None),
+            decisive,
+            lane.beside,
         )
         if destination is not None and self._follow_first_message(destination.status):
             receipts = folder.receipts()

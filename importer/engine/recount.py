@@ -71,6 +71,7 @@ def recount(
         lambda: lane.source.uids(history.source),
         lambda: _looked_up(lane, history, copied, missing=missing),
         decisive,
+        lane.beside,
     )
     unlisted = lane.source.unlisted(history.source)
     if len(listed) + unlisted < surveyed_messages:  # removed meanwhile, or STATUS counts more than EXISTS
