@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from importer.bootstrap import standalone
 from importer.domain.model import Account, State
 from importer.domain.people.actor import Actor
 from importer.domain.planning.host_allowance import DAY, HOUR, Allowance, hour_of
-from importer.domain.planning.retry_limits import DEFAULT_PAUSE, PATIENCE, SLOT_WAIT
+from importer.domain.planning.retry_limits import DEFAULT_PAUSE, PATIENCE, SLOT_WAITS
 from importer.service.imports.foreground_copy import copy
 from importer.service.imports.submit import submit
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
@@ -47,8 +48,30 @@ def test_an_import_waits_while_all_connections_are_in_use(office: Office) -> Non
     waiting = office.work(import_id)
     assert waiting.problem is not None
     assert (waiting.state, waiting.problem.code) == (State.WAITING, "connections_in_use")
-    assert waiting.not_before == office.clock.now() + SLOT_WAIT
+    assert waiting.not_before == office.clock.now() + SLOT_WAITS[0]
     assert waiting.attempts == 0
+    office.store.release_slots("other")
+    assert office.work(import_id).state is State.COMPLETE
+
+
+def test_an_import_that_waits_for_a_slot_tries_again_soon_at_first(office: Office) -> None:
+    """Until 0.2.0 each wait took 10 s; a small mailbox is copied within two."""
+    set_allowances(office, Allowance(account_connections=1))
+    _, import_id = office.submit()
+    began = office.clock.now()
+    office.store.acquire_slots("other", [(f"account {SOURCE.key}", 1)], began, 60 * MINUTE)
+    tried_s: list[float] = []
+    while (waited := (office.clock.now() - began).total_seconds()) < 60:
+        tried_s.append(round(waited, 3))
+        waiting = office.work(import_id)
+        assert waiting.not_before is not None
+        office.clock.sleep((waiting.not_before - office.clock.now()).total_seconds())
+    waits_s = [round(after - before, 3) for before, after in pairwise(tried_s)]
+    assert waits_s == sorted(waits_s)
+    assert (waits_s[0], waits_s[-1]) == (0.5, 10)
+    # A wait is at most half as long as all before it together, and few tries are in vain.
+    assert all(wait <= max(0.5, before / 2 + 0.001) for before, wait in zip(tried_s, waits_s, strict=False))
+    assert len(tried_s) <= 15
     office.store.release_slots("other")
     assert office.work(import_id).state is State.COMPLETE
 

@@ -41,8 +41,10 @@ been full already: an owner who makes room right after the mail sees the copy go
 MAILBOX_BUSY_WAIT: Final = timedelta(seconds=5)
 """Until an import asks again whether the other one that writes to its mailbox is done."""
 
-SLOT_WAIT: Final = timedelta(seconds=10)
-"""How long an import waits for a free slot before it tries again."""
+SLOT_WAITS: Final = (timedelta(seconds=0.5), timedelta(seconds=10))
+"""Shortest and longest wait for a free slot before an import tries again; between them half as long as it has
+waited already. A leg of a small mailbox frees its slot within a second, and nothing logs in before a slot is
+free, so that a try costs some ten statements."""
 
 DEFAULT_PAUSE: Final = timedelta(seconds=AWAY_WAITS_S[0])
 """Length of a pause that a host requests without naming a duration, if nothing has backed off from it yet."""

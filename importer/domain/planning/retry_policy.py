@@ -22,6 +22,7 @@ from importer.domain.planning.retry_limits import (
     PATIENCE_UNPROVEN,
     RECONNECT_WAITS_S,
     REFUSED_WAITS_S,
+    SLOT_WAITS,
 )
 from providers.errors import (
     EndpointWrong,
@@ -118,8 +119,13 @@ def room_wait(now: datetime, full_since: datetime | None, patience: timedelta) -
     return RoomWait(min(_growing(now, now - since, FULL_MAILBOX_WAITS), gives_up_at), gives_up_at)
 
 
+def slot_wait_end(now: datetime, held_up_since: datetime | None) -> datetime:
+    """When an import that found no free slot tries again, given since when it makes no progress."""
+    return _growing(now, (now - (held_up_since or now)) / 2, SLOT_WAITS)
+
+
 def _growing(now: datetime, held_up_for: timedelta, waits: tuple[timedelta, timedelta]) -> datetime:
-    """The end of a wait as long as the one so far, between the shortest and the longest."""
+    """The end of a wait as long as `held_up_for`, between the shortest and the longest."""
     shortest, longest = waits
     return now + min(max(held_up_for, shortest), longest)
 

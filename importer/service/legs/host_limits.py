@@ -29,7 +29,8 @@ from importer.domain.planning.host_allowance import (
     used_up_until,
     without_connecting,
 )
-from importer.domain.planning.retry_limits import DEFAULT_PAUSE, SLOT_WAIT
+from importer.domain.planning.retry_limits import DEFAULT_PAUSE
+from importer.domain.planning.retry_policy import slot_wait_end
 from importer.domain.planning.time_estimate import DailyCap
 from importer.domain.reporting.totals import Totals
 from importer.ports.budgets import Budgets
@@ -65,6 +66,7 @@ class HostLimits:
         self._clock: Clock = deps.clock
         self._ttl = deps.deadlines.lease
         self._holder = holder
+        self._held_up_since = import_.held_up_since
         self._may_be_paused = partial(deps.process_legs.may_be_paused, deps.store, deps.clock, import_.id)
         self._sides = {
             side: _Side(account, deps.allowance(account), side)
@@ -101,7 +103,7 @@ class HostLimits:
         if not self._budgets.acquire_slots(self._holder, slots, now, self._ttl):
             if number:
                 raise ServerUnavailable(self._no_more())
-            raise PostponedByHost(Problem(Text("connections_in_use.all")), now + SLOT_WAIT)
+            raise PostponedByHost(Problem(Text("connections_in_use.all")), self._slot_wait_end(now))
 
     def enter(self, side: Side) -> None:
         """Acquire the slot at the account of `side`, after the first login there. Raises PostponedByHost if
@@ -113,7 +115,10 @@ class HostLimits:
             self._holder, self._sides[side].slots(further=False)[:1], now, self._ttl
         ):
             problem = Problem(Text("connections_in_use", host=self._sides[side].host), side)
-            raise PostponedByHost(problem, now + SLOT_WAIT)
+            raise PostponedByHost(problem, self._slot_wait_end(now))
+
+    def _slot_wait_end(self, now: datetime) -> datetime:
+        return slot_wait_end(now, self._held_up_since)
 
     def renew_slots(self) -> None:
         """Extend the slots by the duration of a lease."""
