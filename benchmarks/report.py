@@ -75,7 +75,9 @@ def write(
     if batches:
         parts.append(_BATCHES)
         timed = [batch for batch in batches if batch.copiers]
-        parts += [f"### {batch.title}\n\n{batch_results.table(batch)}" for batch in timed]
+        for batch in timed:
+            said = batch_results.verdict(batch)
+            parts.append(f"### {batch.title}\n\n{said}\n\n{batch_results.table(batch)}")
         if counted := [batch for batch in batches if batch.counts]:
             parts.append(f"### What one worker needs\n\n{batch_results.counts_table(counted)}")
         if timed:

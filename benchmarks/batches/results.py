@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -143,6 +144,27 @@ def _row(result: BatchResult, name: str, own: float | None) -> tuple[str, ...]:
 def _median(figures: Sequence[float], form: str) -> str:
     figure = spread(figures)
     return form.format(figure.median) if figure else "–"
+
+
+def verdict(result: BatchResult) -> str:
+    """What the table says of `up` in words: which copiers are faster, and what the servers' processor time
+    allows it on that machine, however little its own is. Empty without a run of `up`."""
+    own = result.rate(OURS) if OURS in result.copiers else None
+    if own is None:
+        return ""
+    rates = {name: rate for name in result.copiers if name != OURS and (rate := result.rate(name))}
+    faster = [f"`{name}` ({own / rate:.2f} ×)" for name, rate in rates.items() if rate > own]
+    sentences = [f"`up` is slower than {', '.join(faster)}."] if faster else []
+    cores = re.search(r"([0-9]+) cores", result.machine.get("processor", ""))
+    servers = spread([sum(run.cpu_s.values()) - run.cpu_s["ours"] for run in result.copiers[OURS].runs])
+    if cores and servers and servers.median:
+        most = result.messages / (servers.median / int(cores[1]))
+        ratios = [f"{most / rate:.2f} × `{name}`" for name, rate in rates.items()]
+        sentences.append(
+            f"The servers alone took {servers.median:.1f} s of processor time for its copy:"
+            f" on {cores[1]} processors it cannot exceed {', '.join([f'{shown_rate(most)}/s', *ratios])}."
+        )
+    return " ".join(sentences)
 
 
 def counts_table(results: Sequence[BatchResult]) -> str:
