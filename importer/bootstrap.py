@@ -220,6 +220,7 @@ def _assembled(
         own_host=settings.destination_server,
         master_user=settings.master,
         administrators=settings.batch_right,
+        operators=settings.operators,
         identity_provider=_people_of(settings),
         sessions=ImapSessions(
             ca_file=settings.ca_file,

@@ -74,8 +74,14 @@ def people(settings: Settings) -> People:
             settings.openid_claim,
             settings.openid_scope,
             settings.openid_domains_claim,
+            _operator_claim(settings),
         ),
     )
+
+
+def _operator_claim(settings: Settings) -> tuple[str, str]:
+    name, _, value = settings.openid_operator_claim.partition("=")
+    return name, value
 
 
 def _application(settings: Settings, provider: SignInProvider, config: ProviderConfig) -> Application:

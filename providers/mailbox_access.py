@@ -55,6 +55,7 @@ class Person:
     `subject` is stable for a person at that issuer (OpenID Connect Core section 5.7). `addresses` are the
     person's mail addresses and `domains` the domains that they administer, according to the issuer. Of the
     addresses, `unverified` are those whose verification it does not state: they give no right over others.
+    `is_operator`: the issuer names them an operator of this installation.
     """
 
     issuer: str
@@ -62,6 +63,7 @@ class Person:
     addresses: tuple[str, ...]
     domains: tuple[str, ...] = ()
     unverified: frozenset[str] = frozenset()
+    is_operator: bool = False
 
 
 class People(Protocol):

@@ -42,7 +42,8 @@ class Registration:
     """Our registration at an issuer.
 
     `claim` is the name of the claim with the person's address or list of addresses; `domains_claim` that of
-    the claim with the domains that the person administers, "" for none.
+    the claim with the domains that the person administers, "" for none. `operator` is the name of a claim and
+    the value in it that operators have; ("", "") for none.
     """
 
     issuer: str
@@ -52,6 +53,7 @@ class Registration:
     claim: str = CLAIM
     scope: str = SCOPE
     domains_claim: str = ""
+    operator: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,17 @@ class OpenId:
         )
         claims = self._verified_claims(str(tokens.get("id_token", "")), service, question.nonce)
         registration = self.registration
-        needed = [name for name in (registration.claim, registration.domains_claim) if name]
+        operator_claim, operator_value = registration.operator
+        names = (registration.claim, registration.domains_claim, operator_claim)
+        needed = [name for name in names if name]
         if not all(name in claims for name in needed) and service.user_info and tokens.get("access_token"):
             claims = self._with_user_info(claims, service, str(tokens["access_token"]))
         domains = texts_in(claims, registration.domains_claim) if registration.domains_claim else ()
         addresses = addresses_in(claims, registration.claim)
         silent = registration.claim == CLAIM and "email_verified" not in claims
         unverified = frozenset(addresses if silent else ())
-        return Person(registration.issuer, claims["sub"], addresses, domains, unverified)
+        is_operator = bool(operator_claim) and operator_value in texts_in(claims, operator_claim)
+        return Person(registration.issuer, claims["sub"], addresses, domains, unverified, is_operator)
 
     def logout_url(self, return_to: str) -> str:
         url = self._service().end_session

@@ -9,15 +9,18 @@ import click
 from rich.text import Text
 
 from importer.cli import text_views
-from importer.cli.control_view import SYMBOLS, record_change
+from importer.cli.control_view import SYMBOLS
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.filter_options import Many
 from importer.cli.import_list import ImportList
+from importer.cli.operator_events import operator
+from importer.domain.bulk_action import BulkAction
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.bulk_texts import bulk_question
 from importer.i18n.code_texts import render_with_advice
 from importer.i18n.translations import CatalogTranslator
 from importer.service.deps import Deps
-from importer.service.imports.bulk_control import BulkAction, Selection, carry_out, select
+from importer.service.imports.bulk_control import Selection, carry_out, record_change, select
 from importer.service.imports.control import Changed, Effect
 
 
@@ -42,7 +45,7 @@ def change_many(
     changes = []
     with stderr.status(words.gettext("%(done)s of %(total)s", done=0, total=len(selection.ids))) as status:
         for changed in carry_out(deps, action, selection.ids):
-            record_change(deps, action, changed)
+            record_change(deps, operator(), action, changed)
             changes.append(changed)
             status.update(words.gettext("%(done)s of %(total)s", done=len(changes), total=len(selection.ids)))
     if as_json:
@@ -61,7 +64,7 @@ def confirm(deps: Deps, words: CatalogTranslator, selection: Selection) -> None:
     Raises Usage without a terminal.
     """
     number = len(selection.ids)
-    question = _question(words, selection.action, number)
+    question = bulk_question(words, selection.action, number)
     stderr.print(ImportList(words, selection.examples, deps.clock.now(), with_batch=True))
     if number > len(selection.examples):
         more = number - len(selection.examples)
@@ -71,22 +74,6 @@ def confirm(deps: Deps, words: CatalogTranslator, selection: Selection) -> None:
         raise Usage(f"{question} {how}")
     if not click.confirm(question, err=True):
         raise exit_with(ExitCode.WAITING)
-
-
-def _question(words: CatalogTranslator, action: BulkAction, number: int) -> str:
-    match action:
-        case BulkAction.PAUSE:
-            return words.ngettext("Pause %(num)s import?", "Pause %(num)s imports?", number)
-        case BulkAction.RESUME:
-            return words.ngettext("Resume %(num)s import?", "Resume %(num)s imports?", number)
-        case BulkAction.RETRY:
-            return words.ngettext("Retry %(num)s import?", "Retry %(num)s imports?", number)
-        case BulkAction.CANCEL:
-            return words.ngettext(
-                "Cancel %(num)s import and erase its passwords?",
-                "Cancel %(num)s imports and erase their passwords?",
-                number,
-            )
 
 
 def _print_effects(words: CatalogTranslator, changes: list[Changed]) -> None:

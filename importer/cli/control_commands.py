@@ -13,13 +13,14 @@ from importer.cli import mailbox_options, options, text_views
 from importer.cli.argument_texts import argument_texts
 from importer.cli.bulk_view import change_many, confirm
 from importer.cli.console_actor import console_actor
-from importer.cli.control_view import change_json, print_change, record_change
+from importer.cli.control_view import change_json, print_change
 from importer.cli.exit_codes import Usage, exit_with
 from importer.cli.filter_options import Many, many_options
 from importer.cli.found_ids import imports_of
-from importer.cli.operator_events import record_operator
+from importer.cli.operator_events import operator, record_operator
 from importer.cli.options import PasswordSource
 from importer.domain.audit_event import AuditAction
+from importer.domain.bulk_action import BulkAction
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import
 from importer.domain.people.actor import Actor
@@ -29,7 +30,7 @@ from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
 from importer.service.imports import control
-from importer.service.imports.bulk_control import BulkAction, carry_out, selection_of
+from importer.service.imports.bulk_control import carry_out, record_change, selection_of
 from importer.service.imports.control import Effect
 from importer.service.imports.submit import SubmittedRow, resubmit
 from importer.settings import Settings
@@ -114,7 +115,7 @@ def retry(
         if import_.state not in ENDED or not given:
             changed = control.resume(deps, import_.id)
             if changed.effect is not Effect.TOO_LATE:
-                record_change(deps, BulkAction.RETRY, changed)
+                record_change(deps, operator(), BulkAction.RETRY, changed)
                 print_change(words, changed)
                 return
         # The new import keeps the recipient and the language of the earlier one.
@@ -145,7 +146,7 @@ def cancel(id_: str | None, many: Many, data: Path | None, as_json: bool) -> Non
 
 def _retry_without_passwords(deps: Deps, words: CatalogTranslator, import_: Import) -> None:
     changed = control.resume(deps, import_.id)
-    record_change(deps, BulkAction.RETRY, changed)
+    record_change(deps, operator(), BulkAction.RETRY, changed)
     print_change(words, changed)
 
 
@@ -196,7 +197,7 @@ def _change_imports(
             confirm(deps, words, selection_of(action, imports))
         changes = [*carry_out(deps, action, tuple(import_.id for import_ in imports))]
         for changed in changes:
-            record_change(deps, action, changed)
+            record_change(deps, operator(), action, changed)
     if as_json:
         text_views.print_json([change_json(words, changed) for changed in changes])
     else:

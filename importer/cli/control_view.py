@@ -6,12 +6,8 @@ from typing import Final
 
 from importer.cli import text_views
 from importer.cli.exit_codes import stdout
-from importer.cli.operator_events import record_operator
-from importer.domain.audit_event import AuditOutcome
 from importer.i18n.code_texts import render_with_advice
 from importer.i18n.translations import CatalogTranslator
-from importer.service.deps import Deps
-from importer.service.imports.bulk_control import AUDIT_ACTIONS, BulkAction
 from importer.service.imports.control import Changed, Effect
 
 SYMBOLS: Final = {
@@ -38,10 +34,3 @@ def change_json(words: CatalogTranslator, changed: Changed) -> dict[str, object]
         "effect": changed.effect.value,
         "message": render_with_advice(changed.text, words),
     }
-
-
-def record_change(deps: Deps, action: BulkAction, changed: Changed) -> None:
-    """Add the event of a request by this console's operator."""
-    done = changed.effect in (Effect.DONE, Effect.SOON)
-    outcome = AuditOutcome.DONE if done else AuditOutcome.REFUSED
-    record_operator(deps, AUDIT_ACTIONS[action], [changed.import_.id], outcome, changed.effect)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -13,13 +12,10 @@ from importer.cli import options
 from importer.cli.argument_texts import argument_texts
 from importer.cli.found_ids import batch_id_of
 from importer.cli.options import EnumChoice, Function, packed
-from importer.domain.import_filter import ImportFilter
+from importer.domain.import_filter import ImportFilter, age_of
 from importer.domain.model import State
 from importer.i18n.translations import CatalogTranslator
 from importer.service.deps import Deps
-
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
-_AGE: Final = re.compile(r"(\d{1,5})([mhd])")
 
 
 class Age(click.ParamType[timedelta]):
@@ -30,11 +26,11 @@ class Age(click.ParamType[timedelta]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        match = _AGE.fullmatch(value)
-        if match is None:
+        try:
+            return age_of(value)
+        except ValueError:
             no_age = argument_texts().gettext("“%(value)s” is no age such as 30m, 12h or 3d.", value=value)
             self.fail(no_age, param, ctx)
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 class FilterOptions(NamedTuple):

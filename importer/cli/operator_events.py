@@ -6,7 +6,7 @@ import getpass
 import os
 from collections.abc import Iterable
 
-from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
+from importer.domain.audit_event import OPERATOR, AuditAction, AuditActor, AuditOutcome
 from importer.service.access.audit import record_event, record_import_event
 from importer.service.deps import Deps
 
@@ -17,7 +17,7 @@ def operator() -> AuditActor:
         name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a container may have no entry for its user
         name = str(os.getuid())
-    return AuditActor(f"operator:{name}")
+    return AuditActor(f"{OPERATOR}{name}")
 
 
 def record_operator(

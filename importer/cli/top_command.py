@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from importer.cli.filter_options import FilterOptions, filter_options
 from importer.cli.import_list import ImportList, wrapped
 from importer.domain.model import State
 from importer.domain.reporting.report import Report
+from importer.i18n.queue_texts import queue_text
 from importer.i18n.report_json import report_json
 from importer.i18n.state_texts import state_word
 from importer.i18n.translations import CatalogTranslator, texts
@@ -102,20 +103,10 @@ class BoardView:
         if speed:
             parts.append(texts.gettext("%(size)s/s", size=texts.size(speed)))
         yield from wrapped(" · ".join(parts), width, indent="")
-        yield from wrapped(self._queue(), width, indent="")
+        yield from wrapped(queue_text(texts, board.queue.due, board.queue_age(self.now)), width, indent="")
         if (held := board.maintenance) is not None:
             for line in wrapped(maintenance_text(texts, held.since, held.note), width, indent=""):
                 yield Text(line.plain, style="yellow")
-
-    def _queue(self) -> str:
-        queue = self.board.queue
-        number = self.texts.ngettext(
-            "%(num)s import waits for a worker", "%(num)s imports wait for a worker", queue.due
-        )
-        if queue.oldest_since is None:
-            return number
-        age = self.texts.span(max(self.now - queue.oldest_since, timedelta(0)))
-        return self.texts.gettext("%(number)s, the oldest for %(span)s", number=number, span=age)
 
 
 def board_json(words: CatalogTranslator, board: Board) -> dict[str, object]:

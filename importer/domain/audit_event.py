@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+OPERATOR: Final = "operator:"
+"""The beginning of the names of operators: the user at the console, or the address of a web session."""
 
 
 class AuditAction(StrEnum):
@@ -20,6 +24,7 @@ class AuditAction(StrEnum):
     TOKEN_USE = "token.use"  # noqa: S105 - an API token, once a day and network; refusals always
     TOKEN_CREATE = "token.create"  # noqa: S105
     TOKEN_REVOKE = "token.revoke"  # noqa: S105
+    OPERATOR_USE = "operator.use"  # the operators' pages, once a day and network; refusals always
     IMPORT_START = "import.start"
     IMPORT_PAUSE = "import.pause"
     IMPORT_RESUME = "import.resume"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from importer.domain.model import BatchId, State
@@ -39,3 +40,14 @@ class ImportFilter:
 
 
 EVERY_IMPORT: Final = ImportFilter()
+
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+_AGE: Final = re.compile(r"(\d{1,5})([mhd])", re.ASCII)
+
+
+def age_of(text: str) -> timedelta:
+    """A time span such as 30m, 12h or 3d. Raises ValueError."""
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from importer.domain.audit_event import AuditAction, AuditEvent, AuditOutcome
+from importer.domain.audit_event import OPERATOR, AuditAction, AuditEvent, AuditOutcome
 from importer.i18n.translations import N_, CatalogTranslator
 
 _ACTIONS: Final = {
@@ -18,6 +18,7 @@ _ACTIONS: Final = {
     AuditAction.TOKEN_USE: N_("API token used"),
     AuditAction.TOKEN_CREATE: N_("API token created"),
     AuditAction.TOKEN_REVOKE: N_("API token revoked"),
+    AuditAction.OPERATOR_USE: N_("Operators' pages opened"),
     AuditAction.IMPORT_START: N_("Import started"),
     AuditAction.IMPORT_PAUSE: N_("Import paused"),
     AuditAction.IMPORT_RESUME: N_("Import resumed"),
@@ -39,6 +40,11 @@ _OUTCOMES: Final = {
 }
 
 
+def action_words(texts: CatalogTranslator, action: AuditAction) -> str:
+    """The action in a few words."""
+    return texts.gettext(_ACTIONS[action])
+
+
 def action_text(texts: CatalogTranslator, event: AuditEvent) -> str:
     """What was done, or tried."""
     return texts.gettext(_ACTIONS[event.action])
@@ -53,6 +59,6 @@ def actor_text(texts: CatalogTranslator, event: AuditEvent, reader: str) -> str:
     """Who acted, as far as the reader may know: other people are not named."""
     if event.actor.name == reader:
         return texts.gettext("you")
-    if event.actor.name.startswith(("operator:", "worker")):
+    if event.actor.name.startswith((OPERATOR, "worker")):
         return texts.gettext("the operator of this service")
     return texts.gettext("not signed in") if not event.actor.name else texts.gettext("another person")

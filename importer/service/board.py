@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.import_state import ALIVE
@@ -26,6 +27,11 @@ class Board:
     counts: tuple[ImportCount, ...]
     queue: QueueDepth
     maintenance: Maintenance | None
+
+    def queue_age(self, now: datetime) -> timedelta | None:
+        """How long the oldest due import has waited; None if none is due."""
+        since = self.queue.oldest_since
+        return None if since is None else now - since
 
     def number(self, state: State) -> int:
         return sum(count.imports for count in self.counts if count.state is state)

@@ -107,6 +107,7 @@ class Deps:
     administrators: Mapping[str, frozenset[str]] = field(
         default_factory=dict
     )  # address -> administered domains
+    operators: frozenset[str] = frozenset()  # addresses at `own_host` that sign in to the pages as operators
     identity_provider: People | None = None  # for sign-in to the web pages without a mailbox password
     stopping: Callable[[], bool] = lambda: (
         False

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from importer.settings.fields import Seen, setting
 from importer.settings.openid_settings import OpenIdSettings
-from importer.settings.value_types import flag, origins, secret, text, whole
+from importer.settings.value_types import addresses, flag, origins, secret, text, whole
 from providers.endpoint import Secret
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
 
@@ -60,6 +60,14 @@ class FrontEndSettings(OpenIdSettings):
         _public_url,
         shown="none",
         always_checked=True,
+    )
+    operators: frozenset[str] = setting(
+        frozenset(),
+        "Mailboxes at MAILHAUL_DESTINATION_SERVER with which people sign in as operators: they see and act on"
+        " all imports.",
+        "addresses such as it@new.example, separated by commas",
+        addresses,
+        shown="none; only the console sees all imports",
     )
     consent_days: int = setting(
         14,

@@ -19,6 +19,13 @@ def _needs_master_user(value: str, seen: Seen) -> str:
     return value
 
 
+def _operator_claim(value: str, seen: Seen) -> str:
+    name, _, wanted = (part.strip() for part in value.partition("="))
+    if value and not (name and wanted and seen.get("openid_issuer")):
+        raise ValueError
+    return f"{name}={wanted}" if value else ""
+
+
 def _issuer(value: str, _seen: Seen) -> str:
     parts = urlsplit(value)
     right = parts.scheme == "https" and parts.hostname and not (parts.username or parts.query)
@@ -95,6 +102,14 @@ class OpenIdSettings(SignInSettings):
         " MAILHAUL_DESTINATION_MASTER_USER must be set with it",
         text,
         _needs_master_user,
+        shown="none",
+    )
+    openid_operator_claim: str = setting(
+        "",
+        "Claim and value that make a person an operator on the pages, who sees and acts on all imports.",
+        "a claim and a value such as groups=mailhaul-operators, and set with MAILHAUL_OPENID_ISSUER",
+        text,
+        _operator_claim,
         shown="none",
     )
     openid_scope: str = setting(

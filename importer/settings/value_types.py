@@ -164,6 +164,16 @@ def domains(value: object) -> frozenset[str]:
     return frozenset(names)
 
 
+def addresses(value: object) -> frozenset[str]:
+    """Mail addresses in lower case."""
+    if isinstance(value, frozenset):
+        return value
+    found = [address.strip().lower() for address in text(value).split(",") if address.strip()]
+    if any(plain_domain(address) is None for address in found):
+        raise ValueError
+    return frozenset(found)
+
+
 def administrators(value: object) -> Mapping[str, frozenset[str]]:
     if isinstance(value, Mapping):
         return value

@@ -43,6 +43,11 @@ from importer.web.pages import (
     new_import,
     old_mailbox,
     openid_pages,
+    operator_audit,
+    operator_board,
+    operator_changes,
+    operator_hosts,
+    operator_imports,
     provider_callback,
     source_check,
     way_on,
@@ -111,6 +116,11 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         way_on.router,
         csv_upload.router,
         activity_page.router,
+        operator_board.router,
+        operator_imports.router,
+        operator_changes.router,
+        operator_hosts.router,
+        operator_audit.router,
     ):
         app.include_router(router, include_in_schema=False)
     app.router.routes.append(mounted(app.state.site))

@@ -69,6 +69,9 @@ UNAUDITED: Final = frozenset(
         ("POST", "/detect"),  # opens no mailbox
         ("POST", "/pauses/clear"),  # recorded by the use case, for each pause
         ("POST", "/maintenance"),  # recorded by the use case, once it is in force
+        ("POST", "/operator/changes"),  # recorded for each import, when it is changed
+        ("POST", "/operator/pauses/clear"),  # recorded by the use case, as the next
+        ("POST", "/operator/maintenance"),
         ("POST", "/import-actions/{action}"),  # the handler names the action once it is confirmed
     }
 )

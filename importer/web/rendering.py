@@ -20,6 +20,7 @@ from importer.i18n.change_texts import remarks
 from importer.i18n.folder_names import folder_name
 from importer.i18n.option_texts import chosen_options, form_options, word_sentences
 from importer.i18n.reason_texts import reason
+from importer.i18n.state_texts import state_word
 from importer.i18n.translations import LANGUAGES, CatalogTranslator
 from importer.i18n.wait_texts import maintenance_text
 from importer.ports.process import InstallationFault
@@ -156,6 +157,7 @@ def _environment(translator: CatalogTranslator) -> Environment:
         "short_day": translator.short_day,
         "instant": translator.instant,
         "reason": partial(reason, translator),
+        "state_word": partial(state_word, translator),
         "address": breakable,
         "folder": partial(folder_name, translator),
         "label_rule": partial(word_sentences, translator, "labels"),

@@ -23,6 +23,7 @@ from importer.ports.monitoring import Maintenance
 from importer.service.access.batch_rights import session_batch_right
 from importer.service.access.concurrency_limit import PersonShares
 from importer.service.access.counted_lookups import CountedLookups
+from importer.service.access.operators import is_operator
 from importer.service.access.web_sessions import (
     SessionData,
     VerifiedMailbox,
@@ -110,6 +111,11 @@ class Guest:
     visitor: Visitor
     session: WebSession
     session_data: SessionData
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether this person may see and act on all imports."""
+        return is_operator(self.visitor.site.deps, self.session_data)
 
     @property
     def lookups(self) -> CountedLookups:

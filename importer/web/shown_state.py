@@ -63,6 +63,11 @@ def batch_shown(batch_id: BatchId, wish: str, ids: Sequence[ImportId]) -> tuple[
     return ("batch", batch_id, wish, *ids)
 
 
+def changes_shown(action: str, ids: Sequence[ImportId]) -> tuple[str, ...]:
+    """What the operators' confirmation shows: the imports, and what is done to them."""
+    return ("changes", action, *ids)
+
+
 def shown_ids(guest: Guest, fields: FormData, batch_id: BatchId, wish: str) -> frozenset[ImportId] | None:
     """The imports that the page of this button showed; None if it was not such a page."""
     ids = [ImportId(id_) for id_ in field_text(fields, IDS_FIELD).split(",")]

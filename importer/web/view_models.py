@@ -23,7 +23,7 @@ from importer.i18n.wait_texts import owner_wait_text
 from importer.web.live_progress import Snapshot
 from providers.text import WayOn
 
-_TONES: Final = {
+TONES: Final = {
     State.QUEUED: "calm",
     State.RUNNING: "busy",
     State.WAITING: "wait",
@@ -137,7 +137,7 @@ def import_view(
     until = import_.not_before if timed_wait and import_.not_before and import_.not_before > now else None
     return ImportView(
         import_,
-        _TONES[import_.state],
+        TONES[import_.state],
         state_word(texts, import_.state),
         _sentence(texts, import_, turn),
         until,

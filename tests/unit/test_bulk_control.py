@@ -13,13 +13,14 @@ from click.testing import CliRunner, Result
 from importer.cli import control_commands
 from importer.cli.command_table import console
 from importer.domain.audit_event import AuditAction, AuditEvent, AuditOutcome
+from importer.domain.bulk_action import BulkAction
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.model import Account, Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import TokenScope
 from importer.service.access.audit import search_events
 from importer.service.imports import bulk_control
-from importer.service.imports.bulk_control import BulkAction, carry_out, select
+from importer.service.imports.bulk_control import carry_out, select
 from importer.service.imports.control import Effect
 from importer.service.imports.submit import submit
 from importer.web.api import import_actions

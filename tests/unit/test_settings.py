@@ -117,6 +117,8 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
             {"ada@new.example": frozenset({"new.example", "other.example", "third.example"})},
         ),
         "OPENID_CLAIM": ("mail_addresses", "mail_addresses"),
+        "OPENID_OPERATOR_CLAIM": ("groups = mailhaul-operators", "groups=mailhaul-operators"),
+        "OPERATORS": ("It@new.example, ops@new.example", frozenset({"it@new.example", "ops@new.example"})),
         "OPENID_SCOPE": ("openid  mail", "openid mail"),
         "PASSWORD_SIGN_IN": ("yes", True),
         "OPENID_BUTTON": ("Sign in with Example", "Sign in with Example"),

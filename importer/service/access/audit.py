@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from importer.domain.audit_event import AuditAction, AuditActor, AuditEvent, AuditOutcome
+from importer.domain.audit_event import OPERATOR, AuditAction, AuditActor, AuditEvent, AuditOutcome
 from importer.domain.model import ImportId
 from importer.domain.people.api_tokens import ApiToken
 from importer.domain.people.identities import RateLimit
@@ -25,7 +25,7 @@ REFUSALS_PER_NETWORK: Final = RateLimit(200, 60 * 60)
 
 SUCCESSES_PER_PERSON: Final = RateLimit(200, 60 * 60)
 """Successes of one person (or network, of visitors) and kind that are recorded one by one. Of more, the 1st,
-2nd, 4th, 8th and so on are, with their number. The console is not limited."""
+2nd, 4th, 8th and so on are, with their number. Operators are not limited."""
 
 MAX_FIELD_CHARS: Final = 200
 """Longer targets and details are cut: they may come from strangers."""
@@ -55,7 +55,7 @@ def record_event(
         if number > REFUSALS_PER_NETWORK.tries:
             action, outcome, target, concerns = AuditAction.LIMIT_HIT, AuditOutcome.REFUSED, "audit", ""
             detail = "Further refusals of this network are not recorded for up to an hour."
-    elif actor.client:
+    elif actor.client and not actor.name.startswith(OPERATOR):
         number = _count_success(deps, action, actor)
         beyond = number - SUCCESSES_PER_PERSON.tries
         if beyond > 0 and beyond & (beyond - 1):

@@ -77,7 +77,12 @@ def complete(
     if not mailboxes:
         raise NoAddress
     return begin_session(
-        deps, person_at(person.issuer, person.subject), mailboxes, person.domains, client=client
+        deps,
+        person_at(person.issuer, person.subject),
+        mailboxes,
+        person.domains,
+        client=client,
+        is_operator=person.is_operator,
     )
 
 

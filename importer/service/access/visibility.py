@@ -35,6 +35,11 @@ class FoundImports:
         return [import_ for _, imports in self.batches for import_ in imports]
 
 
+def is_id(text: str) -> bool:
+    """Whether it has the form of an id."""
+    return _ID.fullmatch(text) is not None
+
+
 def numbers_of(deps: Deps, person: PersonId) -> Mapping[Standing, int]:
     """How many of the person's imports there are of each standing. Two queries."""
     everything = ImportFilter(owner=_known_person(person))

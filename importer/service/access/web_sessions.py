@@ -90,6 +90,7 @@ class SessionData:
     sign_ins: tuple[PendingSignIn, ...] = ()
     corrections: Corrections = NO_CORRECTIONS
     file_batches: tuple[str, ...] = ()
+    is_operator: bool = False  # according to an OpenID issuer
 
     def mailbox(self, key: str) -> VerifiedMailbox | None:
         """The destination mailbox with that Account.key."""
@@ -182,13 +183,15 @@ def begin_session(
     domains: tuple[str, ...] = (),
     *,
     client: str = "",
+    is_operator: bool = False,
 ) -> tuple[str, WebSession]:
     """Begin a session of an authenticated person; return its token and the session.
 
-    There is at least one mailbox; `domains` are those the person administers, according to an OpenID issuer.
+    There is at least one mailbox; `domains` are those the person administers, and `is_operator` whether the
+    person is an operator, according to an OpenID issuer.
     """
     now = deps.clock.now()
-    data = SessionData(mailboxes, domains=domains)
+    data = SessionData(mailboxes, domains=domains, is_operator=is_operator)
     token, session = _new_session(deps, person, now, now + SESSION_LIFETIME, data, client)
     deps.store.add_web_session(session)
     return token, session
@@ -326,6 +329,7 @@ def _dump(data: SessionData) -> str:
             "sign_ins": [{**s.as_json(), "account": _account_json(s.account)} for s in data.sign_ins],
             "corrections": _corrections_json(data.corrections),
             "file_batches": data.file_batches,
+            "operator": data.is_operator,
         }
     )
 
@@ -345,6 +349,7 @@ def _load(text: str) -> SessionData:
         tuple(PendingSignIn.from_json(s, _account(s["account"])) for s in facts.get("sign_ins", ())),
         _corrections(facts.get("corrections")),
         tuple(facts.get("file_batches", ())),
+        facts.get("operator") is True,
     )
 
 

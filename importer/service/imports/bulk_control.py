@@ -8,28 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Final
 
-from importer.domain.audit_event import AuditAction
+from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
+from importer.domain.bulk_action import BulkAction
 from importer.domain.import_filter import ImportFilter
 from importer.domain.import_state import ALIVE, GOING
 from importer.domain.model import ControlRequest, Import, ImportId, State
+from importer.service.access.audit import record_import_event
 from importer.service.deps import Deps
 from importer.service.imports import control
-from importer.service.imports.control import Changed
+from importer.service.imports.control import Changed, Effect
 
 PAGE: Final = 1000
 EXAMPLES: Final = 5
-
-
-class BulkAction(StrEnum):
-    """What is done to all of them."""
-
-    PAUSE = "pause"
-    RESUME = "resume"  # paused ones
-    RETRY = "retry"  # those that wait, and those that were stopped while their passwords are kept
-    CANCEL = "cancel"  # and erase passwords that are kept
+MAX_CHANGED: Final = 250
+"""Imports that one request of a front end changes: each takes a few transactions."""
 
 
 _STOPPED: Final = frozenset({State.STOPPED, State.FAILED})
@@ -62,15 +56,22 @@ class Selection:
     examples: tuple[Import, ...]
 
 
-def select(deps: Deps, action: BulkAction, chosen: ImportFilter, limit: int | None = None) -> Selection:
-    """Those of the chosen imports that the action can change now; at most `limit`."""
+def select(
+    deps: Deps,
+    action: BulkAction,
+    chosen: ImportFilter,
+    limit: int | None = None,
+    *,
+    after: ImportId | None = None,
+) -> Selection:
+    """Those of the chosen imports that the action can change now; at most `limit`, which follow `after`."""
     states = _STATES[action] & set(chosen.states or State)
     if not states:
         return Selection(action, (), ())
     narrowed = replace(chosen, states=tuple(sorted(states)))
     ids: list[ImportId] = []
     examples: list[Import] = []
-    for import_ in _pages(deps, narrowed):
+    for import_ in _pages(deps, narrowed, after):
         if _can_change(action, import_):
             ids.append(import_.id)
             examples += [import_] * (len(examples) < EXAMPLES)
@@ -93,8 +94,21 @@ def carry_out(deps: Deps, action: BulkAction, ids: tuple[ImportId, ...]) -> Iter
             continue
 
 
-def _pages(deps: Deps, chosen: ImportFilter) -> Iterator[Import]:
-    after: ImportId | None = None
+def record_change(deps: Deps, actor: AuditActor, action: BulkAction, changed: Changed) -> None:
+    """Add the event of one change by an operator."""
+    done = changed.effect in (Effect.DONE, Effect.SOON)
+    outcome = AuditOutcome.DONE if done else AuditOutcome.REFUSED
+    record_import_event(
+        deps, AUDIT_ACTIONS[action], outcome, actor, changed.import_.id, detail=changed.effect.value
+    )
+
+
+def possible(action: BulkAction, imports: Sequence[Import]) -> list[Import]:
+    """Those of the imports that the action can change now."""
+    return [each for each in imports if each.state in _STATES[action] and _can_change(action, each)]
+
+
+def _pages(deps: Deps, chosen: ImportFilter, after: ImportId | None) -> Iterator[Import]:
     while page := deps.store.imports(chosen, after=after, limit=PAGE):
         yield from page
         after = page[-1].id

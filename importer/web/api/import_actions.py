@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from importer.service.imports.bulk_control import AUDIT_ACTIONS, BulkAction, carry_out, select
+from importer.domain.bulk_action import BulkAction
+from importer.service.imports.bulk_control import AUDIT_ACTIONS, MAX_CHANGED, carry_out, select
 from importer.web.api.authentication import Writer
 from importer.web.api.import_filters import Chosen
 from importer.web.api.problem_details import ProblemAnswer
@@ -15,9 +16,6 @@ from importer.web.api.schemas import ActionOut, import_out
 from providers.text import Text
 
 router: Final = APIRouter(tags=["do"])
-
-MAX_CHANGED: Final = 250
-"""Imports that one request changes: each takes a few transactions."""
 
 
 @router.post("/import-actions/{action}")

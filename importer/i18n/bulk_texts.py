@@ -1,0 +1,23 @@
+"""The question before many imports are changed."""
+
+from __future__ import annotations
+
+from importer.domain.bulk_action import BulkAction
+from importer.i18n.translations import CatalogTranslator
+
+
+def bulk_question(texts: CatalogTranslator, action: BulkAction, number: int) -> str:
+    """Whether that number of imports is to be changed."""
+    match action:
+        case BulkAction.PAUSE:
+            return texts.ngettext("Pause %(num)s import?", "Pause %(num)s imports?", number)
+        case BulkAction.RESUME:
+            return texts.ngettext("Resume %(num)s import?", "Resume %(num)s imports?", number)
+        case BulkAction.RETRY:
+            return texts.ngettext("Retry %(num)s import?", "Retry %(num)s imports?", number)
+        case BulkAction.CANCEL:
+            return texts.ngettext(
+                "Cancel %(num)s import and erase its passwords?",
+                "Cancel %(num)s imports and erase their passwords?",
+                number,
+            )

@@ -1,0 +1,16 @@
+"""How much work waits for a worker, and for how long, in a sentence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from importer.i18n.translations import CatalogTranslator
+
+
+def queue_text(texts: CatalogTranslator, due: int, age: timedelta | None) -> str:
+    """The number of imports that wait for a worker, and how long the oldest has been due (None: none is)."""
+    number = texts.ngettext("%(num)s import waits for a worker", "%(num)s imports wait for a worker", due)
+    if age is None:
+        return number
+    span = texts.span(max(age, timedelta(0)))
+    return texts.gettext("%(number)s, the oldest for %(span)s", number=number, span=span)
