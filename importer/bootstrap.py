@@ -56,7 +56,7 @@ from importer.service.deps import Deadlines, Deps, OutgoingMail, Quotas, Webhook
 from importer.service.legs.lane_shares import LaneShares
 from importer.settings import Settings, SettingsError
 from importer.settings.value_types import DailyLimit
-from providers.catalog import Catalog
+from providers.catalog import Catalog, provider_of_host
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MailError, Side
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
@@ -213,7 +213,6 @@ def _assembled(
     vault = open_vault(settings)
     notice_key = vault.notice_key()
     clock = SystemClock()
-    catalog = Catalog.load()
     return Deps(
         store=store,
         access=access_of(settings),
@@ -226,10 +225,10 @@ def _assembled(
             ca_file=settings.ca_file,
             timeouts=_timeouts(settings),
             spool_folder=settings.data_dir(),
-            login_help=partial(_login_help, catalog),
+            login_help=_login_help,
             now=clock.now,
             guard=_guard(settings),
-            provider_of=catalog.for_host,
+            provider_of=provider_of_host,
             compression=settings.compress,
         ),
         queue=queue,
@@ -239,9 +238,9 @@ def _assembled(
         clock=clock,
         is_notice=partial(is_notice, notice_key),
         lease_owner=name,
-        allowance=partial(_allowance, settings, catalog),
+        allowance=partial(_allowance, settings),
         mail_exchangers=_mail_exchangers,
-        known_mx=partial(_known_mx, catalog),
+        known_mx=_known_mx,
         stopping=stopping,
         max_message_bytes=LARGEST_MESSAGE_BYTES,
         transfer_limits=TransferLimits(
@@ -267,7 +266,7 @@ def _assembled(
             session_idle=timedelta(minutes=settings.session_idle_minutes),
         ),
         invites_everyone=settings.invitations == "everyone",
-        is_proven=partial(_is_proven, settings, catalog),
+        is_proven=partial(_is_proven, settings),
         lifetimes=Lifetimes(
             reports=timedelta(days=settings.keep_reports_days),
             refusals=timedelta(days=settings.keep_refusals_days),
@@ -293,8 +292,8 @@ def _mail_exchangers(domain: str) -> Sequence[str]:
     return DnsResolver().mail_exchangers(domain)
 
 
-def _known_mx(catalog: Catalog, host: str) -> Sequence[str]:
-    provider = catalog.for_host(host)
+def _known_mx(host: str) -> Sequence[str]:
+    provider = provider_of_host(host)
     return () if provider is None else provider.mx
 
 
@@ -339,9 +338,9 @@ def _mails(settings: Settings, notice_key: bytes) -> OutgoingMail | None:
     )
 
 
-def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowance:
+def _allowance(settings: Settings, account: Account) -> Allowance:
     """Limits of the account's host: those in the catalog, capped or replaced by the settings."""
-    provider = catalog.for_host(account.endpoint.host)
+    provider = provider_of_host(account.endpoint.host)
     limits = provider.limits if provider else HostLimits()
     catalogued = DailyLimit(limits.download_bytes_per_day, limits.upload_bytes_per_day)
     daily = settings.daily_limits.get(provider.id, catalogued) if provider else catalogued
@@ -356,11 +355,11 @@ def _allowance(settings: Settings, catalog: Catalog, account: Account) -> Allowa
     )
 
 
-def _is_proven(settings: Settings, catalog: Catalog, account: Account) -> bool:
+def _is_proven(settings: Settings, account: Account) -> bool:
     """Whether a login at the account's host proves that its address belongs to the person."""
     if account.endpoint == settings.destination_server:
         return account.login.lower() == account.address.lower()
-    provider = catalog.for_host(account.endpoint.host)
+    provider = provider_of_host(account.endpoint.host)
     if provider is not None:
         return provider.login_name(account.address).lower() == account.login.lower()
     return is_host_of_domain(account)
@@ -390,10 +389,10 @@ def _people_of(settings: Settings) -> People | None:
     return people(settings)
 
 
-def _login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> Text | None:
+def _login_help(account: Account, words: str, *, by_token: bool) -> Text | None:
     from importer.oauth_setup import login_help
 
-    return login_help(catalog, account, words, by_token=by_token)
+    return login_help(Catalog.load(), account, words, by_token=by_token)
 
 
 # --- Single parts of an installation ---

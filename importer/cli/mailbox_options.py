@@ -28,7 +28,7 @@ from importer.domain.model import Account
 from importer.domain.people.batch_right import BatchRight, right_of_console
 from importer.i18n.code_texts import render
 from importer.settings import Settings
-from providers.catalog import Catalog
+from providers.catalog import provider_of_host
 from providers.endpoint import Secret, ServerInvalid, parse_server
 from providers.provider import LoginKind
 
@@ -73,7 +73,7 @@ def account(
         )
         raise Usage(f"{option}: {missing}")
     mailbox = Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
-    provider = Catalog.load().for_host(endpoint.host)
+    provider = provider_of_host(endpoint.host)
     if provider is not None and provider.passwords_unavailable and not sign_in_provider(mailbox, sign_in):
         raise Usage(f"{option}: {provider.unavailable_in(argument_language())}")
     return mailbox
@@ -82,7 +82,7 @@ def account(
 def sign_in_provider(mailbox: Account, sign_in: SignInMethod) -> str:
     """The provider (`Provider.sign_in`) that opens the mailbox without its password; "" if none does. Tokens
     are sent to that provider's own servers only."""
-    host = Catalog.load().for_host(mailbox.endpoint.host)
+    host = provider_of_host(mailbox.endpoint.host)
     provider = host.sign_in if host is not None else None
     return provider if provider is not None and sign_in(provider, mailbox.address) else ""
 

@@ -28,7 +28,7 @@ from importer.i18n.wait_texts import maintenance_text
 from importer.ports.monitoring import Maintenance
 from importer.service.access.owner_consent import Links
 from importer.service.imports.submit import RowOutcome, SubmittedRow
-from providers.catalog import Catalog
+from providers.catalog import provider_of_host
 from providers.errors import Side
 from providers.provider import Quirk
 
@@ -134,8 +134,7 @@ def print_consent_links(texts: CatalogTranslator, links: Links) -> None:
 
 def print_label_rules(texts: CatalogTranslator, rows: Sequence[Row], import_options: ImportOptions) -> None:
     """How labels are handled, before an import from a host that has them begins."""
-    catalog = Catalog.load()
-    providers = [catalog.for_host(row.source.endpoint.host) for row in rows]
+    providers = [provider_of_host(row.source.endpoint.host) for row in rows]
     rules = {
         import_options.choose(row.choices).labels: provider.name
         for row, provider in zip(rows, providers, strict=True)

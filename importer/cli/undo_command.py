@@ -30,7 +30,7 @@ from importer.service.imports.finish import report_of
 from importer.service.imports.undo_import import UndoRefused, undo_credential
 from importer.service.imports.undo_import import undo as undo_import
 from importer.settings import Settings
-from providers.catalog import Catalog
+from providers.catalog import provider_of_host
 from providers.errors import GrantExpired, LoginRejected, MailError, Side
 from providers.grants import Credential
 
@@ -112,7 +112,7 @@ def _credential(deps: Deps, import_: Import, source: PasswordSource) -> Credenti
     """For the new mailbox. Raises UndoRefused if no credential can open it, LoginRejected, Usage."""
     destination, right = import_.destination, right_of_console(deps.master_user)
     if not source.given and not right.covers(destination):
-        host = Catalog.load().for_host(destination.endpoint.host)
+        host = provider_of_host(destination.endpoint.host)
         granted = undo_credential(deps, import_, host, organisation=True)
         if granted is not None:
             return granted

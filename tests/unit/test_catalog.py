@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from importer.codes.code_table import ROWS
-from providers.catalog import Catalog, CatalogError
+from providers.catalog import Catalog, CatalogError, provider_of_host
 from providers.endpoint import Endpoint, LoginForm, Security
 from providers.provider import LANGUAGES, LoginKind, PasswordKind, ProviderLimits, Quirk
 
@@ -289,3 +289,30 @@ def test_a_step_leads_to_a_page_in_the_readers_language(catalog: Catalog, langua
     assert provider is not None
     [page] = [step.page_in(language) for step in provider.steps if step.page]
     assert page.startswith(f"https://{host}/")
+
+
+def test_a_host_is_found_without_the_rows_of_others() -> None:
+    catalog = Catalog.load()
+    hosts = {host for provider in catalog for host in provider.hosts}
+    assert len(hosts) > 40
+    for host in hosts:
+        assert provider_of_host(f"{host.upper()}.") == catalog.for_host(host)
+    assert provider_of_host("imap.unknown.example") is None
+    assert provider_of_host("") is None
+
+
+def test_looking_a_host_up_does_not_read_the_whole_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    parse = Catalog.parse
+
+    def counting(text: str) -> Catalog:
+        parsed = parse(text)
+        read.append(len(parsed))
+        return parsed
+
+    monkeypatch.setattr(Catalog, "parse", counting)
+    provider_of_host.cache_clear()
+    assert provider_of_host("imap.gmx.net") is not None
+    assert provider_of_host("mail.unknown.example") is None
+    assert read
+    assert max(read) <= 3
