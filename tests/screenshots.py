@@ -1,6 +1,6 @@
 """`python -m tests.screenshots` writes screenshots of all pages to docs/screenshots. It uses real hosts.
 
-`--all FOLDER` writes them to that folder in each language on a phone and a desktop, half of them dark: to be
+`--all FOLDER` writes them to that folder in each language on a phone and a desktop, light and dark: to be
 looked at, not kept.
 """
 
@@ -21,6 +21,7 @@ from importer.domain.model import Progress, State
 from tests.browser.stage import (
     DESKTOP,
     PHONE,
+    SCHEMES,
     Stage,
     behind,
     browser,
@@ -55,12 +56,13 @@ ada@old.example,correct horse,imap.old.example,ada@new.example,battery staple
 
 @dataclass(frozen=True)
 class Appearance:
-    """A combination of device, language and colour scheme. `owner` is the local part of the addresses."""
+    """A combination of device, language and colour scheme (None: both). `owner` is the local part of the
+    addresses."""
 
     name: str
     language: str
     size: dict[str, int]
-    dark: bool
+    dark: bool | None
     owner: str
 
 
@@ -72,9 +74,9 @@ APPEARANCES: Final = (
 )
 
 EVERY_APPEARANCE: Final = tuple(
-    Appearance(f"{device}{'-dark' if dark else ''}-{language}", language, size, dark, f"{language}.{device}")
-    for number, language in enumerate(("en", "de", "fr", "it", "es"))
-    for device, size, dark in (("desktop", DESKTOP, number % 2 > 0), ("phone", PHONE, number % 2 == 0))
+    Appearance(f"{device}-{language}", language, size, None, f"{language}.{device}")
+    for language in ("en", "de", "fr", "it", "es")
+    for device, size in (("desktop", DESKTOP), ("phone", PHONE))
 )
 
 
@@ -121,7 +123,7 @@ def take_pictures(out: Path, appearances: Sequence[Appearance]) -> None:
             old.fill(sample_mailbox(), EMPTY_FOLDERS)
             for pictures in (_moving_pages, _waiting_pages, _sign_in_pages, _many_pages):
                 context, page = new_page(
-                    chromium, size=appearance.size, language=appearance.language, dark=appearance.dark
+                    chromium, size=appearance.size, language=appearance.language, dark=bool(appearance.dark)
                 )
                 pictures(
                     page,
@@ -272,7 +274,15 @@ def _file(content: str) -> FilePayload:
 
 
 def _taker(page: Page, out: Path, appearance: Appearance) -> Take:
-    return lambda what: page.screenshot(path=str(out / f"{appearance.name}-{what}.png"), full_page=True)
+    def take(what: str) -> None:
+        if appearance.dark is not None:
+            page.screenshot(path=str(out / f"{appearance.name}-{what}.png"), full_page=True)
+            return
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=str(out / f"{appearance.name}-{scheme}-{what}.png"), full_page=True)
+
+    return take
 
 
 if __name__ == "__main__":

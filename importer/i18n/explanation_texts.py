@@ -106,14 +106,14 @@ def next_text(texts: CatalogTranslator, import_: Import, step: Upcoming) -> str:
             return kept_text(texts, import_)
         case Upcoming.ENDS_UNLESS_RESUMED if import_.not_before:
             return texts.gettext(
-                "Nothing until it is resumed; on %(instant)s it is cancelled, so that its passwords are not"
-                " kept forever.",
+                "Nothing happens until it is resumed; on %(instant)s it is cancelled, so that its passwords"
+                " are not kept forever.",
                 instant=texts.moment(import_.not_before),
             )
         case Upcoming.ENDS_UNLESS_RESUMED:
             return texts.gettext(
-                "Nothing until it is resumed; after two weeks it is cancelled, so that its passwords are not"
-                " kept forever."
+                "Nothing happens until it is resumed; after two weeks it is cancelled, so that its passwords"
+                " are not kept forever."
             )
         case Upcoming.TRIES_AGAIN:
             return texts.ngettext(

@@ -239,13 +239,21 @@ def batch_text(texts: CatalogTranslator, report: BatchReport) -> str:
     copied = texts.ngettext("%(num)s message copied", "%(num)s messages copied", totals.copied)
     counts = [copied, texts.gettext("%(number)s already there", number=texts.number(totals.present))]
     if totals.gone:
-        gone = texts.number(totals.gone)
-        counts.append(texts.gettext("%(number)s no longer there (they stay away)", number=gone))
+        counts.append(
+            texts.ngettext(
+                "%(num)s no longer there (it stays away)",
+                "%(num)s no longer there (they stay away)",
+                totals.gone,
+            )
+        )
     if failed := totals.failed - report.never_seen:
-        counts.append(texts.gettext("%(number)s could not be copied", number=texts.number(failed)))
+        counts.append(texts.ngettext("%(num)s could not be copied", "%(num)s could not be copied", failed))
     if report.never_seen:
-        sent = texts.number(report.never_seen)
-        counts.append(texts.gettext("%(number)s sent, but never seen there", number=sent))
+        counts.append(
+            texts.ngettext(
+                "%(num)s sent, but never seen there", "%(num)s sent, but never seen there", report.never_seen
+            )
+        )
     numbers = ", ".join(counts)
     if complete == number:
         return texts.ngettext(
@@ -254,26 +262,28 @@ def batch_text(texts: CatalogTranslator, report: BatchReport) -> str:
             number,
             numbers=numbers,
         )
+
+    def of(state: State) -> int:
+        return states.get(state, 0)
+
     phrases = {
-        State.INCOMPLETE: texts.gettext("finished with gaps"),
-        State.STOPPED: texts.gettext("stopped"),
-        State.FAILED: texts.gettext("failed"),
-        State.CANCELLED: texts.gettext("cancelled"),
-        State.UNDONE: texts.gettext("undone"),
-        State.WAITING: texts.gettext("waiting"),
-        State.PAUSED: texts.gettext("paused"),
-        State.RUNNING: texts.gettext("in progress"),
-        State.QUEUED: texts.gettext("not started yet"),
+        State.INCOMPLETE: texts.ngettext(
+            "%(num)s finished with gaps", "%(num)s finished with gaps", of(State.INCOMPLETE)
+        ),
+        State.STOPPED: texts.ngettext("%(num)s stopped", "%(num)s stopped", of(State.STOPPED)),
+        State.FAILED: texts.ngettext("%(num)s failed", "%(num)s failed", of(State.FAILED)),
+        State.CANCELLED: texts.ngettext("%(num)s cancelled", "%(num)s cancelled", of(State.CANCELLED)),
+        State.UNDONE: texts.ngettext("%(num)s undone", "%(num)s undone", of(State.UNDONE)),
+        State.WAITING: texts.ngettext("%(num)s waiting", "%(num)s waiting", of(State.WAITING)),
+        State.PAUSED: texts.ngettext("%(num)s paused", "%(num)s paused", of(State.PAUSED)),
+        State.RUNNING: texts.ngettext("%(num)s in progress", "%(num)s in progress", of(State.RUNNING)),
+        State.QUEUED: texts.ngettext("%(num)s not started yet", "%(num)s not started yet", of(State.QUEUED)),
     }
     return texts.ngettext(
         "%(complete)s of %(num)s mailbox complete; %(rest)s. So far: %(numbers)s.",
         "%(complete)s of %(num)s mailboxes complete; %(rest)s. So far: %(numbers)s.",
         number,
         complete=texts.number(complete),
-        rest=", ".join(
-            f"{texts.number(states[state])} {phrase}"
-            for state, phrase in phrases.items()
-            if states.get(state)
-        ),
+        rest=", ".join(phrase for state, phrase in phrases.items() if of(state)),
         numbers=numbers,
     )

@@ -41,4 +41,4 @@ def quoting(texts: CatalogTranslator, sentence: str, problem: Problem | None) ->
         return sentence
     stop = "" if sentence.endswith((".", "!", "?", "…")) else "."
     quoted = texts.gettext("The server said: “%(words)s”", words=words)
-    return f"{sentence}{stop} {quoted}"
+    return f"{sentence}{stop} {quoted}."

@@ -40,7 +40,7 @@ def row_problem_text(
     """The place, what is wrong, and the fix: for lists of problems. Columns have their `headings`."""
     place = [texts.gettext("line %(line)s", line=problem.line) if problem.line else texts.gettext("the file")]
     place += [headings.get(problem.column, problem.column)] if problem.column else []
-    return f"{', '.join(place)}: {cell_problem_text(texts, problem.text)}"
+    return f"{', '.join(place)}{texts.colon} {cell_problem_text(texts, problem.text)}"
 
 
 def refused_text(texts: CatalogTranslator, refused: Refused) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from importer.i18n.translations import LANGUAGES as SPOKEN
 from importer.i18n.translations import chosen, texts
+from providers.catalog import Catalog
 from tests.texts import IMPORTER, LANGUAGES, catalog_of, template
 
 
@@ -68,6 +69,27 @@ def test_no_sentence_is_equal_in_two_catalogs() -> None:
             m.id for m in catalog_of(language) if m.string == other_texts[m.id] and len(str(m.id).split()) > 4
         ]
         assert same == [], (language, other)
+
+
+@pytest.mark.parametrize(
+    ("language", "formal"),
+    [
+        (
+            "es",
+            r"usted|suya|Active|Compruebe|Cree|Elija|Escriba|Haga|Indique|Inicie|Inténtelo|Use",
+        ),
+        (
+            "it",
+            r"Acceda|Attivi|Controlli (?!API)|Corregga|Faccia|Invii|Riprovi|Scelga|Scriva|Usi|riceverà",
+        ),
+    ],
+)
+def test_a_language_addresses_its_reader_in_one_way(language: str, formal: str) -> None:
+    """Spanish and Italian say tú and tu; forms of usted and Lei are those that were once mixed in."""
+    found = [str(message.string) for message in catalog_of(language) if message.id]
+    for provider in Catalog.load():
+        found += [getattr(step.texts, language) for step in provider.steps]
+    assert [text for text in found if re.search(rf"\b({formal})\b", text)] == []
 
 
 def test_numbers_sizes_durations_and_times_are_localised() -> None:

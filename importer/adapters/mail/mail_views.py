@@ -280,6 +280,7 @@ class BatchRow:
     state: str
     verdict: str
     sums: Sums
+    columns: tuple[str, ...]
     link: str
 
 
@@ -319,13 +320,15 @@ def _batch_rows(reports: Iterable[Report], texts: CatalogTranslator, pages: str)
     by_id = {report.import_.id: report for report in reports}
     for import_ in in_order(report.import_ for report in by_id.values()):
         report = by_id[import_.id]
+        sums = Sums.of(report.totals, texts, report.never_seen)
         yield BatchRow(
             line=import_.row,
             source=printable(import_.source.address, _MAX_NAME_CHARS),
             destination=printable(import_.destination.address, _MAX_NAME_CHARS),
             state=import_.state.value,
             verdict=_verdict(report, texts),
-            sums=Sums.of(report.totals, texts, report.never_seen),
+            sums=sums,
+            columns=_nonzero_columns(sums),
             link=_link_to(pages, import_),
         )
 
