@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from importer.cli.exit_codes import stderr, stdout
-from importer.cli.import_list import address_lines
+from importer.cli.import_list import address_lines, wrapped
 from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Parsed, Row
 from importer.domain.csv_import.sheet import RowProblem
 from importer.domain.import_options import ImportOptions
@@ -67,9 +67,11 @@ def print_explanation(texts: CatalogTranslator, import_: Import, explanation: Ex
     words = explanation_texts(texts, explanation)
     following, to_do = texts.gettext("Next:"), texts.gettext("To do:")
     stdout.print(f"{_heading(import_)}  {state_word(texts, import_.state)}", soft_wrap=True)
-    stdout.print(f"  {plain(words.sentence, 900)}")
-    stdout.print(f"  [bold]{following}[/] {plain(words.next, 400)}")
-    stdout.print(f"  [bold]{to_do}[/] {plain(words.advice, 400)}")
+    for label, said in (("", words.sentence), (following, words.next), (to_do, words.advice)):
+        lines = wrapped(f"{label} {said}".strip(), stdout.width)
+        for number, line in enumerate(lines):
+            line.stylize("bold", 2, 2 + len(label) if number == 0 else 2)
+            stdout.print(line)
     for action in explanation.actions:
         stdout.print(f"    [cyan]mailhaul {_COMMANDS[action]} {import_.id}[/]")
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))

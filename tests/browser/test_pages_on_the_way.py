@@ -1,13 +1,13 @@
 """How many pages a person goes through to the progress, with imitations of Google and of Gmail.
 
-Others, as their own help describes it (read 2026-11): Infomaniak and Fastmail take 3 pages for a host with
-passwords, Proton 3 to 4; Fastmail and Proton take 3 for Gmail: pick Google, consent, options.
+docs/usage/web.md compares them with those of other importers.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -32,6 +32,13 @@ pytestmark = pytest.mark.sampled(1)
 DONE = re.compile("Complete|Vollständig")
 STOPPED = re.compile("Stopped|Gestoppt")
 LETTERS = 3
+DOCUMENT = Path(__file__).parents[2] / "docs" / "usage" / "web.md"
+
+
+def documented(case: str) -> int:
+    """The number of pages that the documentation states for Mailhaul."""
+    [row] = re.findall(rf"^\| {case} \| (\d+):", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    return int(row)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +81,11 @@ class Way:
         if request.resource_type == "document" and response.status < 300:  # type: ignore[attr-defined]
             path = str(request.url).removeprefix(url).partition("?")[0]
             self.paths.append(re.sub(r"(batches|imports)/[a-z0-9]{12}", r"\1/…", path))
+
+    def seen(self) -> int:
+        """The pages that somebody saw before the progress: not those that only forward."""
+        before = self.paths[: self.paths.index("/batches/…")]
+        return sum(path != "/new/sign-in" for path in before)
 
 
 def mailbox_at(gmail: Imitation, name: str) -> str:
@@ -144,6 +156,7 @@ def test_from_the_address_gmail_takes_two_pages(
     start(page)
     own = [path for path in way.paths if path.startswith("/")]
     assert own[:3] == ["/new/sign-in", "/new/review", "/batches/…"]  # the first only forwards
+    assert documented("Gmail") == 1 + way.seen()  # before them: the address
 
 
 def test_with_the_old_address_on_the_first_page_three_pages_are_enough(
@@ -181,7 +194,8 @@ def test_a_host_with_passwords_takes_three_pages(
     give_password(page, old)
     start(page)
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
-    assert way.paths[:2] == ["/new/review", "/batches/…"]  # before them: the address, the password
+    assert way.paths[:2] == ["/new/review", "/batches/…"]
+    assert documented("a host with passwords") == 2 + way.seen()  # before them: the address, the password
 
 
 def test_after_a_wrong_password_one_page_leads_on_and_25_rows_take_two(
@@ -204,6 +218,7 @@ def test_after_a_wrong_password_one_page_leads_on_and_25_rows_take_two(
     page.click("form[action='/file/start'] button")
     page.wait_for_url("**/batches/*")
     assert way.paths[:3] == ["/file", "/file/preview", "/batches/…"]
+    assert documented("25 mailboxes") == way.seen()
     expect(page.locator(".pill").first).to_have_text(STOPPED, timeout=60_000)
     expect(page.locator("[data-live]")).to_have_count(0)
     way = Way(page, site.url)
@@ -215,6 +230,7 @@ def test_after_a_wrong_password_one_page_leads_on_and_25_rows_take_two(
     page.wait_for_url("**/batches/*")
     expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
     assert way.paths[:2] == ["/imports/…/again", "/batches/…"]
+    assert documented("a wrong password later") == way.seen()
 
 
 def test_gmail_works_without_a_script(
