@@ -20,6 +20,6 @@ def said(what: MailError | Problem | UndoRefused | Text | None) -> str:
     return render_with_advice(text, texts("en"), side)
 
 
-def reason_said(why: Text | str) -> str:
-    """The line of a report about a refusal or a skipped message."""
+def reason_said(why: Text) -> str:
+    """The line of a report about a refusal."""
     return reason(texts("en"), why)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from importer.adapters.mail.compose import TemplateComposer
 from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.people.mail_recipients import MailReader, MailVoice
 from importer.domain.receipts.folder_tally import FolderTally, Refusal
@@ -24,7 +25,9 @@ LONG_ADDRESS: Final = "beatrice.long-surname-with-many-parts-and-more@mail.{}.ex
 SUBMITTER: Final = "administration@new.example"
 TALLIES: Final = (
     FolderTally("INBOX", "INBOX", found=1_234_567, copied=1_000_000, present=234_566, failed=1, confirmed=10),
-    FolderTally(f"INBOX.{LONG}", f"INBOX.{LONG}2", found=90_000, copied=80_000, skipped={"other": 10_000}),
+    FolderTally(
+        f"INBOX.{LONG}", f"INBOX.{LONG}2", found=90_000, copied=80_000, skipped={SkipReason("other"): 10_000}
+    ),
     FolderTally("INBOX.Rechnungen.2024", "Rechnungen.2024", found=12, copied=3, gone=4, duplicate=5),
 )
 FEW: Final = (

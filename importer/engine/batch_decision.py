@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from importer.compact.uid_set import Uid
 from importer.domain.mailbox_content import Message
-from importer.domain.messages.message_decision import OWN_NOTICE, Findings, MessageDecision
+from importer.domain.messages.message_decision import Findings, MessageDecision
 from importer.domain.messages.message_key import MessageKey
+from importer.domain.messages.skip_reason import OWN_NOTICE, SkipReason
 from importer.engine.folder_state import FolderState
 from importer.engine.held_back import indistinguishable
 from importer.engine.leg_context import Lane
@@ -28,7 +29,7 @@ def decide_batch(
     return state.claim(keys, left_out, findings, doubtful)
 
 
-def _left_out(state: FolderState, keys: Sequence[MessageKey]) -> dict[Uid, str]:
+def _left_out(state: FolderState, keys: Sequence[MessageKey]) -> dict[Uid, SkipReason]:
     """Source UID -> why the message is not copied although it could be."""
     is_notice = state.leg.is_notice
     return {key.uid: OWN_NOTICE for key in keys if is_notice(key.header)}
@@ -38,7 +39,7 @@ def _found_there(
     state: FolderState,
     lane: Lane,
     fetched: Sequence[tuple[MessageKey, Message]],
-    left_out: Mapping[Uid, str],
+    left_out: Mapping[Uid, SkipReason],
 ) -> Findings:
     """Look among the existing mail of the folder for the messages that have no receipt."""
     existing = state.target.existing

@@ -20,6 +20,7 @@ from typing import Final
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.messages.date_and_subject import date_and_subject
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.planning.message_batches import MessageBatch, batches
 from importer.domain.receipts.folder_history import FolderHistory, with_skipped, with_unlisted
 from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, Refusal, RefusalCode
@@ -73,7 +74,8 @@ class FolderCopy:
 
     def tally_of_history(self) -> FolderTally:
         tally = with_unlisted(self.history.tally(self.listed, self.destination), self.unlisted)
-        tally = with_skipped(tally, self.left_out.reason, len(self.left_out.uids))
+        if self.left_out.reason is not None:
+            tally = with_skipped(tally, self.left_out.reason, len(self.left_out.uids))
         return replace(tally, elsewhere=self.status.elsewhere, flags_updated=self.flags_updated)
 
     def grouped(
@@ -141,7 +143,7 @@ class Unprepared:
         surveyed: FolderStatus,
         destination: str,
         checkpoint: FolderCheckpoint | None = None,
-        left_out: str = "",
+        left_out: SkipReason | None = None,
     ) -> Unprepared:
         """`surveyed` is the status of the source folder called `name` in this leg's survey; `left_out` the
         reason if nothing more of it is to be copied."""
@@ -151,7 +153,7 @@ class Unprepared:
         own = checkpoint is not None and checkpoint.import_id == leg.import_.id
         flags_updated = checkpoint.tally.flags_updated if checkpoint is not None and own else 0
         folder = FolderCopy(leg, surveyed, source, destination, checkpoint, history, state, flags_updated)
-        folder.left_out, folder.is_left_out = LeftOutMessages(left_out), bool(left_out)
+        folder.left_out, folder.is_left_out = LeftOutMessages(left_out), left_out is not None
         return cls(folder)
 
 

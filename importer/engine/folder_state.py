@@ -26,6 +26,7 @@ from importer.domain.messages.message_decision import (
     decide,
 )
 from importer.domain.messages.message_key import MessageKey
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.receipts.folder_history import FolderHistory, with_batch
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
@@ -109,7 +110,7 @@ class FolderState:
     def claim(
         self,
         keys: Sequence[MessageKey],
-        left_out: Mapping[Uid, str],
+        left_out: Mapping[Uid, SkipReason],
         findings: Findings,
         indistinguishable: Collection[Uid],
     ) -> list[MessageDecision]:
@@ -127,7 +128,7 @@ class FolderState:
                 content = key.digest
                 decision = decide(
                     Known(
-                        left_out.get(key.uid, ""),
+                        left_out.get(key.uid),
                         history.again(content),
                         matches.get(content),
                         content in unknown,

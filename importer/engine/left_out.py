@@ -11,17 +11,17 @@ from importer.domain.folder_mapping.left_out_folders import left_out_folders
 from importer.domain.import_options import ImportOptions
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.since import Since
+from importer.domain.messages.skip_reason import SkipReason
 from importer.engine.survey import Survey
 from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderLeftOut, Side
-from providers.text import Text
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOutMessages:
     """Messages of one folder that are left out, all for the same reason."""
 
-    reason: str = ""
+    reason: SkipReason | None = None
     uids: UidSet = UidSet()
 
 
@@ -38,7 +38,7 @@ def older_messages(
 
 def leave_out_folders(
     source: Survey, options: ImportOptions, remembered: Collection[str] = ()
-) -> tuple[Survey, dict[str, str]]:
+) -> tuple[Survey, dict[str, SkipReason]]:
     """The survey without the folders that are left out, and the reasons of those that stay in it.
 
     A folder that was `remembered` stays: earlier imports may have copied a part of it, which is still there
@@ -48,7 +48,7 @@ def leave_out_folders(
     listed = source.statuses.keys() | source.unusable.keys()
     left_out = {
         name: FolderLeftOut(
-            Text(reason),
+            reason.text,
             messages=source.statuses[name].messages if name in source.statuses else 0,
             side=Side.SOURCE,
         )

@@ -15,6 +15,7 @@ from functools import partial
 
 from importer.concurrency import run_both
 from importer.domain.folder_mapping.folder_map import FolderPair
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.planning.retry_policy import decisive
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.folder_copy import Unprepared
@@ -75,7 +76,7 @@ def _copy_folders(
     source: Survey,
     destination: Survey,
     remembered: Mapping[str, str],
-    left_out: Mapping[str, str],
+    left_out: Mapping[str, SkipReason],
     progress: LegProgress,
 ) -> LegEnd:
     """`left_out`: folders of which nothing more is copied -> the reason."""
@@ -97,7 +98,7 @@ def _copy_folders(
             source.statuses[pair.source.name],
             pair.destination,
             checkpoints.get(pair.source.name),
-            left_out.get(pair.source.name, ""),
+            left_out.get(pair.source.name),
         )
         for pair in largest_first
     ]

@@ -12,7 +12,7 @@ from importer.domain.messages.message_decision import Settle
 from importer.domain.messages.message_key import MessageKey
 from importer.domain.messages.stored_changes import DATE_LEFT_OUT
 from importer.domain.model import ImportId
-from importer.domain.receipts.receipt import Intent, Outcome, Receipt
+from importer.domain.receipts.receipt import Intent, Outcome, Receipt, ReceiptReason
 from importer.engine.copy_target import Target
 
 
@@ -54,7 +54,7 @@ def settled_receipts(
 ) -> Iterator[Receipt]:
     """One receipt for each outcome and reason. That of SKIPPED messages has no digests: their content may be
     wanted by another import."""
-    groups: dict[tuple[Outcome, str], list[tuple[MessageKey, Settle]]] = {}
+    groups: dict[tuple[Outcome, ReceiptReason], list[tuple[MessageKey, Settle]]] = {}
     for key, settle in settled:
         groups.setdefault((settle.outcome, settle.reason), []).append((key, settle))
     for (outcome, reason), members in groups.items():

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from importer.compact.uid_set import UidSet
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.receipts.receipt import ANY_UIDVALIDITY, FORMER_UIDVALIDITY, Receipt
@@ -63,7 +64,7 @@ def record_partial_folders(leg: Leg, source: Survey) -> None:
 
 
 def _tally_of_left_out(name: str, error: FolderLeftOut) -> FolderTally:
-    skipped = {error.text.code: error.messages} if error.messages else {}
+    skipped = {SkipReason.read(error.text.code): error.messages} if error.messages else {}
     return FolderTally(
         name, "", found=error.messages, skipped=skipped, confirmed=0, source_recount=error.messages
     )

@@ -294,9 +294,9 @@ def _gap_facts(texts: CatalogTranslator, explanation: Explanation) -> Iterator[t
     for why, number in report.totals.skipped.items():
         yield texts.gettext("left out"), f"{_messages(texts, number)}: {reason(texts, why)}"
     for class_, refusals in refusals_by_class(report.refusals).items():
-        for why, number in _by_reason(texts, refusals).most_common():
+        for sentence, number in _by_reason(texts, refusals).most_common():
             what = _messages(texts, number) if number else texts.gettext("a folder")
-            yield texts.gettext(_REFUSED[class_]), f"{what}: {why}"
+            yield texts.gettext(_REFUSED[class_]), f"{what}: {sentence}"
     for refusal in report.refusals[-_EXAMPLES:]:
         if refusal.uid is not None:
             date = refusal.date or texts.gettext("no date")

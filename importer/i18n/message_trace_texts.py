@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importer.domain.receipts.receipt import skip_reason_of, stored_reason
 from importer.domain.reporting.message_trace import Fate, MessageTrace
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import CatalogTranslator
@@ -34,7 +35,7 @@ def _fate(texts: CatalogTranslator, trace: MessageTrace) -> str:  # noqa: PLR091
             return texts.gettext(
                 "Left out by import %(id)s: %(reason)s",
                 id=trace.import_id,
-                reason=reason(texts, trace.reason),
+                reason=reason(texts, skip_reason_of(trace.reason)),
             )
         case Fate.FAILED:
             why = reason(texts, trace.refusal) if trace.refusal is not None else ""
@@ -53,7 +54,7 @@ def trace_json(texts: CatalogTranslator, trace: MessageTrace) -> dict[str, objec
         "source_uid": trace.source_uid,
         "destination_folder": trace.destination_folder or None,
         "destination_uid": trace.destination_uid,
-        "reason": trace.refusal.code if trace.refusal is not None else trace.reason or None,
+        "reason": trace.refusal.code if trace.refusal is not None else stored_reason(trace.reason) or None,
         "settled_by": trace.import_id or None,
         "sentence": trace_text(texts, trace),
     }

@@ -83,7 +83,7 @@ class Ledger(Protocol):
 
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         """Note that the folder no longer exists: its receipts get ANY_UIDVALIDITY and lose their destination
-        UIDs. Those of copies get IN_REMOVED_FOLDER as their reason."""
+        UIDs. Those of copies get CopyNote.IN_REMOVED_FOLDER as their reason."""
         ...
 
     def detach_all(self, destination: Account, folders: Sequence[str], lease: Lease) -> None:
@@ -118,7 +118,7 @@ class Ledger(Protocol):
         lease: Lease,
     ) -> None:
         """Note of the copies of these source messages that no recount has seen them, or (not `unseen`) that
-        one has: their receipts have the reason UNSEEN, or none."""
+        one has: their receipts have the reason CopyNote.UNSEEN, or none."""
         ...
 
     def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:

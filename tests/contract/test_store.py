@@ -35,6 +35,7 @@ from importer.domain.import_filter import ImportFilter
 from importer.domain.import_options import ImportOptions
 from importer.domain.import_state import ENDED
 from importer.domain.mailbox_content import FolderRef, FolderStatus
+from importer.domain.messages.skip_reason import VANISHED, SkipReason
 from importer.domain.model import (
     Account,
     Alert,
@@ -59,11 +60,11 @@ from importer.domain.receipts.folder_tally import (
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
-    IN_REMOVED_FOLDER,
-    UNSEEN,
+    CopyNote,
     Intent,
     Outcome,
     Receipt,
+    read_reason,
 )
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.notices import MailState, Notice
@@ -145,7 +146,7 @@ def a_checkpoint() -> FolderCheckpoint:
             "Drafts",
             found=7,
             copied=5,
-            skipped={"vanished": 1},
+            skipped={VANISHED: 1},
             confirmed=5,
             recognised=1,
             changes={"line_ends": 2},
@@ -456,12 +457,17 @@ def test_a_silent_database_counts_as_lost(url: str) -> None:
 def test_receipts_are_returned_complete_and_oldest_first(store: Store) -> None:
     held = hold(store)
     first = [
-        a_receipt(10, destination_uids=(Uid(3), Uid(9), Uid(4)), reason="", keywords_dropped=2),
+        a_receipt(10, destination_uids=(Uid(3), Uid(9), Uid(4)), reason=None, keywords_dropped=2),
         a_receipt(1, outcome=Outcome.DUPLICATE, destination_uids=()),
     ]
     second = [
         a_receipt(
-            40, outcome=Outcome.SKIPPED, destination_uids=(), digests=b"", size_bytes=0, reason="our mail"
+            40,
+            outcome=Outcome.SKIPPED,
+            destination_uids=(),
+            digests=b"",
+            size_bytes=0,
+            reason=SkipReason("our mail"),
         ),
         a_receipt(60, destination=FolderRef("Archive", UidValidity(8)), import_id=ImportId("two")),
     ]
@@ -573,7 +579,7 @@ def test_receipts_of_a_removed_folder_are_detached_until_the_mailbox_epoch_chang
     store.detach(ROUTE, "Archive", UidValidity(7), held)
     nowhere = FolderRef("Archive", ANY_UIDVALIDITY)
     detached = [
-        replace(a_receipt(n), destination=nowhere, destination_uids=(), reason=IN_REMOVED_FOLDER)
+        replace(a_receipt(n), destination=nowhere, destination_uids=(), reason=CopyNote.IN_REMOVED_FOLDER)
         for n in (1, 9)
     ]
     assert list(store.receipts(ROUTE, "Archive")) == [*detached, void]
@@ -609,11 +615,15 @@ def test_copies_are_noted_as_unseen_until_they_are_seen(store: Store) -> None:
         return sorted(receipts, key=lambda receipt: receipt.source_uids)
 
     store.note_unseen(ROUTE, "Archive", source, UidSet.of((2, 3, 9, 21)), True, held)
-    kept, unseen = a_receipt(1, 1, size_bytes=100), a_receipt(2, 2, size_bytes=200, reason=UNSEEN)
+    kept, unseen = a_receipt(1, 1, size_bytes=100), a_receipt(2, 2, size_bytes=200, reason=CopyNote.UNSEEN)
     assert copies() == [kept, unseen]
     assert len(list(store.receipts(ROUTE, "Archive"))) == 4
     store.note_unseen(ROUTE, "Archive", source, UidSet.of((1, 3)), False, held)
-    assert copies() == [kept, a_receipt(2, 1, size_bytes=100, reason=UNSEEN), a_receipt(3, 1, size_bytes=100)]
+    assert copies() == [
+        kept,
+        a_receipt(2, 1, size_bytes=100, reason=CopyNote.UNSEEN),
+        a_receipt(3, 1, size_bytes=100),
+    ]
 
 
 @pytest.mark.parametrize("there", [None, MISSING_FOLDER])
@@ -647,7 +657,7 @@ def test_detached_receipts_are_attached_to_the_recreated_folder(store: Store) ->
         a_receipt(1),
         destination=FolderRef("Archive", UidValidity(8)),
         destination_uids=(),
-        reason=IN_REMOVED_FOLDER,
+        reason=CopyNote.IN_REMOVED_FOLDER,
     )
     assert list(store.receipts(ROUTE, "Archive")) == [attached, a_receipt(20)]
 
@@ -665,7 +675,9 @@ def test_before_a_folder_is_created_the_receipts_of_every_route_are_detached(sto
     shouted = replace(one.destination, login=one.destination.login.upper())
     store.detach_all(shouted, ["Archive", "Lists"], held)
     nowhere = FolderRef("Archive", ANY_UIDVALIDITY)
-    detached = replace(a_receipt(1), destination=nowhere, destination_uids=(), reason=IN_REMOVED_FOLDER)
+    detached = replace(
+        a_receipt(1), destination=nowhere, destination_uids=(), reason=CopyNote.IN_REMOVED_FOLDER
+    )
     for import_ in (one, other):
         assert list(store.receipts(import_.route, "Archive")) == [old, detached]
         assert list(store.receipts(import_.route, "Sent")) == [a_receipt(1, folder="Sent")]
@@ -724,15 +736,17 @@ def test_odd_folder_names_stay_distinct_and_round_trip_exactly(store: Store) -> 
     add(store, an_import("one"))
     store.map_folders(ROUTE, {name: name + "!" for name in ODD_NAMES}, held)
     for n, name in enumerate(ODD_NAMES):
-        store.record(ROUTE, name, [a_receipt(n + 1, folder=name, reason=name)], [], held)
+        store.record(ROUTE, name, [a_receipt(n + 1, folder=name, reason=read_reason(name))], [], held)
         store.note_intent(ROUTE, an_intent(n + 1, name), held)
-        store.save_tallies(ImportId("one"), [FolderTally(name, name, skipped={name: n})], held)
+        store.save_tallies(
+            ImportId("one"), [FolderTally(name, name, skipped={SkipReason.read(name): n})], held
+        )
     assert store.folder_map(ROUTE) == {name: name + "!" for name in ODD_NAMES}
     for n, name in enumerate(ODD_NAMES):
-        assert list(store.receipts(ROUTE, name)) == [a_receipt(n + 1, folder=name, reason=name)]
+        assert list(store.receipts(ROUTE, name)) == [a_receipt(n + 1, folder=name, reason=read_reason(name))]
         assert list(store.intents(ROUTE, name)) == [an_intent(n + 1, name)]
     assert list(store.tallies(ImportId("one"))) == [
-        FolderTally(name, name, skipped={name: n}) for n, name in enumerate(ODD_NAMES)
+        FolderTally(name, name, skipped={SkipReason.read(name): n}) for n, name in enumerate(ODD_NAMES)
     ]
 
 
@@ -1020,16 +1034,16 @@ def test_progress_tallies_and_passwords_are_replaced(store: Store) -> None:
     assert store.import_(ImportId("two")) == an_import("two")
     assert store.grants(ImportId("two")) == SEALED
 
-    skipped = {"our mail": 2}
+    skipped = {SkipReason("our mail"): 2}
     inbox = FolderTally(
         "INBOX", "INBOX", 9, 1, 2, 3, skipped, 1, 2**40, 5, confirmed=1, source_recount=9, recognised=2
     )
     store.save_tallies(import_id, [FolderTally("INBOX", "INBOX"), FolderTally("Archiv", "Archive")], held)
     store.save_tallies(import_id, [inbox], held)
     store.save_tallies(import_id, [], held)
-    skipped["our mail"] = 99
+    skipped[SkipReason("our mail")] = 99
     assert list(store.tallies(import_id)) == [
-        replace(inbox, skipped={"our mail": 2}),
+        replace(inbox, skipped={SkipReason("our mail"): 2}),
         FolderTally("Archiv", "Archive"),
     ]
     assert not store.tallies(ImportId("two"))

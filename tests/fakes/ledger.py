@@ -13,8 +13,7 @@ from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
-    IN_REMOVED_FOLDER,
-    UNSEEN,
+    CopyNote,
     Intent,
     Outcome,
     Receipt,
@@ -124,7 +123,7 @@ class MemoryLedger(MemoryLeases):
             for row in self._rows.get((route, folder.name), []):
                 if row.receipt.destination == folder and not row.undone:
                     copied = row.receipt.outcome is Outcome.COPIED and not row.receipt.reason
-                    reason = IN_REMOVED_FOLDER if copied else row.receipt.reason
+                    reason = CopyNote.IN_REMOVED_FOLDER if copied else row.receipt.reason
                     row.receipt = replace(row.receipt, destination=there, destination_uids=(), reason=reason)
 
     def renumber(self, route: Route, destination_folder: str, source: FolderRef, lease: Lease) -> None:
@@ -144,7 +143,7 @@ class MemoryLedger(MemoryLeases):
         unseen: bool,
         lease: Lease,
     ) -> None:
-        before, after = ("", UNSEEN) if unseen else (UNSEEN, "")
+        before, after = (None, CopyNote.UNSEEN) if unseen else (CopyNote.UNSEEN, None)
         with self._lock:
             self._demand(lease)
             rows = self._rows.get((route, destination_folder), [])

@@ -46,6 +46,7 @@ from importer.domain.csv_import.csv_files import annotate
 from importer.domain.csv_import.csv_reader import read
 from importer.domain.csv_import.import_rows import split
 from importer.domain.csv_import.row_parser import parse, parse_cells
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.mail_recipients import MailReader
@@ -452,7 +453,7 @@ def mail(data: bytes) -> None:
     half = text[: len(text) // 2]
     refusal = Refusal(_IMPORT.id, text, UidValidity(1), Uid(1), Text("not_taken", words=text), half, text)
     import_ = replace(_IMPORT, problem=Problem(Text("host_unknown", host=half), None, text))
-    report = Report(import_, (FolderTally(text, half, 1, skipped={text: 1}),), (refusal,))
+    report = Report(import_, (FolderTally(text, half, 1, skipped={SkipReason.read(text): 1}),), (refusal,))
     batch = BatchReport(Batch(BatchId("b1"), NOW, text, "it@new.example"), (report,))
     sender, recipient = mailbox("mailhaul@new.example"), mailbox("ada@new.example")
     for notice in (

@@ -17,6 +17,7 @@ from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.writer import ImapWriter
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import Message, NotHandedOut, Outgoing, Stored
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import State
 from importer.engine.survey import Survey, survey
 from providers.endpoint import FolderRole, Secret
@@ -194,7 +195,10 @@ def test_an_exchange_mailbox_is_complete_without_its_calendar(
             ended = copies.copy(old, new)
             report = copies.report(ended)
     assert ended.state is State.COMPLETE, ended.problem
-    assert (report.totals.copied, dict(report.totals.skipped)) == (5, {exchange_folders.NO_MAIL.code: 5})
+    assert (report.totals.copied, dict(report.totals.skipped)) == (
+        5,
+        {SkipReason(exchange_folders.NO_MAIL.code): 5},
+    )
     assert not report.refusals
     folders = new.read().folders
     assert {path: len(messages) for path, messages in folders.items() if messages} == {

@@ -13,6 +13,7 @@ from typing import Final
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.schema import migrate
 from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Phase, Problem, Progress, State
 from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from providers.endpoint import Endpoint
@@ -72,7 +73,15 @@ def tallies() -> list[FolderTally]:
     """Those of a stopped import: every column of the report has a number, and one folder a very long name."""
     return [
         FolderTally(
-            "INBOX", "INBOX", 123_456, 100_000, 20_000, 56, {"before_date:2020-01-31": 400}, 1_000, gone=7
+            "INBOX",
+            "INBOX",
+            123_456,
+            100_000,
+            20_000,
+            56,
+            {SkipReason("before_date", "2020-01-31"): 400},
+            1_000,
+            gone=7,
         ),
         FolderTally("Gesendet", "Sent", 1_500, 1_499, failed=1),
         FolderTally(LONG_FOLDER, LONG_FOLDER, 12_000, 11_000),

@@ -16,6 +16,7 @@ from importer.adapters.mail.compose import TemplateComposer
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import ImportOptions
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import Account, Alert, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.people.mail_recipients import MailReader
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
@@ -39,7 +40,7 @@ IMPORT = Import(
 )
 ACCOUNTS = (
     FolderTally("INBOX", "INBOX", found=1204, copied=1200, present=1, failed=3, copied_bytes=61_000_000),
-    FolderTally("Gesendet", "Sent", found=3007, copied=2990, duplicate=8, skipped={"notice": 9}),
+    FolderTally("Gesendet", "Sent", found=3007, copied=2990, duplicate=8, skipped={SkipReason("notice"): 9}),
 )
 DRAWN = re.compile(
     r"^ *([\d,]+)  (copied|already there|duplicates|left out|could not be copied|found)",
@@ -238,7 +239,7 @@ def test_labels_and_updated_flags_are_mentioned_only_if_there_are_any() -> None:
 def test_long_lists_are_cut_and_the_rest_is_counted() -> None:
     name = "Projekte/Zürich und Umgebung/Offerten"
     accounts = [
-        FolderTally(f"{name} {n}", f"{name}.{n}", 1204, 1199, 1, 1, {"notice": 1}, failed=2)
+        FolderTally(f"{name} {n}", f"{name}.{n}", 1204, 1199, 1, 1, {SkipReason("notice"): 1}, failed=2)
         for n in range(1200)
     ]
     refusals = tuple(
@@ -308,7 +309,7 @@ def test_the_default_language_is_that_of_the_installation() -> None:
 @pytest.mark.parametrize("state", State)
 def test_a_german_mail_holds_no_english_sentences(state: State) -> None:
     it = report(
-        FolderTally("A", "B", 19, 6, 2, 1, {"X": 1}, 3, 900, 4, 2, 21),
+        FolderTally("A", "B", 19, 6, 2, 1, {SkipReason("X"): 1}, 3, 900, 4, 2, 21),
         refusals=(refusal(reason="Y"), refusal(2, uid=None, subject="", count=2), refusal(3, subject="")),
         state=state,
         problem=FULL,
@@ -343,7 +344,7 @@ def test_external_text_cannot_inject_markup_headers_or_direction() -> None:
             source=replace(IMPORT.source, address="a@b.example\r\nBcc: x@evil.example"),
             problem=Problem(Text("host_unknown", host=NASTY), None, NASTY),
         ),
-        (FolderTally(NASTY, NASTY + "2", 1, skipped={NASTY: 1}),),
+        (FolderTally(NASTY, NASTY + "2", 1, skipped={SkipReason.read(NASTY): 1}),),
         (refusal(subject=NASTY, reason=Text("not_taken", words=NASTY), folder=NASTY, date=NASTY),),
     )
     rows = BatchReport(Batch(BatchId("b1"), T, NASTY, "it@new.example"), (it,))

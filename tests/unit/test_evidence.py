@@ -15,10 +15,11 @@ from importer.domain.evidence.evidence_file import EvidenceFormat, EvidenceWrite
 from importer.domain.evidence.evidence_row import EvidenceRow, LineKind
 from importer.domain.evidence.import_evidence import LedgerEntry, import_evidence
 from importer.domain.mailbox_content import FolderRef
+from importer.domain.messages.skip_reason import VANISHED, SkipReason
 from importer.domain.model import Account, Import, ImportId
 from importer.domain.receipts.folder_listing import FolderListing
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
-from importer.domain.receipts.receipt import IN_REMOVED_FOLDER, UNSEEN, Outcome, Receipt
+from importer.domain.receipts.receipt import CopyNote, Outcome, Receipt, ReceiptReason
 from providers.endpoint import Endpoint
 from providers.text import Text
 
@@ -32,7 +33,12 @@ IMPORT = Import(
 LISTING = FolderListing(OLD.uidvalidity, NEW.uidvalidity)
 
 
-def receipt(uids: str, outcome: Outcome = Outcome.COPIED, *, by: str = "second", reason: str = "") -> Receipt:
+OLD_MAIL = SkipReason("before_date", "2020-01-01")
+
+
+def receipt(
+    uids: str, outcome: Outcome = Outcome.COPIED, *, by: str = "second", reason: ReceiptReason = None
+) -> Receipt:
     numbers = tuple(UidSet.parse(uids))
     to = tuple(Uid(uid + 100) for uid in numbers) if outcome is Outcome.COPIED else ()
     digests = b"".join(uid.to_bytes(16) for uid in numbers)
@@ -64,14 +70,14 @@ def of(record: LineKind, lines: Iterable[EvidenceRow]) -> list[EvidenceRow]:
 
 def test_each_outcome_of_this_import_has_its_line() -> None:
     listing = replace(LISTING, gone=UidSet.parse("4"))
-    tally = FolderTally("INBOX", "INBOX", 7, 2, 1, 1, {"vanished": 1}, 1, gone=1, listing=listing)
+    tally = FolderTally("INBOX", "INBOX", 7, 2, 1, 1, {VANISHED: 1}, 1, gone=1, listing=listing)
     lines = rows(
         tally,
         [
             receipt("1:2"),
             receipt("3:4", Outcome.PRESENT),
             receipt("5", Outcome.DUPLICATE),
-            receipt("6", Outcome.SKIPPED, reason="vanished"),
+            receipt("6", Outcome.SKIPPED, reason=VANISHED),
         ],
         [refusal(7), refusal(None, RefusalCode.SURPLUS)],
     )
@@ -94,11 +100,9 @@ def test_earlier_imports_are_named_and_what_left_the_source_does_not_count() -> 
         gone=UidSet.parse("2"),
         unchecked=UidSet.parse("4"),
         left_out=UidSet.parse("20:21"),
-        left_out_reason="before_date:2020-01-01",
+        left_out_reason=OLD_MAIL,
     )
-    tally = FolderTally(
-        "INBOX", "INBOX", 7, 1, 2, 0, {"before_date:2020-01-01": 2}, 0, gone=1, unchecked=1, listing=listing
-    )
+    tally = FolderTally("INBOX", "INBOX", 7, 1, 2, 0, {OLD_MAIL: 2}, 0, gone=1, unchecked=1, listing=listing)
     tally = replace(tally, found=6)
     lines = rows(tally, [receipt("1:4", by="first"), receipt("9")])
     assert sums(lines) == {"copied": 1, "present": 2, "gone": 1, "skipped": 2}
@@ -131,7 +135,7 @@ def test_a_message_counts_once() -> None:
 
 
 def test_what_is_not_recorded_is_said_and_not_inferred() -> None:
-    old = FolderTally("INBOX", "INBOX", 5, 1, 3, 0, {"vanished": 1})  # of a version without listings
+    old = FolderTally("INBOX", "INBOX", 5, 1, 3, 0, {VANISHED: 1})  # of a version without listings
     lines = rows(old, [receipt("1:3", by="first"), receipt("4")])
     assert [(line.outcome, line.messages, line.reason) for line in of(LineKind.REST, lines)] == [
         ("present", 3, "not_recorded"),
@@ -148,14 +152,14 @@ def test_what_is_not_recorded_is_said_and_not_inferred() -> None:
 def test_what_happened_to_a_copy_later_is_its_reason() -> None:
     tally = FolderTally("INBOX", "INBOX", 3, 3, listing=LISTING)
     removed = replace(
-        receipt("2", reason=IN_REMOVED_FOLDER),
+        receipt("2", reason=CopyNote.IN_REMOVED_FOLDER),
         destination=FolderRef("INBOX", UidValidity(99)),
         destination_uids=(),
     )
     entries = [
         LedgerEntry(receipt("1"), undone=True),
         LedgerEntry(removed),
-        LedgerEntry(receipt("3", reason=UNSEEN)),
+        LedgerEntry(receipt("3", reason=CopyNote.UNSEEN)),
     ]
     lines = of(LineKind.MESSAGE, import_evidence(IMPORT, [tally], entries, ()))
     assert [line.reason for line in lines] == ["undone", "folder_removed", "not_seen_since"]

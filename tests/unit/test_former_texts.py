@@ -8,12 +8,14 @@ import pytest
 
 from importer.adapters.store.former_texts import (
     _SENTENCES,
-    skip_code,
-    skip_codes,
+    receipt_reason,
+    skip_reasons,
     stored_problem,
     stored_reason,
 )
 from importer.codes.code_table import ROWS
+from importer.domain.messages.skip_reason import OWN_NOTICE, SkipReason
+from importer.domain.receipts.receipt import CopyNote
 from importer.i18n.reason_texts import reason
 from importer.i18n.translations import LANGUAGES, texts
 from providers.text import Text
@@ -64,5 +66,12 @@ def test_a_stored_problem_reads_by_its_code_and_host() -> None:
 def test_skipped_messages_of_two_wordings_are_counted_together() -> None:
     endings = ("the like are no mail", "similar items are not mail")
     former = {f"calendars, contacts, notes and {ending}": 2 for ending in endings}
-    assert skip_codes({**former, "own_notice": 1}) == {"folder_left_out.no_mail": 4, "own_notice": 1}
-    assert skip_code("not seen since") == "not seen since"
+    no_mail = SkipReason("folder_left_out.no_mail")
+    assert skip_reasons({**former, "own_notice": 1}) == {no_mail: 4, OWN_NOTICE: 1}
+    assert [receipt_reason(sentence) for sentence in former] == [no_mail, no_mail]
+
+
+def test_the_notes_of_receipts_are_read() -> None:
+    assert [receipt_reason(note.value) for note in CopyNote] == list(CopyNote)
+    assert receipt_reason("") is None
+    assert str(receipt_reason("words of another version")) == "words of another version"

@@ -14,7 +14,6 @@ from importer.domain.messages.message_decision import (
     INDISTINGUISHABLE,
     NOT_COMPARED,
     NOT_HANDED_OUT,
-    VANISHED,
     Claim,
     Known,
     Match,
@@ -26,24 +25,26 @@ from importer.domain.messages.message_decision import (
     decide_rejected,
     decide_unread,
 )
+from importer.domain.messages.skip_reason import VANISHED, SkipReason
 from importer.domain.planning.retry_limits import LEGS_WITH_SECOND_ATTEMPTS, MAX_UNREAD_ATTEMPTS
 from importer.domain.receipts.folder_tally import RefusalCode
-from importer.domain.receipts.receipt import CHANGED_ELSEWHERE, Outcome
+from importer.domain.receipts.receipt import CopyNote, Outcome
 from providers.text import Text
 
 SEVEN: Final = Uid(7)
 SAME: Final = Match(SEVEN, changed=False)
+TOO_OLD: Final = SkipReason("before_date", "2020-01-01")
 RECOGNISED: Final = Match(SEVEN, changed=True)
 
 CASES: Final[dict[str, tuple[Known, MessageDecision]]] = {
     "new": (Known(), NextStep.COPY),
-    "left out": (Known(left_out="too old"), Settle(Outcome.SKIPPED, "too old")),
+    "left out": (Known(left_out=TOO_OLD), Settle(Outcome.SKIPPED, TOO_OLD)),
     "copied twice by this import": (Known(recorded=Outcome.DUPLICATE), Settle(Outcome.DUPLICATE)),
     "copied by an earlier import": (Known(recorded=Outcome.PRESENT), Settle(Outcome.PRESENT)),
     "there, byte for byte": (Known(match=SAME), Settle(Outcome.PRESENT, uid=SEVEN)),
     "there, changed by a program": (
         Known(match=RECOGNISED),
-        Settle(Outcome.PRESENT, CHANGED_ELSEWHERE, SEVEN),
+        Settle(Outcome.PRESENT, CopyNote.CHANGED_ELSEWHERE, SEVEN),
     ),
     "perhaps there, unreadable": (Known(unreadable=True), Refuse(RefusalCode.NOT_COMPARED, NOT_COMPARED)),
     "a twin in the same batch": (Known(claim=Claim.BATCH), NextStep.FOLLOW),
@@ -55,8 +56,8 @@ CASES: Final[dict[str, tuple[Known, MessageDecision]]] = {
     ),
     # Where several rows apply, the first one counts.
     "left out, though copied": (
-        Known(left_out="too old", recorded=Outcome.PRESENT, match=SAME, claim=Claim.LANE),
-        Settle(Outcome.SKIPPED, "too old"),
+        Known(left_out=TOO_OLD, recorded=Outcome.PRESENT, match=SAME, claim=Claim.LANE),
+        Settle(Outcome.SKIPPED, TOO_OLD),
     ),
     "copied, and there": (Known(recorded=Outcome.DUPLICATE, match=SAME), Settle(Outcome.DUPLICATE)),
     "copied meanwhile by another lane": (
@@ -82,7 +83,7 @@ CASES: Final[dict[str, tuple[Known, MessageDecision]]] = {
 EVERYTHING_KNOWN: Final = [
     Known(*values)
     for values in product(
-        ("", "too old"),
+        (None, TOO_OLD),
         (None, Outcome.DUPLICATE, Outcome.PRESENT),
         (None, SAME, RECOGNISED),
         (False, True),
@@ -93,7 +94,7 @@ EVERYTHING_KNOWN: Final = [
 ]
 
 KINDS: Final[dict[str, Callable[[MessageDecision], bool]]] = {
-    "skipped": lambda decision: decision == Settle(Outcome.SKIPPED, "too old"),
+    "skipped": lambda decision: decision == Settle(Outcome.SKIPPED, TOO_OLD),
     "duplicate": lambda decision: decision == Settle(Outcome.DUPLICATE),
     "present": lambda decision: isinstance(decision, Settle) and decision.outcome is Outcome.PRESENT,
     "refused": lambda decision: isinstance(decision, Refuse),

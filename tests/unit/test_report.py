@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.messages.skip_reason import OWN_NOTICE, SkipReason
 from importer.domain.model import Account, Alert, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.reporting.csv_cell import cell
@@ -67,8 +68,23 @@ def folder(name: str = "INBOX", **numbers: Any) -> FolderTally:
 
 def test_every_found_message_is_counted_once_in_the_totals() -> None:
     it = report(
-        folder(found=10, copied=4, present=3, duplicate=1, skipped={"a": 1}, failed=1, copied_bytes=500),
-        folder("Sent", found=5, copied=2, skipped={"a": 1, "b": 2}, copied_bytes=70, keywords_dropped=2),
+        folder(
+            found=10,
+            copied=4,
+            present=3,
+            duplicate=1,
+            skipped={SkipReason("a"): 1},
+            failed=1,
+            copied_bytes=500,
+        ),
+        folder(
+            "Sent",
+            found=5,
+            copied=2,
+            skipped={SkipReason("a"): 1, SkipReason("b"): 2},
+            copied_bytes=70,
+            keywords_dropped=2,
+        ),
     )
     totals = it.totals
     assert (totals.found, totals.copied, totals.present, totals.duplicate) == (15, 6, 3, 1)
@@ -78,7 +94,7 @@ def test_every_found_message_is_counted_once_in_the_totals() -> None:
         570,
         2,
     )
-    assert sorted(totals.skipped.items()) == [("a", 2), ("b", 2)]
+    assert sorted(totals.skipped.items()) == [(SkipReason("a"), 2), (SkipReason("b"), 2)]
     assert totals.accounted == totals.found
     assert it.adds_up
 
@@ -125,7 +141,7 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
             " there was nothing new to copy.",
         ),
         (
-            report(folder(found=30, present=28, skipped={"own_notice": 2})),
+            report(folder(found=30, present=28, skipped={OWN_NOTICE: 2})),
             "All messages listed by the old mailbox are in the new one (28),"
             " except for 2 left out (completion mail of an earlier import: 2).",
         ),
@@ -136,7 +152,7 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
             " stay away, because their owner deleted or moved them.",
         ),
         (
-            report(folder(found=5, copied=1, gone=3, skipped={"own_notice": 1})),
+            report(folder(found=5, copied=1, gone=3, skipped={OWN_NOTICE: 1})),
             "1 of 5 messages listed by the old mailbox is in the new one, 1 of them new."
             " 3 messages were copied before and are no longer in their folders of the new mailbox: they stay"
             " away, because their owner deleted or moved them. 1 left out"
@@ -324,7 +340,7 @@ def test_json_has_all_fields() -> None:
         61_400_000,
     )
     it = report(
-        folder(found=3, copied=1, skipped={"own_notice": 1}, failed=1, copied_bytes=10, source_recount=4),
+        folder(found=3, copied=1, skipped={OWN_NOTICE: 1}, failed=1, copied_bytes=10, source_recount=4),
         refusals=(refusal,),
         state=State.INCOMPLETE,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.messages.since import Since, read_since
-from importer.domain.messages.skip_reasons import skip_text
+from importer.domain.messages.skip_reason import VANISHED, SkipReason
 from providers.text import Text
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -48,9 +48,25 @@ def test_what_is_no_date_is_refused_with_the_form_to_write(text: str) -> None:
 def test_a_date_is_written_as_it_is_read() -> None:
     assert str(read_since("2024-02-29")) == "2024-02-29"
     assert (str(read_since("ALL")), read_since("all")) == ("all", Since())
-    assert read_since("2024-02-29").reason == "before_date:2024-02-29"
+    assert read_since("2024-02-29").reason == SkipReason("before_date", "2024-02-29")
 
 
-def test_a_stored_reason_is_read_as_the_text_that_it_was_made_of() -> None:
-    assert skip_text(read_since("2024-02-29").reason) == Text("before_date", date="2024-02-29")
-    assert skip_text("hidden_by_imap") == Text("other.words", words="hidden_by_imap")
+@pytest.mark.parametrize(
+    ("stored", "reason", "text"),
+    [
+        (
+            "before_date:2024-02-29",
+            read_since("2024-02-29").reason,
+            Text("before_date", date="2024-02-29"),
+        ),
+        ("vanished", VANISHED, Text("vanished")),
+        ("hidden_by_imap", SkipReason("hidden_by_imap"), Text("other.words", words="hidden_by_imap")),
+        ("a: b:", SkipReason("a", " b:"), Text("other.words", words="a: b:")),
+        ("a:", SkipReason("a:"), Text("other.words", words="a:")),
+        ("", SkipReason(""), Text("other.words", words="")),
+    ],
+)
+def test_a_stored_reason_is_read_as_it_was_written(stored: str, reason: SkipReason, text: Text) -> None:
+    assert SkipReason.read(stored) == reason
+    assert str(reason) == stored
+    assert reason.text == text

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
+from importer.domain.messages.skip_reason import SkipReason
+from importer.domain.receipts.receipt import ReceiptReason, read_reason
 from providers.text import Text
 
 _SKIPPED: Final = {
@@ -131,17 +133,17 @@ def stored_reason(code: str, reason: str) -> Text:
     return Text("other.words", words=reason) if reason else Text(code)
 
 
-def skip_code(reason: str) -> str:
-    """The code for what a receipt says of skipped messages; other reasons of receipts stay as they are."""
-    return _SKIPPED.get(reason, reason)
+def receipt_reason(stored: str) -> ReceiptReason:
+    """The reason of a stored receipt."""
+    return read_reason(_SKIPPED.get(stored, stored))
 
 
-def skip_codes(skipped: Mapping[str, int]) -> dict[str, int]:
-    """The numbers of skipped messages by code."""
-    numbers: dict[str, int] = {}
-    for reason, number in skipped.items():
-        code = skip_code(reason)
-        numbers[code] = numbers.get(code, 0) + number
+def skip_reasons(skipped: Mapping[str, int]) -> dict[SkipReason, int]:
+    """The numbers of skipped messages by reason."""
+    numbers: dict[SkipReason, int] = {}
+    for stored, number in skipped.items():
+        reason = SkipReason.read(_SKIPPED.get(stored, stored))
+        numbers[reason] = numbers.get(reason, 0) + number
     return numbers
 
 

@@ -43,11 +43,11 @@ from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
-    IN_REMOVED_FOLDER,
-    UNSEEN,
+    CopyNote,
     Intent,
     Outcome,
     Receipt,
+    stored_reason,
 )
 from importer.domain.receipts.receipt_splitting import split
 from importer.ports.leases import Lease
@@ -187,11 +187,11 @@ class SqlLedger(Database):
         unseen: bool,
         lease: Lease,
     ) -> None:
-        before, after = ("", UNSEEN) if unseen else (UNSEEN, "")
+        before, after = (None, CopyNote.UNSEEN) if unseen else (CopyNote.UNSEEN, None)
         noted_otherwise = (
             select(receipts)
             .where(_into(receipts, route, destination_folder), ~receipts.c.undone)
-            .where(receipts.c.outcome == Outcome.COPIED, receipts.c.reason == before)
+            .where(receipts.c.outcome == Outcome.COPIED, receipts.c.reason == stored_reason(before))
             .where(
                 receipts.c.source_folder == source.name,
                 receipts.c.source_uidvalidity == source.uidvalidity,
@@ -330,7 +330,7 @@ def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:
         .values(
             destination_uidvalidity=to,
             destination_uids="",
-            reason=case((copied, IN_REMOVED_FOLDER), else_=receipts.c.reason),
+            reason=case((copied, CopyNote.IN_REMOVED_FOLDER.value), else_=receipts.c.reason),
         )
     )
 

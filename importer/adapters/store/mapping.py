@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from importer.adapters.store.columns import folder_key
-from importer.adapters.store.former_texts import skip_code, skip_codes, stored_problem, stored_reason
+from importer.adapters.store.former_texts import receipt_reason, skip_reasons, stored_problem, stored_reason
 from importer.compact.uid_set import Uid, UidValidity, format_ordered, parse_ordered
 from importer.domain.import_options import ImportOptions
 from importer.domain.mailbox_content import FolderRef, FolderStatus
@@ -32,6 +32,7 @@ from importer.domain.model import (
 from importer.domain.receipts.folder_listing import FolderListing
 from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, Refusal, RefusalCode
 from importer.domain.receipts.receipt import Intent, Outcome, Receipt
+from importer.domain.receipts.receipt import stored_reason as stored_receipt_reason
 from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.ports.notices import MailState, Notice
 from importer.ports.store import SealedGrants
@@ -153,7 +154,7 @@ def tally(row: AnyRow) -> FolderTally:
         copied=row.copied,
         present=row.present,
         duplicate=row.duplicate,
-        skipped=skip_codes(row.skipped),
+        skipped=skip_reasons(row.skipped),
         failed=row.failed,
         copied_bytes=row.copied_bytes,
         keywords_dropped=row.keywords_dropped,
@@ -173,14 +174,18 @@ def tally_values(tally: FolderTally) -> Values:
     """All columns except the import's id and the folder key."""
     values = {field.name: getattr(tally, field.name) for field in fields(tally)}
     listing = None if tally.listing is None else tally.listing.as_json()
-    return values | {"skipped": dict(tally.skipped), "changes": dict(tally.changes), "listing": listing}
+    return values | {"skipped": _stored_skipped(tally), "changes": dict(tally.changes), "listing": listing}
+
+
+def _stored_skipped(tally: FolderTally) -> dict[str, int]:
+    return {str(why): number for why, number in tally.skipped.items()}
 
 
 def checkpoint(row: AnyRow) -> FolderCheckpoint:
     listing = row.account.get("listing")
     counts = {
         **row.account,
-        "skipped": skip_codes(row.account["skipped"]),
+        "skipped": skip_reasons(row.account["skipped"]),
         "listing": None if listing is None else FolderListing.from_json(listing),
     }
     tally = FolderTally(row.source_folder, row.destination_folder, **counts)
@@ -279,7 +284,7 @@ def receipt(row: AnyRow) -> Receipt:
         destination_uids=parse_ordered(row.destination_uids),
         digests=row.digests,
         size_bytes=row.size_bytes,
-        reason=skip_code(row.reason),
+        reason=receipt_reason(row.reason),
         keywords_dropped=row.keywords_dropped,
         flags=row.flags,
         marks=bytes.fromhex(row.marks),
@@ -299,7 +304,7 @@ def receipt_values(route: Route, receipt: Receipt) -> Values:
         "outcome": receipt.outcome,
         "digests": receipt.digests,
         "size_bytes": receipt.size_bytes,
-        "reason": receipt.reason,
+        "reason": stored_receipt_reason(receipt.reason),
         "keywords_dropped": receipt.keywords_dropped,
         "flags": receipt.flags,
         "marks": receipt.marks.hex(),

@@ -23,19 +23,18 @@ from importer.domain.receipts.folder_listing import FolderListing
 from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
-    CHANGED_ELSEWHERE,
     FORMER_UIDVALIDITY,
-    IN_REMOVED_FOLDER,
-    UNSEEN,
+    CopyNote,
     Outcome,
     Receipt,
+    stored_reason,
 )
 
 UNDONE: Final = "undone"
 _REASONS: Final = {
-    UNSEEN: "not_seen_since",
-    IN_REMOVED_FOLDER: "folder_removed",
-    CHANGED_ELSEWHERE: "recognised",
+    CopyNote.UNSEEN: "not_seen_since",
+    CopyNote.IN_REMOVED_FOLDER: "folder_removed",
+    CopyNote.CHANGED_ELSEWHERE: "recognised",
 }
 
 
@@ -44,6 +43,11 @@ class LedgerEntry(NamedTuple):
 
     receipt: Receipt
     undone: bool = False
+
+
+def _reason(receipt: Receipt) -> str:
+    note = receipt.reason
+    return _REASONS[note] if isinstance(note, CopyNote) else stored_reason(note)
 
 
 class _EarlierKey(NamedTuple):
@@ -74,7 +78,7 @@ class _Folder:
         source, destination = receipt.source.uidvalidity, receipt.destination.uidvalidity
         return source in (listing.source_uidvalidity, FORMER_UIDVALIDITY) and (
             destination in (listing.destination_uidvalidity, ANY_UIDVALIDITY)
-            or receipt.reason == IN_REMOVED_FOLDER
+            or receipt.reason is CopyNote.IN_REMOVED_FOLDER
         )
 
 
@@ -116,7 +120,7 @@ def _own(folder: _Folder | None, receipt: Receipt, *, undone: bool) -> Iterator[
     number = len(receipt.source_uids)
     facts = unpack_facts(receipt.facts, number)
     to_uids = receipt.destination_uids or (0,) * number
-    reason = UNDONE if undone else _REASONS.get(receipt.reason, receipt.reason)
+    reason = UNDONE if undone else _reason(receipt)
     known = folder.own if folder is not None and valid else UidSet()
     uncertain = listing if receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE) else None
     usual = LineKind.MESSAGE if valid else LineKind.FORMER
@@ -188,9 +192,9 @@ def _refused(folder: _Folder | None, refusal: Refusal) -> EvidenceRow:
 
 
 def _note_earlier(folder: _Folder, receipt: Receipt) -> None:
-    unproven = receipt.reason == UNSEEN and not receipt.destination_uids
+    unproven = receipt.reason is CopyNote.UNSEEN and not receipt.destination_uids
     if folder.listing is not None and folder.holds(receipt) and not unproven:
-        key = _EarlierKey(receipt.import_id, receipt.outcome, receipt.reason)
+        key = _EarlierKey(receipt.import_id, receipt.outcome, _reason(receipt))
         folder.earlier[key] = folder.earlier.get(key, UidSet()) | UidSet.of(receipt.source_uids)
 
 
@@ -233,7 +237,7 @@ def _summary(import_id: str, folder: _Folder) -> Iterator[EvidenceRow]:
 def _several(place: EvidenceRow, folder: _Folder, listing: FolderListing) -> Iterator[EvidenceRow]:
     for key in sorted(folder.earlier):
         listed = folder.earlier[key] - listing.departed - folder.own
-        reason, detail = _REASONS.get(key.reason, key.reason), f"settled by import {key.import_id}"
+        reason, detail = key.reason, f"settled by import {key.import_id}"
         if key.outcome is Outcome.SKIPPED:
             parts = [(Outcome.SKIPPED.value, reason, listed)]
         else:
@@ -253,7 +257,7 @@ def _several(place: EvidenceRow, folder: _Folder, listing: FolderListing) -> Ite
         yield place._replace(
             source_uid=str(listing.left_out),
             outcome=Outcome.SKIPPED.value,
-            reason=listing.left_out_reason,
+            reason=stored_reason(listing.left_out_reason),
             messages=len(listing.left_out),
         )
 

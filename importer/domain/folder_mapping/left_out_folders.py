@@ -8,16 +8,15 @@ from typing import Final
 from importer.domain.folder_mapping.folder_map import shown_name, special_roles
 from importer.domain.import_options import ImportOptions, SpamAndTrash
 from importer.domain.mailbox_content import Folder, Hierarchy
+from importer.domain.messages.skip_reason import NOT_CHOSEN, SPAM_OR_TRASH, SkipReason
 from providers.endpoint import FolderRole
 
-NOT_CHOSEN: Final = "folder_left_out.not_chosen"
-SPAM_OR_TRASH: Final = "folder_left_out.spam_or_trash"
 _SPAM_OR_TRASH_ROLES: Final = frozenset({FolderRole.JUNK, FolderRole.TRASH})
 
 
 def left_out_folders(
     folders: Collection[Folder], hierarchy: Hierarchy, options: ImportOptions
-) -> dict[str, str]:
+) -> dict[str, SkipReason]:
     """The names of the folders that are left out -> the reason for the report. Folders in the spam or trash
     folder are left out with it."""
     not_chosen = {

@@ -15,14 +15,11 @@ from typing import Final, NamedTuple, TypeAlias
 
 from importer.compact.uid_set import Uid
 from importer.domain.mailbox_content import NotHandedOut, Rejected
+from importer.domain.messages.skip_reason import VANISHED, SkipReason
 from importer.domain.planning.retry_limits import LEGS_WITH_SECOND_ATTEMPTS, MAX_UNREAD_ATTEMPTS
 from importer.domain.receipts.folder_tally import RefusalCode
-from importer.domain.receipts.receipt import CHANGED_ELSEWHERE, Outcome
+from importer.domain.receipts.receipt import CopyNote, Outcome, ReceiptReason
 from providers.text import Text
-
-OWN_NOTICE: Final = "own_notice"
-VANISHED: Final = "vanished"
-"""Codes of messages that are left out."""
 
 NOT_COMPARED: Final = Text("not_compared")
 INDISTINGUISHABLE: Final = Text("not_compared.numbered_anew")
@@ -34,7 +31,7 @@ class Settle(NamedTuple):
     destination, if it was found there."""
 
     outcome: Outcome
-    reason: str = ""
+    reason: ReceiptReason = None
     uid: Uid | None = None
 
 
@@ -89,14 +86,14 @@ class Claim(Enum):
 class Known(NamedTuple):  # one per message, so a NamedTuple, as Message is
     """What is known of a message before it is appended.
 
-    `left_out`: the code for why it is not to be copied although it could be; "" if it is. `recorded`: the
+    `left_out`: why it is not to be copied although it could be; None if it is. `recorded`: the
     outcome of a further message with its content (`FolderHistory.again`), None if the content has no receipt.
     `match`: the equal message at the destination. `unreadable`: a message there that may be equal cannot be
     read. `altered`: it was copied into an earlier folder of that name, and a message there may be that copy,
     changed by the server; `indistinguishable`: even now that the others were compared.
     """
 
-    left_out: str = ""
+    left_out: SkipReason | None = None
     recorded: Outcome | None = None
     match: Match | None = None
     unreadable: bool = False
@@ -118,12 +115,14 @@ def decide(known: Known) -> MessageDecision:
 
 
 def _without_append(known: Known) -> Settle | Refuse | None:
-    if known.left_out:
+    if known.left_out is not None:
         return Settle(Outcome.SKIPPED, known.left_out)
     if known.recorded is not None:
         return Settle(known.recorded)
     if known.match is not None:
-        return Settle(Outcome.PRESENT, CHANGED_ELSEWHERE if known.match.changed else "", known.match.uid)
+        return Settle(
+            Outcome.PRESENT, CopyNote.CHANGED_ELSEWHERE if known.match.changed else None, known.match.uid
+        )
     if known.unreadable:
         return Refuse(RefusalCode.NOT_COMPARED, NOT_COMPARED)
     if known.indistinguishable:

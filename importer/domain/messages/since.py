@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.messages.normalise import usable_instant
-from importer.domain.messages.skip_reasons import skip_reason
+from importer.domain.messages.skip_reason import SkipReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Since:
         return received_at is not None and received_at < datetime.combine(self.day, time(), UTC)
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> SkipReason:
         """Why a message is left out."""
-        return skip_reason("before_date", str(self))
+        return SkipReason("before_date", str(self))
 
     def __str__(self) -> str:
         return "all" if self.day is None else self.day.isoformat()

@@ -15,7 +15,7 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.compact.uids_by_key import UidsByKey
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import ImportId
-from importer.domain.receipts.receipt import UNSEEN, Outcome, Receipt
+from importer.domain.receipts.receipt import CopyNote, Outcome, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def copies_there(
             elif ours:
                 lost.append(uid)
             else:
-                (never_seen if receipt.reason == UNSEEN else gone).append(uid)
+                (never_seen if receipt.reason == CopyNote.UNSEEN else gone).append(uid)
     return CopiesThere(
         UidSet.of(gone),
         UidSet.of(never_seen),

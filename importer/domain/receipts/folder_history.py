@@ -21,6 +21,7 @@ from typing import Final
 from importer.compact.digest_set import DIGEST_BYTES, Digests, DigestSet
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import ImportId
 from importer.domain.receipts.copies_there import CopiesThere
 from importer.domain.receipts.folder_listing import FolderListing
@@ -28,11 +29,12 @@ from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally,
 from importer.domain.receipts.marked_copies import MarkedCopies
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
-    CHANGED_ELSEWHERE,
-    UNSEEN,
     ChangeKind,
+    CopyNote,
     Outcome,
     Receipt,
+    ReceiptReason,
+    skip_reason_of,
 )
 
 _MAX_UNMERGED: Final = 5_000
@@ -94,7 +96,7 @@ class FolderHistory:
     copied_bytes: int = 0
     keywords_dropped: int = 0
     marked: MarkedCopies = field(default_factory=MarkedCopies)  # of this import
-    _settled: defaultdict[tuple[Outcome, str], _Settled] = field(
+    _settled: defaultdict[tuple[Outcome, ReceiptReason], _Settled] = field(
         default_factory=lambda: defaultdict(_Settled)
     )
     _refused: _Bag = field(default_factory=_Bag)
@@ -103,7 +105,11 @@ class FolderHistory:
 
     def holds(self, receipt: Receipt) -> bool:
         """Whether the receipt is valid for the current destination folder."""
-        if receipt.reason == UNSEEN and not receipt.destination_uids and receipt.import_id != self.import_id:
+        if (
+            receipt.reason is CopyNote.UNSEEN
+            and not receipt.destination_uids
+            and receipt.import_id != self.import_id
+        ):
             return False
         if receipt.destination.uidvalidity == ANY_UIDVALIDITY:
             return True
@@ -196,7 +202,7 @@ class FolderHistory:
     @property
     def has_unseen(self) -> bool:
         """Whether no recount has seen some copies from this source folder so far."""
-        return (Outcome.COPIED, UNSEEN) in self._settled
+        return (Outcome.COPIED, CopyNote.UNSEEN) in self._settled
 
     def renumbered(self, uidnext: Uid) -> bool:
         """Whether a settled message has a UID that the source has not assigned yet."""
@@ -229,7 +235,9 @@ class FolderHistory:
         """The UIDs in `source_uids` that still have to be fetched."""
         return source_uids - self.settled - self.refused
 
-    def listing(self, source_uids: UidSet, left_out: UidSet, left_out_reason: str) -> FolderListing:
+    def listing(
+        self, source_uids: UidSet, left_out: UidSet, left_out_reason: SkipReason | None
+    ) -> FolderListing:
         """What the receipts do not show of the messages that the source lists (`source_uids`)."""
         earlier, there = UidSet(), self.there
         for settled in self._settled.values():
@@ -243,21 +251,21 @@ class FolderHistory:
             unseen=there.never_seen,
             unchecked=unchecked,
             left_out=left_out,
-            left_out_reason=left_out_reason if left_out else "",
+            left_out_reason=left_out_reason if left_out else None,
         )
 
     def tally(self, source_uids: UidSet, destination_folder: str) -> FolderTally:
         """The current tally. Every message that the source lists (`source_uids`), or listed to this import
         before, is counted once."""
         counts = dict.fromkeys(Outcome, 0)
-        skipped: dict[str, int] = {}
+        skipped: dict[SkipReason, int] = {}
         recognised = gone = unchecked = never_seen = 0
         listed = source_uids | self.refused
         for (outcome, reason), settled in self._settled.items():
             current, earlier = settled.current.uids, settled.earlier.uids & source_uids
             listed |= current
             if outcome is Outcome.SKIPPED:
-                skipped[reason] = len(current) + len(earlier)
+                skipped[skip_reason_of(reason)] = len(current) + len(earlier)
                 continue
             if outcome is Outcome.COPIED:
                 counts[Outcome.COPIED] += len(current)
@@ -272,7 +280,7 @@ class FolderHistory:
                 continue
             counts[Outcome.PRESENT] += len(looked_up)
             unchecked += len(looked_up) if self.there.unknown else len(looked_up & self.there.unchecked)
-            recognised += len(looked_up) if reason == CHANGED_ELSEWHERE else 0
+            recognised += len(looked_up) if reason is CopyNote.CHANGED_ELSEWHERE else 0
         return FolderTally(
             source_folder=self.source.name,
             destination_folder=destination_folder,
@@ -309,15 +317,14 @@ def with_batch(tally: FolderTally, receipts: Iterable[Receipt], refusals: Iterab
                     marked.add(receipt)
                     tally = with_changes(tally, marked.changes())
             case Outcome.PRESENT:
-                recognised = number if receipt.reason == CHANGED_ELSEWHERE else 0
+                recognised = number if receipt.reason is CopyNote.CHANGED_ELSEWHERE else 0
                 tally = replace(
                     tally, present=tally.present + number, recognised=tally.recognised + recognised
                 )
             case Outcome.DUPLICATE:
                 tally = replace(tally, duplicate=tally.duplicate + number)
             case Outcome.SKIPPED:
-                before = tally.skipped.get(receipt.reason, 0)
-                tally = replace(tally, skipped={**tally.skipped, receipt.reason: before + number})
+                tally = with_skipped(tally, skip_reason_of(receipt.reason), number)
             case Outcome.FAILED:
                 raise ValueError("a failed message has a refusal, not a receipt")
     return replace(tally, failed=tally.failed + sum(refusal.uid is not None for refusal in refusals))
@@ -328,9 +335,10 @@ def with_unlisted(tally: FolderTally, number: int) -> FolderTally:
     return replace(tally, found=tally.found + number, failed=tally.failed + number) if number else tally
 
 
-def with_skipped(tally: FolderTally, reason: str, number: int) -> FolderTally:
-    """The tally with messages, which it already counts as found, that are left out for a reason."""
-    return replace(tally, skipped={**tally.skipped, reason: number}) if number else tally
+def with_skipped(tally: FolderTally, reason: SkipReason, number: int) -> FolderTally:
+    """The tally with further messages, which it already counts as found, that are left out for a reason."""
+    before = tally.skipped.get(reason, 0)
+    return replace(tally, skipped={**tally.skipped, reason: before + number}) if number else tally
 
 
 def with_changes(tally: FolderTally, changes: Mapping[str, int]) -> FolderTally:

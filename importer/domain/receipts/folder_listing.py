@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from importer.compact.uid_set import UidSet, UidValidity
+from importer.domain.messages.skip_reason import SkipReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,12 @@ class FolderListing:
     unseen: UidSet = UidSet()
     unchecked: UidSet = UidSet()
     left_out: UidSet = UidSet()
-    left_out_reason: str = ""
+    left_out_reason: SkipReason | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Numbers, and the sets that are not empty as IMAP uid-sets."""
         sets = {name: str(uids) for name in _SETS if (uids := getattr(self, name))}
-        reason = {"left_out_reason": self.left_out_reason} if self.left_out_reason else {}
+        reason = {} if self.left_out_reason is None else {"left_out_reason": str(self.left_out_reason)}
         return {
             "source": self.source_uidvalidity,
             "destination": self.destination_uidvalidity,
@@ -46,7 +47,7 @@ class FolderListing:
         return cls(
             UidValidity(stored["source"]),
             UidValidity(stored["destination"]),
-            left_out_reason=stored.get("left_out_reason", ""),
+            left_out_reason=SkipReason.read(reason) if (reason := stored.get("left_out_reason")) else None,
             **sets,
         )
 

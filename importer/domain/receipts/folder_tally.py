@@ -10,6 +10,7 @@ from typing import Final
 
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderRef, FolderStatus
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import ImportId
 from importer.domain.receipts.folder_listing import FolderListing
 from providers.text import Text
@@ -79,7 +80,7 @@ class FolderTally:
     copied: int = 0
     present: int = 0
     duplicate: int = 0
-    skipped: Mapping[str, int] = field(default_factory=dict)  # reason -> messages
+    skipped: Mapping[SkipReason, int] = field(default_factory=dict)
     failed: int = 0
     copied_bytes: int = 0
     keywords_dropped: int = 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from importer.compact.digest_set import digest_at
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderRef
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import ImportId
 
 FORMER_UIDVALIDITY: Final = UidValidity(-1)
@@ -32,13 +33,42 @@ class Outcome(StrEnum):
     FAILED = "failed"  # with a reason: a Refusal
 
 
-CHANGED_ELSEWHERE: Final = "recognised, though changed by another program"
-"""The reason of PRESENT messages that are at the destination in a form that another program is known to make
-of messages (`messages/canonical_form.py`)."""
+class CopyNote(StrEnum):
+    """What is special about messages that were copied, or were there."""
 
-UNSEEN: Final = "not seen since"
-"""The reason of COPIED messages that the recount did not see. Without a destination UID nothing proves that
-the server ever stored them: the next import copies them again."""
+    CHANGED_ELSEWHERE = "recognised, though changed by another program"
+    """PRESENT messages that are at the destination in a form that another program is known to make of
+    messages (`messages/canonical_form.py`)."""
+
+    UNSEEN = "not seen since"
+    """COPIED messages that the recount did not see. Without a destination UID nothing proves that the server
+    ever stored them: the next import copies them again."""
+
+    IN_REMOVED_FOLDER = "copied into a folder that its owner removed"
+    """COPIED messages once their folder was removed: that a folder which is created later under its name does
+    not hold them says nothing about whether they were stored."""
+
+
+ReceiptReason: TypeAlias = CopyNote | SkipReason | None
+"""Of SKIPPED messages, a SkipReason."""
+
+
+def read_reason(stored: str) -> ReceiptReason:
+    """Inverse of `stored_reason`, of any text."""
+    try:
+        return CopyNote(stored)
+    except ValueError:
+        return SkipReason.read(stored) if stored else None
+
+
+def stored_reason(reason: ReceiptReason) -> str:
+    """As the ledger keeps it; "" for None."""
+    return "" if reason is None else str(reason)
+
+
+def skip_reason_of(reason: ReceiptReason) -> SkipReason:
+    """That of SKIPPED messages."""
+    return reason if isinstance(reason, SkipReason) else SkipReason(stored_reason(reason))
 
 
 class ChangeKind(StrEnum):
@@ -56,11 +86,6 @@ class ChangeKind(StrEnum):
     BARE_CR = "bare_cr"
     CONTENT = "content"  # in another way
     UNCHECKED = "unchecked"  # could have been changed by the destination, and was not read back
-
-
-IN_REMOVED_FOLDER: Final = "copied into a folder that its owner removed"
-"""The reason of COPIED messages once their folder was removed: that a folder which is created later under its
-name does not hold them says nothing about whether they were stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +108,7 @@ class Receipt:
     destination_uids: tuple[Uid, ...] = ()
     digests: bytes = b""
     size_bytes: int = 0
-    reason: str = ""
+    reason: ReceiptReason = None
     keywords_dropped: int = 0
     flags: str = ""
     marks: bytes = b""

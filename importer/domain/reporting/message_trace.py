@@ -9,6 +9,7 @@ from typing import Final
 from importer.compact.uid_set import Uid
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.message_identity import first_field
+from importer.domain.receipts.receipt import ReceiptReason
 from providers.text import Text
 
 
@@ -26,16 +27,16 @@ class Fate(StrEnum):
 @dataclass(frozen=True, slots=True)
 class MessageTrace:
     """A message that one side lists now, and what is recorded of it. `destination_uid` is None if it is not
-    recorded. `reason` is the code of a skip, `refusal` says why a message was not copied. `import_id`: the
-    import that settled it. `source` is None if the message was found at the destination only and no receipt
-    names it."""
+    recorded. `reason` is that of the receipt or of a skip, `refusal` says why a message was not copied.
+    `import_id`: the import that settled it. `source` is None if the message was found at the destination only
+    and no receipt names it."""
 
     source: FolderRef | None
     source_uid: Uid | None
     fate: Fate
     destination_folder: str = ""
     destination_uid: Uid | None = None
-    reason: str = ""
+    reason: ReceiptReason = None
     refusal: Text | None = None
     import_id: str = ""
 

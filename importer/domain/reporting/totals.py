@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.receipts.folder_tally import FolderTally
 
 
@@ -18,7 +19,7 @@ class Totals:
     copied: int = 0
     present: int = 0
     duplicate: int = 0
-    skipped: Mapping[str, int] = field(default_factory=dict)  # reason -> messages, most frequent first
+    skipped: Mapping[SkipReason, int] = field(default_factory=dict)  # most frequent first
     failed: int = 0
     copied_bytes: int = 0
     keywords_dropped: int = 0
@@ -32,7 +33,7 @@ class Totals:
     @classmethod
     def of(cls, tallies: Iterable[FolderTally]) -> Totals:
         folders = tuple(tallies)
-        reasons: Counter[str] = Counter()
+        reasons: Counter[SkipReason] = Counter()
         for folder in folders:
             reasons.update(folder.skipped)
         changes: Counter[str] = Counter()
@@ -96,7 +97,7 @@ class Totals:
             "gone": self.gone,
             "duplicate": self.duplicate,
             "skipped": self.skipped_total,
-            "skipped_codes": dict(self.skipped),
+            "skipped_codes": {str(why): number for why, number in self.skipped.items()},
             "failed": self.failed,
             "copied_bytes": self.copied_bytes,
             "keywords_dropped": self.keywords_dropped,

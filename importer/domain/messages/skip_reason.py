@@ -1,0 +1,38 @@
+"""Why messages are left out without being a failure."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from importer.codes.code_table import is_known
+from providers.text import Text
+
+
+class SkipReason(NamedTuple):
+    """A code of `importer/codes`, and the date in its sentence, as YYYY-MM-DD; "" if it has none."""
+
+    code: str
+    date: str = ""
+
+    def __str__(self) -> str:
+        """The stored form: `before_date:2024-02-29`."""
+        return f"{self.code}:{self.date}" if self.date else self.code
+
+    @classmethod
+    def read(cls, stored: str) -> SkipReason:
+        """Inverse of `str`, of any text."""
+        code, colon, date = stored.partition(":")
+        return cls(code, date) if colon and date else cls(stored)
+
+    @property
+    def text(self) -> Text:
+        """What it means. A code that this version does not know is quoted as it is."""
+        if not is_known(self.code):
+            return Text("other.words", words=str(self))
+        return Text(self.code, date=self.date) if self.date else Text(self.code)
+
+
+OWN_NOTICE: Final = SkipReason("own_notice")
+VANISHED: Final = SkipReason("vanished")
+NOT_CHOSEN: Final = SkipReason("folder_left_out.not_chosen")
+SPAM_OR_TRASH: Final = SkipReason("folder_left_out.spam_or_trash")
