@@ -196,7 +196,8 @@ class ResponseReader:
                 raise
             event = Unparsed(text)
         self._text.clear()
-        self._literals.clear()
+        if literals:
+            self._literals.clear()
         self._last_fetched = event[:2] if isinstance(event, Fetched) else None
         return self._counted(event)
 
