@@ -48,8 +48,17 @@ _REASONS: Final = {State.STOPPED: "login_rejected", State.WAITING: "server_unava
 
 
 def fill(store: SqlStore, number: int, states: dict[State, int] = _STATES) -> None:
-    """Add that many imports."""
-    for chunk in _chunks(_generated(number, states), 40):
+    """Add that many imports, with grants that open nothing."""
+    add_in_bulk(store, _generated(number, states), lambda _import: SealedGrants(b"x" * 200, b"x" * 200))
+
+
+def add_in_bulk(
+    store: SqlStore,
+    submissions: Iterator[tuple[Batch, list[Import]]],
+    grants_of: Callable[[Import], SealedGrants],
+) -> None:
+    """Add batches with their imports, unchecked; those that have not ended get grants."""
+    for chunk in _chunks(submissions, 40):
         with store.writing() as connection:
             seqs = connection.execute(
                 insert(batches).returning(batches.c.seq, sort_by_parameter_order=True),
@@ -61,10 +70,9 @@ def fill(store: SqlStore, number: int, states: dict[State, int] = _STATES) -> No
                 for import_ in members
             ]
             connection.execute(insert(imports), rows)
-            sealed = SealedGrants(b"x" * 200, b"x" * 200)
             alive = [i for _, members in chunk for i in members if i.state not in ENDED]
             if alive:
-                connection.execute(insert(grants), [mapping.grant_values(i.id, sealed) for i in alive])
+                connection.execute(insert(grants), [mapping.grant_values(i.id, grants_of(i)) for i in alive])
 
 
 def _generated(number: int, states: dict[State, int]) -> Iterator[tuple[Batch, list[Import]]]:
