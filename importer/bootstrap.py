@@ -50,6 +50,7 @@ from importer.ports.certificates import Certificate, CertifiedServer
 from importer.ports.monitoring import Observed
 from importer.ports.process import InstallationFault, Queue
 from importer.ports.schema import SchemaState
+from importer.ports.sealed_values import SealedValues
 from importer.ports.store import Store
 from importer.readiness import remembered_faults
 from importer.service.deps import Deadlines, Deps, OutgoingMail, Quotas, Webhook
@@ -417,6 +418,15 @@ def open_vault(settings: Settings) -> FernetVault:
     Raises VaultError and SettingsError.
     """
     return FernetVault(_secret_keys(settings))
+
+
+@contextmanager
+def open_sealed_values(settings: Settings) -> Iterator[SealedValues]:
+    """All that the vault sealed. Raises what the database raises."""
+    from importer.adapters.store.resealing import SqlSealedValues
+
+    with closing(_current_store(settings)) as store:
+        yield SqlSealedValues(store.engine)
 
 
 def _secret_keys(settings: Settings) -> tuple[Secret, ...]:

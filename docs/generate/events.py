@@ -21,7 +21,7 @@ The log goes to stderr, as `console` or `json` (`MAILHAUL_LOG_FORMAT`), with tim
 In json each line has `host` and `version`, those of a worker also `worker` (HOST:PID:TOKEN, as `explain` and `doctor` show
 it), and what happens in a leg has `owner`: `console`, `client:NAME`, or the kind of person with a fingerprint that is the
 same for all imports of that person.
-Libraries add warnings of their own. Alert on `own_host.failed`, `database.lost`, `disk.found_full`, `leg.failed`, `worker.ended`, and on `tick.failed` that
+Libraries add warnings of their own. Alert on `own_host.failed`, `database.lost`, `disk.found_full`, `key.missing`, `leg.failed`, `worker.ended`, and on `tick.failed` that
 persists for minutes.
 """
 MEANINGS: Final = {
@@ -44,6 +44,7 @@ MEANINGS: Final = {
     "import.reopened": "A stopped import continues with the passwords that were kept.",
     "own_host.failed": "The installation's own mail host cannot be used: its address, certificate, encryption, availability or master user (`code`). Imports into it wait, however long it takes.",
     "database.lost": "The database was lost during a leg. The import waits a few seconds; this counts as no attempt.",
+    "key.missing": "No configured key opens the passwords of an import. It waits a minute; this counts as no attempt.",
     "ring.failed": "A ring of the queue failed because a part of the installation does. The tick rings again.",
     "request.unavailable": "A page was answered with 503: a part of the installation failed.",
     "call.unavailable": "An API request was answered with 503: a part of the installation failed.",

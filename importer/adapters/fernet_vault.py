@@ -1,7 +1,7 @@
 """The vault: passwords encrypted with Fernet (AES-CBC and HMAC; `cryptography`), with key rotation.
 
 Keys are ordered newest first. The first one encrypts, all of them decrypt. To rotate: put a new key in front,
-wait until earlier imports have ended (their passwords are erased then), then remove the old key from the end.
+run `mailhaul keys rotate`, which seals everything anew (`renewed`), then remove the old key from the end.
 
 `fingerprint` and `notice_key` derive from the last, oldest key, so a new key in front does not change them.
 They change when the oldest key is removed. The only effects are that each password counts as changed once
@@ -24,7 +24,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from importer.ports.vault import VaultError
+from importer.ports.vault import KeyMissing, VaultError
 from providers.endpoint import Secret
 
 KEY_FILE: Final = "secret.key"
@@ -48,6 +48,7 @@ class FernetVault:
                 "A secret key is not a Fernet key (44 characters of URL-safe base64)."
                 " Check MAILHAUL_SECRET_KEY or the key file."
             ) from None
+        self._newest = Fernet(keys[0].reveal())
         self._oldest = keys[-1].reveal().encode()
 
     def seal(self, secret: Secret, context: str) -> bytes:
@@ -63,13 +64,27 @@ class FernetVault:
             plain = self._fernet.decrypt(sealed)
             end = _LENGTH.size + _LENGTH.unpack_from(plain)[0]
         except (InvalidToken, struct.error):
-            raise VaultError(
+            raise KeyMissing(
                 "A stored password cannot be decrypted with the current secret key."
                 " Restore the key that encrypted it, or submit the import again."
             ) from None
         if not hmac.compare_digest(plain[_LENGTH.size : end], context.encode()):
             raise VaultError("A stored password belongs to another import; submit this import again.")
         return Secret(plain[end:].decode(errors="surrogatepass"))
+
+    def renewed(self, sealed: bytes) -> bytes | None:
+        """The same secret and context, sealed with the newest key; None if `sealed` is.
+
+        Raises KeyMissing if no key opens it.
+        """
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            try:
+                return self._fernet.rotate(sealed)
+            except InvalidToken:
+                raise KeyMissing("No configured secret key opens a sealed value.") from None
+        return None
 
     def fingerprint(self, *secrets: Secret) -> str:
         """Returns 32 hexadecimal digits."""

@@ -41,6 +41,7 @@ _COMMANDS: Final = {
     "session": "session_commands.session",
     "audit": "audit_command.audit",
     "data": "data_command.data",
+    "keys": "keys_command.keys",
 }
 """`module.function` below importer.cli, in the order of the help."""
 

@@ -79,6 +79,13 @@ ROWS: Final = (
         operator_advice="`mailhaul doctor` says why; see `database.lost` in the log.",
     ),
     TextRow(
+        "key_missing",
+        sentence="Our server cannot open the stored passwords at the moment. Nothing is lost: the import continues as soon as it can.",
+        counts_as_failure=False,
+        cause="No configured key opens the stored passwords: a key was removed or is another one in this process. It tries again each minute.",
+        operator_advice="`mailhaul doctor` checks the keys, `mailhaul keys show` counts what each opens. Configure the former key as a further one. If it is lost, cancel the import and have it submitted again.",
+    ),
+    TextRow(
         "interrupted",
         sentence="The import was interrupted. Nothing is lost: start it again and it continues from there.",
         cause="A `mailhaul copy` was interrupted or killed.",

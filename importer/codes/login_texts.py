@@ -307,8 +307,8 @@ ROWS: Final = (
         sentence="The passwords are no longer stored.",
         advice="Start the import again with both passwords: it resumes where it stopped.",
         way_on=WayOn.PASSWORD,
-        cause="The stored passwords do not open: another key, or another environment at submission.",
-        operator_advice="`mailhaul doctor` checks the key. Submit again with both passwords.",
+        cause="The stored passwords are not those of this import, or of another version.",
+        operator_advice="Submit again with both passwords.",
     ),
     TextRow(
         "passwords_missing.key",

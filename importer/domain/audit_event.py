@@ -33,6 +33,7 @@ class AuditAction(StrEnum):
     IMPORT_UNDO = "import.undo"
     PAUSE_CLEAR = "pause.clear"  # the pause of a host or an account there
     MAINTENANCE = "maintenance"  # on or off
+    KEYS_ROTATE = "keys.rotate"
     CONSENT_GIVE = "consent.give"
     CONSENT_DECLINE = "consent.decline"
     CONSENT_REMIND = "consent.remind"  # an owner is reminded to sign in

@@ -27,6 +27,7 @@ _ACTIONS: Final = {
     AuditAction.IMPORT_UNDO: N_("Import undone"),
     AuditAction.PAUSE_CLEAR: N_("Pause of a server ended"),
     AuditAction.MAINTENANCE: N_("Maintenance"),
+    AuditAction.KEYS_ROTATE: N_("Stored passwords sealed with another key"),
     AuditAction.CONSENT_GIVE: N_("Permission given"),
     AuditAction.CONSENT_DECLINE: N_("Permission declined"),
     AuditAction.CONSENT_REMIND: N_("Owner reminded"),

@@ -26,3 +26,7 @@ class Vault(Protocol):
 
 class VaultError(InstallationFault):
     """A sealed secret cannot be opened: wrong key, wrong row, or damaged."""
+
+
+class KeyMissing(VaultError):
+    """No configured key opens it: the operator has to configure the one that sealed it."""

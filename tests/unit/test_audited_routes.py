@@ -43,7 +43,7 @@ NOT_AUDITED = {
 }
 AUDITED_COMMANDS = {
     *("copy", "submit", "batch", "retry", "pause", "resume", "cancel", "schedule", "undo"),
-    *("token", "session", "maintenance", "drain", "budgets", "data"),
+    *("token", "session", "maintenance", "drain", "budgets", "data", "keys"),
 }
 
 

@@ -17,7 +17,7 @@ from importer.domain.csv_import.import_rows import Row
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.model import Account, Batch, Import, ImportId, Progress, State
 from importer.domain.people.actor import Actor
-from importer.domain.planning.retry_limits import DATABASE_LOST_WAIT, DISK_FULL_WAIT
+from importer.domain.planning.retry_limits import DATABASE_LOST_WAIT, DISK_FULL_WAIT, KEY_MISSING_WAIT
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.report import ExitCode, exit_code
 from importer.ports.leases import Lease, LeaseLost
@@ -337,6 +337,20 @@ def test_a_lost_database_is_no_defect_and_counts_as_no_attempt(office: Office) -
         assert waiting.attempts == 0
         office.clock.sleep(DATABASE_LOST_WAIT.total_seconds())
     office.sessions.trouble = None
+    assert office.work(import_id).state is State.COMPLETE
+
+
+def test_passwords_that_no_key_opens_wait_for_the_key(office: Office) -> None:
+    """A worker that was not restarted after a rotation must not end what the owner has to start again."""
+    _, import_id = office.submit()
+    wrong = FernetVault([Secret(Fernet.generate_key().decode())])
+    for _ in range(50):
+        waiting = office.work(import_id, vault=wrong)
+        assert waiting.problem is not None
+        assert (waiting.state, waiting.problem.code) == (State.WAITING, "key_missing")
+        assert (waiting.attempts, waiting.not_before) == (0, office.clock.now() + KEY_MISSING_WAIT)
+        assert office.store.grants(import_id) is not None
+    assert not office.store.notices()
     assert office.work(import_id).state is State.COMPLETE
 
 

@@ -52,6 +52,12 @@ DEFAULT_PAUSE: Final = timedelta(seconds=AWAY_WAITS_S[0])
 DISK_FULL_WAIT: Final = timedelta(seconds=60)
 """How long to wait before writing to our own full disk is tried again."""
 
+KEY_MISSING_WAIT: Final = timedelta(minutes=1)
+"""The same for passwords that no configured key opens."""
+
+KEY_ROTATION_PASSES: Final = 5
+"""Passes of `keys rotate` until one finds nothing: a process that was not restarted uses its older key."""
+
 DATABASE_LOST_WAIT: Final = timedelta(seconds=5)
 """The same for a lost database: it has answered again, or the wait could not be stored."""
 

@@ -15,6 +15,7 @@ from importer.domain.planning.retry_limits import (
     DISK_FULL_WAIT,
     INTERNAL_ERROR_ATTEMPTS,
     INTERNAL_ERROR_WAIT,
+    KEY_MISSING_WAIT,
     MAILBOX_BUSY_WAIT,
 )
 from importer.domain.planning.retry_policy import GiveUp, Stop, decide, held_until
@@ -92,6 +93,15 @@ def conclude(
     return _stored(deps, after, lease)
 
 
+def wait_for_key(deps: Deps, import_: Import, lease: Lease, reason: str) -> Import:
+    """No configured key opens the passwords, and no leg began: a process that was not restarted with the
+    others, or a key that is missing. The passwords stay."""
+    note_own_fault(import_.id, KEY_MISSING, reason)
+    now = deps.clock.now()
+    waits = import_state.queued_behind(import_, Problem(Text(KEY_MISSING)), now, now + KEY_MISSING_WAIT)
+    return _stored(deps, waits, lease)
+
+
 def _after_trouble(
     deps: Deps, import_: Import, error: MailError, lease: Lease, host_limits: HostLimits, *, progressed: bool
 ) -> Import:
@@ -152,6 +162,8 @@ def note_own_fault(import_id: ImportId, code: str, reason: str) -> None:
     """Log it for the operator."""
     if code == OwnDiskFull.code:
         log.error("disk.found_full", import_id=import_id, reason=reason)
+    elif code == KEY_MISSING:
+        log.error("key.missing", import_id=import_id, reason=reason)
     else:
         log.error("database.lost", import_id=import_id, reason=reason)
 
@@ -170,5 +182,6 @@ def _again(import_: Import, problem: Problem) -> bool:
     return import_.problem is not None and import_.problem.code == problem.code
 
 
+KEY_MISSING: Final = "key_missing"
 _BUSY: Final = Problem(Text("destination_busy"), Side.DESTINATION)
 _INTERNAL_ERROR: Final = Problem(Text("internal"))

@@ -27,14 +27,14 @@ from importer.engine.leg import run_leg as run_engine_leg
 from importer.engine.leg_context import Lane, Leg
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.process import DatabaseUnavailable, OwnDiskFull
-from importer.ports.vault import VaultError
+from importer.ports.vault import KeyMissing, VaultError
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.owner_consent import process_pending_consents
 from importer.service.access.sealed_grants import Credentials, credentials, open_grants
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish
-from importer.service.legs.conclude_leg import conclude, note_own_fault
+from importer.service.legs.conclude_leg import conclude, note_own_fault, wait_for_key
 from importer.service.legs.connections import ConnectionPairs, label_view
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
@@ -87,6 +87,8 @@ def handle_ring(deps: Deps, import_id: ImportId, *, leg: bool = True) -> bool:
                     else:
                         log_in = partial(credentials, deps, import_, opened, lease)
                         after = run_leg(deps, import_, log_in, lease)
+                except KeyMissing as error:
+                    after = wait_for_key(deps, import_, lease, str(error))
                 except VaultError:
                     after = finish(deps, import_, State.STOPPED, lease, _NO_PASSWORDS)
     except LeaseLost:

@@ -1,0 +1,38 @@
+"""Everything that the vault sealed, wherever it is stored, to be sealed anew with another key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+Renew = Callable[[bytes], "bytes | None"]
+"""Seals a sealed value with the newest key; None if it is. Raises KeyMissing if no key opens it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """Numbers of sealed values in one column: under the newest key before, sealed with it now, and those that
+    no key opens, which stay as they are."""
+
+    current: int = 0
+    renewed: int = 0
+    unreadable: int = 0
+
+    @property
+    def number(self) -> int:
+        return self.current + self.renewed + self.unreadable
+
+
+class SealedValues(Protocol):
+    """The sealed columns of the store."""
+
+    def reseal(self, renew: Renew, *, changes: bool = True) -> Mapping[str, Resealed]:
+        """Give every sealed value to `renew` and store what it returns; the numbers by `table.column`, of all
+        columns.
+
+        In small transactions, so that it may be interrupted and repeated at any time, beside workers and
+        pages. A value that another process changed meanwhile is left to it. Without `changes` nothing is
+        written; `renewed` counts what would be.
+        """
+        ...
