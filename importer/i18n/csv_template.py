@@ -19,13 +19,7 @@ from providers.sign_in_providers import SIGN_IN_PROVIDERS
 
 FORMATTED_ROWS: Final = 100
 _WIDTH: Final = 32  # of a column, in characters
-_MOST_NAMES: Final = 4
 _COMMAS: Final = frozenset({"en"})
-
-
-def _in_lines(names: list[str]) -> list[list[str]]:
-    """The names in lines: one of too many names would look like a header."""
-    return [names[start : start + _MOST_NAMES] for start in range(0, len(names), _MOST_NAMES)]
 
 
 def _is_rare(column: str) -> bool:
@@ -100,11 +94,11 @@ def _hints(texts: CatalogTranslator) -> list[str]:
             columns=password,
             hosts=", ".join(provider.name for provider in SIGN_IN_PROVIDERS.values()),
         ),
-        *(
-            texts.gettext("Further columns, if needed: %(columns)s.", columns=", ".join(names))
-            for names in _in_lines(
-                [name_in(language, column) for column in OPTIONAL_COLUMNS if not _is_rare(column)]
-            )
+        texts.gettext(
+            "Further columns, if needed: %(columns)s.",
+            columns=", ".join(
+                name_in(language, column) for column in OPTIONAL_COLUMNS if not _is_rare(column)
+            ),
         ),
         texts.gettext("Format the columns as text, so that passwords made of digits stay as they are."),
     ]

@@ -198,14 +198,15 @@ _NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "es": ("Problema",),
     },
 }
-"""Column -> language -> its names; the first is that of templates."""
+"""Column -> language -> its names; the first is that of templates. A column without any has its own."""
 
 _MISREAD_MARK: Final = "ï»¿"  # the byte order mark of UTF-8, read as Windows-1252 and saved again
 
 
 def name_in(language: str, column: str) -> str:
     """The name of the column in a template of that language. English templates have the names of the API."""
-    return column if language == "en" else _NAMES[column][language][0]
+    names = _NAMES.get(column, {}).get(language)
+    return names[0] if names and language != "en" else column
 
 
 def column_of(name: str) -> str:
@@ -228,5 +229,5 @@ def _key(name: str) -> str:
 _BY_KEY: Final[Mapping[str, str]] = {
     _key(name): column
     for column in KNOWN_COLUMNS
-    for name in (column, *(name for names in _NAMES[column].values() for name in names))
+    for name in (column, *(name for names in _NAMES.get(column, {}).values() for name in names))
 }

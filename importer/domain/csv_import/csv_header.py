@@ -40,14 +40,19 @@ class CsvHeader:
     def known(self) -> int:
         return len(set(self.columns) - {""})
 
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The higher, the more likely it is the header: a hint that lists many optional columns is none."""
+        return sum(column in self.columns for column in ADDRESS_COLUMNS), self.known
+
 
 def header_of(records: Iterable[RawRecord], delimiter: str) -> CsvHeader:
-    """The record among the first ones that names the most columns; the first one if none does."""
+    """The record among the first ones with the highest rank; the first one if none names two columns."""
     found = CsvHeader(delimiter)
     above: list[RawRecord] = []
     for raw in islice(records, _HEADER_LINES):
         header = _as_header(raw, delimiter)
-        if (not found.names and not raw.is_comment) or (header.known > found.known and header.known > 1):
+        if (not found.names and not raw.is_comment) or (header.rank > found.rank and header.known > 1):
             found = replace(header, above=tuple(above))
         above.append(raw)
     return found

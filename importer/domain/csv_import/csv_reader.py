@@ -93,7 +93,7 @@ def _read_text(text: str, *, guessed_encoding: bool) -> Sheet:
         lines[0] = "\n"  # it stays a line, for the numbers of the others
         delimiters.insert(0, stated[1])
     candidates = [header_of(raw_records(lines, delimiter), delimiter) for delimiter in delimiters]
-    header = max(candidates, key=lambda candidate: (candidate.known, not candidate.wrapped))
+    header = max(candidates, key=lambda candidate: (candidate.rank, not candidate.wrapped))
     if header.known:
         header = replace(header, delimiter=_row_delimiter(lines, header, delimiters))
     records = partial(raw_records, lines, header.delimiter)
@@ -127,7 +127,7 @@ def _read_workbook(data: bytes) -> Sheet:
     tables = [[_raw_of(row) for row in rows] for rows in sheets]
     headers = [header_of(table, ",") for table in tables]
     header, records = max(
-        zip(headers, tables, strict=True), key=lambda table: table[0].known, default=(CsvHeader(), [])
+        zip(headers, tables, strict=True), key=lambda table: table[0].rank, default=(CsvHeader(), [])
     )
     return _sheet(header, records, guessed_encoding=False)
 
