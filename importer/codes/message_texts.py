@@ -87,6 +87,10 @@ ROWS: Final = (
         as_refusal="An earlier import copied it, and the new mailbox has not shown it since.",
     ),
     TextRow(
+        "never_seen.twice",
+        sentence="copied by two imports, but the new mailbox has shown neither copy since: look for it there; it is not copied a third time",
+    ),
+    TextRow(
         "other",
         sentence="not copied",
         as_refusal="Another reason; `reason` has it.",

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Final
 
+from importer.compact.digest_set import DIGEST_BYTES
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.messages.date_and_subject import date_and_subject
@@ -24,7 +26,7 @@ from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.planning.message_batches import MessageBatch, batches
 from importer.domain.receipts.folder_history import FolderHistory, with_skipped, with_unlisted
 from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, Refusal, RefusalCode
-from importer.domain.receipts.receipt import ANY_UIDVALIDITY, Receipt
+from importer.domain.receipts.receipt import ANY_UIDVALIDITY, Outcome, Receipt
 from importer.engine.left_out import LeftOutMessages
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_refusals import folder_refusal
@@ -71,6 +73,20 @@ class FolderCopy:
     def receipts(self) -> Iterator[Receipt]:
         """All valid receipts into the destination folder."""
         return self.leg.ledger.receipts(self.leg.import_.route, self.destination)
+
+    def recorded_in(self, name: str) -> Iterator[bytes]:
+        """The digests of the messages that the ledger knows in a destination folder, or that are about to be
+        stored there: once for each message."""
+        ledger, route = self.leg.ledger, self.leg.import_.route
+        stored = (
+            receipt.digests
+            for receipt in ledger.receipts(route, name)
+            if receipt.outcome in (Outcome.COPIED, Outcome.PRESENT)
+        )
+        announced = (intent.digests for intent in ledger.intents(route, name))
+        for digests in chain(stored, announced):
+            for start in range(0, len(digests), DIGEST_BYTES):
+                yield digests[start : start + DIGEST_BYTES]
 
     def tally_of_history(self) -> FolderTally:
         tally = with_unlisted(self.history.tally(self.listed, self.destination), self.unlisted)

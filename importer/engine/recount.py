@@ -10,7 +10,7 @@ is not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,9 +27,10 @@ from importer.domain.receipts.folder_history import (
     with_unlisted,
 )
 from importer.domain.receipts.folder_tally import MISSING_FOLDER, FolderTally
-from importer.domain.receipts.receipt import Receipt
+from importer.domain.receipts.receipt import ChangeKind, Receipt
 from importer.engine.leg_context import Lane
 from importer.engine.missing_copies import MOST_READ, FoundCopies, find_copies
+from importer.engine.moved_copies import find_moved
 from importer.engine.read_back import read_back
 from providers.errors import FolderChanged, FolderUnusable
 
@@ -57,12 +58,13 @@ def recount(
     tally_of_history: Callable[[], FolderTally],
     surveyed_messages: int,
     receipts: Callable[[], Iterator[Receipt]],
+    recorded: Callable[[str], Iterable[bytes]],
     *,
     missing: bool = False,
 ) -> Recount:
     """Count one folder again on both sides and set `history.there`; `surveyed_messages` is the source's count
     before, `receipts` returns all receipts into the destination folder, which is `missing` if its owner
-    removed it.
+    removed it. `recorded` is that of `find_moved`.
 
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
     """
@@ -81,18 +83,21 @@ def recount(
             unlisted = max(lane.source.unlisted(history.source), counted - len(listed))
     complete = there is not None and (missing or not lane.destination.unlisted(history.destination))
     history.there = _there(lane, history, receipts, there, complete=complete)
+    if complete and not missing:
+        history.there = _with_moved(lane, history, receipts, recorded)
+    moved = len(history.there.moved & history.copied_here)
     confirmed = None
     if not copied:
         confirmed = 0
     elif there is not None:
-        confirmed = _seen(there, history, copied)
+        confirmed = _seen(there, history, copied) + moved
     tally = recounted(
         with_unlisted(tally_of_history(), unlisted),
         confirmed=confirmed,
         source_recount=len(listed) + unlisted,
     )
     return Recount(
-        with_changes(tally, changes),
+        with_changes(tally, {**changes, ChangeKind.MOVED: moved} if moved else changes),
         history.todo(listed),
         unlisted,
         _surplus(lane, history, copied, there) if copied and there is not None else 0,
@@ -184,11 +189,32 @@ def _there(
     perhaps = unnumbered & ours if spare else UidSet()
     twins = UidSet.of(uid for uid, first in by_uid.twins.items() if first in perhaps)
     return CopiesThere(
-        gone=(by_uid.gone | (unnumbered - ours - twins)) - decided,
-        never_seen=by_uid.never_seen - decided,
+        gone=(by_uid.gone | (unnumbered - ours - twins - by_uid.unproven)) - decided,
+        never_seen=(by_uid.never_seen | (unnumbered & by_uid.unproven)) - decided,
         unchecked=found.unchecked,
         lost=by_uid.lost if spare else by_uid.lost | (unnumbered & ours),
         unnumbered=unnumbered & ours,
+        unproven=by_uid.unproven,
+    )
+
+
+def _with_moved(
+    lane: Lane,
+    history: FolderHistory,
+    receipts: Callable[[], Iterator[Receipt]],
+    recorded: Callable[[str], Iterable[bytes]],
+) -> CopiesThere:
+    """`history.there`, after a search in the other folders for copies that no recount has seen here."""
+    there = history.there
+    sought = there.lost | there.unnumbered | there.never_seen
+    contents = digests_of(receipts(), history.source, sought) if sought else {}
+    moved = find_moved(lane, history.source, history.destination, contents, recorded)
+    return replace(
+        there,
+        gone=there.gone | (there.never_seen & moved),
+        never_seen=there.never_seen - moved,
+        lost=there.lost - moved,
+        moved=moved,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from importer.compact.uid_set import Uid
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, RefusalCode
-from importer.domain.receipts.receipt import ANY_UIDVALIDITY
+from importer.domain.receipts.receipt import ANY_UIDVALIDITY, CopyNote
 from importer.engine.flag_updates import update_flags
 from importer.engine.folder_copy import Counted, Finished, FolderCopy, Unprepared
 from importer.engine.leg_context import Lane
@@ -53,6 +53,7 @@ def _recounted(folder: FolderCopy, lane: Lane, *, last: bool) -> tuple[FolderTal
             folder.tally_of_history,
             folder.status.messages,
             folder.receipts,
+            folder.recorded_in,
             missing=folder.missing,
         )
         listing = folder.history.listing(folder.listed, folder.left_out.uids, folder.left_out.reason)
@@ -93,17 +94,21 @@ def _update_flags(folder: FolderCopy, lane: Lane) -> None:
 
 def _note_unseen(folder: FolderCopy, lane: Lane) -> None:
     """Note which copies the recount did not see. Refuse those of earlier imports that no recount has seen: to
-    copy them again could double them, and to call them there would be a guess."""
+    copy them (once more) again could double them, and to call them there would be a guess."""
     leg, history, there = folder.leg, folder.history, folder.history.there
     route, destination, source = leg.import_.route, folder.destination, folder.source
-    if there.lost and not folder.missing:  # a removed folder explains it
-        leg.ledger.note_unseen(route, destination, source, there.lost, True, leg.lease)
+    again = there.lost & history.sent_before
+    for reason, uids in ((CopyNote.UNSEEN, there.lost - again), (CopyNote.UNSEEN_TWICE, again)):
+        if uids and not folder.missing:  # a removed folder explains it
+            leg.ledger.note_unseen(route, destination, source, uids, reason, leg.lease)
     if history.has_unseen and not there.unknown:
         seen = history.settled - there.never_seen - there.lost - there.unchecked - there.gone
-        leg.ledger.note_unseen(route, destination, source, seen, False, leg.lease)
+        leg.ledger.note_unseen(route, destination, source, seen | there.moved, None, leg.lease)
     unseen = (there.never_seen & folder.listed) - history.refused
-    if unseen:
-        folder.refuse(lane, unseen, Text("never_seen"), RefusalCode.NEVER_SEEN)
+    twice = unseen & there.unproven
+    for text, uids in (("never_seen", unseen - twice), ("never_seen.twice", twice)):
+        if uids:
+            folder.refuse(lane, uids, Text(text), RefusalCode.NEVER_SEEN)
 
 
 def _note_uncounted(folder: FolderCopy, reason: Text) -> None:
@@ -141,7 +146,8 @@ def _refuse_unlisted(folder: FolderCopy, number: int) -> None:
 def _write_checkpoint(folder: FolderCopy, result: Recount) -> None:
     status, tally, listed, leg = folder.status, result.tally, folder.listed, folder.leg
     as_surveyed = len(listed) == status.messages and not listed.at_or_above(status.uidnext)
-    checked = tally.confirmed == tally.copied and not tally.unchecked
+    moved = folder.history.there.moved  # a later import must not call them there
+    checked = tally.confirmed == tally.copied and not tally.unchecked and not moved
     complete = tally.adds_up and not tally.failed and checked
     complete = complete and not folder.left_out.uids  # an import that leaves out nothing has to copy them
     # Else messages vanished that this import had settled: a later import must not count them.

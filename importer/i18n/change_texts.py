@@ -105,6 +105,14 @@ def _sentence(texts: CatalogTranslator, kind: ChangeKind, number: int) -> str:  
                 "The new server changed the content of %(num)s messages.",
                 number,
             )
+        case ChangeKind.MOVED:
+            return texts.ngettext(
+                "%(num)s copied message was found in another folder of the new mailbox: a filter or another"
+                " program may have moved it there.",
+                "%(num)s copied messages were found in other folders of the new mailbox: a filter or another"
+                " program may have moved them there.",
+                number,
+            )
         case ChangeKind.UNCHECKED:
             return texts.ngettext(
                 "%(num)s message that some servers change could not be checked in the new mailbox.",

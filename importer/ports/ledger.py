@@ -10,7 +10,7 @@ from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Account, ImportId, Route
 from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
-from importer.domain.receipts.receipt import Intent, Receipt
+from importer.domain.receipts.receipt import CopyNote, Intent, Receipt
 from importer.ports.leases import Lease
 
 
@@ -114,11 +114,11 @@ class Ledger(Protocol):
         destination_folder: str,
         source: FolderRef,
         uids: UidSet,
-        unseen: bool,
+        reason: CopyNote | None,
         lease: Lease,
     ) -> None:
-        """Note of the copies of these source messages that no recount has seen them, or (not `unseen`) that
-        one has: their receipts have the reason CopyNote.UNSEEN, or none."""
+        """Note of the copies of these source messages that no recount has seen them (`reason` UNSEEN or
+        UNSEEN_TWICE), or (None) that one has: it becomes the reason of their receipts."""
         ...
 
     def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:

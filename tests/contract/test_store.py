@@ -331,7 +331,7 @@ WRITES: dict[str, Callable[[Store, Lease], object]] = {
     "attach": recreate_folder,
     "renumber": lambda s, held: s.renumber(ROUTE, "Archive", a_receipt(1).source, held),
     "note_unseen": lambda s, held: s.note_unseen(
-        ROUTE, "Archive", a_receipt(1).source, UidSet.of((1, 2)), True, held
+        ROUTE, "Archive", a_receipt(1).source, UidSet.of((1, 2)), CopyNote.UNSEEN, held
     ),
     "note_intent": lambda s, held: s.note_intent(ROUTE, an_intent(50), held),
     "record": lambda s, held: s.record(ROUTE, "Archive", [a_receipt(9)], [a_refusal(9)], held, closes_slot=0),
@@ -614,11 +614,11 @@ def test_copies_are_noted_as_unseen_until_they_are_seen(store: Store) -> None:
         receipts = [receipt for receipt in store.receipts(ROUTE, "Archive") if receipt not in others]
         return sorted(receipts, key=lambda receipt: receipt.source_uids)
 
-    store.note_unseen(ROUTE, "Archive", source, UidSet.of((2, 3, 9, 21)), True, held)
+    store.note_unseen(ROUTE, "Archive", source, UidSet.of((2, 3, 9, 21)), CopyNote.UNSEEN, held)
     kept, unseen = a_receipt(1, 1, size_bytes=100), a_receipt(2, 2, size_bytes=200, reason=CopyNote.UNSEEN)
     assert copies() == [kept, unseen]
     assert len(list(store.receipts(ROUTE, "Archive"))) == 4
-    store.note_unseen(ROUTE, "Archive", source, UidSet.of((1, 3)), False, held)
+    store.note_unseen(ROUTE, "Archive", source, UidSet.of((1, 3)), None, held)
     assert copies() == [
         kept,
         a_receipt(2, 1, size_bytes=100, reason=CopyNote.UNSEEN),

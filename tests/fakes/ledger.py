@@ -13,6 +13,7 @@ from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
+    NEVER_SEEN,
     CopyNote,
     Intent,
     Outcome,
@@ -140,25 +141,25 @@ class MemoryLedger(MemoryLeases):
         destination_folder: str,
         source: FolderRef,
         uids: UidSet,
-        unseen: bool,
+        reason: CopyNote | None,
         lease: Lease,
     ) -> None:
-        before, after = (None, CopyNote.UNSEEN) if unseen else (CopyNote.UNSEEN, None)
+        before = NEVER_SEEN if reason is None else (None,)
         with self._lock:
             self._demand(lease)
             rows = self._rows.get((route, destination_folder), [])
             for row in tuple(rows):
                 receipt = row.receipt
-                noted_otherwise = (Outcome.COPIED, before) == (receipt.outcome, receipt.reason)
+                noted_otherwise = receipt.outcome is Outcome.COPIED and receipt.reason in before
                 if row.undone or receipt.source != source or not noted_otherwise:
                     continue
                 named = {at for at, uid in enumerate(receipt.source_uids) if uid in uids}
                 rest, noted = split(receipt, named.__contains__)
                 if noted is not None and rest is not None:
                     row.receipt = rest
-                    rows.append(_Row(next(self._numbers), replace(noted, reason=after)))
+                    rows.append(_Row(next(self._numbers), replace(noted, reason=reason)))
                 elif noted is not None:
-                    row.receipt = replace(noted, reason=after)
+                    row.receipt = replace(noted, reason=reason)
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
         with self._lock:

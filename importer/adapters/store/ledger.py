@@ -43,6 +43,7 @@ from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
     FORMER_UIDVALIDITY,
+    NEVER_SEEN,
     CopyNote,
     Intent,
     Outcome,
@@ -184,14 +185,14 @@ class SqlLedger(Database):
         destination_folder: str,
         source: FolderRef,
         uids: UidSet,
-        unseen: bool,
+        reason: CopyNote | None,
         lease: Lease,
     ) -> None:
-        before, after = (None, CopyNote.UNSEEN) if unseen else (CopyNote.UNSEEN, None)
+        before = [""] if reason else list(map(stored_reason, NEVER_SEEN))
         noted_otherwise = (
             select(receipts)
             .where(_into(receipts, route, destination_folder), ~receipts.c.undone)
-            .where(receipts.c.outcome == Outcome.COPIED, receipts.c.reason == stored_reason(before))
+            .where(receipts.c.outcome == Outcome.COPIED, receipts.c.reason.in_(before))
             .where(
                 receipts.c.source_folder == source.name,
                 receipts.c.source_uidvalidity == source.uidvalidity,
@@ -204,7 +205,7 @@ class SqlLedger(Database):
                 rest, noted = split(receipt, named.__contains__)
                 if noted is None:
                     continue
-                values = mapping.receipt_values(route, replace(noted, reason=after))
+                values = mapping.receipt_values(route, replace(noted, reason=reason))
                 this = update(receipts).where(receipts.c.seq == row.seq)
                 if rest is None:
                     connection.execute(this.values(**values))

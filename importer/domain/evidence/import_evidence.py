@@ -33,6 +33,7 @@ from importer.domain.receipts.receipt import (
 UNDONE: Final = "undone"
 _REASONS: Final = {
     CopyNote.UNSEEN: "not_seen_since",
+    CopyNote.UNSEEN_TWICE: "not_seen_since",
     CopyNote.IN_REMOVED_FOLDER: "folder_removed",
     CopyNote.CHANGED_ELSEWHERE: "recognised",
 }

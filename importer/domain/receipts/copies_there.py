@@ -15,7 +15,7 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.compact.uids_by_key import UidsByKey
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import ImportId
-from importer.domain.receipts.receipt import CopyNote, Outcome, Receipt
+from importer.domain.receipts.receipt import NEVER_SEEN, Outcome, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class CopiesThere:
     `gone` were there and are no longer listed. `never_seen` were copied by an earlier import and no recount
     has seen them. `unchecked` could not be looked up; if `unknown`, all of them. `lost` are copies of this
     import that are not listed. `unnumbered` have no known destination UID; of several with the same content,
-    `twins` maps each to the first.
+    `twins` maps each to the first, and no recount has seen the `unproven` ones. `moved` copies are in other
+    folders of the destination.
     """
 
     gone: UidSet = UidSet()
@@ -34,6 +35,8 @@ class CopiesThere:
     unchecked: UidSet = UidSet()
     lost: UidSet = UidSet()
     unnumbered: UidSet = UidSet()
+    unproven: UidSet = UidSet()
+    moved: UidSet = UidSet()
     twins: Mapping[Uid, Uid] = field(default_factory=dict)
     unknown: bool = False
 
@@ -51,19 +54,20 @@ def copies_there(
     never_seen: list[Uid] = []
     lost: list[Uid] = []
     unnumbered: list[Uid] = []
+    unproven: list[Uid] = []
     twins: dict[Uid, Uid] = {}
     for receipt in receipts():
         if receipt.source != source or receipt.outcome is Outcome.SKIPPED:
             continue
         ours = receipt.outcome is Outcome.COPIED and receipt.import_id == import_id
         for at, uid in enumerate(receipt.source_uids):
-            numbered = bool(receipt.destination_uids)
-            if numbered and receipt.destination_uids[at] in listed:
-                continue
-            if (content := receipt.digest_at(at)) in there:
+            numbered, content = bool(receipt.destination_uids), receipt.digest_at(at)
+            if (numbered and receipt.destination_uids[at] in listed) or content in there:
                 continue
             if not numbered and content not in missing:
                 unnumbered.append(uid)
+                if receipt.reason in NEVER_SEEN and not ours:
+                    unproven.append(uid)
                 if (first := next(looked_up.get(content), None)) is None:
                     looked_up.add(content, uid)
                 elif uid != first:
@@ -71,12 +75,13 @@ def copies_there(
             elif ours:
                 lost.append(uid)
             else:
-                (never_seen if receipt.reason == CopyNote.UNSEEN else gone).append(uid)
+                (never_seen if receipt.reason in NEVER_SEEN else gone).append(uid)
     return CopiesThere(
         UidSet.of(gone),
         UidSet.of(never_seen),
         lost=UidSet.of(lost),
         unnumbered=UidSet.of(unnumbered),
+        unproven=UidSet.of(unproven),
         twins=twins,
     )
 

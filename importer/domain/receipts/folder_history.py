@@ -29,6 +29,7 @@ from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally,
 from importer.domain.receipts.marked_copies import MarkedCopies
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
+    NEVER_SEEN,
     ChangeKind,
     CopyNote,
     Outcome,
@@ -102,6 +103,7 @@ class FolderHistory:
     _refused: _Bag = field(default_factory=_Bag)
     _landed: _Bag = field(default_factory=_Bag)
     _copied_to: _Bag = field(default_factory=_Bag)
+    _sent_before: _Bag = field(default_factory=_Bag)
 
     def holds(self, receipt: Receipt) -> bool:
         """Whether the receipt is valid for the current destination folder."""
@@ -128,6 +130,8 @@ class FolderHistory:
 
     def _note_former(self, receipt: Receipt) -> bool:
         if receipt.outcome is Outcome.COPIED:
+            if receipt.reason == CopyNote.UNSEEN and receipt.source == self.source:
+                self._sent_before.add(receipt.source_uids)
             self.has_former = True
             for start in range(0, len(receipt.digests), DIGEST_BYTES):
                 self.former.add(receipt.digests[start : start + DIGEST_BYTES])
@@ -202,7 +206,13 @@ class FolderHistory:
     @property
     def has_unseen(self) -> bool:
         """Whether no recount has seen some copies from this source folder so far."""
-        return (Outcome.COPIED, CopyNote.UNSEEN) in self._settled
+        return any((Outcome.COPIED, reason) in self._settled for reason in NEVER_SEEN)
+
+    @property
+    def sent_before(self) -> UidSet:
+        """Source UIDs whose former copies no recount has seen, although nothing proves that they were stored:
+        this import sends them again."""
+        return self._sent_before.uids
 
     def renumbered(self, uidnext: Uid) -> bool:
         """Whether a settled message has a UID that the source has not assigned yet."""

@@ -44,10 +44,16 @@ class CopyNote(StrEnum):
     """COPIED messages that the recount did not see. Without a destination UID nothing proves that the server
     ever stored them: the next import copies them again."""
 
+    UNSEEN_TWICE = "not seen since, sent twice"
+    """COPIED messages without a destination UID that were sent again because no recount had seen them,
+    and were not seen again. They are not sent a third time."""
+
     IN_REMOVED_FOLDER = "copied into a folder that its owner removed"
     """COPIED messages once their folder was removed: that a folder which is created later under its name does
     not hold them says nothing about whether they were stored."""
 
+
+NEVER_SEEN: Final = (CopyNote.UNSEEN, CopyNote.UNSEEN_TWICE)
 
 ReceiptReason: TypeAlias = CopyNote | SkipReason | None
 """Of SKIPPED messages, a SkipReason."""
@@ -73,7 +79,7 @@ def skip_reason_of(reason: ReceiptReason) -> SkipReason:
 
 class ChangeKind(StrEnum):
     """What was changed about copied messages; see docs/usage/report.md. The first four by Mailhaul, so that
-    the destination keeps the message, the others by the destination, as far as copies were read back."""
+    the destination keeps the message, the others at the destination, as far as copies were read back."""
 
     DATE_FROM_FIELD = "date_from_field"  # no date that servers keep: the Date field's
     DATE_UNKNOWN = "date_unknown"  # no date at all: 1 January 1970
@@ -85,6 +91,7 @@ class ChangeKind(StrEnum):
     LAST_LINE_ENDED = "last_line_ended"
     BARE_CR = "bare_cr"
     CONTENT = "content"  # in another way
+    MOVED = "moved"  # into another folder, seen by the recount
     UNCHECKED = "unchecked"  # could have been changed by the destination, and was not read back
 
 
