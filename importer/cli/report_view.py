@@ -43,7 +43,8 @@ _COLUMNS: Final[tuple[tuple[str, _Count], ...]] = (
     (N_("gone"), lambda counts: counts.gone),
     (N_("double"), lambda counts: counts.duplicate),
     (N_("skipped"), lambda counts: counts.skipped_total),
-    (N_("failed"), lambda counts: counts.failed),
+    (N_("failed"), lambda counts: counts.not_copied),
+    (N_("unseen"), lambda counts: counts.never_seen),
     (N_("left"), lambda counts: counts.still_to_do),
 )
 """The heads, and the numbers below them. The first is the sum of the others."""

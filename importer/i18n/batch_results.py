@@ -36,6 +36,7 @@ _COLUMNS: Final = (
     N_("Duplicates"),
     N_("Left out"),
     N_("Failed"),
+    N_("Never seen there"),
     N_("Still to do"),
 )
 
@@ -84,6 +85,7 @@ def _rows(texts: CatalogTranslator, imports: Sequence[Import], tallies: Tallies)
             totals.gone,
             totals.duplicate,
             totals.skipped_total,
-            totals.failed,
+            totals.not_copied,
+            totals.never_seen,
             totals.still_to_do,
         ]

@@ -201,6 +201,7 @@ def _turn_text(texts: CatalogTranslator, turn: int | None) -> str:
 def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str, str], ...]:
     """The columns of the result, as (heading, name of the number in Totals and in FolderTally)."""
     gone = [(texts.gettext("No longer there"), "gone")] if totals.gone else []
+    unseen = [(texts.gettext("Never seen there"), "never_seen")] if totals.never_seen else []
     to_do = [(texts.gettext("Still to do"), "still_to_do")] if totals.still_to_do else []
     return (
         (texts.gettext("Found"), "found"),
@@ -209,6 +210,7 @@ def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str,
         *gone,
         (texts.gettext("Duplicates"), "duplicate"),
         (texts.gettext("Left out"), "skipped_total"),
-        (texts.gettext("Not copied"), "failed"),
+        (texts.gettext("Not copied"), "not_copied"),
+        *unseen,
         *to_do,
     )

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
+from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.audit_event import AuditAction
 from importer.domain.model import BatchId, ControlRequest, ImportId, Phase, Progress, State
+from importer.domain.receipts.folder_listing import FolderListing
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.attention import need
 from importer.domain.reporting.batch_overview import Summary, summary_due
@@ -371,6 +373,10 @@ def test_the_results_are_a_table_without_formulas(office: BatchOffice) -> None:
     store: Any = office.web.deps.store
     first = office.imports[0]
     store._imports[first.id] = replace(first, source=replace(first.source, address="=1+1@old.example"))
+    unseen, departed = UidSet.parse("2:4"), UidSet.parse("4")
+    listing = FolderListing(UidValidity(1), UidValidity(1), unseen=unseen, departed=departed)
+    tally = FolderTally("INBOX", "INBOX", found=5, present=2, failed=3, listing=listing)
+    store._tallies[first.id] = {"INBOX": tally}
     text = office.admin.get(f"{office.path}/results.csv").content.decode("utf-8-sig")
     lines = text.splitlines()
     assert len(lines) == 26
@@ -382,6 +388,8 @@ def test_the_results_are_a_table_without_formulas(office: BatchOffice) -> None:
     cell = sheet["B2"]
     assert (cell.value, cell.data_type) == ("=1+1@old.example", "s")
     assert sheet.max_row == 26
+    head = [one.value for one in sheet[1]]
+    assert [sheet[2][head.index(name)].value for name in ("Found", "Failed", "Never seen there")] == [5, 1, 2]
     stranger = office.web.browser()
     stranger.sign_in("eve@new.example")
     for name in ("results.csv", "results.xlsx"):

@@ -105,6 +105,18 @@ class FolderTally:
         return there + self.gone + self.skipped_total + self.failed
 
     @property
+    def never_seen(self) -> int:
+        """The `failed` messages that an earlier import copied, although no recount has seen them."""
+        if self.listing is None:
+            return 0
+        return min(self.failed, len(self.listing.unseen - self.listing.departed))
+
+    @property
+    def not_copied(self) -> int:
+        """The other `failed` messages."""
+        return self.failed - self.never_seen
+
+    @property
     def still_to_do(self) -> int:
         return max(0, self.found - self.accounted)
 

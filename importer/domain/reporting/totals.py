@@ -21,6 +21,7 @@ class Totals:
     duplicate: int = 0
     skipped: Mapping[SkipReason, int] = field(default_factory=dict)  # most frequent first
     failed: int = 0
+    never_seen: int = 0  # of `failed`: an earlier import copied them, and no recount has seen them
     copied_bytes: int = 0
     keywords_dropped: int = 0
     flags_updated: int = 0
@@ -48,6 +49,7 @@ class Totals:
             duplicate=sum(folder.duplicate for folder in folders),
             skipped=dict(reasons.most_common()),
             failed=sum(folder.failed for folder in folders),
+            never_seen=sum(folder.never_seen for folder in folders),
             copied_bytes=sum(folder.copied_bytes for folder in folders),
             keywords_dropped=sum(folder.keywords_dropped for folder in folders),
             flags_updated=sum(folder.flags_updated for folder in folders),
@@ -65,6 +67,11 @@ class Totals:
     @property
     def skipped_total(self) -> int:
         return sum(self.skipped.values())
+
+    @property
+    def not_copied(self) -> int:
+        """The failed messages of which no copy was made."""
+        return self.failed - self.never_seen
 
     @property
     def in_destination(self) -> int:
