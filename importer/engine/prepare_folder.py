@@ -196,8 +196,9 @@ class _Preparation:
                 Text("folder_unusable.read_only", folder=folder.destination), side=session.side
             )
         folder.was_empty = ref if status.uidnext <= 1 else None
-        existing = session.uids(ref) if status.messages else UidSet()
-        unlisted = session.unlisted(ref) if status.messages else 0
+        had_mail = status.messages or status.uidnext > 1  # a number of 0 alone proves nothing
+        existing = session.uids(ref) if had_mail else UidSet()
+        unlisted = session.unlisted(ref) if had_mail else 0
         ours = folder.history.destination_uids
         if unlisted > len(ours - existing):  # not only our own copies
             raise FolderUnusable(

@@ -48,7 +48,8 @@ class Listing:
     (RFC 9051 section 5.1). `statuses` holds those that the server sent along with the list (LIST-STATUS).
 
     `shared` are the selectable folders of other users and of all, `unreadable` the lines of LIST that name
-    no folder, `refusal` the reply of a server that refuses LIST. `inbox_listed`: the server itself lists it.
+    no folder, `refusal` the reply of a server that refuses LIST. `inbox_listed`: the server itself lists it,
+    as a folder that can be opened.
     `names_nothing`: it lists no folder at all, in whatever way it is asked.
     """
 
@@ -112,8 +113,8 @@ def list_folders(
         listed = merged(listed, _existing(cursor, connection, listed, subscriptions))
     _check_number(cursor, len(listed) + len(lines.unreadable))
     names_nothing = not listed and not lines.unreadable
-    inbox_listed = any(folder.name == "INBOX" for folder in listed)
-    if not inbox_listed:
+    inbox_listed = any(folder.name == "INBOX" and folder.selectable for folder in listed)
+    if not any(folder.name == "INBOX" for folder in listed):
         delimiter = next((folder.delimiter for folder in listed if folder.delimiter), None)
         listed.insert(0, Listed("INBOX", delimiter, frozenset()))
     return Listing(

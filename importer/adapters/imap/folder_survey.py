@@ -47,6 +47,13 @@ def _status_or_error(
         return unusable
 
 
+def _avoids_status(_cursor: FolderCursor, connection: Connection) -> bool:
+    """Ask by EXAMINE from now on. Return whether that was so before."""
+    before = connection.fallbacks.by_examine
+    connection.fallbacks.by_examine = True
+    return before
+
+
 def _folders_without_mail(
     statuses: Mapping[str, FolderStatus | FolderUnusable],
 ) -> dict[str, FolderLeftOut]:
@@ -191,7 +198,8 @@ class FolderSurvey:
         self, folders: Sequence[str], count: FolderCount
     ) -> dict[str, FolderStatus | FolderUnusable]:
         """Return the status of each folder. One at which the connection ends is left for the end and asked
-        for twice more, alone; if the server answers otherwise, it is unusable."""
+        for twice more, alone; if the server answers otherwise, it is unusable. If it ends at each of them,
+        EXAMINE is used in place of STATUS."""
         result: dict[str, FolderStatus | FolderUnusable] = {}
         suspects: list[str] = []
         consecutive = 0
@@ -205,7 +213,9 @@ class FolderSurvey:
             except (ConnectionLost, ProtocolViolation):
                 consecutive += 1
                 if consecutive >= MAX_CONSECUTIVE_FAILURES:
-                    raise
+                    if self._link.ask(_avoids_status):
+                        raise
+                    return self._statuses_singly(folders, count)
                 suspects.append(folder)
                 pause(consecutive)
         for folder in suspects:

@@ -111,7 +111,7 @@ def _merged(first: Listed, second: Listed) -> Listed:
 
 _UNSELECTABLE: Final = frozenset({"\\noselect", "\\nonexistent"})
 
-_ATTRIBUTES = re.compile(rb"[ \t]*\(([^()]*)\)[ \t]*")
+_ATTRIBUTES = re.compile(rb"[ \t]*(?:\(([^()]*)\)[ \t]*|((?:\\[A-Za-z]+[ \t]+)+))")  # with parentheses or not
 _DELIMITER = re.compile(
     rb'(?:NIL|""|"\\(.)"|"(.)"|([^\s"A-Za-z0-9]))(?:[ \t]+|\Z)', re.IGNORECASE | re.DOTALL
 )
@@ -125,7 +125,7 @@ _ESCAPED = re.compile(rb'\\(["\\])')
 def _read_line(text: bytes, literals: Sequence[Body]) -> tuple[frozenset[str], bytes, bytes] | None:
     """Return attributes, delimiter and name of a line of LIST; None if it names no folder."""
     head = _ATTRIBUTES.match(text)
-    words = head[1].decode("latin-1").lower().split() if head else []
+    words = (head[1] or head[2] or b"").decode("latin-1").lower().split() if head else []
     text = text[head.end() :] if head else text.lstrip(b" \t")
     delimiter = _DELIMITER.match(text)
     if delimiter is None:
@@ -157,13 +157,13 @@ def _name(text: bytes, literals: Sequence[Body], *, escapes: bool) -> bytes | No
 
 def as_folders(listed: Iterable[Listed], namespaces: Namespaces, subscribed: frozenset[str]) -> list[Folder]:
     """Return the folders of the personal namespace. `subscribed` are those that LSUB lists; the
-    attribute \\Subscribed counts as well."""
+    attribute \\Subscribed counts as well. INBOX always exists, whatever LIST says of it."""
     return [
         Folder(
             line.name,
             line.delimiter,
             role=_role(line),
-            selectable=line.selectable,
+            selectable=line.selectable or line.name == "INBOX",
             subscribed="\\subscribed" in line.attributes or line.name in subscribed,
         )
         for line in listed

@@ -26,7 +26,7 @@ from importer.domain.planning.server_limits import (
     MAX_SEARCH_BYTES,
     responses_for,
 )
-from providers.errors import FolderUnusable, ProtocolViolation
+from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation
 
 _NUMBERS_AT_ONCE: Final = 200_000
 """Messages that are asked for by number with one command. A message takes at most 11 bytes of a line."""
@@ -78,8 +78,8 @@ class UidLister:
             _check_number(cursor, connection, folder, selected)
             try:
                 matches = _search_result(connection, tag, min(max_line_bytes, MAX_SEARCH_BYTES))
-            except ProtocolViolation:  # perhaps a line above the limit
-                self._search_is_wrong = True
+            except (ConnectionLost, ProtocolViolation):
+                self._search_is_wrong = True  # it may be the reason: perhaps a line above the limit
                 raise
             # New mail may have arrived since the selection, but a set far larger than the folder is invalid.
             if matches is not None and len(matches) <= 1000 + 2 * selected.messages:

@@ -15,6 +15,8 @@ from tests.rehearsal.quirks import (  # noqa: F401 - registers the quirks
     answers,
     append_answers,
     append_refusals,
+    breaking_off,
+    claims,
     contents,
     counting,
     creating,

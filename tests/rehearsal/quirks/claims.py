@@ -1,0 +1,217 @@
+"""Quirks of servers whose answers contradict each other, or what they offer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from tests.rehearsal.quirks.hooks import MODERN
+from tests.rehearsal.quirks.mail import Folder, Mailbox, Message
+from tests.rehearsal.quirks.registry import quirk
+from tests.rehearsal.quirks.session import Session
+from tests.rehearsal.quirks.wire import InvalidCommand, Words, literal
+
+
+@quirk("inbox-noselect")
+class InboxNoselect(Session):
+    r"""LIST says that INBOX is \Noselect; it can be opened."""
+
+    def list_line(self, command: bytes, folder: Folder, returning: Sequence[object]) -> bytes:
+        line = super().list_line(command, folder, returning)
+        return line.replace(b"(", rb"(\Noselect ", 1) if folder is self.box.inbox else line
+
+
+@quirk("exists-comes-later")
+class ExistsComesLater(Session):
+    """EXAMINE says 0 EXISTS, and the answer to the next command begins with the right number."""
+
+    late = False
+
+    def opening_lines(self, folder: Folder) -> list[bytes]:
+        self.late = True
+        told = b"%d EXISTS" % len(folder.messages)
+        return [b"0 EXISTS" if line == told else line for line in super().opening_lines(folder)]
+
+    def may_begin(self, tag: bytes, command: bytes) -> bool:
+        if self.late and self.folder is not None:
+            self.say(b"* %d EXISTS" % len(self.folder.messages))
+        self.late = False
+        return super().may_begin(tag, command)
+
+
+@quirk("esearch-refused")
+class EsearchRefused(Session):
+    """ESEARCH is offered, and SEARCH with RETURN gets BAD."""
+
+    def do_search(self, tag: bytes, arguments: Words, *, by_uid: bool = False) -> None:
+        if arguments[0] == b"RETURN":
+            raise InvalidCommand("unknown search key RETURN")
+        super().do_search(tag, arguments, by_uid=by_uid)
+
+
+@quirk("uid-search-answers-numbers")
+class UidSearchAnswersNumbers(Session):
+    """UID SEARCH answers with message numbers; RETURN is not offered."""
+
+    def capabilities(self) -> bytes:
+        return MODERN.replace(" ESEARCH", "").encode()
+
+    def do_search(self, tag: bytes, arguments: Words, *, by_uid: bool = False) -> None:
+        super().do_search(tag, arguments)
+
+
+@quirk("fetch-answers-all")
+class FetchAnswersAll(Session):
+    """UID FETCH answers for every message of the folder, whatever it is asked for."""
+
+    def do_fetch(self, tag: bytes, arguments: Words, *, by_uid: bool = False) -> None:
+        super().do_fetch(tag, [b"1:*", *arguments[1:]], by_uid=by_uid)
+
+
+@quirk("one-folder-for-each-connection")
+class OneFolderForEachConnection(Session):
+    """EXAMINE and SELECT get NO while another folder is open."""
+
+    def may_begin(self, tag: bytes, command: bytes) -> bool:
+        if command in (b"EXAMINE", b"SELECT") and self.folder is not None:
+            self.no(tag, b"a folder is open already")
+            return False
+        return super().may_begin(tag, command)
+
+
+@quirk("namespace-with-another-delimiter")
+class NamespaceWithAnotherDelimiter(Session):
+    """NAMESPACE says that the delimiter is a full stop, LIST that it is a slash."""
+
+    def do_namespace(self, tag: bytes, _arguments: Words) -> None:
+        self.say(b'* NAMESPACE (("" ".")) NIL NIL')
+        self.ok(tag, b"NAMESPACE")
+
+
+@quirk("list-attributes-without-parentheses")
+class ListAttributesWithoutParentheses(Session):
+    r"""LIST writes \HasNoChildren without parentheses."""
+
+    def list_line(self, command: bytes, folder: Folder, returning: Sequence[object]) -> bytes:
+        return rb"%s \HasNoChildren %s %s" % (command, self.delimiter(), self.list_name(folder))
+
+
+@quirk("delimiter-not-quoted")
+class DelimiterNotQuoted(Session):
+    """LIST writes the delimiter as an atom."""
+
+    def delimiter(self) -> bytes:
+        return self.box.delimiter or b"NIL"
+
+
+@quirk("literals-with-plus")
+class LiteralsWithPlus(Session):
+    """The server announces its literals as those of LITERAL+ are."""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        return literal(content).replace(b"}", b"+}", 1)
+
+
+@quirk("vanished-in-between")
+class VanishedInBetween(Session):
+    """VANISHED comes within the answers to FETCH, of UIDs that there never were, although QRESYNC is off."""
+
+    def fetched_one(self, message: Message) -> None:
+        self.say(b"* VANISHED (EARLIER) 900:999")
+
+
+@quirk("uidvalidity-of-64-bits")
+class UidvalidityOf64Bits(Session):
+    """UIDVALIDITY is a time in milliseconds."""
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        for folder in box.folders.values():
+            folder.uidvalidity += 1_700_000_000_000
+
+
+@quirk("uids-at-the-end")
+class UidsAtTheEnd(Session):
+    """The UIDs of INBOX are the last ones that there can be."""
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        uids = count(2**32 - 1 - len(box.inbox.messages))
+        for message in box.inbox.messages:
+            message.uid = next(uids)
+        box.inbox.uidnext = next(uids)
+
+
+@quirk("uidvalidity-goes-back")
+class UidvalidityGoesBack(Session):
+    """On the second visit the UIDVALIDITY of each folder is lower, as after a restore."""
+
+    @classmethod
+    def next_stage(cls, box: Mailbox, stage: int) -> None:
+        for folder in box.folders.values():
+            folder.uidvalidity -= 5
+
+
+@quirk("uidvalidity-changes-while-storing")
+class UidvalidityChangesWhileStoring(Session):
+    """At a destination: INBOX gets a new UIDVALIDITY with its fifth message, and its messages new UIDs."""
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        if folder is self.box.inbox and len(folder.messages) == 4 and folder.uidvalidity < 1000:
+            folder.uidvalidity += 1000
+            for uid, message in enumerate(folder.messages, 1):
+                message.uid = uid
+        return super().store(folder, body, flags, date)
+
+
+@quirk("multiappend-keeps-the-first")
+class MultiappendKeepsTheFirst(Session):
+    """At a destination: MULTIAPPEND gets OK with one UID, and only the first message is stored."""
+
+    _first_of: int | None = None
+
+    def do_append(self, tag: bytes, arguments: Words) -> None:
+        self._first_of = None
+        super().do_append(tag, arguments)
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        if self._first_of is None:
+            self._first_of = super().store(folder, body, flags, date)
+        return self._first_of
+
+    def append_code(self, folder: Folder, uids: list[int]) -> bytes:
+        return super().append_code(folder, uids[:1])
+
+
+@quirk("shown-after-a-while")
+class ShownAfterAWhile(Session):
+    """At a destination: no connection sees a message in the first three seconds after it was stored."""
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        uid = folder.uidnext
+        folder.uidnext += 1
+        self.server.__dict__.setdefault("pending", []).append(
+            (time.monotonic() + 3, folder, body, list(flags), date, uid)
+        )
+        return uid
+
+    def may_begin(self, tag: bytes, command: bytes) -> bool:
+        pending = self.server.__dict__.setdefault("pending", [])
+        with self.box.lock:
+            for one in [one for one in pending if one[0] <= time.monotonic()]:
+                pending.remove(one)
+                _, folder, body, flags, date, uid = one
+                folder.messages.append(Message(uid, body, flags, date))
+        return super().may_begin(tag, command)
+
+
+@quirk("filter-removes-mail")
+class FilterRemovesMail(Session):
+    """At a destination: what is appended to INBOX is deleted at once; no UIDPLUS."""
+
+    def capabilities(self) -> bytes:
+        return MODERN.replace(" UIDPLUS", "").encode()
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        return 0 if folder is self.box.inbox else super().store(folder, body, flags, date)
