@@ -129,6 +129,19 @@ def test_a_client_starts_no_more_imports_a_day_than_its_quota(office: WebOffice)
     assert len(office.deps.store.imports()) == 1
 
 
+def test_running_again_counts_against_the_quota_too(office: WebOffice) -> None:
+    object.__setattr__(office.deps, "quotas", Quotas(client_starts=1))
+    panel = Panel(office)
+    id_ = panel.start()["id"]
+    panel.post(f"/imports/{id_}/cancel")
+    passwords = {"source_password": RIGHT, "destination_password": RIGHT}
+    refused = panel.post(f"/imports/{id_}/run-again", passwords, **{"Accept-Language": "de"})
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == str(24 * 60 * 60)
+    assert "Mehr Importe, als Sie in 24 Stunden starten dürfen: 1." in refused.text
+    assert len(office.deps.store.imports()) == 1
+
+
 # --- Languages ---------------------------------------------------------------------------------------
 
 

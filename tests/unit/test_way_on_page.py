@@ -9,6 +9,7 @@ import pytest
 from httpx import Response
 
 from importer.domain.model import Import, State
+from importer.service.deps import Quotas
 from importer.service.legs.run_leg import handle_ring
 from providers.endpoint import Endpoint
 from tests.fakes.mailbox_access import MemoryAccess
@@ -97,6 +98,16 @@ def test_the_password_of_an_open_destination_is_not_asked_for(office: WebOffice,
     assert "Continue the import</h1>" in page
     assert 'name="destination_password"' not in page
     assert way_on(lena, import_, password=RIGHT).headers["location"].startswith("/batches/")
+
+
+def test_running_again_counts_against_the_quota_of_its_owner(
+    office: WebOffice, lena: Browser, stopped: Import
+) -> None:
+    object.__setattr__(office.deps, "quotas", Quotas(person_starts=1))
+    refused = way_on(lena, stopped, password=RIGHT, destination_password=RIGHT)
+    assert refused.status_code == 429
+    assert "More imports than you may start in 24 hours: 1." in refused.text
+    assert newest(office) == stopped
 
 
 def test_an_import_that_has_not_ended_is_not_started_again(office: WebOffice, lena: Browser) -> None:

@@ -24,6 +24,7 @@ from importer.service.access.rate_limits import (
     RateLimited,
     consume,
     consume_call,
+    consume_starts,
     refund_keys,
     token_login_keys,
 )
@@ -118,6 +119,12 @@ class ApiCaller:
         Each mailbox counts once. Raises RateLimited."""
         for account in {account.key: account for account in accounts}.values():
             consume(self.deps, {f"starts:account-client:{account.key}:{self._client}": STARTS_PER_ACCOUNT})
+
+    def consume_imports(self, number: int) -> None:
+        """Count imports about to be started against the client's quota; administrators have none. Raises
+        StartsLimited, and then none is counted."""
+        if not self.is_admin:
+            consume_starts(self.deps, self.token.client, number, self.deps.quotas.client_starts)
 
     def refund_login(self, account: Account) -> None:
         """Uncount a successful login: it was no guess."""

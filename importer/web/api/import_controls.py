@@ -86,6 +86,7 @@ def run_again(caller: Writer, import_id: str, body: PasswordsIn, response: Respo
     )
     passwords = ((import_.destination, destination_password), (import_.source, source_password))
     caller.count_starts([account for account, password in passwords if password is not None])
+    caller.consume_imports(1)
     row = resubmit(
         caller.deps,
         caller.actor,

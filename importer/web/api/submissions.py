@@ -16,7 +16,6 @@ from importer.domain.csv_import.row_parser import parse, parse_cells
 from importer.domain.csv_import.sheet import RowProblem
 from importer.domain.reporting.formatting import printable
 from importer.i18n.row_problem_texts import row_problem_json
-from importer.service.access.rate_limits import consume_starts
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.submit import SubmittedRow, submit
 from importer.web.api import option_fields
@@ -130,8 +129,7 @@ def _start(caller: ApiCaller, parsed: Parsed, order: Order, name: str, response:
     rows = valid_rows(caller, parsed)
     caller.count_starts(row.destination for row in rows if row.destination_password is not None)
     caller.count_starts(row.source for row in rows if row.source_password is not None)
-    if not caller.is_admin:
-        consume_starts(caller.deps, caller.token.client, len(rows), caller.deps.quotas.client_starts)
+    caller.consume_imports(len(rows))
     submission = submit(
         caller.deps,
         replace(caller.actor, notify=_submitter(caller, order.submitter), language=order.language),
