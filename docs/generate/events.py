@@ -61,7 +61,7 @@ MEANINGS: Final = {
     "queue.reset": "The embedded queue did not start and was reset.",
     "mail.failed": "The mails about that import or batch could not be written, with the traceback. The import ended"
     " all the same.",
-    "evidence.failed": "The evidence of an import could not be sealed, with the traceback. Its mail states no"
+    "evidence.failed": "The evidence of an import or a batch could not be sealed, with the traceback. Its mail states no"
     " SHA-256; `mailhaul evidence` still writes the file.",
     "summary.failed": "The summary of a batch could not be posted, with the traceback. The tick tries again for a"
     " day.",
@@ -72,6 +72,8 @@ MEANINGS: Final = {
     "call.failed": "An API call failed with an internal error, with its traceback.",
     "undo.failed": "An undo that a page or the API requested failed with an internal error, with its traceback. It"
     " can be requested again.",
+    "reading.failed": "A verification or a search for a message that a page or the API requested failed with an"
+    " internal error, with its traceback. It can be requested again.",
     "call.made": "One call to a webhook, of the token with that id or (`-`) of the installation: `done`, `pending`"
     " (it is tried again) or `given up`. The table `calls` has the reason.",
     "call.unwritten": "The calls to webhooks about an import could not be written, with the traceback. The import"

@@ -23,15 +23,14 @@ from importer.i18n.translations import CatalogTranslator, texts
 from importer.i18n.verification_texts import compared_text, count_texts, verification_json
 from importer.service.access.sealed_grants import (
     Credentials,
-    open_grants,
     row_credentials,
     sign_in_method,
 )
+from importer.service.access.stored_credentials import stored_credentials
 from importer.service.deps import Deps
 from importer.service.imports.verify_import import VerifyRefused
 from importer.service.imports.verify_import import verify as verify_import
 from importer.settings import Settings
-from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, Side
 
 SAMPLE = 100
@@ -120,11 +119,10 @@ def known_credentials(
     destination_password: PasswordSource,
 ) -> Credentials:
     """Kept passwords, else as for `copy`. Raises Usage."""
-    sealed = deps.store.grants(import_.id)
-    if sealed is not None and not (source_password.given or destination_password.given):
-        opened = open_grants(deps, import_.id, sealed)
-        if isinstance(opened.source, Secret) and isinstance(opened.destination, Secret):
-            return Credentials(opened.source, opened.destination)
+    if not (source_password.given or destination_password.given):
+        stored = stored_credentials(deps, import_)
+        if stored is not None:
+            return stored
     sign_in = sign_in_method(deps.access, organisation=True)
     right = right_of_console(deps.master_user)
     old = mailbox_options.source_login(import_.source, source_password, sign_in)

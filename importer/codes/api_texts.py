@@ -55,6 +55,7 @@ ROWS: Final = (
         "Check the id. Objects of other clients are not shown.",
     ),
     TextRow("api.not_found.undo", advice="The import was not undone, or the undo is not complete."),
+    TextRow("api.not_found.reading", advice="Nothing of the kind was started since the web process began."),
     TextRow("api.method_not_allowed", "The resource does not support this method."),
     TextRow("api.not_possible", "The state of the import does not permit this."),
     TextRow(

@@ -56,4 +56,8 @@ ROWS: Final = (
         "trace_interrupted",
         sentence="The search was interrupted. Start it again.",
     ),
+    TextRow(
+        "verify_failed",
+        sentence="Something went wrong on our side. Nothing was changed. Start it again.",
+    ),
 )

@@ -89,6 +89,18 @@ def seal_of(deps: Deps, report: Report) -> Seal | None:
     return writer.seal(*_signed(signer, writer.content))[1]
 
 
+def batch_digest(deps: Deps, imports: Sequence[Import]) -> str:
+    """The SHA-256 of the evidence file of these imports as it is now; "" without a signer. A new secret key
+    changes the file, because only the seals of single imports are stored. Reads all receipts of their
+    routes."""
+    if deps.signer is None:
+        return ""
+    file = EvidenceFile(deps, imports, SEALED_FORMAT)
+    for _ in file:
+        pass
+    return file.seal.file
+
+
 def _signed(signer: Signer, content: str) -> tuple[str, str]:
     """The newest public key, and its signature."""
     return signer.public_keys()[0].hex(), signer.sign(statement(content)).hex()

@@ -37,10 +37,14 @@ from importer.web.pages import (
     batch_pages,
     consent_page,
     csv_upload,
+    destination_sign_in,
+    downloads,
     home,
+    import_buttons,
     import_pages,
     imports_page,
     new_import,
+    old_address,
     old_mailbox,
     openid_pages,
     operator_audit,
@@ -49,10 +53,14 @@ from importer.web.pages import (
     operator_hosts,
     operator_imports,
     provider_callback,
+    reading_page,
+    schedule_control,
     source_check,
+    source_sign_in,
     way_on,
 )
-from importer.web.pages.import_pages import PageNotFound
+from importer.web.pages.own_imports import PageNotFound
+from importer.web.reading_jobs import ReadingJobs
 from importer.web.rendering import assets, brand_assets, page, redirect
 from importer.web.request_context import (
     FormExpired,
@@ -98,13 +106,17 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         settings.destination_server,
         Feed(deps),
         UndoJobs(),
+        ReadingJobs(),
         PersonShares(),
         Remembered(deps.store.maintenance, MAINTENANCE_REMEMBERED_S),
     )
     app.state.faults = remembered_faults(partial(readiness_faults, settings))
     for router in (
         home.router,
+        old_address.router,
         old_mailbox.router,
+        source_sign_in.router,
+        destination_sign_in.router,
         new_import.router,
         source_check.router,
         openid_pages.router,  # before provider_callback: its path also matches /sign-in/{provider}
@@ -112,8 +124,12 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
         consent_page.router,
         batch_pages.router,
         imports_page.router,
+        downloads.router,
+        import_buttons.router,
         import_pages.router,
         way_on.router,
+        schedule_control.router,
+        reading_page.router,
         csv_upload.router,
         activity_page.router,
         operator_board.router,

@@ -43,6 +43,10 @@ AUDITED: Final = {
     ("POST", "/imports/{import_id}/cancel"): AuditAction.IMPORT_CANCEL,
     ("POST", "/imports/{import_id}/schedule"): AuditAction.IMPORT_SCHEDULE,
     ("POST", "/imports/{import_id}/undo"): AuditAction.IMPORT_UNDO,
+    ("POST", "/imports/{import_id}/verify"): AuditAction.MAILBOX_OPEN,
+    ("POST", "/imports/{import_id}/verify/message"): AuditAction.MAILBOX_OPEN,
+    ("POST", "/imports/{import_id}/verification"): AuditAction.MAILBOX_OPEN,
+    ("POST", "/imports/{import_id}/message-trace"): AuditAction.MAILBOX_OPEN,
     ("POST", "/imports/{import_id}/remind"): AuditAction.CONSENT_REMIND,
     ("POST", "/batches/{batch_id}/pause"): AuditAction.IMPORT_PAUSE,
     ("POST", "/batches/{batch_id}/resume"): AuditAction.IMPORT_RESUME,
@@ -62,10 +66,12 @@ UNAUDITED: Final = frozenset(
         ("POST", "/new/remove"),
         ("POST", "/new/consent"),
         ("POST", "/new/sign-in"),  # forwards to the provider; the callback is recorded
+        ("POST", "/new/destination/sign-in"),  # as above
         ("POST", "/file"),
         ("POST", "/file/correct"),
         ("POST", "/imports/{import_id}/again"),
         ("POST", "/imports/{import_id}/again/sign-in"),  # forwards to the provider, as above
+        ("POST", "/imports/{import_id}/again/destination"),  # as above
         ("POST", "/detect"),  # opens no mailbox
         ("POST", "/pauses/clear"),  # recorded by the use case, for each pause
         ("POST", "/maintenance"),  # recorded by the use case, once it is in force
@@ -89,6 +95,7 @@ class AuditNote:
     detail: str = ""
     action: AuditAction | None = None  # in place of the route's
     failed: bool = False  # the host did not answer, so nothing is known about the login
+    forwarded: bool = False  # to a provider; the callback is recorded
 
 
 def audit_note(connection: HTTPConnection) -> AuditNote:
@@ -133,7 +140,7 @@ class AuditMiddleware:
         finally:
             path = getattr(scope.get("route"), "path", "")
             action = note.action or AUDITED.get((scope["method"], path))
-            if action is not None:
+            if action is not None and not note.forwarded:
                 try:
                     await run_in_threadpool(self._record, action, note, scope, status)
                 except InstallationFault as error:  # the response says already that the database is away

@@ -36,6 +36,7 @@ from importer.settings import Settings
 from importer.web.audit_middleware import AuditNote, audit_note
 from importer.web.bad_requests import require_unicode, unreadable_form
 from importer.web.live_progress import Feed
+from importer.web.reading_jobs import ReadingJobs
 from importer.web.undo_jobs import UndoJobs
 from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
@@ -61,6 +62,7 @@ class Site:
     destination: Endpoint
     feed: Feed
     undo_jobs: UndoJobs
+    reading_jobs: ReadingJobs
     shares: PersonShares
     maintenance: Callable[[], Maintenance | None]  # asked every few seconds
 

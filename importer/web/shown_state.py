@@ -30,10 +30,12 @@ class PageOutdated(Exception):
 
 
 def draft_shown(session_data: SessionData) -> tuple[str, ...]:
-    """What the review page shows of the draft: its sources, how each is opened, and the earlier import."""
+    """What the review page shows of the draft: its sources, how each is opened, the destinations whose owners
+    signed in, and the earlier import."""
+    opened = (f"into {mailbox.account.key}" for mailbox in session_data.mailboxes if mailbox.signed_in)
     sources = (f"{source.account.key} {source.sign_in}" for source in session_data.sources)
     rerun = session_data.rerun
-    return ("draft", rerun.import_id if rerun is not None else "", *sources)
+    return ("draft", rerun.import_id if rerun is not None else "", *sources, *opened)
 
 
 def file_shown(session_data: SessionData, rows: Sequence[Row]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.headerregistry import Address
+from hashlib import sha256
 from html import unescape
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from importer.adapters.mail.compose import TemplateComposer
 from importer.adapters.mail.mime_message import Envelope, wire_message
+from importer.domain.evidence.evidence_file import EvidenceFormat
 from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.people.actor import Actor
@@ -22,6 +24,7 @@ from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.batch_overview import NEEDED_SINCE, Summary, summary_due
 from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.translations import LANGUAGES
+from importer.service.evidence_files import EvidenceFile
 from importer.service.imports.submit import submit
 from importer.service.tick import Tick
 from providers.endpoint import Endpoint, Secret
@@ -104,6 +107,19 @@ def test_the_submitter_gets_one_mail_in_place_of_one_for_each_row() -> None:
     assert mail.key.startswith("batch:")
     assert mail.recipient == "it@other.example"
     assert "https://haul.example/imports/" in mail.text
+
+
+def test_the_summary_states_the_sha_256_of_the_evidence_of_all_imports() -> None:
+    office = Office()
+    office.sessions.mailboxes[account("eve", "old").key] = office.old
+    batch_id = submit_two(office)
+    imports = office.deps.store.imports(ImportFilter(batch_id=batch_id))
+    content = b"".join(EvidenceFile(office.deps, imports, EvidenceFormat.CSV))
+    [mail] = office.store.notices()
+    digest = sha256(content).hexdigest()
+    assert digest in mail.text.replace("\n  ", "")
+    assert digest in mail.html
+    assert all(import_.id.encode() in content for import_ in imports)
 
 
 def test_the_submitter_can_choose_a_mail_for_each_mailbox_as_well() -> None:

@@ -37,7 +37,7 @@ ALLOWED = {
     "exit_watchdog.py": "ends a process that hangs",
     "ports/work_limit.py": "the default where no clock is passed",
     "remembered.py": "the age of an answer",
-    "service/access/source_sign_in.py": "tokens of providers end by the monotonic clock",
+    "service/access/draft_sign_in.py": "tokens of providers end by the monotonic clock",
     "web/pages/source_check.py": "waits in an event loop",
     "web/serve.py": "the age of a cache of this process",
 }

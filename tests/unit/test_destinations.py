@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -236,15 +237,18 @@ def signed_in(office: WebOffice) -> Browser:
     return browser
 
 
-def test_on_the_pages_the_user_consents_once_the_import_waits(tmp_path: Path) -> None:
-    office = web(tmp_path, at_microsoft(), Issuer())
-    browser = signed_in(office)
+def start_by_link(browser: Browser) -> str:
+    """Start an import whose destination is somebody else's; return the path of its batch."""
     browser.post("/new", address="ada@old.example")
     browser.post("/new/mailbox", password=RIGHT, server="imap.old.example", port="993")
-    review = browser.get("/new/review").text
-    assert "You will sign in at outlook.office365.com when you press Import." in review
-    assert "Its password is still needed" not in review
-    batch = browser.start_import()
+    [destination] = re.findall(r'name="destination" value="([^"]+)"', browser.get("/new/review").text)
+    return str(browser.post("/new/start", destination=destination, by="link").headers["location"])
+
+
+def test_on_the_pages_a_link_goes_to_the_owner_where_it_is_somebody_else(tmp_path: Path) -> None:
+    office = web(tmp_path, at_microsoft(), Issuer())
+    browser = signed_in(office)
+    batch = start_by_link(browser)
     assert batch.startswith("/batches/")
     page = browser.get(batch).text
     assert "/consent/" in page
@@ -279,7 +283,7 @@ def test_the_page_says_that_undo_needs_access_to_the_mailbox(tmp_path: Path) -> 
     office = web(tmp_path, at_microsoft(), Issuer())
     office.doors.mailboxes["ada@old.example imap.old.example"] = office.office.old
     browser = signed_in(office)
-    browser.start_import()
+    start_by_link(browser)
     [import_] = office.deps.store.imports(limit=5)
     token = owner_consent.links(office.deps, [import_])[import_.id][Side.DESTINATION].rpartition("/")[2]
     question = owner_consent.begin(office.deps, token)

@@ -297,6 +297,7 @@ class BatchMailView:
     complete: int
     sums: Sums
     rows: tuple[BatchRow, ...]
+    evidence: str  # SHA-256 of the evidence file, or ""
 
     @classmethod
     def of(
@@ -313,6 +314,7 @@ class BatchMailView:
             complete=report.states.get(State.COMPLETE, 0),
             sums=Sums.of(report.totals, texts, report.never_seen),
             rows=tuple(_batch_rows(report.reports, texts, pages)),
+            evidence=report.evidence,
         )
 
 

@@ -47,8 +47,8 @@ class Row:
 
     A mailbox without a password is opened by its owner's sign-in, if `source_sign_in` or
     `destination_sign_in` names where (`Provider.sign_in`; "" otherwise), or by the host's master user
-    (`by_master`); a source also by `source_grant`, if its owner signed in already. `choices` are the options
-    that the row chooses.
+    (`by_master`); by `source_grant` or `destination_grant`, if its owner signed in already. `choices` are the
+    options that the row chooses.
     """
 
     line: int
@@ -60,11 +60,13 @@ class Row:
     destination_sign_in: str = ""
     choices: Choices = field(default_factory=dict)
     source_grant: OAuthGrant | None = None
+    destination_grant: OAuthGrant | None = None
 
     @property
     def by_master(self) -> bool:
         """Whether the host's master user opens the destination."""
-        return self.destination_password is None and not self.destination_sign_in
+        opened = self.destination_password is not None or self.destination_grant is not None
+        return not opened and not self.destination_sign_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,10 +128,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """The current or final result of a batch. `reports` are in the order of its rows."""
+    """The current or final result of a batch. `reports` are in the order of its rows; `evidence` is the
+    SHA-256 of the evidence file of all of them, "" if none is stated."""
 
     batch: Batch
     reports: tuple[Report, ...] = ()
+    evidence: str = ""
 
     @property
     def totals(self) -> Totals:

@@ -188,11 +188,13 @@ def _source_grant(deps: Deps, actor: Actor, row: Row) -> Grant:
 def _destination_grant(deps: Deps, actor: Actor, row: Row) -> DestinationGrant:
     """The grant of a row for its destination, as `_source_grant`.
 
-    With neither a password nor a sign-in provider, it is the host's master user, if the actor's right covers
-    the mailbox. Raises Refused.
+    With neither a password, a grant nor a sign-in provider, it is the host's master user, if the actor's
+    right covers the mailbox. Raises Refused.
     """
     if row.destination_password is not None:
         return PasswordGrant(row.destination_password)
+    if row.destination_grant is not None:
+        return row.destination_grant
     if row.by_master:
         return actor.right.grant(row.destination)
     return _without_password(deps, actor, row.destination_sign_in, row.destination.address)

@@ -12,6 +12,7 @@ from typing import Any
 
 from importer.domain.model import Account
 from providers.endpoint import Secret
+from providers.errors import Side
 from providers.grants import OAuthGrant, dump, load
 
 
@@ -28,7 +29,8 @@ class PendingSignIn:
     """The owner of `account` is at the provider (an id of `SIGN_IN_PROVIDERS`) until `ends_at` at the latest.
 
     `state` names the request, for one answer. `again` is the id of the import that the form runs again, or
-    ""; with `starts`, it starts without a further page. `progress` is for a page that is reloaded.
+    ""; with `starts`, it starts without a further page. `progress` is for a page that is reloaded. `side` is
+    that of the account: the old mailbox or the new one.
     """
 
     provider: str
@@ -40,6 +42,7 @@ class PendingSignIn:
     again: str = ""
     starts: bool = False
     progress: SignInState = SignInState.AT_PROVIDER
+    side: Side = Side.SOURCE
 
     def over(self, progress: SignInState) -> PendingSignIn:
         """The same once it is answered, without what another answer would need."""
@@ -56,6 +59,7 @@ class PendingSignIn:
             "again": self.again,
             "starts": self.starts,
             "progress": self.progress.value,
+            "side": self.side.value,
         }
 
     @classmethod
@@ -71,11 +75,12 @@ class PendingSignIn:
             facts["again"],
             facts["starts"],
             SignInState(facts["progress"]),
+            Side(facts.get("side", Side.SOURCE.value)),  # a session of an earlier version has none
         )
 
 
 @dataclass(frozen=True, slots=True)
-class SourceGrant:
+class SessionGrant:
     """An owner's grant, and its last access token with its end and its lifetime in seconds.
 
     The token spares a refresh at each check: a host may replace the refresh token then.
@@ -95,7 +100,7 @@ class SourceGrant:
         }
 
     @classmethod
-    def from_json(cls, facts: dict[str, Any]) -> SourceGrant:
+    def from_json(cls, facts: dict[str, Any]) -> SessionGrant:
         """The inverse of `as_json`. Raises ValueError, which does not quote the grant."""
         grant = load(Secret(facts["grant"]))
         assert isinstance(grant, OAuthGrant)  # noqa: S101 - `as_json` wrote it

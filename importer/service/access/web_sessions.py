@@ -23,7 +23,7 @@ from importer.domain.planning.server_limits import MAX_LOGIN_S
 from importer.ports.mailbox import MailboxReader
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.login_attempts import LoginOrigin, count_login, refund_login
-from importer.service.access.session_sign_ins import PendingSignIn, SourceGrant
+from importer.service.access.session_sign_ins import PendingSignIn, SessionGrant
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import ServerTooSlow, Side
@@ -42,9 +42,9 @@ class SessionEnded(Exception):
 class VerifiedMailbox:
     """A mailbox whose login was verified.
 
-    Without a password, it is a source whose owner signed in at the provider `sign_in` (`signed_in`) or does
-    so later, or a destination that an OpenID issuer attributes to this person. `facts` are the displayed
-    results of a check. A mailbox whose verification the issuer does not state gives no batch right.
+    Without a password, it is one whose owner signed in at the provider `sign_in` (`signed_in`) or does so
+    later, or a destination that an OpenID issuer attributes to this person. `facts` are the displayed results
+    of a check. A mailbox whose verification the issuer does not state gives no batch right.
     """
 
     account: Account
@@ -53,7 +53,7 @@ class VerifiedMailbox:
     sign_in: str = ""
     has_labels: bool = False
     gives_rights: bool = True
-    signed_in: SourceGrant | None = None
+    signed_in: SessionGrant | None = None
 
     @property
     def is_open(self) -> bool:
@@ -101,7 +101,7 @@ class SessionData:
         """The destination that is preselected: that of the import which is run again, and no other one."""
         if self.rerun is not None:
             return self.rerun.destination
-        return next((m for m in self.mailboxes if m.password is not None), self.mailboxes[0]).account
+        return next((m for m in self.mailboxes if m.is_open), self.mailboxes[0]).account
 
     @property
     def any_labels(self) -> bool:
@@ -112,6 +112,11 @@ class SessionData:
         """A copy with this source added or replaced, reduced to the last `limit` sources."""
         others = tuple(s for s in self.sources if s.account.key != source.account.key)
         return replace(self, sources=(*others, source)[-limit:], pending_source=None)
+
+    def with_destination(self, mailbox: VerifiedMailbox) -> SessionData:
+        """A copy with this destination added or replaced."""
+        mailboxes = {m.account.key: m for m in self.mailboxes} | {mailbox.account.key: mailbox}
+        return replace(self, mailboxes=tuple(mailboxes.values()))
 
     def with_rerun(self, import_: Import) -> SessionData:
         """A copy whose draft runs that import again: its source, destination and choices."""
@@ -130,6 +135,12 @@ class SessionData:
     def without_draft(self) -> SessionData:
         """A copy without the draft, but with the uploaded file."""
         return replace(self, sources=(), pending_source=None, choices={}, rerun=None)
+
+    def without_grant(self, key: str) -> SessionData:
+        """A copy without the grant of the destination with that Account.key: the imports that started with
+        it own it now."""
+        mailboxes = (replace(m, signed_in=None) if m.account.key == key else m for m in self.mailboxes)
+        return replace(self, mailboxes=tuple(mailboxes))
 
 
 def verify_login(
@@ -213,14 +224,9 @@ def attach_mailbox(
     A renewed session keeps its end. Raises SessionEnded, and what `verify_login` raises.
     """
     verify_login(deps, account, password, Side.DESTINATION, origin)
-
-    def with_mailbox(before: SessionData) -> SessionData:
-        mailboxes = {m.account.key: m for m in before.mailboxes} | {
-            account.key: VerifiedMailbox(account, password)
-        }
-        return replace(before, mailboxes=tuple(mailboxes.values()))
-
-    return renew_session(deps, session, update_session_data(deps, session, with_mailbox))
+    mailbox = VerifiedMailbox(account, password)
+    data = update_session_data(deps, session, lambda before: before.with_destination(mailbox))
+    return renew_session(deps, session, data)
 
 
 def renew_session(deps: Deps, session: WebSession, data: SessionData) -> str:
@@ -415,5 +421,5 @@ def _mailbox(facts: dict[str, Any]) -> VerifiedMailbox:
         facts["sign_in"],
         facts["has_labels"],
         facts.get("gives_rights", True),  # a session of an earlier version
-        SourceGrant.from_json(signed_in) if signed_in else None,
+        SessionGrant.from_json(signed_in) if signed_in else None,
     )

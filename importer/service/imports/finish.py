@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -26,7 +27,7 @@ from importer.ports.notices import Notice
 from importer.service.access.audit import record_import_event
 from importer.service.access.sealed_grants import consents_to_revoke, revoke_consents
 from importer.service.deps import Deps
-from importer.service.evidence_files import seal_of
+from importer.service.evidence_files import batch_digest, seal_of
 from importer.service.import_batch import batch_of_import
 from importer.service.imports.reopen import can_keep_grants
 from importer.service.notify.mail_bounds import within_bounds
@@ -34,6 +35,7 @@ from importer.service.notify.webhooks import webhook_calls
 from providers.errors import HostForbidden
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 def report_of(deps: Deps, import_: Import) -> Report:
@@ -118,11 +120,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
 
 def _sealed(deps: Deps, report: Report) -> tuple[Seal | None, Report]:
     """The seal of the evidence as it is now, and the report with it. An import ends without it, too."""
-    try:
-        seal = seal_of(deps, report)
-    except Exception as error:
-        log.warning("evidence.failed", import_id=report.import_.id, exc_info=error)
-        return None, report
+    seal = _attempted(partial(seal_of, deps, report), report.import_.id)
     return seal, report if seal is None else replace(report, evidence=seal.file)
 
 
@@ -186,15 +184,32 @@ def post_batch_summary(deps: Deps, batch_id: BatchId) -> None:
     imports = deps.store.imports(ImportFilter(batch_id=batch_id), limit=len(batch.imports))
     due = summary_due(imports, deps.clock.now())
     if due is not None:
-        report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports))
+        so_far = due is Summary.SO_FAR
+        evidence = "" if so_far else _batch_evidence(deps, batch_id, imports)
+        report = BatchReport(batch, tuple(report_of(deps, import_) for import_ in imports), evidence)
         compose = partial(
             deps.outgoing_mail.composer.batch_summary,
             report,
             deps.clock.now(),
             _pages_of(deps, batch),
-            so_far=due is Summary.SO_FAR,
+            so_far=so_far,
         )
         deps.store.post(compose_notices(compose, batch_id))
+
+
+def _batch_evidence(deps: Deps, batch_id: BatchId, imports: Sequence[Import]) -> str:
+    """The SHA-256 of the evidence file of the batch; "" without a signer. The summary goes out without it,
+    too."""
+    return _attempted(partial(batch_digest, deps, imports), batch_id) or ""
+
+
+def _attempted(make: Callable[[], T], about: str) -> T | None:
+    """What `make` returns; None if it fails, which is logged."""
+    try:
+        return make()
+    except Exception as error:
+        log.warning("evidence.failed", about=about, exc_info=error)
+        return None
 
 
 def compose_notices(compose: Callable[[], Sequence[Notice]], about: str) -> Sequence[Notice]:

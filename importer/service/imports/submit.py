@@ -172,7 +172,7 @@ def _place(deps: Deps, actor: Actor, row: Row, fresh: Import, *, again: bool) ->
         return SubmittedRow(row, fresh, RowOutcome.STARTED)
     same_passwords = latest.password_fingerprint == fresh.password_fingerprint
     if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
-        if same_passwords and row.source_grant is None:
+        if same_passwords and not _signed_in(row):
             return SubmittedRow(row, latest, RowOutcome.UNDER_WAY)
         new = _replace_passwords(deps, actor, latest.id, row, before)
         if deps.store.replace_grants(latest.id, new, fresh.password_fingerprint):
@@ -189,15 +189,14 @@ def _place(deps: Deps, actor: Actor, row: Row, fresh: Import, *, again: bool) ->
 def _replace_passwords(
     deps: Deps, actor: Actor, import_id: ImportId, row: Row, before: SealedGrants
 ) -> SealedGrants:
-    """Replace the sealed grants by the passwords of the row, its owner's grant, or the master user.
+    """Replace the sealed grants by the passwords of the row, its owners' grants, or the master user.
 
     The grant of a side where the owner has yet to sign in stays.
     """
     grants: dict[Side, DestinationGrant] = {
         side: PasswordGrant(secret) for side, secret in _passwords(row).items() if secret is not None
     }
-    if row.source_grant is not None:
-        grants[Side.SOURCE] = row.source_grant
+    grants |= _signed_in(row)
     if row.by_master:
         grants[Side.DESTINATION] = actor.right.grant(row.destination)
     return replace(
@@ -207,6 +206,12 @@ def _replace_passwords(
 
 def _passwords(row: Row) -> dict[Side, Secret | None]:
     return {Side.SOURCE: row.source_password, Side.DESTINATION: row.destination_password}
+
+
+def _signed_in(row: Row) -> dict[Side, OAuthGrant]:
+    """The grants of owners who signed in before the start."""
+    grants = {Side.SOURCE: row.source_grant, Side.DESTINATION: row.destination_grant}
+    return {side: grant for side, grant in grants.items() if grant is not None}
 
 
 def resubmit(
@@ -220,6 +225,7 @@ def resubmit(
     destination_sign_in: str = "",
     choices: Choices = NO_CHOICES,
     source_grant: OAuthGrant | None = None,
+    destination_grant: OAuthGrant | None = None,
 ) -> SubmittedRow:
     """Submit the route of an earlier import again, whether or not that import is complete.
 
@@ -238,6 +244,7 @@ def resubmit(
         destination_sign_in=destination_sign_in,
         choices=choices,
         source_grant=source_grant,
+        destination_grant=destination_grant,
     )
     batch = batch_of_import(deps, import_)
     on_behalf = replace(

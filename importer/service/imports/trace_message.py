@@ -17,6 +17,7 @@ from importer.domain.receipts.receipt import Receipt
 from importer.domain.reporting.message_trace import Fate, MessageTrace, has_message_id
 from importer.ports.mailbox import LabelView, MailboxReader
 from importer.ports.work_limit import WorkEnded
+from importer.service.access.sealed_grants import Credentials
 from importer.service.deps import Deps
 from importer.service.legs.host_limits import PostponedByHost
 from importer.service.legs.host_work import LeaseHeld, host_work
@@ -57,6 +58,21 @@ def trace_message(
     except WorkEnded:
         raise TraceRefused(Text("trace_interrupted")) from None
     return [trace(deps, import_, folder, uid) for folder, uid in places]
+
+
+def trace_in_both(
+    deps: Deps,
+    import_: Import,
+    message_id: str,
+    credentials: Credentials,
+    *,
+    on_folder: Callable[[str], None] = lambda _folder: None,
+) -> list[MessageTrace]:
+    """The same for the old mailbox, and for the new one if the old one lists no such message."""
+    for side, credential in ((Side.SOURCE, credentials.source), (Side.DESTINATION, credentials.destination)):
+        if traces := trace_message(deps, import_, message_id, side, credential, on_folder=on_folder):
+            return traces
+    return []
 
 
 def _places(

@@ -23,6 +23,7 @@ from importer.web.api import (
     import_controls,
     maintenance_resource,
     read_resources,
+    reading_resources,
     submissions,
     undo_resource,
 )
@@ -81,6 +82,7 @@ def create_api(site: Site) -> ASGIApp:
     for router in (
         submissions.router,
         read_resources.router,
+        reading_resources.router,
         import_controls.router,
         import_actions.router,
         undo_resource.router,

@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse, Response
 from importer.domain.model import Batch, Import, ImportId, State
 from importer.domain.planning.pace import average_rate
 from importer.domain.reporting.batch_overview import Standing, counts, turns
-from importer.i18n.batch_results import results_csv, results_workbook
 from importer.service.deps import Deps
 from importer.service.imports.control import Changed, cancel, pause, resume
 from importer.web.batch_view import (
@@ -35,7 +34,8 @@ from importer.web.event_streams import (
 )
 from importer.web.live_progress import Snapshot, all_ended
 from importer.web.owner_views import owners_of
-from importer.web.pages.import_pages import batch_or_404, file_response, single_import
+from importer.web.pages.import_pages import single_import
+from importer.web.pages.own_imports import batch_or_404
 from importer.web.rendering import fragment, page, redirect, rendered
 from importer.web.request_context import Fields, Guest, SignedIn
 from importer.web.shown_state import batch_shown, fingerprint, shown_ids
@@ -45,8 +45,6 @@ _SOMEBODY_ACTS: Final = {Standing.NEEDS_YOU, Standing.OWNER, Standing.PAUSED}
 """While one of these is left, nobody is told that the window can be closed."""
 
 router: Final = APIRouter()
-
-_WORKBOOK: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _WISHES: Final[Mapping[str, Callable[[Deps, ImportId], Changed]]] = {
     "pause": pause,
@@ -69,22 +67,6 @@ def poll_batch(guest: SignedIn, batch_id: str, q: str = "", state: str = "") -> 
     batch, imports = batch_or_404(guest, batch_id)
     board = _Board(guest, batch, RowFilter.of(q, state), _snapshots(imports))
     return JSONResponse({"parts": board.all_parts(), "over": all_ended(imports)})
-
-
-@router.get("/batches/{batch_id}/results.csv")
-def download_results(guest: SignedIn, batch_id: str) -> Response:
-    _, imports = batch_or_404(guest, batch_id)
-    tallies = guest.visitor.site.deps.store.tallies_by_import([import_.id for import_ in imports])
-    content = results_csv(guest.visitor.texts, imports, tallies)
-    return file_response(content, "text/csv", f"mailhaul-{batch_id}.csv")
-
-
-@router.get("/batches/{batch_id}/results.xlsx")
-def download_workbook(guest: SignedIn, batch_id: str) -> Response:
-    _, imports = batch_or_404(guest, batch_id)
-    tallies = guest.visitor.site.deps.store.tallies_by_import([import_.id for import_ in imports])
-    content = results_workbook(guest.visitor.texts, imports, tallies)
-    return file_response(content, _WORKBOOK, f"mailhaul-{batch_id}.xlsx")
 
 
 @router.get("/batches/{batch_id}/events")

@@ -15,9 +15,9 @@ from importer.domain.people.identities import NO_PERSON, WebSession, person_of
 from importer.i18n.row_problem_texts import refused_text
 from importer.i18n.translations import LANGUAGES
 from importer.service.access.client_networks import client_network
+from importer.service.access.draft_sign_in import give_back
 from importer.service.access.login_attempts import LoginOrigin, known_browser
 from importer.service.access.rate_limits import RateLimited
-from importer.service.access.source_sign_in import give_back
 from importer.service.access.web_sessions import attach_mailbox, read_session_data, sign_in, sign_out
 from importer.web.audit_middleware import note_login
 from importer.web.cookies import (
@@ -96,7 +96,8 @@ def submit_sign_in(request: Request, visitor: AnyVisitor, fields: Fields) -> Res
 def submit_sign_out(visitor: AnyVisitor, _fields: Fields) -> Response:
     response = redirect("/")
     if visitor.session is not None:
-        dropped = read_session_data(visitor.site.deps, visitor.session).sources
+        data = read_session_data(visitor.site.deps, visitor.session)
+        dropped = (*data.sources, *data.mailboxes)
         sign_out(visitor.site.deps, visitor.session)
         logout_url = _issuer_logout_url(visitor, visitor.session)
         if logout_url:

@@ -1,6 +1,6 @@
 """The last step of a new import: the review with the destination and the options, and the start.
 
-The steps before are in `old_mailbox.py`.
+The steps before are in `old_address.py`, `old_mailbox.py` and `source_sign_in.py`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.import_options import OPTIONS, Choices, ImportOptions, text_of
 from importer.i18n.row_problem_texts import refused_text
+from importer.service.access.draft_sign_in import give_back
 from importer.service.access.rate_limits import RateLimited, consume_rows
-from importer.service.access.source_sign_in import give_back
 from importer.service.access.web_sessions import (
     SessionData,
     VerifiedMailbox,
@@ -29,6 +29,7 @@ from importer.service.access.web_sessions import (
 )
 from importer.service.imports.submit import RowOutcome, submit
 from importer.web.error_texts import rate_limited
+from importer.web.pages.destination_sign_in import forward_destination
 from importer.web.pages.source_check import applies_to
 from importer.web.rendering import page, redirect
 from importer.web.request_context import (
@@ -46,6 +47,7 @@ from importer.web.request_context import (
 from importer.web.shown_state import PageOutdated, draft_shown, fingerprint, is_current
 from importer.web.typed_text import forget_typed, typed_text
 
+BY_LINK: Final = "link"
 _NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 _ABOUT_LABELS: Final = {name for name, option in OPTIONS.items() if option.needs_labels}
 
@@ -53,17 +55,19 @@ router: Final = APIRouter(prefix="/new")
 
 
 @router.get("/review")
-def review(request: Request, guest: SignedIn) -> Response:
-    """Options that were chosen before a sign-in are chosen again."""
+def review(request: Request, guest: SignedIn, into: str = "") -> Response:
+    """Options that were chosen before a sign-in are chosen again; `into` is the `Account.key` of the
+    destination to select."""
     session_data, site = guest.session_data, guest.visitor.site
     if not session_data.sources:
         return redirect("/new")
     typed = typed_text(request, site, "/new/start")
+    into = into if find_destination(guest, into) is not None else ""
     if not typed:
-        return _review_page(guest, session_data)
+        return _review_page(guest, session_data, into=into)
     chosen = _typed_choices(typed)
     guest.update_session(partial(_with_choices, chosen))
-    return forget_typed(_review_page(guest, _with_choices(chosen, session_data)), site)
+    return forget_typed(_review_page(guest, _with_choices(chosen, session_data), into=into), site)
 
 
 def _typed_choices(typed: Mapping[str, str]) -> dict[str, Any]:
@@ -96,7 +100,8 @@ def start_imports(guest: SignedIn, fields: Fields) -> Response:
     """Start one import for each source.
 
     The destination can only be a mailbox attached to the session, or that of an import which is run again
-    under the batch right.
+    under the batch right. If its owner has to sign in at a provider, that comes first, and nothing starts,
+    unless the form asks for a link to somebody else (`by`).
     """
     if not guest.session_data.sources:
         raise PageOutdated
@@ -119,8 +124,11 @@ def start_imports(guest: SignedIn, fields: Fields) -> Response:
         entered = {name: field_text(fields, name) for name in errors}
         return _review_page(guest, choices, 422, problem, errors=errors, entered=entered)
     by_right = destination.account == rerun_destination_by_right(guest)
-    sign_in = "" if by_right or destination.password is not None else destination_sign_in(guest.visitor.site)
-    if destination.password is None and not (sign_in or by_right):
+    opens = by_right or destination.is_open
+    sign_in = "" if opens else destination_sign_in(guest.visitor.site)
+    if sign_in and field_text(fields, "by") != BY_LINK:
+        return forward_destination(guest, destination)
+    if not (opens or sign_in):
         problem = guest.visitor.texts.gettext("Enter the password of this mailbox, then press Import again.")
         values = {"address": destination.account.address}
         return page(guest, "mailboxes.html", 422, values=values, errors={"password": problem})
@@ -131,7 +139,10 @@ def start_imports(guest: SignedIn, fields: Fields) -> Response:
         problem = rate_limited(guest.visitor.texts, error)
         return _review_page(guest, choices, 422, problem, destination.account.key)
     submitter = choices.mailbox(destination.account.key) or choices.mailboxes[0]
-    return _submit(guest, rows, import_options(guest.visitor.site, choices), submitter.account.address)
+    response = _submit(guest, rows, import_options(guest.visitor.site, choices), submitter.account.address)
+    key = destination.account.key
+    guest.update_session(lambda before: before.without_draft().without_grant(key))
+    return response
 
 
 def _rows(choices: SessionData, destination: VerifiedMailbox, sign_in: str) -> list[Row]:
@@ -146,6 +157,7 @@ def _rows(choices: SessionData, destination: VerifiedMailbox, sign_in: str) -> l
             "" if source.signed_in else source.sign_in,
             sign_in,
             source_grant=source.signed_in.grant if source.signed_in else None,
+            destination_grant=destination.signed_in.grant if destination.signed_in else None,
         )
         for source in choices.sources
     ]
@@ -157,7 +169,6 @@ def _submit(guest: Guest, rows: Sequence[Row], options: ImportOptions, notify: s
         guest.visitor.site.deps, guest_actor(guest, notify), rows, options=options, again=True
     )
     guest.visitor.audit.targets = [import_.id for import_ in submission.started]
-    guest.update_session(SessionData.without_draft)
     if submission.batch is not None:
         return redirect(f"/batches/{submission.batch.id}")
     under_way = next((row.import_ for row in submission.rows if row.outcome is not RowOutcome.STARTED), None)
@@ -226,6 +237,11 @@ def _review_page(
     options = import_options(site, session_data)
     closed, rerun = closed_rerun_destination(guest), session_data.rerun
     into = into or session_data.default_destination.key
+    target, by_right = find_destination(guest, into), rerun_destination_by_right(guest)
+    opens = target is None or target.is_open or target.account == by_right
+    sign_in_host = (
+        None if opens or not destination_sign_in(site) else site.catalog.for_host(site.destination.host)
+    )
     checked = {s.account.key for s in session_data.sources if s.facts and applies_to(s.facts, into, options)}
     return page(
         guest,
@@ -234,7 +250,9 @@ def _review_page(
         problem=problem,
         into=into,
         closed=closed,
-        by_right=rerun_destination_by_right(guest),
+        by_right=by_right,
+        sign_in_host=sign_in_host,
+        by_link=BY_LINK,
         rerun=rerun,
         elsewhere=rerun is not None and find_destination(guest, rerun.destination.key) is None,
         shown=fingerprint(guest, draft_shown(session_data)),

@@ -8,7 +8,7 @@ from fastapi import Depends
 
 from importer.domain.audit_event import AuditAction, AuditActor
 from importer.service.access.operators import operator_actor, record_operator_use
-from importer.web.pages.import_pages import PageNotFound
+from importer.web.pages.own_imports import PageNotFound
 from importer.web.request_context import Guest, SignedIn
 
 

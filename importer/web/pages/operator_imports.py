@@ -23,8 +23,8 @@ from importer.service.queries import count_imports, explain, list_imports
 from importer.web.live_progress import Snapshot
 from importer.web.operator_filter import Wanted
 from importer.web.operator_views import operator_rows, owner_text
-from importer.web.pages.import_pages import PageNotFound
 from importer.web.pages.operator_access import SignedInOperator
+from importer.web.pages.own_imports import PageNotFound
 from importer.web.rendering import page
 from importer.web.view_models import TONES, import_view, report_columns
 

@@ -1,6 +1,6 @@
 """The redirect address of each provider: the browser returns here with the owner's answer.
 
-A sign-in of the form for a new import goes on in the session that began it (`source_sign_in.py`); one of a
+A sign-in of the form for a new import goes on in the session that began it (`draft_sign_in.py`); one of a
 consent link in the browser that opened the link (`consent_page.py`). An answer to neither is rejected.
 """
 
@@ -14,20 +14,21 @@ from starlette.responses import Response
 
 from importer.domain.audit_event import AuditAction
 from importer.domain.model import Import, ImportId
+from importer.service.access.draft_sign_in import SignInGone, complete, find, keep
 from importer.service.access.rate_limits import RateLimited
 from importer.service.access.session_sign_ins import PendingSignIn, SignInState
-from importer.service.access.source_sign_in import SignInGone, complete, find, keep
 from importer.service.access.visibility import import_of
 from importer.service.access.web_sessions import read_session_data
 from importer.web.audit_middleware import note_login
 from importer.web.cookies import set_session_token
 from importer.web.pages.consent_page import complete_consent
+from importer.web.pages.destination_sign_in import page_after, retry_of, with_opened_destination
 from importer.web.pages.old_mailbox import sign_in_host, with_verified_source
 from importer.web.pages.sign_in_result import Retry, failure, result_page
 from importer.web.pages.way_on import start_again
 from importer.web.rendering import redirect
 from importer.web.request_context import AnyVisitor, Guest
-from providers.errors import MailError
+from providers.errors import MailError, Side
 from providers.provider import PasswordKind, Provider, Quirk
 
 router: Final = APIRouter()
@@ -40,12 +41,12 @@ def sign_in_callback(visitor: AnyVisitor, request: Request, provider: str) -> Re
         data = read_session_data(visitor.site.deps, visitor.session)
         pending = find(data, provider, answer.get("state", ""))
         if pending is not None:
-            return _complete_source(Guest(visitor, visitor.session, data), pending, answer)
+            return _complete_draft(Guest(visitor, visitor.session, data), pending, answer)
     return complete_consent(visitor, request, provider, answer)
 
 
-def _complete_source(guest: Guest, pending: PendingSignIn, answer: dict[str, str]) -> Response:
-    """Add the source that its owner signed in for, and go on to the review."""
+def _complete_draft(guest: Guest, pending: PendingSignIn, answer: dict[str, str]) -> Response:
+    """Open the mailbox that its owner signed in for, and go on to the review, or to the page that asked."""
     visitor, deps = guest.visitor, guest.visitor.site.deps
     visitor.audit.action = AuditAction.MAILBOX_OPEN
     if pending.progress is SignInState.DONE:
@@ -58,7 +59,7 @@ def _complete_source(guest: Guest, pending: PendingSignIn, answer: dict[str, str
     has_labels = host is not None and Quirk.LABELS in host.quirks
     try:
         with visitor.site.shares.waiting.slot(guest.session.person):
-            source = complete(deps, guest.session, pending, answer, visitor.client, has_labels=has_labels)
+            mailbox = complete(deps, guest.session, pending, answer, visitor.client, has_labels=has_labels)
     except SignInGone:
         visitor.audit.detail = "answered before, or too late"
         return result_page(guest, "expired", retry=retry)
@@ -66,18 +67,22 @@ def _complete_source(guest: Guest, pending: PendingSignIn, answer: dict[str, str
         note_login(visitor.audit, pending.account, error)
         return failure(guest, error, retry=retry)
     note_login(visitor.audit, pending.account, None)
-    if pending.starts and rerun is not None and source.signed_in is not None:
-        token = keep(deps, guest.session, pending, source, lambda before: before)
-        response = start_again(guest, rerun, None, source.signed_in.grant)
-        set_session_token(response, visitor.site, token)
-        return response
-    token = keep(deps, guest.session, pending, source, partial(with_verified_source, source, rerun))
-    response = redirect("/new/review")
+    if pending.starts and rerun is not None and mailbox.signed_in is not None:
+        token = keep(deps, guest.session, pending, mailbox, lambda before: before)
+        response = start_again(guest, rerun, None, mailbox.signed_in.grant)
+    elif pending.side is Side.DESTINATION:
+        token = keep(deps, guest.session, pending, mailbox, partial(with_opened_destination, mailbox))
+        response = redirect(page_after(pending))
+    else:
+        token = keep(deps, guest.session, pending, mailbox, partial(with_verified_source, mailbox, rerun))
+        response = redirect("/new/review")
     set_session_token(response, visitor.site, token)
     return response
 
 
 def _retry(pending: PendingSignIn, host: Provider | None) -> Retry:
+    if pending.side is Side.DESTINATION:
+        return retry_of(pending.account.key, pending.again)
     if pending.starts:
         return Retry(f"/imports/{pending.again}/again/sign-in")
     other_way = "/new/mailbox" if host is not None and host.password is not PasswordKind.NONE else ""

@@ -27,12 +27,12 @@ from importer.i18n.translations import CatalogTranslator
 from importer.ports.work_limit import WorkLimit
 from importer.service.access.batch_rights import destination_credential
 from importer.service.access.concurrency_limit import MAX_CHECKS, ConcurrencyLimit
+from importer.service.access.draft_sign_in import mailbox_credential
 from importer.service.access.rate_limits import RateLimited, consume
-from importer.service.access.source_sign_in import source_credential
 from importer.service.access.web_sessions import SessionData, VerifiedMailbox, public_only_account
 from importer.service.imports.check_mailboxes import check, timed_out
 from importer.web.event_streams import event_stream
-from importer.web.pages.import_pages import PageNotFound
+from importer.web.pages.own_imports import PageNotFound
 from importer.web.rendering import rendered
 from importer.web.request_context import (
     Guest,
@@ -60,7 +60,7 @@ def check_source(guest: SignedIn, request: Request, source: str = "", destinatio
     new = find_destination(guest, destination)
     if old is None or new is None or not old.is_open:
         raise PageNotFound
-    if new.password is None and new.account != rerun_destination_by_right(guest):
+    if not new.is_open and new.account != rerun_destination_by_right(guest):
         raise PageNotFound
     try:
         consume(guest.visitor.site.deps, {f"check:{guest.session.person}": CHECKS})
@@ -97,10 +97,12 @@ async def _stream(
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[Check | None]()
 
     site = guest.visitor.site
-    access = source_credential(site.deps, guest.session, old)
+    access = mailbox_credential(site.deps, guest.session, old)
     assert access is not None  # noqa: S101 - `check_source` ensures it
     source = public_only_account(old.account), access
-    credential = destination_credential(site.deps, guest_batch_right(guest), new.account, new.password)
+    credential = mailbox_credential(site.deps, guest.session, new)
+    if credential is None:
+        credential = destination_credential(site.deps, guest_batch_right(guest), new.account, None)
     destination = new.account, credential
 
     def run_check() -> None:

@@ -1,7 +1,7 @@
 """Run an ended import again, on one page: its passwords were erased, everything else stays as it was.
 
 Options, servers, destination, recipients and language are the earlier import's. Whoever wants to change
-something goes through the form of a new import (`run_again` in `import_pages.py`).
+something goes through the form of a new import (`run_again` in `import_buttons.py`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from importer.domain.audit_event import AuditAction
 from importer.domain.csv_import.csv_cells import Refused, password
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.import_state import ENDED
-from importer.domain.model import Account, Import, ImportId
+from importer.domain.model import Account, Import
 from importer.i18n.row_problem_texts import refused_text
 from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.rate_limits import RateLimited, consume_rows
-from importer.service.access.visibility import import_of
 from importer.service.access.web_sessions import (
+    VerifiedMailbox,
     attach_mailbox,
     find_session,
     read_session_data,
@@ -33,9 +33,11 @@ from importer.web.audit_middleware import note_login
 from importer.web.cookies import set_session_token
 from importer.web.error_texts import rate_limited
 from importer.web.live_progress import Snapshot
+from importer.web.pages.destination_sign_in import forward_destination
 from importer.web.pages.home import login_origin, login_problem
-from importer.web.pages.import_pages import PageNotFound
-from importer.web.pages.old_mailbox import OWN_SIGN_IN, forward_to_provider, sign_in_host, source_problem
+from importer.web.pages.old_mailbox import OWN_SIGN_IN, sign_in_host, source_problem
+from importer.web.pages.own_imports import PageNotFound, import_or_404
+from importer.web.pages.source_sign_in import forward_to_provider
 from importer.web.rendering import page, redirect
 from importer.web.request_context import (
     Fields,
@@ -57,10 +59,12 @@ router: Final = APIRouter(prefix="/imports/{import_id}/again")
 
 @dataclass(frozen=True, slots=True)
 class _Destination:
-    """How the destination of the earlier import opens now: `is_open` in this session, by right or by a
-    sign-in after the start; otherwise its password is asked for. `is_elsewhere`: not from these pages."""
+    """How the destination of the earlier import opens now: `is_open` in this session, by right or, if its
+    owner does not sign in first, by a link after the start (`sign_in`); otherwise its password is asked for.
+    `is_elsewhere`: not from these pages."""
 
     password: Secret | None = None
+    grant: OAuthGrant | None = None
     sign_in: str = ""
     is_open: bool = False
     is_elsewhere: bool = False
@@ -68,14 +72,14 @@ class _Destination:
 
 @router.get("")
 def way_on_page(guest: SignedIn, import_id: str) -> Response:
-    import_ = _import(guest, import_id)
+    import_ = import_or_404(guest, import_id)
     return _page(guest, import_) if import_.state in ENDED else redirect(f"/imports/{import_.id}")
 
 
 @router.post("/start")
 def start_with_password(request: Request, guest: SignedIn, fields: Fields, import_id: str) -> Response:
     """Verify the passwords of the page, and start."""
-    import_ = _import(guest, import_id)
+    import_ = import_or_404(guest, import_id)
     opened = _open_destination(request, guest, import_, fields)
     guest, errors = opened.guest, opened.errors
     secret = None
@@ -95,7 +99,7 @@ def start_with_password(request: Request, guest: SignedIn, fields: Fields, impor
 @router.post("/sign-in")
 def start_sign_in(request: Request, guest: SignedIn, fields: Fields, import_id: str) -> Response:
     """Forward to the provider; with its answer the import starts (`provider_callback.py`)."""
-    import_ = _import(guest, import_id)
+    import_ = import_or_404(guest, import_id)
     opened = _open_destination(request, guest, import_, fields)
     guest = opened.guest
     if opened.errors:
@@ -104,6 +108,15 @@ def start_sign_in(request: Request, guest: SignedIn, fields: Fields, import_id: 
     else:
         response = forward_to_provider(guest, import_.source, import_, starts=True)
     return opened.with_token(response)
+
+
+@router.post("/destination")
+def sign_in_destination(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+    """Forward to the provider of the new mailbox; then this page goes on."""
+    import_ = import_or_404(guest, import_id)
+    if not _destination(guest, import_).sign_in:
+        return redirect(f"/imports/{import_.id}/again")
+    return forward_destination(guest, VerifiedMailbox(import_.destination, None), import_.id)
 
 
 def start_again(
@@ -122,6 +135,7 @@ def start_again(
         destination.password,
         destination_sign_in=destination.sign_in,
         source_grant=source_grant,
+        destination_grant=destination.grant,
     )
     entered = [(row.source, source_password), (row.destination, destination.password)]
     verified = {(account.key, secret) for account, secret in entered if secret is not None}
@@ -137,7 +151,9 @@ def start_again(
         destination.password,
         destination_sign_in=destination.sign_in,
         source_grant=source_grant,
+        destination_grant=destination.grant,
     )
+    guest.update_session(lambda before: before.without_grant(import_.destination.key))
     visitor.audit.action, visitor.audit.targets = AuditAction.IMPORT_START, [submitted.import_.id]
     if submitted.outcome is RowOutcome.STARTED:
         return redirect(f"/batches/{submitted.import_.batch_id}")
@@ -156,6 +172,7 @@ def _page(guest: Guest, import_: Import, status: int = 200, errors: dict[str, st
         status,
         one=import_view(guest.visitor.texts, Snapshot(import_), site.deps.clock.now()),
         destination=_destination(guest, import_),
+        new_host=site.catalog.for_host(import_.destination.endpoint.host),
         provider=provider,
         asks=own_login and sign_in_host(guest, import_.source) is not None,
         takes_password=provider is None or provider.password is not PasswordKind.NONE,
@@ -170,8 +187,9 @@ def _destination(guest: Guest, import_: Import) -> _Destination:
     if account.endpoint != site.destination:
         return _Destination(is_elsewhere=True)
     mailbox = guest.session_data.mailbox(account.key)
-    if mailbox is not None and mailbox.password is not None:
-        return _Destination(mailbox.password, is_open=True)
+    if mailbox is not None and mailbox.is_open:
+        grant = mailbox.signed_in.grant if mailbox.signed_in is not None else None
+        return _Destination(mailbox.password, grant, is_open=True)
     if guest_batch_right(guest).covers(account):
         return _Destination(is_open=True)
     sign_in = destination_sign_in(site)
@@ -229,11 +247,3 @@ def _tried(guest: Guest, source: Account, secret: Secret) -> dict[str, str]:
         note_login(visitor.audit, source, error)
         return {"password": source_problem(guest, error, source)}
     return {}
-
-
-def _import(guest: Guest, import_id: str) -> Import:
-    """Raises PageNotFound."""
-    import_ = import_of(guest.visitor.site.deps, guest.session.person, ImportId(import_id))
-    if import_ is None:
-        raise PageNotFound
-    return import_

@@ -1,4 +1,4 @@
-"""Sign in at a provider while a new import is being set up: the owner of the old mailbox is at the page.
+"""Sign in at a provider while a new import is being set up: the owner of the mailbox is at the page.
 
 The request and then the grant are sealed in the web session; the import gets the grant when it starts.
 
@@ -23,13 +23,12 @@ from importer.domain.people.identities import RateLimit, WebSession
 from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.rate_limits import RateLimited, consume
 from importer.service.access.sealed_grants import has_running_consent
-from importer.service.access.session_sign_ins import PendingSignIn, SignInState, SourceGrant
+from importer.service.access.session_sign_ins import PendingSignIn, SessionGrant, SignInState
 from importer.service.access.web_sessions import (
     SessionData,
     SessionEnded,
     VerifiedMailbox,
     is_open,
-    public_only_account,
     renew_session,
     try_login,
     update_session_data,
@@ -51,7 +50,14 @@ class SignInGone(Exception):
 
 
 def begin(
-    deps: Deps, session: WebSession, account: Account, provider: str, again: str = "", *, starts: bool = False
+    deps: Deps,
+    session: WebSession,
+    account: Account,
+    provider: str,
+    again: str = "",
+    *,
+    starts: bool = False,
+    side: Side = Side.SOURCE,
 ) -> Question:
     """Begin the sign-in of the owner of `account`; `Question.url` is where to send the browser.
 
@@ -63,7 +69,15 @@ def begin(
     asked = deps.access.begin_sign_in(provider, account.address)
     ends_at = deps.clock.now() + SIGN_IN_TIMEOUT
     pending = PendingSignIn(
-        provider, account, asked.state, asked.verifier, asked.nonce, ends_at, again, starts
+        provider,
+        account,
+        asked.state,
+        asked.verifier,
+        asked.nonce,
+        ends_at,
+        again,
+        starts,
+        side=side,
     )
     update_session_data(
         deps, session, lambda before: replace(before, sign_ins=(*before.sign_ins, pending)[-MAX_KEPT:])
@@ -86,7 +100,7 @@ def complete(
     *,
     has_labels: bool,
 ) -> VerifiedMailbox:
-    """Exchange the answer for the grant, and try it at the mailbox. Return the source; `keep` stores it.
+    """Exchange the answer for the grant, and try it at the mailbox. Return the mailbox; `keep` stores it.
 
     `answer` holds the parameters that the browser returned with, `client` is its network address,
     `has_labels` what is known of the host if it cannot be asked now. Raises SignInGone, SessionEnded,
@@ -101,14 +115,14 @@ def complete(
     credential = deps.access.credential(consent.grant, account.address, grants.append, initial_token=token)
     try:
         origin = LoginOrigin(client, session.person)
-        has_labels = try_login(deps, public_only_account(account), credential, Side.SOURCE, origin)
+        has_labels = try_login(deps, account, credential, pending.side, origin)
     except LoginRejected:
         _give_back(deps, account, grants[-1])
         raise
     except (MailError, RateLimited):
         pass  # the check on the next page tries again, and says what is the matter
     left = timedelta(seconds=max(0.0, token.ends_at_s - time.monotonic()))
-    signed_in = SourceGrant(grants[-1], token.secret, deps.clock.now() + left, token.life_s)
+    signed_in = SessionGrant(grants[-1], token.secret, deps.clock.now() + left, token.life_s)
     return VerifiedMailbox(
         account, None, sign_in=pending.provider, has_labels=has_labels, signed_in=signed_in
     )
@@ -118,7 +132,7 @@ def keep(
     deps: Deps,
     session: WebSession,
     pending: PendingSignIn,
-    source: VerifiedMailbox,
+    mailbox: VerifiedMailbox,
     change: Callable[[SessionData], SessionData],
 ) -> str:
     """Note that the sign-in is done, apply `change` to the session data, and return the session's new token.
@@ -131,12 +145,12 @@ def keep(
         )
         return renew_session(deps, session, data)
     except SessionEnded:
-        give_back(deps, [source])
+        give_back(deps, [mailbox])
         raise
 
 
-def source_credential(deps: Deps, session: WebSession, mailbox: VerifiedMailbox) -> Credential | None:
-    """The credential that this session has for a source; None if its owner has not signed in.
+def mailbox_credential(deps: Deps, session: WebSession, mailbox: VerifiedMailbox) -> Credential | None:
+    """The credential that this session has for a mailbox; None if it is not open.
 
     A replaced refresh token is stored in the session. Raises GrantExpired.
     """
@@ -152,11 +166,12 @@ def source_credential(deps: Deps, session: WebSession, mailbox: VerifiedMailbox)
     return deps.access.credential(signed_in.grant, mailbox.account.address, save_grant, initial_token=token)
 
 
-def give_back(deps: Deps, sources: Iterable[VerifiedMailbox]) -> None:
-    """Revoke the grants of sources that were dropped without an import. Never raises; asks the providers."""
-    for source in sources:
-        if source.signed_in is not None:
-            _give_back(deps, source.account, source.signed_in.grant)
+def give_back(deps: Deps, mailboxes: Iterable[VerifiedMailbox]) -> None:
+    """Revoke the grants of mailboxes that were dropped without an import. Never raises; asks the
+    providers."""
+    for mailbox in mailboxes:
+        if mailbox.signed_in is not None:
+            _give_back(deps, mailbox.account, mailbox.signed_in.grant)
 
 
 def _give_back(deps: Deps, account: Account, grant: OAuthGrant) -> None:
@@ -188,9 +203,10 @@ def _with_progress(before: SessionData, pending: PendingSignIn, progress: SignIn
 
 
 def _with_grant(before: SessionData, account: Account, grant: OAuthGrant) -> SessionData:
-    def renewed(source: VerifiedMailbox) -> VerifiedMailbox:
-        if source.account.key != account.key or source.signed_in is None:
-            return source
-        return replace(source, signed_in=replace(source.signed_in, grant=grant))
+    def renewed(mailbox: VerifiedMailbox) -> VerifiedMailbox:
+        if mailbox.account.key != account.key or mailbox.signed_in is None:
+            return mailbox
+        return replace(mailbox, signed_in=replace(mailbox.signed_in, grant=grant))
 
-    return replace(before, sources=tuple(map(renewed, before.sources)))
+    sources, mailboxes = map(renewed, before.sources), map(renewed, before.mailboxes)
+    return replace(before, sources=tuple(sources), mailboxes=tuple(mailboxes))
