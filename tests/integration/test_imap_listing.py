@@ -358,7 +358,7 @@ def test_a_uidvalidity_that_examine_leaves_out_is_that_of_status(scripted: Open)
 
 def test_a_server_that_ends_every_connection_blames_no_folder(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
-        if command.startswith("STATUS"):
+        if command.startswith(("STATUS", "EXAMINE")):
             return b"* BYE going down\r\n"
         return listed(*(f"F{number}" for number in range(9))) if command.startswith("LIST") else None
 

@@ -76,6 +76,14 @@ class FolderCursor:
         except (UnsafeText, UnicodeEncodeError):
             raise response_errors.folder_unusable(self.peer, folder, "named") from None
 
+    def can_name(self, folder: str) -> bool:
+        """Whether a command can carry the folder's name."""
+        try:
+            self.quoted(folder)
+        except FolderUnusable:
+            return False
+        return True
+
     def check_uidvalidity(self, folder: FolderRef, uidvalidity: UidValidity) -> None:
         """Raise FolderChanged if the UIDVALIDITY differs from that of `folder`."""
         if uidvalidity != folder.uidvalidity:
@@ -123,12 +131,9 @@ class FolderCursor:
         return selected, command_tag
 
     def examine_each(self, connection: Connection, folders: Sequence[str]) -> list[Answer]:
-        """Examine folders with pipelined commands and return the answers; names that no command can carry are
-        left out. Which folder is open then is unknown."""
-        names = []
-        for folder in folders:
-            with contextlib.suppress(FolderUnusable):
-                names.append(self.quoted(folder))
+        """Examine folders with pipelined commands and return the answers. Which folder is open then is
+        unknown. Raises FolderUnusable if no command can carry a name (`can_name`)."""
+        names = [self.quoted(folder) for folder in folders]
         self.forget()
         return connection.call_all([b"EXAMINE " + name for name in names])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from importer.adapters.imap import response_errors
@@ -29,7 +29,7 @@ STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
 
 MAX_EXAMINED_ALONE: Final = 5
-"""Empty folders to examine where each command has to wait for the previous reply."""
+"""Folders to examine for a second opinion where each command has to wait for the previous reply."""
 
 
 def within_limit(cursor: FolderCursor, folder: str, status: FolderStatus) -> FolderStatus:
@@ -77,17 +77,22 @@ def _examined_status(
     return FolderStatus(selected.uidvalidity, Uid(uidnext), selected.messages)
 
 
-def are_empty(cursor: FolderCursor, connection: Connection, folders: Sequence[str]) -> bool:
-    """Return whether EXAMINE agrees that the folders are empty, as STATUS says. If one is not, STATUS is not
-    used again for this account.
+def confirmed_by_examine(
+    cursor: FolderCursor, connection: Connection, statuses: Mapping[str, FolderStatus]
+) -> bool:
+    """Return whether EXAMINE finds no more messages in the folders than their STATUS tells. If it does,
+    STATUS is not used again for this account.
 
-    The commands are pipelined, and only as many folders are examined as one round trip allows.
+    The commands are pipelined; of the folders, the first are examined, as many as one round trip allows.
     """
     at_once = MAX_EXAMINED_ALONE if connection.fallbacks.one_at_a_time else MAX_PIPELINED
-    answers = cursor.examine_each(connection, folders[:at_once])
+    sendable = [name for name in statuses if cursor.can_name(name)][:at_once]
+    answers = cursor.examine_each(connection, sendable)
     connection.fallbacks.by_examine |= any(
-        isinstance(event, LiteralData) and event.name == "EXISTS" and bool(event.number)
-        for answer in answers
+        isinstance(event, LiteralData)
+        and event.name == "EXISTS"
+        and (event.number or 0) > statuses[folder].messages
+        for folder, answer in zip(sendable, answers, strict=True)
         if answer.reply.status == "OK"
         for event in answer.events
     )

@@ -29,6 +29,8 @@ from providers.errors import (
 )
 from providers.text import Text
 
+_FILLED_SAMPLES: Final = 2
+
 _SHARED: Final = Text("folder_left_out.shared")
 """Why folders outside the user's own namespaces (RFC 2342) are left out."""
 
@@ -96,7 +98,7 @@ class FolderSurvey:
         }
         self._settle_inbox(listed, statuses)
         if self._link.peer.side is Side.SOURCE:
-            if not self._are_empty(statuses):
+            if not self._are_confirmed(statuses):
                 statuses |= self._statuses(list(statuses))
             if self._link.ask(is_exchange):
                 statuses |= _folders_without_mail(statuses)
@@ -119,14 +121,22 @@ class FolderSurvey:
         except FolderUnusable as beyond:
             return beyond
 
-    def _are_empty(self, statuses: Mapping[str, FolderStatus | FolderUnusable]) -> bool:
-        """Return False if a folder without messages, by its status, has some when it is opened."""
-        empty = [n for n, s in statuses.items() if isinstance(s, FolderStatus) and not s.messages]
+    def _are_confirmed(self, statuses: Mapping[str, FolderStatus | FolderUnusable]) -> bool:
+        """Return False if a folder has more messages when it is opened than its status says: STATUS is then
+        answered from what the server knew earlier. INBOX and the largest other folder are opened, and those
+        that are empty by their status."""
+        known = {name: status for name, status in statuses.items() if isinstance(status, FolderStatus)}
+        filled = sorted(
+            (name for name, status in known.items() if status.messages),
+            key=lambda name: (name != "INBOX", -known[name].messages),
+        )
+        empty = [name for name, status in known.items() if not status.messages]
+        chosen = {name: known[name] for name in (*filled[:_FILLED_SAMPLES], *empty)}
         by_examine = self._link.ask(lambda _cursor, connection: connection.fallbacks.by_examine)
-        if by_examine or not empty:
+        if by_examine or not chosen:
             return True
         try:
-            return self._link.ask(partial(folder_status.are_empty, folders=empty), attempts=1)
+            return self._link.ask(partial(folder_status.confirmed_by_examine, statuses=chosen), attempts=1)
         except ServerTooSlow:
             raise
         except (ConnectionLost, ProtocolViolation):  # perhaps because of one of them, which the copy reports

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 from tests.rehearsal.quirks.hooks import PLAIN
 from tests.rehearsal.quirks.mail import Folder, Mailbox, fill
@@ -152,6 +153,21 @@ class StatusSaysZero(Session):
 
     def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
         return {**super().status_numbers(folder), b"MESSAGES": b"0"}
+
+
+@quirk("status-is-stale")
+class StatusIsStale(Session):
+    """STATUS, also within LIST, repeats what it told at first: later mail is seen when the folder is opened.
+    One message arrives before the second run."""
+
+    first: ClassVar[WeakKeyDictionary[Folder, dict[bytes, bytes]]] = WeakKeyDictionary()
+
+    def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
+        return self.first.setdefault(folder, super().status_numbers(folder))
+
+    @classmethod
+    def next_stage(cls, box: Mailbox, stage: int) -> None:
+        fill(box, b"INBOX", 1, first=900 + stage)
 
 
 @quirk("status-of-open-folder-refused", "MailCore/mailcore2#1165")
