@@ -20,7 +20,7 @@ from typing import Final
 
 from importer.domain.model import Account
 from importer.domain.people.identities import RateLimit, WebSession
-from importer.service.access.login_attempts import LoginOrigin
+from importer.service.access.login_attempts import LoginOrigin, try_login
 from importer.service.access.rate_limits import RateLimited, consume
 from importer.service.access.sealed_grants import has_running_consent
 from importer.service.access.session_sign_ins import PendingSignIn, SessionGrant, SignInState
@@ -30,7 +30,6 @@ from importer.service.access.web_sessions import (
     VerifiedMailbox,
     is_open,
     renew_session,
-    try_login,
     update_session_data,
 )
 from importer.service.deps import Deps

@@ -10,13 +10,17 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from importer.domain.model import Account
 from importer.domain.people.identities import NO_PERSON, PersonId, RateLimit
+from importer.domain.planning.server_limits import MAX_LOGIN_S
+from importer.ports.mailbox import MailboxReader
 from importer.ports.vault import VaultError
+from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.access.client_networks import client_network
 from importer.service.access.rate_limits import (
     PER_ACCOUNT_AND_CLIENT,
@@ -27,6 +31,9 @@ from importer.service.access.rate_limits import (
 )
 from importer.service.deps import Deps
 from providers.endpoint import Secret
+from providers.errors import ServerTooSlow, Side
+from providers.grants import Credential
+from providers.text import Text
 
 _QUARTER_HOUR_S: Final = 900
 
@@ -138,3 +145,30 @@ def _read(deps: Deps, cookie: str) -> tuple[str, list[str]]:
     except (VaultError, ValueError):
         return "", []
     return id_, keys
+
+
+def try_login(deps: Deps, account: Account, credential: Credential, side: Side, origin: LoginOrigin) -> bool:
+    """Log in to the mailbox and out again; return whether it has labels.
+
+    Raises RateLimited, or any MailError of scope session or account.
+    """
+    own_host = side is Side.DESTINATION
+    count_login(deps, account, origin, own_host=own_host)
+    limit = WorkLimit(MAX_LOGIN_S)
+    try:
+        mailbox: MailboxReader
+        if side is Side.SOURCE:
+            mailbox = deps.sessions.open_source(public_only_account(account), credential, limit=limit)
+        else:
+            mailbox = deps.sessions.open_destination(account, credential, limit)
+        with closing(mailbox):
+            has_labels = mailbox.has_labels()
+    except WorkEnded:
+        raise ServerTooSlow(Text("server_too_slow", host=account.endpoint.host), side=side) from None
+    refund_login(deps, account, origin, own_host=own_host)
+    return has_labels
+
+
+def public_only_account(account: Account) -> Account:
+    """The same account, restricted to public servers: for accounts that users name."""
+    return replace(account, public_only=True)

@@ -34,9 +34,8 @@ from importer.ports.consents import ConsentRequest
 from importer.ports.leases import Lease
 from importer.ports.notices import Invitation, Notice
 from importer.ports.vault import VaultError
-from importer.service.access.login_attempts import LoginOrigin
+from importer.service.access.login_attempts import LoginOrigin, try_login
 from importer.service.access.sealed_grants import is_shared, open_grants, seal_grant
-from importer.service.access.web_sessions import try_login
 from importer.service.deps import Deps
 from importer.service.import_batch import batch_of_import
 from importer.service.imports.finish import compose_notices, finish, report_of

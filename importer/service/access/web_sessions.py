@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -19,16 +18,11 @@ from importer.domain.csv_import.corrections import NO_CORRECTIONS, Corrections
 from importer.domain.import_options import OPTIONS, Choices, choices_from_json, json_of
 from importer.domain.model import Account, Import, ImportId
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId, person_of
-from importer.domain.planning.server_limits import MAX_LOGIN_S
-from importer.ports.mailbox import MailboxReader
-from importer.ports.work_limit import WorkEnded, WorkLimit
-from importer.service.access.login_attempts import LoginOrigin, count_login, refund_login
+from importer.service.access.login_attempts import LoginOrigin, try_login
 from importer.service.access.session_sign_ins import PendingSignIn, SessionGrant
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret, Security
-from providers.errors import ServerTooSlow, Side
-from providers.grants import Credential
-from providers.text import Text
+from providers.errors import Side
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
 USE_RECORDED_EVERY: Final = timedelta(minutes=1)
@@ -150,30 +144,6 @@ def verify_login(
     account."""
     has_labels = try_login(deps, account, password, side, origin)
     return VerifiedMailbox(account, password, has_labels=has_labels)
-
-
-def try_login(deps: Deps, account: Account, credential: Credential, side: Side, origin: LoginOrigin) -> bool:
-    """Log in to the mailbox and out again; return whether it has labels. Raises as `verify_login`."""
-    own_host = side is Side.DESTINATION
-    count_login(deps, account, origin, own_host=own_host)
-    limit = WorkLimit(MAX_LOGIN_S)
-    try:
-        mailbox: MailboxReader
-        if side is Side.SOURCE:
-            mailbox = deps.sessions.open_source(public_only_account(account), credential, limit=limit)
-        else:
-            mailbox = deps.sessions.open_destination(account, credential, limit)
-        with closing(mailbox):
-            has_labels = mailbox.has_labels()
-    except WorkEnded:
-        raise ServerTooSlow(Text("server_too_slow", host=account.endpoint.host), side=side) from None
-    refund_login(deps, account, origin, own_host=own_host)
-    return has_labels
-
-
-def public_only_account(account: Account) -> Account:
-    """The same account, restricted to public servers: for accounts that users name."""
-    return replace(account, public_only=True)
 
 
 def sign_in(deps: Deps, account: Account, password: Secret, origin: LoginOrigin) -> tuple[str, WebSession]:
