@@ -46,6 +46,8 @@ from importer.domain.people.mail_recipients import is_host_of_domain
 from importer.domain.planning.cutover import PassTimes
 from importer.domain.planning.host_allowance import Allowance
 from importer.engine.leg_context import TransferLimits
+from importer.i18n.code_texts import render, render_with_advice
+from importer.i18n.translations import texts
 from importer.ports.certificates import Certificate, CertifiedServer
 from importer.ports.monitoring import Observed
 from importer.ports.process import InstallationFault, Queue
@@ -198,9 +200,7 @@ def _current_store(settings: Settings) -> SqlStore:
     settings.data_dir()
     if not is_current(settings.database_url):
         if not settings.database_url.startswith("sqlite"):
-            raise SettingsError(
-                ["The database schema does not match this version of Mailhaul; run `mailhaul migrate`."]
-            )
+            raise SettingsError(Text("installation.schema_other"))
         if not create(settings.database_url):
             from importer.adapters.store.schema import migrate
 
@@ -481,20 +481,24 @@ def observed(settings: Settings, deps: Deps) -> Observed:
 
 
 def readiness_faults(settings: Settings) -> dict[str, str]:
-    """A sentence for each of `database`, `schema` and `queue` that fails, by its name."""
+    """An English sentence for each of `database`, `schema` and `queue` that fails, by its name."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    faults = {}
+    english, faults = texts("en"), {}
     try:
         if not is_current(settings.database_url, READINESS_WITHIN_S):
-            faults["schema"] = "The database schema does not match this version of Mailhaul."
-    except (InstallationFault, SQLAlchemyError) as error:
+            faults["schema"] = render(Text("installation.schema_other"), english)
+    except InstallationFault as error:
+        faults["database"] = render_with_advice(error.text, english)
+    except SQLAlchemyError as error:
         faults["database"] = str(error)
     try:
         if not ping_queue(settings):
-            faults["queue"] = "The embedded queue is not running."
-    except (InstallationFault, SettingsError) as error:
-        faults["queue"] = str(error)
+            faults["queue"] = render(Text("installation.valkey_off"), english)
+    except InstallationFault as error:
+        faults["queue"] = render_with_advice(error.text, english)
+    except SettingsError as error:
+        faults["queue"] = " ".join(render_with_advice(problem, english) for problem in error.problems)
     return faults
 
 

@@ -102,4 +102,5 @@ def _organisation_access(
         return organisation_access(web, provider, grant, config)
     except KeyFileUnusable as error:
         name, value = variable(provider.id, grant.setting), config.text(grant.setting)
-        raise SettingsError([f"{name} is “{value}”: {error}."]) from None
+        problem = Text("setting_unusable", variable=name, value=value, problem=error.problem)
+        raise SettingsError(problem) from None

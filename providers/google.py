@@ -22,6 +22,7 @@ from providers.sign_in_provider import (
     organisation_domains,
     replacement_authority,
 )
+from providers.text import Text
 
 _ID: Final = "google"
 _NAME: Final = "Google"
@@ -61,6 +62,9 @@ TEXTS: Final[Mapping[str, str]] = {
     "no_mailbox_google": "There is no such mailbox in this organisation: check the address.",
     "service_account_key_google": (
         "The key of the service account is no longer valid: create a new key in the Google Cloud console."
+    ),
+    "service_account_file_google": (
+        "The file is not the JSON key of a service account: create one in the Google Cloud console."
     ),
     "clock_google": "The clock of the machine that Mailhaul runs on is wrong: correct it.",
     "session_length_google": f"The organisation limits the duration of sign-ins. {_AGAIN}",
@@ -112,14 +116,14 @@ _SETTINGS: Final = (
     client_id(
         _NAME,
         "Client ID of the OAuth application at Google with which owners of mailboxes sign in.",
-        "the client ID from the Google Cloud console",
+        Text("setting_rule.client_id", source="Google Cloud console"),
     ),
     client_secret(_ID),
     ProviderSetting(
         name="service_account_file",
         meaning="JSON key file of a service account with domain-wide delegation, for an organisation's"
         " mailboxes.",
-        rule="a file that exists",
+        rule=Text("setting_rule.file"),
         kind=SettingKind.FILE,
     ),
     organisation_domains(_ID, "service_account_file"),
@@ -228,7 +232,7 @@ PROVIDER: Final = SignInProvider(
     settings=_SETTINGS,
     organisation=ServiceAccountGrant(
         scope=_ORGANISATION_SCOPE,
-        unusable_key="it is not the JSON key of a service account; make one in the Google Cloud console",
+        unusable_key="service_account_file_google",
     ),
     texts=TEXTS,
     meanings=_MEANINGS,

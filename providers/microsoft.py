@@ -23,6 +23,7 @@ from providers.sign_in_provider import (
     organisation_domains,
     variable,
 )
+from providers.text import Text
 
 _ID: Final = "microsoft"
 _NAME: Final = "Microsoft"
@@ -41,6 +42,9 @@ _MAILBOX: Final = (
 )
 
 TEXTS: Final[Mapping[str, str]] = {
+    "tenant_microsoft": "common, organizations, consumers, or a directory's ID or domain",
+    "directory_microsoft": "a directory's ID or domain",
+    "application_microsoft": "an application ID; it or %(variable)s must be set with the directory",
     "admin_consent_microsoft": (
         "An administrator of the organisation has to allow the application first: Microsoft Entra admin"
         " center, Enterprise applications, Mailhaul, Permissions, Grant admin consent."
@@ -135,13 +139,13 @@ _SETTINGS: Final = (
     client_id(
         _NAME,
         "Application (client) ID of the app registration at Microsoft with which owners sign in.",
-        "the application ID from the Microsoft Entra admin center",
+        Text("setting_rule.client_id", source="Microsoft Entra admin center"),
     ),
     client_secret(_ID),
     ProviderSetting(
         name="tenant",
         meaning="Who can sign in: common, organizations, consumers, or one directory by ID or domain.",
-        rule="common, organizations, consumers, or a directory's ID or domain",
+        rule=Text("tenant_microsoft"),
         default="common",
         shown="common",
         accepts=_is_tenant,
@@ -150,20 +154,20 @@ _SETTINGS: Final = (
         name="organisation_tenant",
         meaning="Directory that permits an application to open its mailboxes (IMAP.AccessAsApp), by ID or"
         " domain.",
-        rule="a directory's ID or domain",
+        rule=Text("directory_microsoft"),
         accepts=_is_tenant,
     ),
     ProviderSetting(
         name="organisation_client_id",
         meaning="Application (client) ID for that directory.",
-        rule=f"an application ID, and it or {variable(_ID, 'client_id')} must be set with the directory",
+        rule=Text("application_microsoft", variable=variable(_ID, "client_id")),
         shown=variable(_ID, "client_id"),
         accepts=_has_application,
     ),
     ProviderSetting(
         name="organisation_client_secret",
         meaning="Client secret of the application for that directory.",
-        rule=f"the client secret of {variable(_ID, 'organisation_client_id')}, and set with it",
+        rule=Text("setting_rule.client_secret", variable=variable(_ID, "organisation_client_id")),
         kind=SettingKind.SECRET,
         shown=variable(_ID, "client_secret"),
         comes_with="organisation_client_id",
@@ -172,7 +176,7 @@ _SETTINGS: Final = (
     ProviderSetting(
         name="authority",
         meaning="URL at which signing in with Microsoft begins; sovereign clouds have other URLs.",
-        rule=f"a URL such as {_AUTHORITY}",
+        rule=Text("setting_rule.url", example=_AUTHORITY),
         kind=SettingKind.URL,
         default=_AUTHORITY,
         shown=_AUTHORITY,

@@ -26,13 +26,18 @@ from providers.sign_in_provider import (
     ServiceAccountGrant,
     SignInProvider,
 )
+from providers.text import Text
 from providers.token_refresh import FreshTokens
 
 _ASSERTION_LIFE_S: Final = 600
 
 
 class KeyFileUnusable(ValueError):
-    """The key of a service account cannot be used. The text says why and quotes nothing of the file."""
+    """The key of a service account cannot be used. `problem` says why; it quotes nothing of the file."""
+
+    def __init__(self, problem: Text) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +50,15 @@ class ServiceAccount:
 
     @classmethod
     def load(cls, file: Path, unusable: str) -> ServiceAccount:
-        """Read the JSON key. Raises KeyFileUnusable, with the text `unusable` if the file is no such key."""
+        """Read the JSON key. Raises KeyFileUnusable, with the code `unusable` if the file is no such key."""
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
             email, key_id, pem = (str(facts[n]) for n in ("client_email", "private_key_id", "private_key"))
             key = RSAKey.import_key(pem)
         except OSError as error:
-            problem = f"it cannot be read ({error.strerror})"
+            problem = Text("setting_key_file", file=str(file), reason=error.strerror or str(error))
         except (ValueError, KeyError, TypeError, JoseError):
-            problem = unusable
+            problem = Text(unusable)
         else:
             return cls(email, key_id, key)
         raise KeyFileUnusable(problem)

@@ -45,14 +45,14 @@ class SettingKind(StrEnum):
 class ProviderSetting:
     """A setting of a provider: the variable MAILHAUL_<ID>_<NAME>.
 
-    `rule` completes the sentence "must be …". `shown` replaces the default in the documents. `comes_with` is
-    another setting of the provider: both are set, or neither. `accepts` judges the value; it gets the
+    The sentence of `rule` completes "must be …". `shown` replaces the default in the documents. `comes_with`
+    is another setting of the provider: both are set, or neither. `accepts` judges the value; it gets the
     provider's settings above this one by name.
     """
 
     name: str
     meaning: str
-    rule: str
+    rule: Text
     kind: SettingKind = SettingKind.TEXT
     default: str = ""
     shown: str = "none"
@@ -84,7 +84,8 @@ class ProviderConfig:
 class ServiceAccountGrant:
     """An organisation's grant to a service account: one token for each mailbox (RFC 7523).
 
-    The key is in the setting `service_account_file`; `unusable_key` says what to do if it is not a key.
+    The key is in the setting `service_account_file`; `unusable_key` is the code of what to do if it
+    is not a key.
     """
 
     scope: str
@@ -207,7 +208,7 @@ def _relocated(url: str, authority: str) -> str:
 # --- Settings that providers have in common -------------------------------------------------------
 
 
-def client_id(provider: str, meaning: str, rule: str) -> ProviderSetting:
+def client_id(provider: str, meaning: str, rule: Text) -> ProviderSetting:
     """The application that owners sign in to at the provider of that name."""
     return ProviderSetting(
         name="client_id", meaning=meaning, rule=rule, shown=f"none; signing in with {provider} is off"
@@ -219,7 +220,7 @@ def client_secret(provider_id: str) -> ProviderSetting:
     return ProviderSetting(
         name="client_secret",
         meaning="Client secret of that application.",
-        rule=f"the client secret of {variable(provider_id, 'client_id')}, and set with it",
+        rule=Text("setting_rule.client_secret", variable=variable(provider_id, "client_id")),
         kind=SettingKind.SECRET,
         comes_with="client_id",
     )
@@ -230,7 +231,7 @@ def organisation_domains(provider_id: str, comes_with: str) -> ProviderSetting:
     return ProviderSetting(
         name="organisation_domains",
         meaning="The only domains whose mailboxes may be opened with that permission, separated by commas.",
-        rule=f"domains such as example.org,example.com, and set with {variable(provider_id, comes_with)}",
+        rule=Text("setting_rule.domains", variable=variable(provider_id, comes_with)),
         kind=SettingKind.DOMAINS,
         comes_with=comes_with,
     )
@@ -241,7 +242,7 @@ def replacement_authority(provider: str) -> ProviderSetting:
     return ProviderSetting(
         name="authority",
         meaning=f"URL that replaces {provider} for signing in, for tests.",
-        rule="a URL such as https://HOST:PORT/PATH",
+        rule=Text("setting_rule.url", example="https://HOST:PORT/PATH"),
         kind=SettingKind.URL,
         shown=provider,
     )

@@ -20,6 +20,7 @@ from providers.sign_in_provider import (
     client_secret,
     replacement_authority,
 )
+from providers.text import Text
 
 _ID: Final = "yahoo"
 _NAME: Final = "Yahoo"
@@ -106,7 +107,7 @@ PROVIDER: Final = SignInProvider(
         client_id(
             _NAME,
             "Client ID (consumer key) of the application at Yahoo with which owners of mailboxes sign in.",
-            "the client ID of an application at developer.yahoo.com",
+            Text("setting_rule.client_id", source="developer.yahoo.com"),
         ),
         client_secret(_ID),
         replacement_authority(_NAME),

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from importer.ports.vault import KeyMissing, VaultError
 from providers.endpoint import Secret
+from providers.text import Text
 
 KEY_FILE: Final = "secret.key"
 
@@ -40,14 +41,11 @@ class FernetVault:
 
     def __init__(self, keys: Sequence[Secret]) -> None:
         if not keys:
-            raise VaultError("There is no key to encrypt passwords with; see MAILHAUL_SECRET_KEY.")
+            raise VaultError(Text("installation.key_missing"))
         try:
             self._fernet = MultiFernet([Fernet(key.reveal()) for key in keys])
         except ValueError:
-            raise VaultError(
-                "A secret key is not a Fernet key (44 characters of URL-safe base64)."
-                " Check MAILHAUL_SECRET_KEY or the key file."
-            ) from None
+            raise VaultError(Text("installation.key_malformed")) from None
         self._newest = Fernet(keys[0].reveal())
         self._oldest = keys[-1].reveal().encode()
 
@@ -64,12 +62,9 @@ class FernetVault:
             plain = self._fernet.decrypt(sealed)
             end = _LENGTH.size + _LENGTH.unpack_from(plain)[0]
         except (InvalidToken, struct.error):
-            raise KeyMissing(
-                "A stored password cannot be decrypted with the current secret key."
-                " Restore the key that encrypted it, or submit the import again."
-            ) from None
+            raise KeyMissing(Text("installation.key_other")) from None
         if not hmac.compare_digest(plain[_LENGTH.size : end], context.encode()):
-            raise VaultError("A stored password belongs to another import; submit this import again.")
+            raise VaultError(Text("installation.seal_foreign"))
         return Secret(plain[end:].decode(errors="surrogatepass"))
 
     def renewed(self, sealed: bytes) -> bytes | None:
@@ -83,7 +78,7 @@ class FernetVault:
             try:
                 return self._fernet.rotate(sealed)
             except InvalidToken:
-                raise KeyMissing("No configured secret key opens a sealed value.") from None
+                raise KeyMissing(Text("installation.key_other")) from None
         return None
 
     def fingerprint(self, *secrets: Secret) -> str:
@@ -129,13 +124,12 @@ def _read_private(path: Path) -> str:
             mode = os.fstat(file.fileno()).st_mode
             text = file.read()
     except OSError as error:
-        raise VaultError(f"The secret key file {path} cannot be read: {error.strerror}.") from None
+        reason = error.strerror or str(error)
+        raise VaultError(Text("installation.key_file_unreadable", file=str(path), reason=reason)) from None
     # The group may read: a secret that Kubernetes mounts with fsGroup has mode 0440.
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
-        raise VaultError(
-            f"The secret key file {path} is accessible to others (mode {stat.S_IMODE(mode):04o})."
-            f" Run: chmod 600 {path}"
-        )
+        shown = f"{stat.S_IMODE(mode):04o}"
+        raise VaultError(Text("installation.key_file_open", file=str(path), mode=shown))
     return text
 
 
@@ -154,6 +148,5 @@ def _create_key_file(path: Path) -> None:
         finally:
             os.unlink(temporary)
     except OSError as error:
-        raise VaultError(
-            f"The secret key file {path} cannot be made: {error.strerror}. Set MAILHAUL_SECRET_KEY instead."
-        ) from None
+        reason = error.strerror or str(error)
+        raise VaultError(Text("installation.key_file_unmade", file=str(path), reason=reason)) from None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import click
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.i18n.row_problem_texts import refused_text
-from importer.i18n.translations import LANGUAGES, CatalogTranslator, texts
+from importer.i18n.translations import LANGUAGES, CatalogTranslator, chosen, texts
 
 
 def refused_argument(refused: Refused) -> str:
@@ -23,11 +26,21 @@ def argument_texts() -> CatalogTranslator:
 
 
 def argument_language() -> str:
-    """That of `--language`, if the command line gives it earlier, or of MAILHAUL_LANGUAGE."""
+    """That of `--language`, else of MAILHAUL_LANGUAGE, with its region."""
     context = click.get_current_context(silent=True)
     given = context.params.get("language") if context is not None else None
-    language = given or os.environ.get("MAILHAUL_LANGUAGE", "").lower()
-    return language if language in LANGUAGES else "en"
+    named = (given, _typed_language(sys.argv), os.environ.get("MAILHAUL_LANGUAGE", ""))
+    return chosen(next((tag for tag in named if tag and tag.partition("-")[0] in LANGUAGES), ""), "")
+
+
+def _typed_language(arguments: Sequence[str]) -> str:
+    """The value of `--language`, also behind an argument that is wrong; "" if it is not given."""
+    for word, following in zip_longest(arguments, arguments[1:], fillvalue=""):
+        if word == "--language":
+            return following
+        if word.startswith("--language="):
+            return word.partition("=")[2]
+    return ""
 
 
 def exclusive(words: CatalogTranslator, one: str, other: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
-import click
 from rich.text import Text
 
 from importer.cli import text_views
@@ -14,6 +13,7 @@ from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.filter_options import Many
 from importer.cli.import_list import ImportList
 from importer.cli.operator_events import operator
+from importer.cli.yes_or_no import is_confirmed
 from importer.domain.bulk_action import BulkAction
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.bulk_texts import bulk_question
@@ -72,7 +72,7 @@ def confirm(deps: Deps, words: CatalogTranslator, selection: Selection) -> None:
     if not sys.stdin.isatty():
         how = words.gettext("There is no terminal to confirm on: add --yes to go ahead.")
         raise Usage(f"{question} {how}")
-    if not click.confirm(question, err=True):
+    if not is_confirmed(words, question):
         raise exit_with(ExitCode.WAITING)
 
 

@@ -14,6 +14,7 @@ from importer.bootstrap import personal, standalone
 from importer.cli import options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.operator_events import operator
+from importer.cli.yes_or_no import is_confirmed
 from importer.domain.personal_data import PersonalData
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.translations import CatalogTranslator, texts
@@ -168,5 +169,5 @@ def _confirm(words: CatalogTranslator, found: PersonalData, address: str) -> Non
     if not sys.stdin.isatty():
         raise Usage(words.gettext("There is no terminal to confirm on: give --yes to erase."))
     _print(words, found)
-    if not click.confirm(words.gettext("Erase all of this about %(address)s?", address=address), err=True):
+    if not is_confirmed(words, words.gettext("Erase all of this about %(address)s?", address=address)):
         raise exit_with(ExitCode.WAITING)

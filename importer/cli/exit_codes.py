@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from importer import telemetry
-from importer.cli.argument_texts import argument_texts
+from importer.cli.argument_texts import argument_language, argument_texts
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.code_texts import render_with_advice
 from importer.ports.process import InstallationFault
 from importer.settings import SettingsError
 
@@ -45,6 +46,10 @@ def run(console: click.Command) -> int:
     Commands print what matters to their users. Below warnings, only workers log, which set it up themselves.
     """
     telemetry.configure(level="warning")
+    if argument_language() != "en":
+        from importer.cli.click_texts import translate_click  # noqa: PLC0415 - English needs none of it
+
+        translate_click()
     try:
         result = console.main(prog_name="mailhaul", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -57,7 +62,7 @@ def run(console: click.Command) -> int:
             stderr.print(escape(words.gettext("Try `%(command)s --help`.", command=error.ctx.command_path)))
         return int(ExitCode.USAGE)
     except (Usage, SettingsError, InstallationFault) as error:
-        for line in str(error).splitlines():
+        for line in _lines(error):
             _print_error(line)
         return int(ExitCode.USAGE)
     except (KeyboardInterrupt, click.Abort):
@@ -73,6 +78,13 @@ def run(console: click.Command) -> int:
         )
         return int(ExitCode.INTERNAL)
     return result if isinstance(result, int) else int(ExitCode.COMPLETE)
+
+
+def _lines(error: Usage | SettingsError | InstallationFault) -> list[str]:
+    if isinstance(error, Usage):
+        return str(error).splitlines()
+    problems = error.problems if isinstance(error, SettingsError) else (error.text,)
+    return [render_with_advice(problem, argument_texts()) for problem in problems]
 
 
 def _print_error(message: str) -> None:

@@ -16,6 +16,7 @@ from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.found_ids import import_of
 from importer.cli.operator_events import record_operator
 from importer.cli.options import PasswordSource
+from importer.cli.yes_or_no import is_confirmed
 from importer.domain.audit_event import AuditAction
 from importer.domain.model import Import
 from importer.domain.people.batch_right import right_of_console
@@ -104,7 +105,7 @@ def _confirm(words: CatalogTranslator, import_: Import, copied: int) -> None:
         address=import_.destination.address,
     )
     stderr.print(text_views.plain(added, 600))
-    if not click.confirm(words.gettext("Remove what it added?"), err=True):
+    if not is_confirmed(words, words.gettext("Remove what it added?")):
         raise exit_with(ExitCode.WAITING)
 
 

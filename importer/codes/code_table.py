@@ -15,6 +15,7 @@ from importer.codes import (
     doctor_texts,
     folder_texts,
     import_texts,
+    installation_texts,
     login_texts,
     message_texts,
     row_texts,
@@ -37,6 +38,7 @@ ROWS: Final[dict[str, TextRow]] = {
         check_texts.ROWS,
         discovery_texts.ROWS,
         doctor_texts.ROWS,
+        installation_texts.ROWS,
         api_texts.ROWS,
     )
 }

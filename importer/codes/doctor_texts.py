@@ -10,8 +10,6 @@ _START_WORKERS: Final = "Start `mailhaul up`, or more workers (`mailhaul worker`
 _SEE_RUNBOOK: Final = "See “Completion mails” in deploy/RUNBOOK.md for how to inspect and fix them."
 
 ROWS: Final = (
-    TextRow("doctor", "%(reason)s"),
-    TextRow("doctor.data", "%(reason)s", "Set MAILHAUL_DATA to another directory."),
     TextRow("doctor.database_current", "%(kind)s responds, and its schema is current."),
     TextRow(
         "doctor.database_unusable",
@@ -53,17 +51,7 @@ ROWS: Final = (
         "The embedded queue is not running; submitted imports wait for a worker.",
         "Start `mailhaul up` or `mailhaul worker`.",
     ),
-    TextRow(
-        "doctor.queue_unusable",
-        "%(reason)s",
-        "Start Redis or Valkey, or unset MAILHAUL_REDIS_URL to use the embedded one.",
-    ),
     TextRow("doctor.key_fits", "The key decrypts every stored password."),
-    TextRow(
-        "doctor.key_unusable",
-        "%(reason)s",
-        "Put a Fernet key into MAILHAUL_SECRET_KEY or MAILHAUL_SECRET_KEY_FILE, or unset both.",
-    ),
     TextRow(
         "doctor.key_other",
         (

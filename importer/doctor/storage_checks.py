@@ -38,7 +38,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
     except SchemaAhead:
         state = SchemaState.AHEAD
     except SettingsError as error:
-        yield Finding("database", Health.ERROR, Text("doctor.data", reason=str(error)))
+        yield from settings_findings("database", error)
         return
     except (SQLAlchemyError, OSError, DatabaseUnavailable, OwnDiskFull) as error:
         reason = getattr(error, "reason", None) or str(getattr(error, "orig", None) or error)
@@ -54,6 +54,12 @@ def check_database(settings: Settings) -> Iterator[Finding]:
             yield Finding("database", Health.OK, Text("doctor.database_current", kind=kind))
     else:
         yield Finding("database", Health.ERROR, Text(f"doctor.schema_{state.value}"))
+
+
+def settings_findings(part: str, error: SettingsError) -> Iterator[Finding]:
+    """What is wrong with the settings of a part."""
+    for problem in error.problems:
+        yield Finding(part, Health.ERROR, problem)
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
@@ -78,8 +84,11 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
 def check_queue(settings: Settings) -> Iterator[Finding]:
     try:
         responds = bootstrap.ping_queue(settings)
-    except (InstallationFault, SettingsError) as error:
-        yield Finding("queue", Health.ERROR, Text("doctor.queue_unusable", reason=str(error)))
+    except InstallationFault as error:
+        yield Finding("queue", Health.ERROR, error.text)
+        return
+    except SettingsError as error:
+        yield from settings_findings("queue", error)
         return
     if responds:
         server = "doctor.queue_responds" if settings.redis_url else "doctor.queue_embedded"
@@ -91,8 +100,11 @@ def check_queue(settings: Settings) -> Iterator[Finding]:
 def check_key(settings: Settings) -> Iterator[Finding]:
     try:
         vault = bootstrap.open_vault(settings)
-    except (VaultError, SettingsError) as error:
-        yield Finding("key", Health.ERROR, Text("doctor.key_unusable", reason=str(error)))
+    except VaultError as error:
+        yield Finding("key", Health.ERROR, error.text)
+        return
+    except SettingsError as error:
+        yield from settings_findings("key", error)
         return
     if unreadable := read_store(settings, partial(_unreadable_grants, vault)):
         yield Finding("key", Health.ERROR, Text("doctor.key_other", number=unreadable))

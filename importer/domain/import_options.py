@@ -25,6 +25,9 @@ from importer.domain.planning.cutover_options import (
     read_mx_names,
 )
 
+OPTION_RULE: Final = "option_rule"
+"""The code of what an option accepts, its `rule`, with its name as the parameter `option`."""
+
 Choices = Mapping[str, Any]
 """The options that somebody chose, by name; the others are left open."""
 
@@ -47,7 +50,8 @@ class Word(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option. `help` and `setting` are English, for the console, the API, the CSV template and the
-    documentation; `title` and `meaning` are the heading and the explanation in forms and reports, translated.
+    documentation. Translated: `title` and `meaning`, the heading and the explanation in forms and reports,
+    and `rule`, which completes "must be …".
 
     `read` accepts a stripped text that is not empty and raises Refused. With `needs_labels`, the option has
     an effect only at sources with labels (Gmail), with `for_many` only in batches of several. With
@@ -58,7 +62,7 @@ class Option:
     name: str
     default: Any
     read: Callable[[str], Any]
-    rule: str  # completes "must be …"
+    rule: str
     help: str
     setting: str
     title: str
@@ -83,7 +87,7 @@ class Option:
     @property
     def texts(self) -> tuple[str, ...]:
         """The texts that are translated."""
-        return (self.title, self.meaning, *(text for word in self.words for text in word[1:]))
+        return (self.title, self.meaning, self.rule, *(text for word in self.words for text in word[1:]))
 
 
 def text_of(value: Any) -> str:

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from importer.codes.code_table import lineage
+from importer.domain.import_options import OPTION_RULE, OPTIONS
 from importer.domain.reporting.formatting import Translator, printable
 from providers.catalog import Catalog
 from providers.errors import Side
@@ -25,6 +26,9 @@ def render(text: Text, say: Translator, side: Side | None = None) -> str:
     """What happened, in one or more sentences. `side` is the mailbox that it concerns."""
     if text.code == HOST_STEPS:
         return _host_steps(text, say)
+    if text.code == OPTION_RULE:
+        option = OPTIONS.get(str(text.params.get("option")))
+        return say.gettext(option.rule) if option else text.code
     for row in lineage(text.code):
         if sentence := _sentence(row, side):
             return _filled(sentence, text, say)

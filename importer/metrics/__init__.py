@@ -31,6 +31,7 @@ from importer.metrics.certificate_metrics import CertificateMetrics
 from importer.metrics.store_metrics import StoreMetrics
 from importer.ports.monitoring import Observed
 from importer.ports.process import InstallationFault
+from providers.text import Text
 
 LEG_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 
@@ -129,10 +130,9 @@ class ProcessMetrics:
         try:
             server = make_server(host, port, answer, server_class=_Server, handler_class=_SilentHandler)
         except OSError as error:
-            raise InstallationFault(
-                f"The metrics cannot be served at {host}:{port} ({error.strerror or error})."
-                " Choose another address with MAILHAUL_METRICS_LISTEN."
-            ) from None
+            reason = error.strerror or str(error)
+            text = Text("installation.metrics_address", address=f"{host}:{port}", reason=reason)
+            raise InstallationFault(text) from None
         certificates.watch()
         Thread(target=server.serve_forever, name="metrics", daemon=True).start()
         return f"http://{host}:{server.server_port}/metrics"

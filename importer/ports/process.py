@@ -9,6 +9,7 @@ from typing import Protocol
 from importer.domain.model import ImportId, Progress
 from importer.domain.receipts.folder_tally import FolderTally
 from providers.errors import Side
+from providers.text import Text
 
 
 class Clock(Protocol):
@@ -37,8 +38,12 @@ class Queue(Protocol):
 
 
 class InstallationFault(Exception):
-    """A part of the installation that its operator has to fix. The text names the part, the reason and the
-    fix."""
+    """A part of the installation that its operator has to fix. `text` names the part and the reason; its
+    advice is the fix."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(str(text))
+        self.text = text
 
 
 class OwnDiskFull(InstallationFault):
@@ -48,10 +53,7 @@ class OwnDiskFull(InstallationFault):
     code = "disk_full"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"Mailhaul's own disk is full ({reason}). Nothing is lost: the work resumes automatically once"
-            " its operator has freed space."
-        )
+        super().__init__(Text("installation.disk_full", reason=reason))
         self.reason = reason
 
 
@@ -62,10 +64,7 @@ class DatabaseUnavailable(InstallationFault):
     code = "database_unavailable"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"The database cannot be reached ({reason}). Nothing is lost: the work resumes automatically once"
-            " it responds. Check that it runs and that MAILHAUL_DATABASE_URL is right."
-        )
+        super().__init__(Text("installation.database_unavailable", reason=reason))
         self.reason = reason
 
 

@@ -17,6 +17,7 @@ from importer.settings.fields import Setting, setting, settings_of
 from importer.settings.front_ends import FrontEndSettings
 from importer.settings.value_types import PREFIX, SettingsError, one_of_in_any_case
 from providers.master_user import MasterUser
+from providers.text import Text
 
 __all__ = ["Settings", "SettingsError"]
 
@@ -30,13 +31,13 @@ class Settings(FrontEndSettings):
     log_format: Literal["console", "json"] = setting(
         "console",
         "Format of the log on stderr.",
-        "console or json",
+        Text("setting_rule.one_of", words="console, json"),
         one_of_in_any_case("console", "json"),
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info",
         "Lowest level that is logged.",
-        "debug, info, warning or error",
+        Text("setting_rule.one_of", words="debug, info, warning, error"),
         one_of_in_any_case("debug", "info", "warning", "error"),
     )
 
@@ -66,14 +67,14 @@ class Settings(FrontEndSettings):
             name: value for name, value in overlay.items() if value is not None
         }
         values: dict[str, Any] = {}
-        problems = [f"“{name}” is not a setting." for name in given if name not in fields]
+        problems = [Text("setting_unknown", name=name) for name in given if name not in fields]
         for name, field in fields.items():
             try:
                 values[name] = field.read(given[name], values) if name in given else field.omitted(values)
             except ValueError:
                 problems.append(_problem(name, field, given.get(name, field.default(values))))
         if problems:
-            raise SettingsError(problems)
+            raise SettingsError(*problems)
         return cls(values)
 
     @classmethod
@@ -95,7 +96,7 @@ class Settings(FrontEndSettings):
             self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(
-                [f"{PREFIX}DATA is “{self.data}”, which cannot be created: {error.strerror}. Name another."]
+                Text("setting_data_folder", folder=str(self.data), reason=error.strerror or str(error))
             ) from None
         return self.data
 
@@ -118,17 +119,18 @@ def _from_environment(names: Iterable[str]) -> dict[str, object]:
     try:
         files = secret_files.read(os.environ, (v for v, name in variables.items() if name != "secrets_dir"))
     except secret_files.SecretFilesUnusable as error:
-        raise SettingsError(list(error.problems)) from None
+        raise SettingsError(*error.problems) from None
     texts = {variable: os.environ[variable] for variable in variables if os.environ.get(variable)} | files
     return {variables[variable]: text for variable, text in texts.items()}
 
 
-def _problem(name: str, field: Setting, given: object) -> str:
-    """A sentence for the operator: the variable, its value (unless secret) and what it must be."""
+def _problem(name: str, field: Setting, given: object) -> Text:
+    """The variable, its value (unless secret) and what it must be."""
     variable = PREFIX + name.upper()
     if field.hidden:
-        return f"{variable} cannot be used (its value is not shown); it must be {field.rule}."
-    return f"{variable} is “{_without_credentials(str(given))}”; it must be {field.rule}."
+        return Text("setting_invalid.hidden", variable=variable, rule=field.rule)
+    value = _without_credentials(str(given))
+    return Text("setting_invalid", variable=variable, value=value, rule=field.rule)
 
 
 def _without_credentials(value: str) -> str:

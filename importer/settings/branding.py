@@ -9,6 +9,7 @@ from importer.domain.brand import PRODUCT, Brand, Logo, light_palette, logo_of
 from importer.settings.fields import Seen, setting
 from importer.settings.hosts import HostSettings
 from importer.settings.value_types import file, text
+from providers.text import Text
 
 _MAX_NAME_CHARS = 60
 
@@ -47,7 +48,7 @@ class BrandSettings(HostSettings):
     brand_name: str = setting(
         PRODUCT,
         "Name in pages and mails, and of the sender of mails.",
-        f'1 to {_MAX_NAME_CHARS} characters without < > " \\',
+        Text("setting_rule.name", most=_MAX_NAME_CHARS),
         text,
         _name,
     )
@@ -55,15 +56,14 @@ class BrandSettings(HostSettings):
         None,
         "File with the logo, which pages serve; mails show it if `MAILHAUL_PUBLIC_URL` is set. SVG is not"
         " taken, since it can contain scripts.",
-        "a file with a PNG, JPEG or WebP image of at most 256 KiB",
+        Text("setting_rule.logo"),
         _logo,
         shown="Mailhaul's own",
     )
     brand_colour: str = setting(
         "",
         "Colour of buttons and links; other tones, also those for dark screens, are derived from it.",
-        "a colour such as #0b6464 that can be read: dark enough for white text on it, and for text in it on"
-        " white and light grey (contrast of at least 4.5 by WCAG 2.2)",
+        Text("setting_rule.colour"),
         text,
         _colour,
         shown="Mailhaul's own",
@@ -71,7 +71,7 @@ class BrandSettings(HostSettings):
     imprint_url: str = setting(
         "",
         "Page with the imprint, linked in pages and mails.",
-        "a URL with https:// or http://",
+        Text("setting_rule.web_url"),
         text,
         _url,
         shown="none",
@@ -79,7 +79,7 @@ class BrandSettings(HostSettings):
     privacy_url: str = setting(
         "",
         "Page about privacy, linked in pages and mails.",
-        "a URL with https:// or http://",
+        Text("setting_rule.web_url"),
         text,
         _url,
         shown="none",

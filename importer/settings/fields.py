@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from importer.settings.value_types import Kind, text
+from importer.settings.value_types import Kind, text, whole
 from providers.endpoint import Secret
+from providers.text import Text
 
 Seen = Mapping[str, Any]
 """The settings above a setting, by name, as far as they are valid."""
@@ -22,7 +23,7 @@ class Setting:
         self,
         default: Any,
         meaning: str,
-        rule: str,
+        rule: Text,
         kind: Kind,
         check: Validator | None,
         *,
@@ -56,7 +57,7 @@ class Setting:
 def setting(
     default: Any,
     meaning: str,
-    rule: str,
+    rule: Text,
     kind: Kind = text,
     check: Validator | None = None,
     *,
@@ -64,12 +65,25 @@ def setting(
     hidden: bool = False,
     always_checked: bool = False,
 ) -> Any:
-    """Declares a setting. `default` may be a function of the settings above it. `rule` completes the sentence
-    "must be …". `shown` replaces the default in the table. `hidden` values appear in no `repr` and no error.
-    With `always_checked`, `check` also validates the default."""
+    """Declares a setting. `default` may be a function of the settings above it. The sentence of
+    `rule` completes "must be …". `shown` replaces the default in the table. `hidden` values appear in no
+    `repr` and no error. With `always_checked`, `check` also validates the default."""
     return Setting(
         default, meaning, rule, kind, check, shown=shown, hidden=hidden, always_checked=always_checked
     )
+
+
+def whole_number(
+    default: int, meaning: str, least: int, most: int | None = None, *, zero: Text | None = None
+) -> Any:
+    """Declares a setting that is a whole number from `least` to `most`, both included. `zero` says what 0
+    stands for."""
+    rule = Text("setting_rule.at_least", least=str(least))
+    if most is not None:
+        rule = Text("setting_rule.range", least=str(least), most=str(most))
+    if zero is not None:
+        rule = Text("setting_rule.or_zero", rule=rule, zero=zero)
+    return setting(default, meaning, rule, whole(least, most))
 
 
 class SettingGroup:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from importer.settings.fields import Seen, setting
+from importer.settings.fields import Seen, setting, whole_number
 from importer.settings.openid_settings import OpenIdSettings
-from importer.settings.value_types import addresses, flag, origins, secret, text, whole
+from importer.settings.value_types import addresses, flag, origins, secret, text
 from providers.endpoint import Secret
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
+from providers.text import Text
 
 
 def _listen(value: str, _seen: Seen) -> str:
@@ -55,7 +56,7 @@ class FrontEndSettings(OpenIdSettings):
     public_url: str = setting(
         "",
         "URL of Mailhaul's pages as people reach them. Identity providers redirect to it after signing in.",
-        "a URL such as https://mailhaul.example.org, and set whenever owners can sign in",
+        Text("setting_rule.public_url"),
         text,
         _public_url,
         shown="none",
@@ -65,45 +66,39 @@ class FrontEndSettings(OpenIdSettings):
         frozenset(),
         "Mailboxes at MAILHAUL_DESTINATION_SERVER with which people sign in as operators: they see and act on"
         " all imports.",
-        "addresses such as it@new.example, separated by commas",
+        Text("setting_rule.addresses", example="it@new.example"),
         addresses,
         shown="none; only the console sees all imports",
     )
-    consent_days: int = setting(
-        14,
-        "Days that an owner has for signing in; then the import ends.",
-        "a whole number from 1 to 90",
-        whole(1, 90),
+    consent_days: int = whole_number(
+        14, "Days that an owner has for signing in; then the import ends.", 1, 90
     )
     give_back_consent: bool = setting(
         True,
         "Whether an owner's consent is revoked at its provider when the import ends.",
-        "true or false",
+        Text("setting_rule.flag"),
         flag,
         shown="true",
     )
-    session_idle_minutes: int = setting(
-        120,
-        "Minutes without use after which a person is signed out; imports continue.",
-        "a whole number from 5 to 720",
-        whole(5, 720),
+    session_idle_minutes: int = whole_number(
+        120, "Minutes without use after which a person is signed out; imports continue.", 5, 720
     )
     web_listen: str = setting(
         "127.0.0.1:8025",
         "Address and port of the web pages, without TLS; a proxy in front adds it.",
-        "HOST:PORT, such as 127.0.0.1:8025 or [::]:8025",
+        Text("setting_rule.host_port", example="127.0.0.1:8025"),
         text,
         _listen,
     )
     web_proxies: str = setting(
         "127.0.0.1",
         "Proxies that are trusted to report the client's address, separated by commas.",
-        "addresses or networks, separated by commas",
+        Text("setting_rule.proxies"),
     )
     hsts_subdomains: bool = setting(
         False,
         "Whether browsers must use TLS for all subdomains of the pages' host, too (HSTS includeSubDomains).",
-        "true or false",
+        Text("setting_rule.flag"),
         flag,
         shown="false",
     )
@@ -111,29 +106,21 @@ class FrontEndSettings(OpenIdSettings):
         (),
         "Origins whose pages may show these pages in a frame; of the same site (domain), or browsers send no"
         " session.",
-        "origins such as https://panel.example.org, separated by commas",
+        Text("setting_rule.origins"),
         origins,
         shown="none",
     )
-    api_calls_per_minute: int = setting(
-        600, "Maximum number of API requests per token and minute.", "a whole number, 1 or more", whole(1)
+    api_calls_per_minute: int = whole_number(600, "Maximum number of API requests per token and minute.", 1)
+    starts_per_day: int = whole_number(
+        500, "Maximum number of imports that one person starts on the pages in 24 hours; 0 is no limit.", 0
     )
-    starts_per_day: int = setting(
-        500,
-        "Maximum number of imports that one person starts on the pages in 24 hours; 0 is no limit.",
-        "a whole number, 0 or more",
-        whole(0),
-    )
-    client_starts_per_day: int = setting(
-        0,
-        "Maximum number of imports that one API client starts in 24 hours; 0 is no limit.",
-        "a whole number, 0 or more",
-        whole(0),
+    client_starts_per_day: int = whole_number(
+        0, "Maximum number of imports that one API client starts in 24 hours; 0 is no limit.", 0
     )
     metrics_listen: str = setting(
         "",
         "Address for metrics and health of a process; under `up`, workers use the next ports.",
-        "HOST:PORT, such as 127.0.0.1:9464",
+        Text("setting_rule.host_port", example="127.0.0.1:9464"),
         text,
         _optional_listen,
         shown="none",
@@ -141,7 +128,7 @@ class FrontEndSettings(OpenIdSettings):
     otlp_endpoint: str = setting(
         "",
         "URL of an OpenTelemetry receiver (OTLP over HTTP) for traces of imports; needs the extra `otlp`.",
-        "a URL such as http://127.0.0.1:4318",
+        Text("setting_rule.url", example="http://127.0.0.1:4318"),
         text,
         _web_address,
         shown="that of OTEL_EXPORTER_OTLP_ENDPOINT, if set",
@@ -149,7 +136,7 @@ class FrontEndSettings(OpenIdSettings):
     webhook_url: str = setting(
         "",
         "URL that is called when any import ends or needs attention; API tokens have their own.",
-        "a URL such as https://panel.example.org/mailhaul",
+        Text("setting_rule.url", example="https://panel.example.org/mailhaul"),
         text,
         _web_address,
         shown="none",
@@ -157,7 +144,7 @@ class FrontEndSettings(OpenIdSettings):
     webhook_secret: Secret | None = setting(
         None,
         "Secret that signs these calls.",
-        "any text of 16 characters or more, and set with MAILHAUL_WEBHOOK_URL",
+        Text("setting_rule.webhook_secret"),
         secret,
         _signing_secret,
         shown="none",

@@ -14,6 +14,7 @@ from importer.settings.storage import StorageSettings
 from importer.settings.value_types import IpNetwork, administrators, file, flag, networks, secret, text
 from providers.endpoint import Endpoint, Secret
 from providers.master_user import SEPARATORS
+from providers.text import Text
 
 
 def _unchanged(value: object) -> object:
@@ -64,28 +65,28 @@ class HostSettings(StorageSettings):
     allow_plaintext: bool = setting(
         False,
         "Whether imap:// may continue unencrypted if the server offers no STARTTLS.",
-        "true or false",
+        Text("setting_rule.flag"),
         flag,
         shown="false",
     )
     allowed_networks: tuple[IpNetwork, ...] = setting(
         (),
         "Private networks whose mail servers users may name, separated by commas, such as 10.0.0.0/8.",
-        "networks such as 10.0.0.0/8 or fd00::/8, separated by commas",
+        Text("setting_rule.networks", examples="10.0.0.0/8, fd00::/8"),
         networks,
         shown="none",
     )
     forbidden_networks: tuple[IpNetwork, ...] = setting(
         (),
         "Public networks whose mail servers users may not name, such as your own.",
-        "networks such as 192.0.2.0/24, separated by commas",
+        Text("setting_rule.networks", examples="192.0.2.0/24, 198.51.100.0/24"),
         networks,
         shown="none",
     )
     destination_server: Endpoint | None = setting(
         None,
         "Destination server unless an import names another: imaps://HOST[:PORT], or imap:// for STARTTLS.",
-        "a server such as imaps://mail.example.org",
+        Text("setting_rule.server", example="imaps://mail.example.org"),
         _unchanged,
         _server,
         shown="none; each import must name one",
@@ -93,7 +94,7 @@ class HostSettings(StorageSettings):
     destination_master_user: str = setting(
         "",
         "Master user of that server, who opens new mailboxes without their passwords (batch right).",
-        "a name without blanks, and MAILHAUL_DESTINATION_SERVER must be set with it",
+        Text("setting_rule.master_user"),
         text,
         _master_user,
         shown="none; each new mailbox is opened with its own password",
@@ -101,7 +102,7 @@ class HostSettings(StorageSettings):
     destination_master_password: Secret | None = setting(
         None,
         "Password of that master user.",
-        "the password of MAILHAUL_DESTINATION_MASTER_USER, and set with it",
+        Text("setting_rule.master_password"),
         secret,
         _master_password,
         shown="none",
@@ -111,7 +112,7 @@ class HostSettings(StorageSettings):
     destination_master_separator: str = setting(
         "",
         "Character between the names in logins like mailbox*master (Dovecot's auth_master_user_separator).",
-        f"one of {SEPARATORS}",
+        Text("setting_rule.one_of", words=SEPARATORS),
         text,
         _separator,
         shown="none; the mailbox is the authorisation identity of SASL PLAIN (RFC 4616)",
@@ -119,8 +120,7 @@ class HostSettings(StorageSettings):
     batch_right: Mapping[str, frozenset[str]] = setting(
         lambda _: MappingProxyType({}),
         "Administrators with the batch right: the addresses they sign in with, and their domains.",
-        "entries such as ada@new.example: new.example, other.example; separated by ; with domains in ASCII"
-        " form, and MAILHAUL_DESTINATION_MASTER_USER must be set, too",
+        Text("setting_rule.batch_right"),
         administrators,
         _needs_master_user,
         shown="none; only the console has it",
@@ -128,7 +128,7 @@ class HostSettings(StorageSettings):
     ca_file: Path | None = setting(
         None,
         "PEM file with additional certificate authorities to trust, for IMAP, SMTP and sign-in.",
-        "a PEM file with certificates",
+        Text("setting_rule.ca_file"),
         file,
         _certificates,
         shown="only the system's",

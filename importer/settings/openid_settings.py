@@ -9,6 +9,7 @@ from importer.settings.fields import Seen, comes_with, setting
 from importer.settings.sign_in_settings import SignInSettings
 from importer.settings.value_types import flag, secret, text
 from providers.endpoint import Secret
+from providers.text import Text
 
 _BUTTON_CHARS: Final = 60
 
@@ -64,7 +65,7 @@ class OpenIdSettings(SignInSettings):
     openid_issuer: str = setting(
         "",
         "OpenID Connect issuer for signing in to the pages, exactly as in its own metadata.",
-        "a URL such as https://login.example.org",
+        Text("setting_rule.url", example="https://login.example.org"),
         text,
         _issuer,
         shown="none; people sign in with a mailbox",
@@ -72,7 +73,7 @@ class OpenIdSettings(SignInSettings):
     openid_client_id: str = setting(
         "",
         "Client ID of Mailhaul at that issuer.",
-        "the client ID, and set with MAILHAUL_OPENID_ISSUER",
+        Text("setting_rule.openid_client_id"),
         text,
         comes_with("openid_issuer"),
         shown="none",
@@ -81,7 +82,7 @@ class OpenIdSettings(SignInSettings):
     openid_client_secret: Secret | None = setting(
         None,
         "Client secret of that application.",
-        "the client secret of MAILHAUL_OPENID_CLIENT_ID, and set with it",
+        Text("setting_rule.client_secret", variable="MAILHAUL_OPENID_CLIENT_ID"),
         secret,
         comes_with("openid_client_id"),
         shown="none",
@@ -91,15 +92,14 @@ class OpenIdSettings(SignInSettings):
     openid_claim: str = setting(
         "email",
         "Claim with the mail addresses of a person: one address or a list.",
-        "the name of a claim such as email or mail_addresses",
+        Text("setting_rule.claim"),
         text,
         _not_empty,
     )
     openid_domains_claim: str = setting(
         "",
         "Claim with the domains for which a person has the batch right.",
-        "the name of a claim such as mail_domains, and MAILHAUL_OPENID_ISSUER and"
-        " MAILHAUL_DESTINATION_MASTER_USER must be set with it",
+        Text("setting_rule.domains_claim"),
         text,
         _needs_master_user,
         shown="none",
@@ -107,7 +107,7 @@ class OpenIdSettings(SignInSettings):
     openid_operator_claim: str = setting(
         "",
         "Claim and value that make a person an operator on the pages, who sees and acts on all imports.",
-        "a claim and a value such as groups=mailhaul-operators, and set with MAILHAUL_OPENID_ISSUER",
+        Text("setting_rule.operator_claim"),
         text,
         _operator_claim,
         shown="none",
@@ -115,14 +115,14 @@ class OpenIdSettings(SignInSettings):
     openid_scope: str = setting(
         "openid email",
         "Scopes to request, so that the token contains the claim.",
-        "scopes separated by blanks, including openid",
+        Text("setting_rule.scopes"),
         text,
         _openid_scope,
     )
     password_sign_in: bool = setting(
         True,
         "Whether people can sign in with a mailbox's password. False makes the issuer the only way in.",
-        "true, or with MAILHAUL_OPENID_ISSUER false",
+        Text("setting_rule.password_sign_in"),
         flag,
         _password_sign_in,
         shown="true",
@@ -130,7 +130,7 @@ class OpenIdSettings(SignInSettings):
     openid_button: str = setting(
         "",
         "Text of the button that leads to the issuer.",
-        f"a text of at most {_BUTTON_CHARS} characters",
+        Text("setting_rule.short_text", most=_BUTTON_CHARS),
         text,
         _button_text,
         shown="Sign in with your account, in the reader's language",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from importer.settings.branding import BrandSettings
 from importer.settings.fields import Seen, setting
 from importer.settings.value_types import one_of, text, time_zone
+from providers.text import Text
 
 
 def _smtp(value: str, _seen: Seen) -> str:
@@ -41,7 +42,7 @@ class MailSettings(BrandSettings):
     smtp_url: str = setting(
         "",
         "Server for completion mails: smtps://, smtp+starttls:// or smtp:// and [USER:PASSWORD@]HOST[:PORT].",
-        "a URL such as smtps://USER:PASSWORD@HOST or smtp://localhost, with / # ? @ : in a password encoded",
+        Text("setting_rule.smtp_url"),
         text,
         _smtp,
         shown="none; no mails are sent",
@@ -50,7 +51,7 @@ class MailSettings(BrandSettings):
     mail_from: str = setting(
         lambda _: f"mailhaul@{socket.gethostname()}",
         "Sender of completion mails.",
-        "one mail address",
+        Text("setting_rule.address"),
         text,
         _address,
         shown="mailhaul@ and the name of this host",
@@ -59,28 +60,28 @@ class MailSettings(BrandSettings):
         "batch-right",
         "Who can have owners asked by mail to sign in: holders of the batch right, API clients and operators,"
         " or everyone. Others pass the link on themselves.",
-        "one of batch-right, everyone",
+        Text("setting_rule.one_of", words="batch-right, everyone"),
         one_of("batch-right", "everyone"),
     )
     language: str = setting(
         "en",
         "Language of mails to recipients who did not choose one, and of the sentences at the console; with a"
         " region, such as de-CH, fr-CH or en-GB, numbers and dates as written there.",
-        "one of en, de, fr, it, es, perhaps with a region such as de-CH, fr-CH or en-GB",
+        Text("setting_rule.language"),
         text,
         _language,
     )
     time_zone: tzinfo = setting(
         UTC,
         "Time zone of the times in mails, at the console and in the sentences of pages.",
-        "a name such as Europe/Zurich that the time zone database of this system has (package tzdata)",
+        Text("setting_rule.time_zone"),
         time_zone,
         shown="UTC",
     )
     submitter: str = setting(
         "",
         "Recipient of completion mails and batch summaries if the submitter gave no address.",
-        "one mail address",
+        Text("setting_rule.address"),
         text,
         _address,
         shown="none",

@@ -11,17 +11,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from providers.text import Text
+
 DIRECTORY: Final = "MAILHAUL_SECRETS_DIR"
 SYSTEMD_DIRECTORY: Final = "CREDENTIALS_DIRECTORY"
 MAX_BYTES: Final = 64 * 1024
 
 
 class SecretFilesUnusable(Exception):
-    """Unusable secret files. `problems` holds one sentence per file or directory, without its contents."""
+    """Unusable secret files. `problems` has a text per file or directory, without its contents."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+    def __init__(self, *problems: Text) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
 
 
 def directory(environment: Mapping[str, str]) -> Path | None:
@@ -41,32 +43,44 @@ def read(environment: Mapping[str, str], variables: Iterable[str]) -> dict[str, 
         return {}
     if not folder.is_dir():
         variable = DIRECTORY if environment.get(DIRECTORY) else SYSTEMD_DIRECTORY
-        raise SecretFilesUnusable([f"{variable} is “{folder}”; it must be a directory of secret files."])
+        raise SecretFilesUnusable(Text("setting_secrets_dir", variable=variable, folder=str(folder)))
     contents: dict[str, str] = {}
-    problems: list[str] = []
+    problems: list[Text] = []
     for variable in variables:
         path = folder / variable.lower()
         try:
             if not path.exists() or not (text := _text(path)):
                 continue
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            problems.append(f"The file {path} cannot be read: {reason}. It sets {variable}.")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            unreadable = Text("setting_secret_file", file=str(path), variable=variable, reason=reason)
+            problems.append(unreadable)
+            continue
+        except _NoSetting as error:
+            problems.append(Text(error.code, file=str(path), variable=variable))
             continue
         if environment.get(variable):
-            problems.append(f"{variable} is set, and so is the file {path}. Remove one of them.")
+            problems.append(Text("setting_given_twice", variable=variable, file=str(path)))
         contents[variable] = text
     if problems:
-        raise SecretFilesUnusable(problems)
+        raise SecretFilesUnusable(*problems)
     return contents
+
+
+class _NoSetting(Exception):
+    """The file cannot contain a setting."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def _text(path: Path) -> str:
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise ValueError("it is larger than any setting")
+        raise _NoSetting("setting_secret_file.too_large")
     try:
         return content.decode("utf-8").strip()
     except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8 text") from None
+        raise _NoSetting("setting_secret_file.not_text") from None

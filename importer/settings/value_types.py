@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from providers.endpoint import Secret
 from providers.master_user import domain_name, plain_domain
+from providers.text import Text
 
 PREFIX: Final = "MAILHAUL_"
 
@@ -21,11 +22,11 @@ IpNetwork = IPv4Network | IPv6Network
 
 
 class SettingsError(Exception):
-    """Invalid settings. `problems` holds one sentence for each; `str` joins them with line breaks."""
+    """Invalid settings. `problems` says for each what is wrong, with its fix."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+    def __init__(self, *problems: Text) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
 
 
 class DailyLimit(NamedTuple):

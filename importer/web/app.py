@@ -79,6 +79,7 @@ from importer.web.typed_text import KEPT_FIELDS, keep_form
 from importer.web.undo_jobs import UndoJobs
 from providers.bulk_discovery import BulkDiscovery
 from providers.catalog import Catalog
+from providers.text import Text
 
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 MAINTENANCE_REMEMBERED_S: Final = 2.0
@@ -92,9 +93,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     Raises SettingsError without MAILHAUL_DESTINATION_SERVER: users sign in with a mailbox there.
     """
     if settings.destination_server is None:
-        raise SettingsError(
-            ["MAILHAUL_DESTINATION_SERVER is not set. Users sign in with a mailbox there: set it."]
-        )
+        raise SettingsError(Text("setting_destination_missing"))
     # Starlette would redirect to a slash more or less, at the host that the request names.
     app = FastAPI(title="Mailhaul", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(RequestShares)

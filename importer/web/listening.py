@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from importer.ports.process import InstallationFault
+from providers.text import Text
 
 _BACKLOG: Final = 2048
 
@@ -20,22 +21,15 @@ def listening_socket(address: str) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise InstallationFault(
-            f"The pages cannot be served at {address}: {_reason(error, host, port)}"
-        ) from None
+        raise InstallationFault(_unusable(error, address, host, port)) from None
 
 
-def _reason(error: OSError, host: str, port: int) -> str:
-    other = "Choose another address with MAILHAUL_WEB_LISTEN, such as 127.0.0.1:8026."
+def _unusable(error: OSError, address: str, host: str, port: int) -> Text:
     match error.errno:
         case errno.EADDRINUSE:
-            return (
-                f"another program uses port {port}, perhaps `mailhaul up`, which serves the pages as well."
-                f" Stop it, or use another port. {other}"
-            )
+            return Text("installation.pages_address.port_in_use", address=address, port=str(port))
         case errno.EACCES:
-            return f"port {port} is reserved for root. {other}"
+            return Text("installation.pages_address.port_reserved", address=address, port=str(port))
         case errno.EADDRNOTAVAIL:
-            return f"{host} is no address of this machine. {other}"
-        case _:
-            return f"{error.strerror or error}. {other}"
+            return Text("installation.pages_address.not_here", address=address, host=host)
+    return Text("installation.pages_address", address=address, reason=error.strerror or str(error))

@@ -1361,7 +1361,7 @@ def test_a_database_of_a_newer_version_is_not_migrated(empty_url: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = 'from the future'"))
     engine.dispose()
     assert schema_state(url) is SchemaState.AHEAD
-    with pytest.raises(SchemaAhead, match="newer version"):
+    with pytest.raises(SchemaAhead, match="schema_ahead"):
         migrate(url)
     assert schema_state(url) is SchemaState.AHEAD
 

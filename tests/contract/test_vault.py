@@ -39,7 +39,7 @@ def test_sealed_data_is_opaque_and_never_repeats(vault: Vault) -> None:
 @pytest.mark.parametrize("context", ["i2:source", "i1:destination", "i1:sourc", "i1:source ", ""])
 def test_a_password_moved_to_another_row_does_not_open(vault: Vault, context: str) -> None:
     sealed = vault.seal(PASSWORD, "i1:source")
-    with pytest.raises(VaultError, match="another import"):
+    with pytest.raises(VaultError, match="seal_foreign"):
         vault.open(sealed, context)
 
 
@@ -68,7 +68,7 @@ def test_damaged_bytes_do_not_open_and_the_error_shows_nothing(vault: Vault, dam
 
 
 def test_another_key_does_not_open(vault: Vault) -> None:
-    with pytest.raises(VaultError, match="secret key"):
+    with pytest.raises(VaultError, match="key_other"):
         FernetVault([OTHER]).open(vault.seal(PASSWORD, "c"), "c")
 
 
@@ -102,7 +102,7 @@ def test_a_new_first_key_leaves_fingerprints_and_notice_key_unchanged(vault: Fer
 
 @pytest.mark.parametrize("keys", [(), ("",), ("canary",), ("cänary",), (OLD.reveal(), "canary")])
 def test_an_invalid_key_is_refused_without_being_shown(keys: tuple[str, ...]) -> None:
-    with pytest.raises(VaultError, match="MAILHAUL_SECRET_KEY") as caught:
+    with pytest.raises(VaultError, match=r"key_m(?:issing|alformed)") as caught:
         FernetVault([Secret(key) for key in keys])
     assert "nary" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -164,7 +164,7 @@ def test_a_key_file_open_to_others_is_refused_with_the_command_to_fix_it(tmp_pat
     path = tmp_path / "secret.key"
     path.write_text(OLD.reveal())
     path.chmod(mode)
-    with pytest.raises(VaultError, match=f"chmod 600 {path}") as caught:
+    with pytest.raises(VaultError, match=rf"key_file_open .*{path}") as caught:
         load_keys(secret_key=None, secret_key_file=None, data_dir=tmp_path)
     assert OLD.reveal() not in str(caught.value)
     path.chmod(0o600)
@@ -172,9 +172,9 @@ def test_a_key_file_open_to_others_is_refused_with_the_command_to_fix_it(tmp_pat
 
 
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(VaultError, match="absent cannot be read"):
+    with pytest.raises(VaultError, match=r"key_file_unreadable .*absent"):
         load_keys(secret_key=None, secret_key_file=tmp_path / "absent", data_dir=tmp_path)
-    with pytest.raises(VaultError, match="cannot be made"):
+    with pytest.raises(VaultError, match="key_file_unmade"):
         load_keys(secret_key=None, secret_key_file=None, data_dir=tmp_path / "absent")
 
 

@@ -31,6 +31,7 @@ from providers.sign_in_provider import (
     replacement_authority,
 )
 from providers.sign_in_providers import SIGN_IN_PROVIDERS, names
+from providers.text import Text
 from tests.english import said
 from tests.rehearsal.applications import application
 from tests.rehearsal.authority import TENANT, Authority
@@ -57,18 +58,19 @@ POSTHORN = SignInProvider(
     tenant_claim="office",
     canonical_address=lambda address: address.lower().replace("+", ""),
     settings=(
-        client_id("Posthorn", "Client ID at Posthorn.", "the client ID of the counter"),
+        client_id("Posthorn", "Client ID at Posthorn.", Text("setting_rule.client_id", source="the counter")),
         client_secret("posthorn"),
         ProviderSetting(
             name="tenant",
             meaning="Office.",
-            rule="an office in small letters",
+            rule=Text("office_posthorn"),
             default="common",
             accepts=lambda value, _seen: value.islower(),
         ),
         replacement_authority("Posthorn"),
     ),
     texts={
+        "office_posthorn": "an office in small letters",
         "closed_posthorn": "The counter is closed: come back in the morning.",
         "stamp_posthorn": "Posthorn takes no passwords: put a stamp on it.",
     },
@@ -112,7 +114,7 @@ def test_its_settings_are_read_and_validated(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("MAILHAUL_POSTHORN_TENANT", "LOUD")
     with pytest.raises(SettingsError) as caught:
         Settings.load()
-    assert [problem.split()[0] for problem in caught.value.problems] == [
+    assert [problem.params["variable"] for problem in caught.value.problems] == [
         "MAILHAUL_POSTHORN_CLIENT_SECRET",
         "MAILHAUL_POSTHORN_TENANT",
         "MAILHAUL_PUBLIC_URL",

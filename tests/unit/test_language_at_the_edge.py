@@ -15,13 +15,9 @@ SENTENCE = re.compile(r"^[A-Z%“][^\n]* [^\n]* [^\n]*[.:?!]$")
 """A capital letter, at least two blanks and a stop."""
 
 ALLOWED = {
-    "importer/adapters/fernet_vault.py": "for the operator who starts a process",
     "importer/adapters/mail": "a front end: composes mails",
-    "importer/adapters/queue": "for the operator who starts a process",
     "importer/adapters/store/former_texts.py": "recognises the sentences that 0.1.0 stored",
-    "importer/adapters/store/schema.py": "for the operator who migrates",
     "importer/domain/import_options.py": "the table of options: keys of the catalogs, and help in English",
-    "importer/ports/process.py": "for the log; the problem has a code",
     "importer/service/access/audit.py": "an entry of the audit trail, for the operator",
 }
 """File or folder -> why it may. A file that needs no place here any more leaves it."""

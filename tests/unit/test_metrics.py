@@ -213,7 +213,7 @@ def test_a_port_that_is_taken_is_named(metrics: ProcessMetrics) -> None:
     observed = Observed(MemoryStore(), MINUTE, dict, list, lambda: NOW)
     url = metrics.serve(observed)
     port = int(url.rsplit(":", 1)[1].removesuffix("/metrics"))
-    with pytest.raises(InstallationFault, match=f"{port}.*MAILHAUL_METRICS_LISTEN"):
+    with pytest.raises(InstallationFault, match=rf"metrics_address .*{port}"):
         ProcessMetrics("127.0.0.1", port).serve(observed)
 
 

@@ -16,6 +16,8 @@ from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import SpamAndTrash
 from importer.domain.messages.since import Since
 from importer.domain.planning.cutover_options import FollowUntil, MxNames
+from importer.i18n.code_texts import render_with_advice
+from importer.i18n.translations import texts
 from importer.settings import Settings, SettingsError
 from providers.endpoint import Endpoint, Secret, Security
 from providers.sign_in_provider import SettingKind
@@ -34,8 +36,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def problems(**overlay: object) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         Settings.load(**overlay)
-    assert str(caught.value).splitlines() == list(caught.value.problems)
-    return list(caught.value.problems)
+    return [render_with_advice(problem, texts("en")) for problem in caught.value.problems]
 
 
 def test_by_default_everything_is_in_the_data_directory(
@@ -394,8 +395,11 @@ def test_the_data_directory_is_accessible_to_its_owner_only(tmp_path: Path) -> N
 
 def test_a_data_directory_that_cannot_be_created_is_reported_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match=r"MAILHAUL_DATA is .*file/data.*Name another"):
+    with pytest.raises(SettingsError) as caught:
         Settings.load(data=tmp_path / "file" / "data").data_dir()
+    [problem] = caught.value.problems
+    assert problem.code == "setting_data_folder"
+    assert problem.params["folder"] == str(tmp_path / "file" / "data")
 
 
 def test_the_table_documents_every_setting() -> None:

@@ -131,7 +131,7 @@ def test_a_session_expires(office: WebOffice, ada: Browser) -> None:
 
 
 def test_the_pages_require_a_destination_server(office: WebOffice, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="MAILHAUL_DESTINATION_SERVER"):
+    with pytest.raises(SettingsError, match="setting_destination_missing"):
         create_app(office.deps, Settings.load(data=tmp_path), the_catalog_alone)
 
 

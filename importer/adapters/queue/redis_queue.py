@@ -22,6 +22,7 @@ from redis.retry import Retry
 from importer.domain.model import ImportId
 from importer.ports.process import InstallationFault
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
+from providers.text import Text
 
 LONGEST_DELAY: Final = timedelta(minutes=15)
 """Dramatiq holds delayed messages in a worker's memory; longer waits use the store (`not_before`) only."""
@@ -33,7 +34,7 @@ log = structlog.get_logger()
 
 
 class QueueUnavailable(InstallationFault):
-    """Redis does not respond. The message gives the reason and what to check, without the URL's password."""
+    """Redis does not respond. The text has the reason, without the URL's password."""
 
 
 class DoorbellBroker(RedisBroker):
@@ -98,10 +99,7 @@ class DramatiqQueue:
         try:
             self._broker.client.ping()
         except redis.RedisError as error:
-            raise QueueUnavailable(
-                f"The queue does not respond: {error}."
-                " Check that Redis or Valkey is running, and check MAILHAUL_REDIS_URL."
-            ) from None
+            raise QueueUnavailable(Text("installation.queue_silent", reason=str(error))) from None
 
     def _send(self, message: Message[Any], delay: timedelta) -> None:
         delay_ms = round(delay.total_seconds() * 1000)

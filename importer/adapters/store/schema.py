@@ -14,6 +14,7 @@ from importer.adapters.store.database import Database
 from importer.adapters.store.sql_engine import open_engine
 from importer.adapters.store.tables import metadata
 from importer.ports.schema import SchemaAhead, SchemaState
+from providers.text import Text
 
 _MIGRATION_LOCK: Final = 7_402_116_118_101  # an arbitrary advisory lock key, unique in this database
 
@@ -30,10 +31,7 @@ def migrate(url: str) -> None:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             config = _config(connection)
             if _state(connection, config) is SchemaState.AHEAD:
-                raise SchemaAhead(
-                    "A newer version of Mailhaul migrated this database. "
-                    "Install that version or a later one, or restore a backup of the database."
-                )
+                raise SchemaAhead(Text("installation.schema_ahead"))
             command.upgrade(config, "head")
     finally:
         database.close()

@@ -82,10 +82,10 @@ def open_grants(deps: Deps, import_id: ImportId, sealed: SealedGrants) -> Opened
     destination = deps.vault.open(sealed.destination, grant_context(import_id, Side.DESTINATION))
     try:
         source_grant, destination_grant = load(source), load(destination)
-    except ValueError as error:
-        raise VaultError(f"{error}; submit the import again") from None
+    except ValueError:
+        raise VaultError(Text("installation.grant_unusable")) from None
     if isinstance(source_grant, MasterGrant):
-        raise VaultError("a source cannot be opened by a master user; submit the import again")
+        raise VaultError(Text("installation.grant_unusable"))
     return OpenedGrants(source_grant, destination_grant)
 
 
