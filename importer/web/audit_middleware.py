@@ -78,7 +78,7 @@ UNAUDITED: Final = frozenset(
         ("POST", "/operator/changes"),  # recorded for each import, when it is changed
         ("POST", "/operator/pauses/clear"),  # recorded by the use case, as the next
         ("POST", "/operator/maintenance"),
-        ("POST", "/import-actions/{action}"),  # the handler names the action once it is confirmed
+        ("POST", "/import-actions/{action}"),  # as the changes of operators
     }
 )
 

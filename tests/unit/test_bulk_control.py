@@ -12,16 +12,19 @@ from click.testing import CliRunner, Result
 
 from importer.cli import control_commands
 from importer.cli.command_table import console
-from importer.domain.audit_event import AuditAction, AuditEvent, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditEvent, AuditOutcome
 from importer.domain.bulk_action import BulkAction
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.model import Account, Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import TokenScope
+from importer.domain.people.identities import RateLimit
+from importer.service.access import audit
 from importer.service.access.audit import search_events
+from importer.service.deps import Deps
 from importer.service.imports import bulk_control
 from importer.service.imports.bulk_control import carry_out, select
-from importer.service.imports.control import Effect
+from importer.service.imports.control import Changed, Effect
 from importer.service.imports.submit import submit
 from importer.web.api import import_actions
 from providers.endpoint import Endpoint
@@ -202,3 +205,25 @@ def test_the_api_counts_first_and_acts_on_that_number_only(
     assert reader.post("/import-actions/pause").status_code == 403
     operator = Panel(office, "operator", TokenScope.READ, TokenScope.WRITE, TokenScope.ADMIN)
     assert operator.post("/import-actions/cancel").json()["selected"] == 4
+
+
+@pytest.mark.parametrize(("effect", "outcome"), [(Effect.DONE, "done"), (Effect.TOO_LATE, "refused")])
+def test_each_change_is_recorded_however_many_there_are(
+    office: WebOffice, monkeypatch: pytest.MonkeyPatch, effect: Effect, outcome: str
+) -> None:
+    monkeypatch.setattr(audit, "SUCCESSES_PER_PERSON", RateLimit(1, 3600))
+    monkeypatch.setattr(audit, "REFUSALS_PER_NETWORK", RateLimit(1, 3600))
+
+    def paused(deps: Deps, action: BulkAction, ids: tuple[ImportId, ...]) -> Iterator[Changed]:
+        return (replace(changed, effect=effect) for changed in carry_out(deps, action, ids))
+
+    monkeypatch.setattr(import_actions, "carry_out", paused)
+    panel = Panel(office)
+    own = started(panel, "ada", "bea", "cyd", "dot", "eve")
+    answer = panel.post("/import-actions/pause?confirm=5").json()
+    assert (answer["changed"], answer["effects"]) == (5, {effect.value: 5})
+    events = paused_events(office)
+    assert sorted(event.target for event in events) == sorted(own)
+    assert {(event.outcome.value, event.detail) for event in events} == {(outcome, effect.value)}
+    assert {event.actor for event in events} == {AuditActor(f"token:{panel.token.id}", "testclient")}
+    assert {event.concerns for event in events} == {"client:panel"}

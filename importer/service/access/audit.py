@@ -1,7 +1,8 @@
 """Records security events in the audit trail and in the log.
 
 Invariants: an event holds no password, token or message content; neither a flood of refusals from one network
-nor a person's loop of successes (pause and resume, sign-ins) fills the database or the log.
+nor a person's loop of successes (pause and resume, sign-ins) fills the database or the log. Bulk changes are
+recorded in full: each of their events stands for an import that was changed or refused.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ REFUSALS_PER_NETWORK: Final = RateLimit(200, 60 * 60)
 
 SUCCESSES_PER_PERSON: Final = RateLimit(200, 60 * 60)
 """Successes of one person (or network, of visitors) and kind that are recorded one by one. Of more, the 1st,
-2nd, 4th, 8th and so on are, with their number. Operators are not limited."""
+2nd, 4th, 8th and so on are, with their number. Operators and bulk changes are not limited."""
 
 MAX_FIELD_CHARS: Final = 200
 """Longer targets and details are cut: they may come from strangers."""
@@ -42,9 +43,12 @@ def record_event(
     target: str = "",
     concerns: str = "",
     detail: str = "",
+    limited: bool = True,
 ) -> None:
-    """Add one event. Raises what the database raises."""
-    if outcome is not AuditOutcome.DONE and actor.client:
+    """Add one event; with `limited` within the limits of its network and person only. Raises what the
+    database raises."""
+    is_counted = limited and bool(actor.client)
+    if outcome is not AuditOutcome.DONE and is_counted:
         number = deps.store.count(
             f"audit:{client_network(actor.client)}",
             deps.clock.now(),
@@ -55,7 +59,7 @@ def record_event(
         if number > REFUSALS_PER_NETWORK.tries:
             action, outcome, target, concerns = AuditAction.LIMIT_HIT, AuditOutcome.REFUSED, "audit", ""
             detail = "Further refusals of this network are not recorded for up to an hour."
-    elif actor.client and not actor.name.startswith(OPERATOR):
+    elif is_counted and not actor.name.startswith(OPERATOR):
         number = _count_success(deps, action, actor)
         beyond = number - SUCCESSES_PER_PERSON.tries
         if beyond > 0 and beyond & (beyond - 1):
@@ -97,12 +101,15 @@ def record_import_event(
     import_id: str,
     *,
     detail: str = "",
+    limited: bool = True,
 ) -> None:
-    """Add an event about an import: it concerns the owner of the import."""
+    """Add an event about an import: it concerns the owner of the import. `limited` as in `record_event`."""
     import_ = deps.store.import_(ImportId(import_id))
     batch = batch_of_import(deps, import_) if import_ is not None else None
     concerns = batch.owner if batch is not None else actor.name
-    record_event(deps, action, outcome, actor, target=import_id, concerns=concerns, detail=detail)
+    record_event(
+        deps, action, outcome, actor, target=import_id, concerns=concerns, detail=detail, limited=limited
+    )
 
 
 def record_token_use(deps: Deps, token: ApiToken, client: str) -> None:

@@ -95,11 +95,17 @@ def carry_out(deps: Deps, action: BulkAction, ids: tuple[ImportId, ...]) -> Iter
 
 
 def record_change(deps: Deps, actor: AuditActor, action: BulkAction, changed: Changed) -> None:
-    """Add the event of one change by an operator."""
+    """Add the event of one change of a bulk action, however many there are."""
     done = changed.effect in (Effect.DONE, Effect.SOON)
     outcome = AuditOutcome.DONE if done else AuditOutcome.REFUSED
     record_import_event(
-        deps, AUDIT_ACTIONS[action], outcome, actor, changed.import_.id, detail=changed.effect.value
+        deps,
+        AUDIT_ACTIONS[action],
+        outcome,
+        actor,
+        changed.import_.id,
+        detail=changed.effect.value,
+        limited=False,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from importer.domain.audit_event import AuditAction
+from importer.domain.audit_event import AuditAction, AuditActor
 from importer.domain.model import Account, Batch, Import
 from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import ApiToken, TokenScope
@@ -50,6 +50,7 @@ class ApiCaller:
     token: ApiToken
     audit: AuditNote
     texts: CatalogTranslator  # by Accept-Language
+    address: str  # of the client, "" if unknown
 
     @property
     def deps(self) -> Deps:
@@ -75,6 +76,11 @@ class ApiCaller:
     def actor(self) -> Actor:
         """The client as the submitter of imports: without a recipient of reports, and in no language."""
         return Actor(self.token.client, self.batch_right, organisation=self.is_admin)
+
+    @property
+    def audit_actor(self) -> AuditActor:
+        """The client as the actor of events that a handler records itself."""
+        return AuditActor(self.audit.actor, self.address)
 
     @property
     def _client(self) -> str:
@@ -159,7 +165,7 @@ def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
                 "scope_missing", Text("api.scope_missing.scope", scope=scope), headers=challenge
             )
         record_token_use(site.deps, token, client)
-        return ApiCaller(site, token, note, accepted_texts(request))
+        return ApiCaller(site, token, note, accepted_texts(request), client)
 
     return caller
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 
 from importer.domain.bulk_action import BulkAction
-from importer.service.imports.bulk_control import AUDIT_ACTIONS, MAX_CHANGED, carry_out, select
+from importer.service.imports.bulk_control import MAX_CHANGED, carry_out, record_change, select
 from importer.web.api.authentication import Writer
 from importer.web.api.import_filters import Chosen
 from importer.web.api.problem_details import ProblemAnswer
@@ -41,9 +41,9 @@ def act_on_imports(
         return ActionOut(selected=number, changed=0, left=number, effects={}, examples=examples)
     if confirm != number:
         raise ProblemAnswer("not_possible", Text("api.not_possible.other_number", number=number))
-    changes = [*carry_out(caller.deps, action, selection.ids[:MAX_CHANGED])]
-    caller.audit.action = AUDIT_ACTIONS[action]
-    caller.audit.targets = [changed.import_.id for changed in changes]
-    effects = Counter(changed.effect.value for changed in changes)
+    effects: Counter[str] = Counter()
+    for changed in carry_out(caller.deps, action, selection.ids[:MAX_CHANGED]):
+        record_change(caller.deps, caller.audit_actor, action, changed)
+        effects[changed.effect.value] += 1
     left = number - min(number, MAX_CHANGED)
-    return ActionOut(selected=number, changed=len(changes), left=left, effects=effects, examples=[])
+    return ActionOut(selected=number, changed=effects.total(), left=left, effects=effects, examples=[])
