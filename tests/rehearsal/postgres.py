@@ -26,7 +26,7 @@ from tests.rehearsal.ports import RehearsalError, home_folder, listens, wait_unt
 _ACCOUNT = "postgres"  # the server refuses to run as root
 
 # SIGQUIT is the signal of `pg_ctl stop -m immediate`. The script's stdin is the pipe, the server's is not.
-# Each line that it reads restarts the server.
+# Each line that it reads is an order: stop, start or restart.
 _KEEPER = """
 start() {
     "$1" -D "$2/data" -k "$2" -p 5432 -c listen_addresses= -c fsync=off -c synchronous_commit="$3" \
@@ -38,9 +38,9 @@ stop() {
     wait "$server"
 }
 start "$@"
-while read -r _; do
-    stop
-    start "$@"
+while read -r order; do
+    case "$order" in stop | restart) stop ;; esac
+    case "$order" in start | restart) start "$@" ;; esac
 done
 stop
 rm -rf "$2"
@@ -63,19 +63,32 @@ class Postgres:
 
     def restart(self) -> None:
         """End the server as `pg_ctl stop -m immediate` does, start it again and wait until logins succeed."""
-        assert self._keeper.stdin
-        with _connect(self.url) as connection:
+        with connect(self.url) as connection:
             started = connection.execute("SELECT pg_postmaster_start_time()").fetchone()
-        self._keeper.stdin.write(b"restart\n")
-        self._keeper.stdin.flush()
+        self._order("restart")
 
         def restarted() -> bool:
-            with contextlib.suppress(psycopg.OperationalError), _connect(self.url) as connection:
+            with contextlib.suppress(psycopg.OperationalError), connect(self.url) as connection:
                 return connection.execute("SELECT pg_postmaster_start_time()").fetchone() != started
             return False
 
         if not wait_until(restarted, timeout_s=30, every_s=0.05):
             raise RehearsalError(f"PostgreSQL did not restart:\n{_end_of(self._log)}")
+
+    def stop(self) -> None:
+        """End the server as `restart` does, until `start`."""
+        self._order("stop")
+        if not wait_until(lambda: not listens(self.socket_file), timeout_s=30, every_s=0.05):
+            raise RehearsalError("PostgreSQL did not stop")
+
+    def start(self) -> None:
+        self._order("start")
+        _wait_until_ready(self.url, self._log)
+
+    def _order(self, order: str) -> None:
+        assert self._keeper.stdin
+        self._keeper.stdin.write(f"{order}\n".encode())
+        self._keeper.stdin.flush()
 
 
 @contextmanager
@@ -125,7 +138,7 @@ def postgres_server(root: Path, *, safe: bool = True) -> Iterator[Postgres]:
 def fresh_database(url: str) -> str:
     """Create an empty database with a unique name on the server of `url`, and return its URL."""
     name = f"rehearsal_{uuid.uuid4().hex}"
-    with _connect(url) as connection:
+    with connect(url) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
@@ -182,7 +195,7 @@ def _wait_until_ready(url: str, log: Path) -> None:
 
     def accepts_logins() -> bool:
         try:
-            _connect(url).close()
+            connect(url).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -191,7 +204,8 @@ def _wait_until_ready(url: str, log: Path) -> None:
         raise RehearsalError(f"PostgreSQL lets nobody in:\n{_end_of(log)}")
 
 
-def _connect(url: str) -> psycopg.Connection[Any]:
+def connect(url: str) -> psycopg.Connection[Any]:
+    """A connection of psycopg to a URL for SQLAlchemy. Each statement is a transaction."""
     parts = make_url(url)
     return psycopg.connect(
         dbname=parts.database,
