@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test soak drill pythons check lint setup format lock document release sbom audit clean
+.PHONY: demo test soak drill night pythons check lint setup format lock document release sbom audit clean
 
 demo: $(READY)  ## one batch of three mailboxes, end to end, on this machine
 	$(BIN)/python -m tests.demo
@@ -23,6 +23,9 @@ soak: debian-packages lint  ## the same without sampling: for the night
 drill: debian-packages $(READY)  ## random imports under random faults: SEED=7 MINUTES=10 STORE=mdbox WITHOUT=UIDPLUS,LITERAL+
 	$(BIN)/python -m tests.drill --minutes $(or $(MINUTES),5) --store $(or $(STORE),maildir) \
 		$(if $(SEED),--seed $(SEED)) $(if $(WITHOUT),--without $(WITHOUT))
+
+night: debian-packages $(READY)  ## seven faults, one after the other, and the alarms that the operator gets
+	$(BIN)/python -m tests.drill.night
 
 pythons: $(READY)  ## the unit tests on each Python from 3.11 to 3.14 that this machine has
 	sh .ci/pythons
