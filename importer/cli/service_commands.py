@@ -27,6 +27,7 @@ from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import advice, render
 from importer.i18n.translations import texts
+from importer.ports.process import InstallationFault
 from importer.settings import Settings
 
 if TYPE_CHECKING:
@@ -207,6 +208,8 @@ def migrate(data: Path | None) -> None:
     words = texts(settings.language, settings.time_zone)
     try:
         migrate_database(settings)
+    except InstallationFault:
+        raise
     except Exception as error:
         raise Usage(words.gettext("The database cannot be migrated: %(reason)s", reason=error)) from None
     stderr.print(words.gettext("The database schema is up to date."))

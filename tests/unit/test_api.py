@@ -561,17 +561,21 @@ def test_detect_reports_the_steps_for_the_owner(panel: Panel) -> None:
 # --- Objects of other clients ---------------------------------------------------------------------------
 
 
+READINGS = ("verification", "message-trace")
 CALLS = (
     *(("GET", f"/imports/{{import}}{rest}") for rest in ("", "/report", "/report.csv", "/explanation")),
     *(("GET", f"/imports/{{import}}{rest}") for rest in ("/consent", "/undo", "/evidence")),
     *(("GET", f"/batches/{{batch}}{rest}") for rest in ("", "/report", "/report.csv", "/evidence")),
     *(("POST", f"/imports/{{import}}/{what}") for what in ("pause", "resume", "retry", "cancel")),
     *(("POST", f"/imports/{{import}}/{what}") for what in ("run-again", "schedule", "undo")),
+    *((method, f"/imports/{{import}}/{what}") for method in ("GET", "POST") for what in READINGS),
 )
 BODY = {
     "run-again": {"source_password": RIGHT, "destination_password": RIGHT},
     "undo": {"destination_password": RIGHT},
     "schedule": {"follow_until": "2026-12-31"},
+    "verification": {},
+    "message-trace": {"message_id": "<1@old.example>"},
 }
 
 

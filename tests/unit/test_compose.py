@@ -64,6 +64,10 @@ def refusal(number: int = 1, **changes: Any) -> Refusal:
     return replace(refusal_, **changes)
 
 
+def quoted(words: str) -> Text:
+    return Text("other.words", words=words)
+
+
 BOTH = (MailReader("ada@old.example"), MailReader("ada@new.example"))
 
 
@@ -243,7 +247,12 @@ def test_long_lists_are_cut_and_the_rest_is_counted() -> None:
         for n in range(1200)
     ]
     refusals = tuple(
-        refusal(n, subject=f"Subject<{n}> {'& so weiter ' * 30}", reason="zu groß " * 12) for n in range(2400)
+        refusal(
+            n,
+            subject=f"Subject<{n}> {'& so weiter ' * 30}",
+            reason=quoted("zu groß " * 12),
+        )
+        for n in range(2400)
     )
     it = report(*accounts, state=State.INCOMPLETE, refusals=refusals)
     notice = completion_notice(it)
@@ -310,7 +319,11 @@ def test_the_default_language_is_that_of_the_installation() -> None:
 def test_a_german_mail_holds_no_english_sentences(state: State) -> None:
     it = report(
         FolderTally("A", "B", 19, 6, 2, 1, {SkipReason("X"): 1}, 3, 900, 4, 2, 21),
-        refusals=(refusal(reason="Y"), refusal(2, uid=None, subject="", count=2), refusal(3, subject="")),
+        refusals=(
+            refusal(reason=quoted("Y")),
+            refusal(2, uid=None, subject="", count=2),
+            refusal(3, subject=""),
+        ),
         state=state,
         problem=FULL,
         language="de",

@@ -201,11 +201,12 @@ def test_forms_from_other_origins_are_refused(office: WebOffice, ada: Browser) -
     posts = [path for method, path in routes(office) if method == "POST"]
     assert len(posts) >= 12
     for path in posts:
-        assert ada.client.post(path, data={}).status_code == 403, path
-        assert ada.client.post(path, data={"csrf": "0" * 32}).status_code == 403, path
+        refused = 404 if path.startswith("/operator") else 403  # for her there are no operators' pages
+        assert ada.client.post(path, data={}).status_code == refused, path
+        assert ada.client.post(path, data={"csrf": "0" * 32}).status_code == refused, path
         foreign = {"Origin": "https://elsewhere.example"}
         answer = ada.client.post(path, data={"csrf": ada.csrf}, headers=foreign)
-        assert answer.status_code == 403, path
+        assert answer.status_code in (403, refused), path
         cross = {"Sec-Fetch-Site": "cross-site"}
         assert ada.client.post(path, data={"csrf": ada.csrf}, headers=cross).status_code == 403, path
 
