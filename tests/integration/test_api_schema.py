@@ -55,7 +55,7 @@ def test_no_described_request_causes_a_server_error(tmp_path: Path) -> None:
     office, described = operations(tmp_path)
     panel = Panel(office, "panel", TokenScope.ADMIN)
     panel.start()
-    assert len(described) == 33
+    assert len(described) == 37
     for operation in described:
 
         @settings(

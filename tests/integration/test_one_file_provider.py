@@ -25,6 +25,7 @@ from providers.provider import Provider
 from providers.sign_in_provider import (
     Endpoints,
     ProviderSetting,
+    ServiceAccountGrant,
     SignInProvider,
     client_id,
     client_secret,
@@ -197,5 +198,8 @@ def test_every_catalogued_sign_in_is_listed() -> None:
 @pytest.mark.parametrize("provider", SIGN_IN_PROVIDERS.values(), ids=SIGN_IN_PROVIDERS)
 def test_each_code_has_a_text_and_each_text_a_use(provider: SignInProvider) -> None:
     used = {code for _, code in provider.meanings} | {provider.refused_login_code}
+    used |= {setting.rule.code for setting in provider.settings if setting.rule.code in provider.texts}
+    if isinstance(provider.organisation, ServiceAccountGrant):
+        used.add(provider.organisation.unusable_key)
     assert used == set(provider.texts)
     assert all(code.endswith(f"_{provider.id}") for code in provider.texts)
