@@ -32,4 +32,4 @@ def test_a_taken_port_ends_the_command_with_a_sentence(tmp_path: Path, command: 
 def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
     settings = {"DESTINATION_SERVER": "imaps://mail.new.example", "WEB_LISTEN": "192.0.2.1:8025"}
     done = Installation(tmp_path, settings).run("web", ends=ExitCode.USAGE)
-    assert "192.0.2.1 is no address of this machine" in " ".join(done.stderr.split())
+    assert "this machine does not have the address 192.0.2.1" in " ".join(done.stderr.split())
