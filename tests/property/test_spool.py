@@ -69,5 +69,5 @@ def test_a_large_message_in_a_response_is_spooled(cut: int) -> None:
 
 
 def test_a_full_disk_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(OwnDiskFull, match="No such file"):
+    with pytest.raises(OwnDiskFull, match=r"disk_full .*No such file"):
         Spool(SpoolFiles(tmp_path / "missing"))

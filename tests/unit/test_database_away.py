@@ -70,7 +70,7 @@ def test_readiness_is_looked_at_once_for_many_requests() -> None:
 
 
 def test_a_database_that_does_not_answer_is_no_database_with_another_schema() -> None:
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match=r"database_unavailable .*Connection refused"):
         is_current(NO_SERVER)
 
 
