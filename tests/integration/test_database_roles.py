@@ -35,19 +35,24 @@ def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def roles(postgres_url: str) -> dict[str, str]:
-    """The URLs of a migrated database for its superuser, its owner and the role of pages and workers."""
+def roles(postgres_url: str) -> Iterator[dict[str, str]]:
+    """The URLs of a migrated database for its superuser, its owner and the role of pages and workers.
+
+    They belong to the whole server, and another test creates one of the same name: so both are dropped.
+    """
     admin = fresh_database(postgres_url)
     parts = make_url(admin)
     for role in (OWNER, RUN):
-        if (role,) not in ask(admin, "SELECT rolname FROM pg_roles"):
-            ask(admin, f"CREATE ROLE {role} LOGIN")
+        ask(admin, f"CREATE ROLE {role} LOGIN")
     ask(admin, f'ALTER DATABASE "{parts.database}" OWNER TO {OWNER}')
     ask(admin, f'REVOKE ALL ON DATABASE "{parts.database}" FROM PUBLIC')
     urls = {role: str(parts.set(username=role)) for role in (OWNER, RUN)} | {"admin": admin}
     migrate(urls[OWNER])
     ask(urls[OWNER], SCRIPT.read_text(encoding="utf-8"))
-    return urls
+    yield urls
+    ask(postgres_url, f'DROP DATABASE "{parts.database}" WITH (FORCE)')
+    for role in (RUN, OWNER):
+        ask(postgres_url, f"DROP ROLE {role}")
 
 
 @pytest.fixture
