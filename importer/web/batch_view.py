@@ -81,10 +81,10 @@ class RowFilter:
     def own_query(self) -> str:
         return self.query(self.standing)
 
-    def query_after(self, after: str) -> str:
-        """The query of the part of the list that follows that import."""
-        query = self.own_query
-        return f"{query}{'&' if query else '?'}{urlencode({'after': after})}" if after else query
+    def query_after(self, after: str, **more: str) -> str:
+        """The query of the part of the list that follows that import, with `more` parameters."""
+        added = urlencode({**({"after": after} if after else {}), **more})
+        return f"{self.own_query}{'&' if self.own_query else '?'}{added}" if added else self.own_query
 
     def selects(self, import_: Import) -> bool:
         return matches(import_, self.words, self.standing)

@@ -15,7 +15,7 @@ from importer.domain.model import ImportId
 from importer.service.access.client_networks import client_network
 from importer.service.access.rate_limits import RateLimited
 from importer.service.access.web_sessions import is_open
-from importer.web.live_progress import Snapshot
+from importer.web.live_progress import KEEP_ALIVE_S, Snapshot
 from importer.web.request_context import Guest
 
 _RETRY_AFTER_S: Final = 60
@@ -67,12 +67,14 @@ def parts_event(parts: Mapping[str, str]) -> bytes:
     return f"event: parts\ndata: {json.dumps(parts)}\n\n".encode()
 
 
-async def snapshots_for(guest: Guest, ids: Sequence[ImportId]) -> AsyncGenerator[Snapshot | None, None]:
-    """The changes of these imports, and None now and then without one, while the session is open and at most
-    for STREAM_LIFETIME_S."""
+async def snapshots_for(
+    guest: Guest, ids: Sequence[ImportId], *, idle_s: float = KEEP_ALIVE_S
+) -> AsyncGenerator[Snapshot | None, None]:
+    """The changes of these imports, and None every `idle_s` without one, while the session is open and at
+    most for STREAM_LIFETIME_S."""
     clock = asyncio.get_running_loop().time
     until, checked_at = clock() + STREAM_LIFETIME_S, clock()
-    async with aclosing(guest.visitor.site.feed.watch(ids)) as snapshots:
+    async with aclosing(guest.visitor.site.feed.watch(ids, idle_s=idle_s)) as snapshots:
         async for snapshot in snapshots:
             yield snapshot
             if clock() > until:

@@ -53,9 +53,10 @@ class Feed:
         self._watched: dict[ImportId, _Watched] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def watch(self, ids: Sequence[ImportId]) -> AsyncGenerator[Snapshot | None, None]:
-        """Yield a snapshot of an import whenever it has changed, and None every KEEP_ALIVE_S without
-        changes."""
+    async def watch(
+        self, ids: Sequence[ImportId], *, idle_s: float = KEEP_ALIVE_S
+    ) -> AsyncGenerator[Snapshot | None, None]:
+        """Yield a snapshot of an import whenever it has changed, and None every `idle_s` without changes."""
         queue: asyncio.Queue[Snapshot] = asyncio.Queue(maxsize=MAX_QUEUED)
         for id_ in ids:
             watched = self._watched.setdefault(id_, _Watched())
@@ -67,7 +68,7 @@ class Feed:
         try:
             while True:
                 try:
-                    yield await asyncio.wait_for(queue.get(), timeout=KEEP_ALIVE_S)
+                    yield await asyncio.wait_for(queue.get(), timeout=idle_s)
                 except TimeoutError:
                     yield None
         finally:

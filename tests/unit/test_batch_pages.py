@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import re
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -24,7 +25,6 @@ from importer.domain.reporting.attention import need
 from importer.domain.reporting.batch_overview import Summary, summary_due
 from importer.web import live_progress
 from importer.web.batch_view import RowFilter
-from importer.web.event_streams import OVER
 from importer.web.pages import batch_pages, imports_page
 from tests.fakes.mailbox_access import MemoryAccess
 from tests.unit.batch_office import HEAD, BatchOffice
@@ -307,20 +307,14 @@ def test_the_stream_sends_rows_and_the_list_when_its_order_changes(
         stream = batch_pages._stream(guest, stored, ids, RowFilter())
         assert (await anext(stream)).startswith(b"retry")
 
-        async def parts() -> dict[str, str]:
-            event = await asyncio.wait_for(anext(stream), 5)
-            [data] = re.findall(rb"data: (.*)\n", event)
-            found: dict[str, str] = json.loads(data)
-            return found
-
-        assert {"total", "rows", "batch-acts"} <= set(await parts())
+        assert {"total", "rows", "batch-acts"} <= set(await next_parts(stream))
         running = office.imports[13]
         office.set(13, State.RUNNING, progress=COPYING)
-        changed = await parts()
+        changed = await next_parts(stream)
         assert "123 of 400" in changed[f"row-{running.id}"]
         assert "rows" not in changed
         office.set(13, State.COMPLETE, progress=Progress("", 3, 3, 400, 400, 3_000_000))
-        while "rows" not in (changed := await parts()):
+        while "rows" not in (changed := await next_parts(stream)):
             pass
         assert "<strong>11</strong>" in changed["total"]
         await stream.aclose()
@@ -332,37 +326,70 @@ def test_the_list_of_all_imports_is_live(office: BatchOffice, monkeypatch: pytes
     monkeypatch.setattr(live_progress, "POLL_INTERVAL_S", 0.01)
     office.mixed()
     assert 'data-live="/imports"' in office.admin.get("/imports").text
-    polled = office.admin.get("/imports/live").json()
+    newest = office.imports[0].id
+    polled = office.admin.get(f"/imports/live?newest={newest}").json()
     assert not polled["over"]
     assert {"sums", *(f"row-{import_.id}" for import_ in office.imports)} == polled["parts"].keys()
+    assert office.admin.get("/imports/live?newest=another").json()["parts"].keys() == {"sums", "list"}
 
     async def scenario() -> None:
         guest = guest_of(office.web, office.admin, live_progress.Feed(office.web.deps))
-        alive = [import_ for import_ in office.imports if import_.state is State.RUNNING]
-        stream = imports_page._stream(imports_page._Part(guest, RowFilter(), ""), alive)
+        stream = imports_page._stream(imports_page._Part(guest, RowFilter(), ""), newest)
         assert (await anext(stream)).startswith(b"retry")
 
-        async def parts() -> dict[str, str]:
-            event = await asyncio.wait_for(anext(stream), 5)
-            [data] = re.findall(rb"data: (.*)\n", event)
-            found: dict[str, str] = json.loads(data)
-            return found
+        async def parts_with(id_: str, words: str) -> dict[str, str]:
+            while words not in (parts := await next_parts(stream)).get(id_, ""):
+                assert "list" not in parts
+            return parts
 
-        for _ in alive:
-            assert "sums" not in await parts()
+        assert (await next_parts(stream)).keys() == {"sums"}
         office.set(13, State.RUNNING, progress=COPYING)
-        assert "123 of 400" in (await parts())[f"row-{office.imports[13].id}"]
+        assert "sums" not in await parts_with(f"row-{office.imports[13].id}", "123 of 400")
         office.set(13, State.COMPLETE, progress=COPYING)
-        while "sums" not in (changed := await parts()):
-            pass
-        assert "<strong>11</strong>" in changed["sums"]
-        for row in range(14, 17):
-            office.set(row, State.CANCELLED)
-        while (event := await asyncio.wait_for(anext(stream), 5)) != OVER:
-            assert event
+        await parts_with("sums", "<strong>11</strong>")
         await stream.aclose()
 
     asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_what_is_submitted_elsewhere_comes_into_the_open_list(
+    office: BatchOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also into an empty one, one that has ended, and one that was loaded before the stream began."""
+    monkeypatch.setattr(imports_page, "NEWS_EVERY_S", 0.05)
+    visitor = office.web.browser()
+    visitor.sign_in("ada@new.example")
+    assert 'data-live="/imports" data-query="?newest="' in visitor.get("/imports").text
+
+    async def scenario() -> None:
+        guest = guest_of(office.web, visitor, live_progress.Feed(office.web.deps))
+
+        async def news(newest: str) -> AsyncGenerator[dict[str, str], None]:
+            stream = imports_page._stream(imports_page._Part(guest, RowFilter(), ""), newest)
+            async for event in stream:
+                if data := re.findall(rb"^event: parts\ndata: (.*)\n", event):
+                    yield json.loads(data[0])
+
+        stream = news("")
+        assert await anext(stream) == {"sums": ""}
+        await asyncio.to_thread(visitor.start_import, "grace@old.example")
+        [last] = [parts async for parts in stream]  # the browser reconnects
+        assert "grace@old.example" in last["list"]
+        assert "<strong>1</strong>" in last["sums"]
+        late = news("")
+        assert "grace@old.example" in (await anext(late))["list"]
+        await late.aclose()
+
+    visitor.get("/new")
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+async def next_parts(stream: AsyncGenerator[bytes, None]) -> dict[str, str]:
+    """Of the next event that has any."""
+    while not (data := re.findall(rb"data: (.*)\n", await asyncio.wait_for(anext(stream), 5))):
+        pass
+    found: dict[str, str] = json.loads(data[0])
+    return found
 
 
 # --- Results --------------------------------------------------------------------------------------------

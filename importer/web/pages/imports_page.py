@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,14 +12,13 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from importer.domain.import_state import ENDED
-from importer.domain.model import Import, ImportId, State
+from importer.domain.model import Import, State
 from importer.domain.planning.pace import average_rate
-from importer.domain.reporting.batch_overview import Standing, standing
+from importer.domain.reporting.batch_overview import standing
 from importer.service.access.visibility import FoundImports, find_imports_of, numbers_of
 from importer.web.batch_view import ListedRow, RowFilter, row_of, sums
 from importer.web.event_streams import (
     KEEP_ALIVE,
-    OVER,
     RECONNECT,
     event_stream,
     parts_event,
@@ -36,39 +35,41 @@ LISTED: Final = 100
 """Imports in one part of the list."""
 
 
+NEWS_EVERY_S: Final = 3.0
+"""An import that is submitted elsewhere is in an open list after this time."""
+
+
 @router.get("/imports")
 def list_imports(guest: SignedIn, q: str = "", state: str = "", after: str = "") -> Response:
     part = _Part(guest, RowFilter.of(q, state), after)
     found = part.find()
     return page(
-        guest,
-        "imports.html",
-        batches=[(batch, [part.row(import_) for import_ in imports]) for batch, imports in found.batches],
-        moving=not all_ended(found.imports),
-        following=part.chosen.query_after(found.imports[-1].id) if found.has_more else "",
-        is_first=not after,
-        live_query=part.chosen.query_after(after),
-        **part.sums(),
+        guest, "imports.html", moving=not all_ended(found.imports), **part.listing(found), **part.sums()
     )
 
 
 @router.get("/imports/live")
-def poll_imports(guest: SignedIn, q: str = "", state: str = "", after: str = "") -> Response:
+def poll_imports(
+    guest: SignedIn, q: str = "", state: str = "", after: str = "", newest: str = ""
+) -> Response:
     """All changing parts in one response, for browsers without event streams."""
     part = _Part(guest, RowFilter.of(q, state), after)
-    imports = part.find().imports
-    parts = part.all_sums() | {
-        f"row-{i.id}": part.rendered_row(Snapshot(i, average_rate(i))) for i in imports
-    }
-    return JSONResponse({"parts": parts, "over": all_ended(imports)})
+    found = part.find()
+    rows = {f"row-{i.id}": part.rendered_row(Snapshot(i, average_rate(i))) for i in found.imports}
+    changing = rows if newest_of(found) == newest else part.all_list(found)
+    return JSONResponse({"parts": part.all_sums() | changing, "over": False})
 
 
 @router.get("/imports/events")
-async def stream_imports(guest: SignedIn, q: str = "", state: str = "", after: str = "") -> Response:
-    part = _Part(guest, RowFilter.of(q, state), after)
-    found = await asyncio.to_thread(part.find)
-    alive = [import_ for import_ in found.imports if import_.state not in ENDED]
-    return event_stream(guest, _stream(part, alive))
+async def stream_imports(
+    guest: SignedIn, q: str = "", state: str = "", after: str = "", newest: str = ""
+) -> Response:
+    return event_stream(guest, _stream(_Part(guest, RowFilter.of(q, state), after), newest))
+
+
+def newest_of(found: FoundImports) -> str:
+    """The id of the first listed import, which changes when another one is submitted; "" for none."""
+    return found.imports[0].id if found.imports else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,26 @@ class _Part:
     chosen: RowFilter
     after: str
 
-    def find(self) -> FoundImports:
+    def find(self, limit: int | None = None) -> FoundImports:
         return find_imports_of(
             self.guest.visitor.site.deps,
             self.guest.session.person,
             address=self.chosen.words,
             wanted=self.chosen.standing,
             after=self.after,
-            limit=LISTED,
+            limit=limit or LISTED,
         )
+
+    def listing(self, found: FoundImports) -> dict[str, Any]:
+        """The context of the list."""
+        return {
+            "batches": [
+                (batch, [self.row(import_) for import_ in imports]) for batch, imports in found.batches
+            ],
+            "following": self.chosen.query_after(found.imports[-1].id) if found.has_more else "",
+            "is_first": not self.after,
+            "live_query": self.chosen.query_after(self.after, newest=newest_of(found)),
+        }
 
     def sums(self) -> dict[str, Any]:
         """The context of the sums, which are those of all imports."""
@@ -99,9 +111,18 @@ class _Part:
             "path": "/imports",
         }
 
+    def all_list(self, found: FoundImports) -> dict[str, str]:
+        """Element id -> content."""
+        return {"list": rendered(self.guest, "_list.html", **self.listing(found), **self.sums())}
+
     def all_sums(self) -> dict[str, str]:
         """Element id -> content."""
-        return {"sums": rendered(self.guest, "_sums.html", **self.sums())}
+        context = self.sums()
+        return {"sums": rendered(self.guest, "_sums.html", **context) if context["any_imports"] else ""}
+
+    def all_parts(self) -> dict[str, str]:
+        """Element id -> content, as they are now."""
+        return self.all_sums() | self.all_list(self.find())
 
     def row(self, import_: Import, snapshot: Snapshot | None = None) -> ListedRow:
         """The row of one import. What a queued one waits for is not known here."""
@@ -113,29 +134,37 @@ class _Part:
         return rendered(self.guest, "_row.html", row=self.row(snapshot.import_, snapshot))
 
 
-async def _stream(part: _Part, alive: Sequence[Import]) -> AsyncGenerator[bytes, None]:
-    """Server-sent events: `parts` with the changed rows, and the sums once one moves from one to another;
-    `over` after the last change."""
-    states: dict[ImportId, tuple[State, Standing]] = {i.id: (i.state, standing(i)) for i in alive}
-    sent: dict[str, str] = {}
+async def _stream(part: _Part, newest: str) -> AsyncGenerator[bytes, None]:
+    """Server-sent events: `parts` with the changed rows, the sums once one moves from one to another, and the
+    list once its first import is not `newest`.
+
+    The stream watches the imports that are listed at its beginning. After it has sent another list it ends,
+    and the browser opens the next one.
+    """
+    clock = asyncio.get_running_loop().time
     yield RECONNECT
-    if not states:
-        yield OVER
-        return
-    async with aclosing(snapshots_for(part.guest, [*states])) as snapshots:
+    found = await asyncio.to_thread(part.find)
+    sent = await asyncio.to_thread(part.all_sums)
+    if newest_of(found) != newest:
+        sent |= await asyncio.to_thread(part.all_list, found)
+    yield parts_event(sent)
+    standings = {i.id: standing(i) for i in found.imports if i.state not in ENDED}
+    looked_at = clock()
+    async with aclosing(snapshots_for(part.guest, [*standings], idle_s=NEWS_EVERY_S)) as snapshots:
         async for snapshot in snapshots:
+            if clock() - looked_at >= NEWS_EVERY_S and not part.after:
+                looked_at = clock()
+                if newest_of(await asyncio.to_thread(part.find, 1)) != newest_of(found):
+                    yield parts_event(await asyncio.to_thread(part.all_parts))
+                    return
             if snapshot is None:
                 yield KEEP_ALIVE
                 continue
             import_ = snapshot.import_
             parts = {f"row-{import_.id}": part.rendered_row(snapshot)}
-            _, before = states[import_.id]
-            states[import_.id] = import_.state, standing(import_)
-            if before is not standing(import_):
+            if standings[import_.id] is not standing(import_):
+                standings[import_.id] = standing(import_)
                 parts |= await asyncio.to_thread(part.all_sums)
             if changed := {id_: html for id_, html in parts.items() if sent.get(id_) != html}:
                 sent |= changed
                 yield parts_event(changed)
-            if all(state in ENDED for state, _ in states.values()):
-                yield OVER
-                return
