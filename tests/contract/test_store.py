@@ -662,6 +662,18 @@ def test_detached_receipts_are_attached_to_the_recreated_folder(store: Store) ->
     assert list(store.receipts(ROUTE, "Archive")) == [attached, a_receipt(20)]
 
 
+def test_what_was_stored_and_never_seen_stays_away_once_its_folder_is_removed(store: Store) -> None:
+    held = hold(store)
+    unseen = a_receipt(1, reason=CopyNote.UNSEEN)
+    unproven = a_receipt(9, reason=CopyNote.UNSEEN, destination_uids=())
+    store.record(ROUTE, "Archive", [unseen, unproven], [], held)
+    store.detach(ROUTE, "Archive", UidValidity(7), held)
+    assert [receipt.reason for receipt in store.receipts(ROUTE, "Archive")] == [
+        CopyNote.IN_REMOVED_FOLDER,
+        CopyNote.UNSEEN,
+    ]
+
+
 def test_before_a_folder_is_created_the_receipts_of_every_route_are_detached(store: Store) -> None:
     held = hold(store)
     one = an_import("one")

@@ -123,7 +123,8 @@ class MemoryLedger(MemoryLeases):
             there = FolderRef(folder.name, to)
             for row in self._rows.get((route, folder.name), []):
                 if row.receipt.destination == folder and not row.undone:
-                    copied = row.receipt.outcome is Outcome.COPIED and not row.receipt.reason
+                    stored = row.receipt.reason is CopyNote.UNSEEN and row.receipt.destination_uids
+                    copied = row.receipt.outcome is Outcome.COPIED and (not row.receipt.reason or stored)
                     reason = CopyNote.IN_REMOVED_FOLDER if copied else row.receipt.reason
                     row.receipt = replace(row.receipt, destination=there, destination_uids=(), reason=reason)
 

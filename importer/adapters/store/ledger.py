@@ -19,6 +19,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -323,7 +324,9 @@ def _routes_into(connection: Connection, destination: Account) -> set[Route]:
 
 
 def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:
-    copied = and_(receipts.c.outcome == Outcome.COPIED, receipts.c.reason == "")
+    # A UID proves that the server stored the message, so also of one that no recount saw.
+    stored = and_(receipts.c.reason == CopyNote.UNSEEN.value, receipts.c.destination_uids != "")
+    copied = and_(receipts.c.outcome == Outcome.COPIED, or_(receipts.c.reason == "", stored))
     return (
         update(receipts)
         .where(_into(receipts, route, folder.name))
