@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -38,15 +38,13 @@ class SealedGrants:
 class LegQueue:
     """The legs that run and those that could, by the owner of the batch ("" for the console).
 
-    `running` holds the imports whose lease is held. `due` holds one due import of each owner that has any:
-    one that never had a leg, or else the one whose last leg ended longest ago; of several, the oldest.
-    `new` are the owners whose import in `due` never had a leg; `due_numbers` counts the due imports of each.
+    `running` holds the imports whose lease is held. `due` counts the due imports of each owner that has any.
+    `new` are the owners with a due import that never had a leg.
     """
 
     running: Mapping[str, frozenset[ImportId]]
-    due: Mapping[str, ImportId]
-    new: frozenset[str] = frozenset()
-    due_numbers: Mapping[str, int] = field(default_factory=dict)
+    due: Mapping[str, int]
+    new: frozenset[str]
 
 
 class RouteUnderWay(Exception):
@@ -175,6 +173,11 @@ class Store(
 
     def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
         """The legs of all workers. `due` is as in `due_imports`, without the imports of `besides`."""
+        ...
+
+    def next_leg(self, owner: str, now: datetime, besides: Collection[ImportId] = ()) -> ImportId | None:
+        """The owner's due import that never had a leg, or else the one whose last leg ended longest ago; of
+        several, the oldest. None if there is none beside those of `besides`."""
         ...
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:

@@ -12,7 +12,7 @@ import pytest
 
 from importer.domain.model import Batch, BatchId, ControlRequest, ImportId, State
 from importer.domain.planning.fair_shares import FEW_IMPORTS
-from importer.ports.store import Store
+from importer.ports.store import LegQueue, Store
 from importer.service.deps import Deps
 from importer.service.legs import fair_legs
 from importer.service.legs.fair_legs import LOOK_INTERVAL, FairLegs
@@ -120,6 +120,23 @@ def test_threads_of_one_process_never_choose_the_same_import(
     assert Counter(owners(chosen)) == {"ada": 2, "grace": 2}
 
 
+def test_an_owner_whose_import_another_process_has_just_taken_is_passed_over(
+    store: Store, legs: Legs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, grace = submit(store, "ada", 1), submit(store, "grace", 1)
+    worker, _ = fair(store)
+    asked = store.leg_queue
+
+    def asked_just_before(*arguments: Any, **named: Any) -> LegQueue:
+        queue = asked(*arguments, **named)
+        assert store.acquire(f"import:{ada[0]}", "another process", TTL)
+        return queue
+
+    monkeypatch.setattr(store, "leg_queue", asked_just_before)
+    worker.handle_ring(ada[0])
+    assert legs.ran == grace
+
+
 def test_a_person_alone_keeps_every_thread_and_gives_up_one_once_another_waits(store: Store) -> None:
     worker, office = fair(store)
     for id_ in submit(store, "mallory", 6)[:4]:
@@ -160,14 +177,17 @@ def test_the_leg_queue_names_running_and_due_imports_by_owner(store: Store) -> N
     assert store.acquire(f"import:{ada[0]}", "worker", TTL)
     queue = store.leg_queue(NOW, besides=[ada[1]])
     assert queue.running == {"ada": {ada[0]}}
-    assert queue.due == {"ada": ada[2], "grace": grace[0], "": "alone"}
+    assert queue.due == {"ada": 1, "grace": 1, "": 1}
     assert queue.new == {"ada", "grace", ""}
-    assert queue.due_numbers == {"ada": 1, "grace": 1, "": 1}
+    assert store.next_leg("ada", NOW, besides=[ada[1]]) == ada[2]
+    assert store.next_leg("grace", NOW) == grace[0]
+    assert store.next_leg("", NOW) == "alone"
+    assert store.next_leg("grace", NOW, besides=grace) is None
     lease = store.acquire("import:alone", "worker", TTL)
     assert lease is not None
     store.release(lease)
     assert store.leg_queue(NOW).new == {"ada", "grace"}, "one that had a leg is not new"
-    assert store.leg_queue(NOW).due_numbers == {"ada": 2, "grace": 1, "": 1}
+    assert store.leg_queue(NOW).due == {"ada": 2, "grace": 1, "": 1}
 
 
 def test_a_person_with_one_mailbox_does_not_wait_behind_those_with_hundreds(store: Store, legs: Legs) -> None:

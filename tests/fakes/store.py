@@ -373,16 +373,20 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             for import_ in self._imports.values():
                 if self._has_grants(import_) and self._is_held(f"import:{import_.id}"):
                     running.setdefault(self._owner(import_), set()).add(import_.id)
-            due: dict[str, ImportId] = {}
-            waiting = [i for i in sorted(self._due(now), key=self._turn) if i.id not in besides]
-            for import_ in waiting:
-                due.setdefault(self._owner(import_), import_.id)
+            due = self._waiting(now, besides)
             return LegQueue(
                 {owner: frozenset(ids) for owner, ids in running.items()},
-                due,
-                frozenset(o for o, id_ in due.items() if self._last_leg(self._imports[id_]) is None),
-                Counter(self._owner(import_) for import_ in waiting),
+                Counter(self._owner(import_) for import_ in due),
+                frozenset(self._owner(import_) for import_ in due if self._last_leg(import_) is None),
             )
+
+    def next_leg(self, owner: str, now: datetime, besides: Collection[ImportId] = ()) -> ImportId | None:
+        with self._lock:
+            mine = [i for i in self._waiting(now, besides) if self._owner(i) == owner]
+            return min(mine, key=self._turn).id if mine else None
+
+    def _waiting(self, now: datetime, besides: Collection[ImportId]) -> list[Import]:
+        return [import_ for import_ in self._due(now) if import_.id not in besides]
 
     def _turn(self, import_: Import) -> tuple[bool, datetime, datetime]:
         ended = self._last_leg(import_)

@@ -1,6 +1,6 @@
 """A visitor with 20 messages does not wait behind the mailboxes that 200 others have queued.
 
-`make soak` queues 10,000 imports of 200 owners, `make test` 400 of 20.
+`make soak` queues 10,000 imports of 200 owners, `make test` 2,000 of 100.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.rehearsal.proxy import cutting_proxy
 from tests.rehearsal.sample import sample_mailbox
 from tests.sampling import fewer
 
-OWNERS: Final = fewer("owners in a long queue", test=20, soak=200)
+OWNERS: Final = fewer("owners in a long queue", test=100, soak=200)
 IMPORTS_EACH: Final = fewer("imports of each in a long queue", test=20, soak=50)
 THREADS: Final = 4
 BYTES_PER_S: Final = 4_000

@@ -60,6 +60,8 @@ _PENDING_REQUEST: Final = or_(  # a control request that was not applied yet
     and_(imports.c.wish.is_(None), IS_PAUSED),
 )
 
+_OWNER: Final = func.coalesce(batches.c.owner, "")
+_HAD_LEG: Final = case((leases.c.name.is_(None), 0), else_=1)
 
 # Built once: building a statement costs more than running it.
 _BY_ID: Final = select(imports).where(imports.c.id == bindparam("of_import"))
@@ -239,29 +241,29 @@ class SqlImports(SqlImportLists):
     def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
         running: dict[str, set[ImportId]] = defaultdict(set)
         with self.reading() as connection:
-            held = (
-                _with_owner(imports.c.id)
-                .where(*HAS_GRANTS, _is_held(database_now(connection)))
-                .add_columns(leases.c.name)
-            )
+            held = _with_owner(imports.c.id).where(*HAS_GRANTS, _is_held(database_now(connection)))
             for row in connection.execute(held):
                 running[row.batch_owner].add(ImportId(row.id))
-            # Rows of leases stay after their release: `expires_at` is about when the last leg ended.
-            never, last = case((leases.c.name.is_(None), 0), else_=1), leases.c.expires_at
-            place = _place_in_owner(never, last, imports.c.created_at, imports.c.seq)
-            candidates = select_due(connection, now).where(imports.c.id.not_in(besides))
-            number = func.count().over(partition_by=func.coalesce(batches.c.owner, ""))
-            ranked = candidates.add_columns(
-                place.label("place"), never.label("had_leg"), number.label("number")
-            ).subquery()
-            first = select(ranked).where(ranked.c.place == 1)
-            rows = connection.execute(first).all()
+            due = select_due(connection, now).where(imports.c.id.not_in(besides))
+            by_owner = due.with_only_columns(
+                _OWNER.label("of_owner"), func.count().label("number"), func.min(_HAD_LEG).label("had_leg")
+            ).group_by(_OWNER)
+            rows = connection.execute(by_owner).all()
         return LegQueue(
             {owner: frozenset(ids) for owner, ids in running.items()},
-            {row.batch_owner: ImportId(row.id) for row in rows},
-            frozenset(row.batch_owner for row in rows if not row.had_leg),
-            {row.batch_owner: row.number for row in rows},
+            {row.of_owner: row.number for row in rows},
+            frozenset(row.of_owner for row in rows if not row.had_leg),
         )
+
+    def next_leg(self, owner: str, now: datetime, besides: Collection[ImportId] = ()) -> ImportId | None:
+        # Without "" the planner may begin with the owner's batches.
+        is_of_owner = batches.c.owner == owner if owner else _OWNER == ""
+        # Rows of leases stay after their release: `expires_at` is about when the last leg ended.
+        order = (_HAD_LEG, leases.c.expires_at, imports.c.created_at, imports.c.seq)
+        with self.reading() as connection:
+            due = select_due(connection, now).where(is_of_owner, imports.c.id.not_in(besides))
+            chosen = connection.execute(due.order_by(*order).limit(1)).first()
+            return None if chosen is None else ImportId(chosen.id)
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:
         return self.grants_by_import([import_id]).get(import_id)
@@ -331,7 +333,7 @@ class SqlImports(SqlImportLists):
 def _with_owner(*columns: ColumnElement[Any]) -> Select[Any]:
     """Those columns of imports with `batch_owner`, "" without a batch, joined with the lease if there was
     one."""
-    return select(*columns, func.coalesce(batches.c.owner, "").label("batch_owner")).select_from(
+    return select(*columns, _OWNER.label("batch_owner")).select_from(
         imports.outerjoin(batches, batches.c.id == imports.c.batch_id).outerjoin(
             leases, leases.c.name == literal("import:", Text) + imports.c.id
         )
@@ -354,7 +356,7 @@ def select_due(connection: Connection, now: datetime) -> Select[Any]:
 
 def _place_in_owner(*order: ColumnElement[Any]) -> ColumnElement[int]:
     """The place of an import among those of its owner, from 1."""
-    return func.row_number().over(partition_by=func.coalesce(batches.c.owner, ""), order_by=order)
+    return func.row_number().over(partition_by=_OWNER, order_by=order)
 
 
 def _is_of(owner: str) -> ColumnElement[bool]:

@@ -104,7 +104,7 @@ class FairLegs:
         patient = waiting & self._waiting_before  # a free thread would have taken theirs by now
         self._waiting_before = waiting
         running = {owner: len(ids) for owner, ids in queue.running.items()}
-        few = frozenset(o for o, n in running.items() if has_few(queue.due_numbers.get(o, 0), n))
+        few = frozenset(o for o, n in running.items() if has_few(queue.due.get(o, 0), n))
         urgent = patient & _urgent(queue, running)
         for_urgent = gives_up_for_urgent(running, few, urgent, int(now.timestamp() // ROUND_S))
         # One leg of an owner at a time, the same one for all processes.
@@ -119,8 +119,7 @@ class FairLegs:
         """The import whose turn it is and its owner, reserved within this process while the block runs; None
         if none is due."""
         with self._lock:
-            queue = self._deps.store.leg_queue(self._deps.clock.now(), besides=self._busy)
-            chosen = self._choose(queue)
+            chosen = self._choose(self._deps.clock.now())
         try:
             yield None if chosen is None else (chosen, self._busy[chosen])
         finally:
@@ -128,29 +127,28 @@ class FairLegs:
                 if chosen is not None:
                     del self._busy[chosen]
 
-    def _choose(self, queue: LegQueue) -> ImportId | None:
-        if not queue.due:
-            return None
+    def _choose(self, now: datetime) -> ImportId | None:
+        queue = self._deps.store.leg_queue(now, besides=self._busy)
         running = Counter({owner: len(ids) for owner, ids in queue.running.items()})
         running.update(
             owner for id_, owner in self._busy.items() if id_ not in queue.running.get(owner, frozenset())
         )
         free = [owner for owner in queue.due if may_run(owner, running[owner], self._deps.quotas.running)]
-        if not free:
-            return None
-        owner = next_owner(free, running, self._last_turns, _urgent(queue, running))
-        chosen = queue.due[owner]
-        self._busy[chosen] = owner
-        self._turns += 1
-        # Owners without a due import lose their place: the mapping must not grow for ever.
-        self._last_turns = {o: t for o, t in self._last_turns.items() if o in queue.due} | {
-            owner: self._turns
-        }
-        return chosen
+        urgent = _urgent(queue, running)
+        while free:
+            owner = next_owner(free, running, self._last_turns, urgent)
+            chosen = self._deps.store.next_leg(owner, now, besides=self._busy)
+            if chosen is not None:
+                self._busy[chosen] = owner
+                self._turns += 1
+                # Owners without a due import lose their place: the mapping must not grow for ever.
+                kept = {o: t for o, t in self._last_turns.items() if o in queue.due}
+                self._last_turns = kept | {owner: self._turns}
+                return chosen
+            free.remove(owner)  # another process has just taken it
+        return None
 
 
 def _urgent(queue: LegQueue, running: Mapping[str, int]) -> frozenset[str]:
     """The owners of few imports, one of which never had a leg; `running` counts legs by owner."""
-    return frozenset(
-        owner for owner in queue.new if has_few(queue.due_numbers.get(owner, 0), running.get(owner, 0))
-    )
+    return frozenset(owner for owner in queue.new if has_few(queue.due.get(owner, 0), running.get(owner, 0)))
