@@ -25,6 +25,7 @@ from importer.domain.import_state import ENDED
 from importer.domain.model import Import
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
+from importer.i18n.code_texts import render_with_advice
 from importer.i18n.translations import CatalogTranslator, texts
 from importer.service.access import owner_consent
 from importer.service.access.sealed_grants import sign_in_method
@@ -32,6 +33,7 @@ from importer.service.deps import Deps
 from importer.service.imports import control
 from importer.service.imports.bulk_control import carry_out, record_change, selection_of
 from importer.service.imports.control import Effect
+from importer.service.imports.retry_failed import RetryRefused, require_failed
 from importer.service.imports.submit import SubmittedRow, resubmit
 from importer.settings import Settings
 
@@ -76,12 +78,18 @@ def resume(id_: str | None, many: Many, data: Path | None, as_json: bool) -> Non
 @click.command
 @options.optional_import_or_batch_id
 @many_options
+@click.option(
+    "--failed-only",
+    is_flag=True,
+    help="Try only the messages again that failed in an import that has ended; new mail stays for later.",
+)
 @options.source_password
 @options.destination_password
 @options.data
 def retry(
     id_: str | None,
     many: Many,
+    failed_only: bool,
     source_password: PasswordSource,
     destination_password: PasswordSource,
     data: Path | None,
@@ -95,24 +103,31 @@ def retry(
     \b
     Example:
       mailhaul retry k3v9m2xw7abc
+      mailhaul retry k3v9m2xw7abc --failed-only
       mailhaul retry --state waiting --reason server_unavailable
     """
     given = source_password.given or destination_password.given
     if id_ is None or many.wanted.any:
         if given:
             raise Usage(argument_texts().gettext("Passwords belong to one import: name it."))
+        if failed_only:
+            raise Usage(argument_texts().gettext("--failed-only needs the passwords of one import: name it."))
         _change_imports(id_, many, BulkAction.RETRY, data, as_json=False)
         return
     settings = Settings.load(data=data)
     words = texts(settings.language, settings.time_zone)
     with queued(settings) as deps:
         found = imports_of(deps, id_, words)
+        if failed_only and len(found) != 1:
+            raise Usage(words.gettext("--failed-only needs the passwords of one import: name it."))
         if len(found) != 1:
             for import_ in found:
                 _retry_without_passwords(deps, words, import_)
             return
         [import_] = found
-        if import_.state not in ENDED or not given:
+        if failed_only:
+            _require_failed(deps, words, import_)
+        elif import_.state not in ENDED or not given:
             changed = control.resume(deps, import_.id)
             if changed.effect is not Effect.TOO_LATE:
                 record_change(deps, operator(), BulkAction.RETRY, changed)
@@ -120,7 +135,9 @@ def retry(
                 return
         # The new import keeps the recipient and the language of the earlier one.
         actor = replace(console_actor(settings), notify="", language="")
-        submitted = _resubmitted(deps, actor, import_, source_password, destination_password)
+        submitted = _resubmitted(
+            deps, actor, import_, source_password, destination_password, failed_only=failed_only
+        )
         record_operator(deps, AuditAction.IMPORT_START, [submitted.import_.id])
         text_views.print_submitted_row(words, submitted)
         text_views.print_consent_links(words, owner_consent.links(deps, [submitted.import_]))
@@ -150,12 +167,21 @@ def _retry_without_passwords(deps: Deps, words: CatalogTranslator, import_: Impo
     print_change(words, changed)
 
 
+def _require_failed(deps: Deps, words: CatalogTranslator, import_: Import) -> None:
+    try:
+        require_failed(deps, import_)
+    except RetryRefused as refused:
+        raise Usage(render_with_advice(refused.text, words)) from None
+
+
 def _resubmitted(
     deps: Deps,
     actor: Actor,
     import_: Import,
     source_password: PasswordSource,
     destination_password: PasswordSource,
+    *,
+    failed_only: bool,
 ) -> SubmittedRow:
     can_sign_in = sign_in_method(deps.access, organisation=actor.organisation)
     source = mailbox_options.source_login(import_.source, source_password, can_sign_in)
@@ -170,6 +196,7 @@ def _resubmitted(
         destination.password,
         source_sign_in=source.sign_in,
         destination_sign_in=destination.sign_in,
+        failed_only=failed_only,
     )
 
 

@@ -36,6 +36,26 @@ ROWS: Final = (
         "Name them, or choose a date.",
     ),
     TextRow(
+        "control_retry_ends",
+        "It only tries failed messages of an earlier import again, and then ends.",
+        "Run it again to fetch new mail.",
+    ),
+    TextRow(
+        "retry_under_way",
+        "The import has not ended.",
+    ),
+    TextRow("retry_undone", "The import was undone.", "Run it again to copy everything."),
+    TextRow(
+        "retry_unfinished",
+        "The import ended before it had come to all messages.",
+        "Run it again: it continues there, and tries failed messages again.",
+    ),
+    TextRow(
+        "retry_none_failed",
+        "No message of the import failed, so there is nothing to try again.",
+        "Run it again to fetch new mail.",
+    ),
+    TextRow(
         "control_foreground",
         "It is a `mailhaul copy` in the foreground.",
         "Stop it there with Ctrl-C; running it again resumes it.",

@@ -116,4 +116,5 @@ ROWS: Final = (
     TextRow("vanished", sentence="removed from the old mailbox while it was being copied"),
     TextRow("before_date", sentence="dated before %(date)s (UTC)"),
     TextRow("own_notice", sentence="completion mail of an earlier import"),
+    TextRow("not_retried", sentence="not among the failed messages, which alone were tried again"),
 )

@@ -170,11 +170,17 @@ class Import:
     reopened: int = 0  # how often that was done
     successor: ImportId | None = None  # the first import by which its owner ran it again after its end
     moved_at: datetime | None = None  # when its domain was first seen to have moved to the destination
+    retry_of: ImportId | None = None  # the earlier import whose failed messages alone it tries again
 
     @property
     def standing_problem(self) -> Problem | None:
         """The problem, unless it is overcome as far as is known: the next leg has begun."""
         return None if self.state is State.RUNNING else self.problem
+
+    @property
+    def syncs_flags(self) -> bool:
+        """Whether it updates flags of messages that were copied before: a retry leaves them alone."""
+        return self.options.sync_flags and self.retry_of is None
 
     @property
     def route(self) -> Route:

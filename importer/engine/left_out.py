@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from importer.compact.uid_set import UidSet
 from importer.domain.folder_mapping.left_out_folders import left_out_folders
 from importer.domain.import_options import ImportOptions
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.since import Since
-from importer.domain.messages.skip_reason import SkipReason
+from importer.domain.messages.skip_reason import NOT_RETRIED, SkipReason
 from importer.engine.survey import Survey
 from importer.ports.mailbox import MailboxReader
 from providers.errors import FolderLeftOut, Side
+
+if TYPE_CHECKING:
+    from importer.domain.planning.retry_scope import RetryScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +41,19 @@ def older_messages(
 
 
 def leave_out_folders(
-    source: Survey, options: ImportOptions, remembered: Collection[str] = ()
+    source: Survey,
+    options: ImportOptions,
+    remembered: Collection[str] = (),
+    retries: RetryScope | None = None,
 ) -> tuple[Survey, dict[str, SkipReason]]:
     """The survey without the folders that are left out, and the reasons of those that stay in it.
 
     A folder that was `remembered` stays: earlier imports may have copied a part of it, which is still there
-    and has to be counted. Nothing more is copied from it. The others are `unusable` as FolderLeftOut.
+    and has to be counted. Nothing more is copied from it. The others are `unusable` as FolderLeftOut. With
+    `retries`, folders in which nothing failed are left out, too.
     """
-    reasons = left_out_folders(source.folders, source.hierarchy, options)
+    reasons = dict.fromkeys(_without_failures(source, remembered, retries), NOT_RETRIED)
+    reasons |= left_out_folders(source.folders, source.hierarchy, options)
     listed = source.statuses.keys() | source.unusable.keys()
     left_out = {
         name: FolderLeftOut(
@@ -58,6 +67,18 @@ def leave_out_folders(
     chosen = replace(
         source,
         statuses={name: status for name, status in source.statuses.items() if name not in left_out},
+        partial={name: text for name, text in source.partial.items() if name not in reasons},
         unusable={**left_out, **{n: e for n, e in source.unusable.items() if n not in left_out}},
     )
     return chosen, {name: reason for name, reason in reasons.items() if name in chosen.statuses}
+
+
+def _without_failures(
+    source: Survey, remembered: Collection[str], retries: RetryScope | None
+) -> Collection[str]:
+    """The folders in which nothing failed. Folders of labels share their messages: one that failed may have
+    another label since."""
+    if retries is None:
+        return ()
+    labels = {name for name in remembered if name in source.statuses and source.statuses[name].contents}
+    return (source.statuses.keys() | source.unusable.keys()) - retries.folders - labels

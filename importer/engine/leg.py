@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
+from typing import TYPE_CHECKING
 
 from importer.concurrency import run_both
 from importer.domain.folder_mapping.folder_map import FolderPair
@@ -29,6 +30,9 @@ from importer.engine.survey import Survey, survey
 from importer.engine.unchanged_folders import changed_folders
 from importer.engine.unreadable_folders import record_partial_folders, tally_unreadable
 from providers.errors import Side
+
+if TYPE_CHECKING:
+    from importer.domain.planning.retry_scope import RetryScope
 
 
 class LegEnd(StrEnum):
@@ -56,18 +60,30 @@ def _run(leg: Leg) -> LegEnd:
     source, destination = run_both(
         lambda: survey(
             leg.lane.source,
-            modseqs=leg.import_.options.sync_flags,
+            modseqs=leg.import_.syncs_flags,
             count=partial(progress.reading_folders, Side.SOURCE),
         ),
         lambda: survey(leg.lane.destination, count=partial(progress.reading_folders, Side.DESTINATION)),
         decisive,
     )
     remembered = leg.ledger.folder_map(leg.import_.route)
-    source, left_out = leave_out_folders(source, leg.import_.options, remembered)
+    leg = replace(leg, retries=_retry_scope(leg))
+    source, left_out = leave_out_folders(source, leg.import_.options, remembered, leg.retries)
     with Lanes(leg) as lanes:
         if not remembered:
             lanes.expect(source.messages, len(source.statuses))
         return _copy_folders(leg, lanes, source, destination, remembered, left_out, progress)
+
+
+def _retry_scope(leg: Leg) -> RetryScope | None:
+    """What is tried again of the earlier import; None if this import copies everything."""
+    earlier, ledger = leg.import_.retry_of, leg.ledger
+    if earlier is None:
+        return None
+    from importer.domain.planning.retry_scope import RetryScope  # noqa: PLC0415 - a copy starts without it
+
+    copies = (copies.receipt for copies in ledger.copies(leg.import_.route, earlier))
+    return RetryScope.of(ledger.refusals(earlier), copies)
 
 
 def _copy_folders(

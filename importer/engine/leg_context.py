@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.model import Import
@@ -17,6 +17,9 @@ from importer.ports.leases import Lease
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import MailboxReader, MailboxWriter
 from importer.ports.process import Budget, Clock, Observer
+
+if TYPE_CHECKING:
+    from importer.domain.planning.retry_scope import RetryScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +111,4 @@ class Leg:
     held_share: Callable[[int], int] = lambda alone: alone  # bytes it may hold now, of those it may alone
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
     appends: AppendRecord = field(default_factory=AppendRecord)
+    retries: RetryScope | None = None  # what alone is copied; None: everything

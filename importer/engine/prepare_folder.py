@@ -11,6 +11,7 @@ from importer.compact.uid_set import Ascending, Uid, UidSet, UidValidity
 from importer.concurrency import run_both
 from importer.domain.mailbox_content import FolderRef, FolderStatus, KeywordRule
 from importer.domain.messages.message_identity import has_identifying_field, header_key, munged
+from importer.domain.messages.skip_reason import NOT_RETRIED
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.planning.retry_policy import decisive
 from importer.domain.receipts.folder_history import FolderHistory
@@ -19,7 +20,7 @@ from importer.engine.copy_target import Target
 from importer.engine.doubts import SAMPLE
 from importer.engine.existing_mail import ExistingMail
 from importer.engine.folder_copy import FolderCopy, Prepared, Unprepared
-from importer.engine.left_out import older_messages
+from importer.engine.left_out import LeftOutMessages, older_messages
 from importer.engine.leg_context import Lane
 from importer.engine.settle import settle
 from providers.errors import FolderChanged, FolderUnusable, Side
@@ -92,8 +93,14 @@ class _Preparation:
     def _chosen(self, pending: UidSet) -> UidSet:
         """The rest of `pending` without what the import leaves out by choice."""
         folder = self._folder
+        retries, labels = folder.leg.retries, bool(folder.status.contents)
         if folder.is_left_out:
             folder.left_out = replace(folder.left_out, uids=pending)
+        elif (
+            retries is not None
+            and (chosen := retries.chosen(folder.source, pending, labels=labels)) != pending
+        ):
+            folder.left_out = LeftOutMessages(NOT_RETRIED, pending - chosen)
         else:
             since, now = folder.leg.import_.options.since, folder.leg.clock.now()
             folder.left_out = older_messages(self._lane.source, folder.source, pending, since, now)

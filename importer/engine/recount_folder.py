@@ -43,7 +43,7 @@ def _recounted(folder: FolderCopy, lane: Lane, *, last: bool) -> tuple[FolderTal
     state = folder.state
     tally = state.tally
     try:
-        wanted = folder.leg.import_.options.sync_flags and not folder.is_left_out
+        wanted = folder.leg.import_.syncs_flags and not folder.is_left_out
         if wanted and state.unusable is None:
             _update_flags(folder, lane)
         folder.unlisted = 0  # the recount counts them itself

@@ -37,7 +37,7 @@ def changed_folders(
             checkpoint is None
             or checkpoint.status != source.statuses[pair.source.name]
             or (
-                leg.import_.options.sync_flags
+                leg.import_.syncs_flags
                 and not _same_flags(checkpoint.status, source.statuses[pair.source.name])
             )
             or checkpoint.destination.name != pair.destination

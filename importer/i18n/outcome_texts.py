@@ -176,6 +176,19 @@ def finding_text(texts: CatalogTranslator, finding: OutcomeFinding, outcome: Imp
             )
         case OutcomeFinding.UNVERIFIED:
             return texts.gettext("Not everything could be verified: start the import again.")
+        case OutcomeFinding.RETRIED:
+            return texts.gettext(
+                "Only the messages that failed in import %(id)s were tried again.",
+                id=outcome.import_.retry_of or "",
+            )
+        case OutcomeFinding.RENUMBERED:
+            return texts.ngettext(
+                "The old server has numbered the messages of %(num)s folder anew since, so all of that folder"
+                " was looked at again.",
+                "The old server has numbered the messages of %(num)s folders anew since, so all of those"
+                " folders were looked at again.",
+                outcome.renumbered,
+            )
 
 
 def _there(texts: CatalogTranslator, totals: Totals) -> str:

@@ -27,6 +27,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
     are no secrets. `folders` is in the order of the tallies, `refusals` in the order of recording.
 
         id, batch_id, row, submitter, state, exit_code, verdict,
+        retry_of: null, or the id of the import whose failed messages alone were tried again
         source, destination: {address, server}
         created_at, started_at, finished_at, passwords_kept_until, not_before, duration_s
         owner_wait: null, or {until, next_reminder} while it waits for an owner to sign in
@@ -55,6 +56,7 @@ def report_json(texts: CatalogTranslator, report: Report) -> dict[str, object]:
         "state": import_.state.value,
         "exit_code": int(report.exit_code),
         "verdict": outcome_text(texts, report.outcome),
+        "retry_of": import_.retry_of,
         "source": _account_json(import_.source),
         "destination": _account_json(import_.destination),
         "created_at": _iso(import_.created_at),

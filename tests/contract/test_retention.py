@@ -83,6 +83,28 @@ def test_a_batch_stays_whole_while_one_of_its_imports_is_needed(
     assert store.import_(needed.id) is not None
 
 
+def test_an_import_stays_while_another_one_tries_its_failed_messages_again(store: SqlStore) -> None:
+    add(store, ENDED)
+    retry = replace(
+        ENDED,
+        id=ImportId("retry2345678"),
+        batch_id=BatchId("b2"),
+        created_at=NOW,
+        state=State.RUNNING,
+        finished_at=None,
+        retry_of=ENDED.id,
+    )
+    store.add_batch(Batch(BatchId("b2"), NOW, imports=(retry.id,)), [(retry, SEALED)])
+    sweep(store)
+    assert store.import_(ENDED.id) is not None
+    stored = store.import_(retry.id)
+    assert stored is not None
+    assert stored.retry_of == ENDED.id
+    store.update_import(replace(retry, state=State.COMPLETE, finished_at=NOW))
+    sweep(store)
+    assert store.import_(ENDED.id) is None
+
+
 def test_an_import_that_is_being_undone_stays(store: SqlStore) -> None:
     add(store, ENDED)
     lease = hold(store, f"import:{ENDED.id}")

@@ -95,7 +95,8 @@ class Dovecot(Restartable):
         if os.geteuid() == 0:
             owner = pwd.getpwnam(MAIL_USER)
             os.chown(home / "mail", owner.pw_uid, owner.pw_gid)
-        write_config(self._config, options, tls_port, starttls_port, capability)
+        self._ports_and_capability = (tls_port, starttls_port, capability)
+        write_config(self._config, options, *self._ports_and_capability)
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -113,6 +114,13 @@ class Dovecot(Restartable):
             kill_group(process)
             raise RehearsalError(f"Dovecot did not start:\n{self.log()}")
         return process
+
+    def restart_with(self, options: DovecotOptions) -> None:
+        """Stop it, and start it with other options, on the same ports and with the same mail."""
+        self.stop()
+        self.options = options
+        write_config(self._config, options, *self._ports_and_capability)
+        self._process = self._start()
 
     @property
     def pid(self) -> int:

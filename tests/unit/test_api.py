@@ -502,6 +502,33 @@ def test_run_again_is_a_new_import_of_the_same_client(office: WebOffice, panel: 
         assert details["errors"][0]["rule"] == "password_missing"
 
 
+def test_run_again_for_failed_messages_alone(office: WebOffice, panel: Panel) -> None:
+    old, new = MemoryMailbox(), MemoryMailbox()
+    office.doors.mailboxes |= {
+        "ada@old.example imap.old.example": old,
+        "ada@new.example imap.new.example": new,
+    }
+    for n in range(4):
+        old.folders["INBOX"].add((), "01-Jan-2020 00:00:00 +0000", b"Subject: %d\r\n\r\n" % n)
+    new.refuses = lambda body: "no" if body.startswith(b"Subject: 2") else None
+    body = {"source_password": RIGHT, "destination_password": RIGHT, "failed_only": True}
+    id_ = panel.start(source_password=RIGHT, destination_password=RIGHT)["id"]
+    details = problem(panel.post(f"/imports/{id_}/run-again", body), 409, "not_possible")
+    assert details["detail"].startswith("The import has not ended")
+    handle_ring(office.deps, ImportId(id_))
+    old.folders["INBOX"].add((), "01-Jan-2020 00:00:00 +0000", b"Subject: new\r\n\r\n")
+    new.refuses = lambda _body: None
+    answer = panel.post(f"/imports/{id_}/run-again", body)
+    again = answer.json()["import"]
+    assert (answer.status_code, again["retry_of"]) == (201, id_)
+    handle_ring(office.deps, ImportId(again["id"]))
+    report = panel.get(f"/imports/{again['id']}/report").json()
+    assert (report["state"], report["retry_of"]) == ("complete", id_)
+    assert (report["totals"]["copied"], report["totals"]["skipped_codes"]) == (1, {"not_retried": 1})
+    details = problem(panel.post(f"/imports/{again['id']}/run-again", body), 409, "not_possible")
+    assert "No message of the import failed" in details["detail"]
+
+
 def test_undo_reports_why_it_is_refused(office: WebOffice, panel: Panel) -> None:
     id_ = panel.start()["id"]
     problem(panel.post(f"/imports/{id_}/undo", {"destination_password": RIGHT}), 409, "not_possible")

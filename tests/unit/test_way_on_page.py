@@ -12,7 +12,9 @@ from importer.domain.model import Import, State
 from importer.service.deps import Quotas
 from importer.service.legs.run_leg import handle_ring
 from providers.endpoint import Endpoint
+from tests.fakes.mailbox import MemoryMailbox
 from tests.fakes.mailbox_access import MemoryAccess
+from tests.unit.test_service import DATE
 from tests.unit.test_source_sign_in import Google, come_back
 from tests.unit.web_office import HOST, RIGHT, Browser, WebOffice
 
@@ -184,3 +186,73 @@ def test_a_destination_elsewhere_is_named(office: WebOffice, lena: Browser, stop
 def test_the_form_of_a_new_import_is_still_there_to_change_something(lena: Browser, stopped: Import) -> None:
     assert lena.post(f"/imports/{stopped.id}/again").headers["location"] == "/new/mailbox"
     assert "tom@old.example" in lena.get("/new/mailbox").text
+
+
+# --- The failed messages alone -----------------------------------------------------------------------------
+
+
+def with_failures(office: WebOffice, source: str) -> Import:
+    """The import of the newest batch at its end: one of three messages was refused. New mail came since."""
+    import_ = newest(office)
+    old, new = MemoryMailbox(), MemoryMailbox()
+    office.doors.mailboxes |= {import_.source.key: old, import_.destination.key: new}
+    for n in range(3):
+        old.folders["INBOX"].add((), DATE, b"Subject: %d\r\n\r\n" % n)
+    new.refuses = lambda body: "no" if body.startswith(b"Subject: 1") else None
+    handle_ring(office.deps, import_.id)
+    old.folders["INBOX"].add((), DATE, b"Subject: new\r\n\r\n")
+    new.refuses = lambda _body: None
+    assert (newest(office).state, newest(office).source.address) == (State.INCOMPLETE, source)
+    return newest(office)
+
+
+def test_the_button_tries_failed_messages_alone_again(office: WebOffice, lena: Browser) -> None:
+    lena.start_import("lena@old.example")
+    first = with_failures(office, "lena@old.example")
+    page = lena.get(f"/imports/{first.id}").text
+    assert f'href="/imports/{first.id}/again?only=failed">Try the failed messages again</a>' in page
+    assert f'href="/imports/{first.id}/again">Fetch new mail</a>' in page
+    page = lena.get(f"/imports/{first.id}/again?only=failed").text
+    assert "Try the failed messages again</h1>" in page
+    assert "New mail stays in the old mailbox for now." in page
+    refused = lena.post(f"/imports/{first.id}/again/start", password="wrong")
+    assert "Try the failed messages again</h1>" in refused.text
+    lena.post(f"/imports/{first.id}/again/start", password=RIGHT)
+    second = newest(office)
+    assert second.retry_of == first.id
+    handle_ring(office.deps, second.id)
+    assert office.doors.mailboxes[second.destination.key].message_count == 3
+    page = lena.get(f"/imports/{second.id}").text
+    assert f"Only the messages that failed in import {first.id} were tried again." in page
+    # Nothing failed: the same address leads to new mail, and a form that was open is refused.
+    page = lena.get(f"/imports/{second.id}/again?only=failed").text
+    assert "Fetch new mail</h1>" in page
+    refused = lena.post(f"/imports/{second.id}/again/start", password=RIGHT, only="failed")
+    assert (refused.status_code, newest(office).id) == (409, second.id)
+    assert "No message of the import failed" in refused.text
+
+
+def test_new_mail_is_fetched_with_the_failed_messages_on_request(office: WebOffice, lena: Browser) -> None:
+    lena.start_import("lena@old.example")
+    first = with_failures(office, "lena@old.example")
+    way_on(lena, first, password=RIGHT)
+    handle_ring(office.deps, newest(office).id)
+    assert newest(office).retry_of is None
+    assert office.doors.mailboxes[first.destination.key].message_count == 4
+
+
+def test_failed_messages_alone_are_meant_after_a_sign_in_too(office: WebOffice, lena: Browser) -> None:
+    google = Google(office.access)
+    lena.post("/new", address="lena@gmail.com")
+    lena.post("/new/sign-in")
+    come_back(lena, google.allows("lena@gmail.com"))
+    lena.get("/new/review")
+    lena.post("/new/start", destination=f"lena@new.example {HOST.host}")
+    first = with_failures(office, "lena@gmail.com")
+    lena.get(f"/imports/{first.id}/again?only=failed")
+    lena.post(f"/imports/{first.id}/again/sign-in")
+    refused = come_back(lena, google.allows("eve@gmail.com"))
+    assert '<input type="hidden" name="only" value="failed">' in refused.text
+    lena.post(f"/imports/{first.id}/again/sign-in")
+    come_back(lena, google.allows("lena@gmail.com"))
+    assert newest(office).retry_of == first.id

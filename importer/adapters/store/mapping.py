@@ -91,6 +91,7 @@ def import_(row: AnyRow) -> Import:
         reopened=row.reopened,
         successor=row.successor,
         moved_at=row.moved_at,
+        retry_of=row.retry_of,
     )
 
 
@@ -108,6 +109,7 @@ def import_values(import_: Import) -> Values:
         "password_mark": import_.password_fingerprint,
         "wish": import_.requested,
         "proven": import_.proven,
+        "retry_of": import_.retry_of,
         **_mailbox_values("source", import_.source),
         **_mailbox_values("destination", import_.destination),
         **changeable_values(import_),

@@ -137,8 +137,10 @@ def _over_mails(before: datetime) -> ColumnElement[bool]:
 
 
 def _over_batches(before: datetime, now: ColumnElement[datetime] | datetime) -> ColumnElement[bool]:
-    """Batches that hold no import that can continue, is held by a process, or ended since."""
+    """Batches that hold no import that can continue, is held by a process, ended since, or has failed
+    messages that another one tries again."""
     has_grants = exists().where(grants.c.import_id == imports.c.id)
+    retries = imports.alias("retries")
     held = exists().where(
         leases.c.name == literal("import:", TextType) + imports.c.id,
         leases.c.owner.is_not(None),
@@ -149,6 +151,7 @@ def _over_batches(before: datetime, now: ColumnElement[datetime] | datetime) -> 
         imports.c.created_at >= before,
         imports.c.grants_kept_until.is_not(None),
         and_(imports.c.state.in_(sorted(ALIVE)), has_grants),
+        exists().where(retries.c.retry_of == imports.c.id, retries.c.state.in_(sorted(ALIVE))),
         held,
     )
     return and_(batches.c.created_at < before, ~exists().where(imports.c.submission == batches.c.seq, needed))

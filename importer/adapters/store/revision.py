@@ -14,7 +14,7 @@ from importer.adapters.store.database import Database
 from importer.adapters.store.sql_engine import open_engine
 from importer.adapters.store.tables import metadata
 
-HEAD: Final = "0018"
+HEAD: Final = "0019"
 """The newest file in migrations/versions."""
 
 _ANSWER_WITHIN_S: Final = 20.0

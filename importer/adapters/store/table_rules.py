@@ -52,7 +52,7 @@ RULES: Final = {
         " source_guarded destination_host destination_port destination_security destination_guarded"
         " created_at language state problem_code problem_side not_before attempts started_at finished_at"
         " has_labels password_mark wish held_up_since proven grants_kept_until reopened"
-        " successor moved_at",
+        " successor moved_at retry_of",
     ),
     "grants": _rule(
         Lifetime.GRANTS, Erasure.WITH_IMPORT, sealed="source destination", impersonal="import_id"

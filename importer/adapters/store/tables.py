@@ -112,6 +112,7 @@ imports: Final = Table(
     Column("successor", Text),
     Column("options", JSON, nullable=False, server_default="{}"),
     Column("moved_at", Instant),
+    Column("retry_of", Text, index=True),
     Index(None, "submission"),
     Index(None, "batch_id"),
     Index(None, "route", "created_at"),

@@ -35,4 +35,5 @@ class SkipReason(NamedTuple):
 OWN_NOTICE: Final = SkipReason("own_notice")
 VANISHED: Final = SkipReason("vanished")
 NOT_CHOSEN: Final = SkipReason("folder_left_out.not_chosen")
+NOT_RETRIED: Final = SkipReason("not_retried")
 SPAM_OR_TRASH: Final = SkipReason("folder_left_out.spam_or_trash")

@@ -14,7 +14,7 @@ from importer.domain.reporting.totals import Totals
 
 
 class OutcomeFinding(StrEnum):
-    """One fact about an import that has ended by itself. Those from FAILED on are gaps."""
+    """One fact about an import that has ended by itself. Those from FAILED to UNVERIFIED are gaps."""
 
     NOTHING_LISTED = "nothing_listed"
     ALL_BUT_SKIPPED = "all_but_skipped"
@@ -33,6 +33,8 @@ class OutcomeFinding(StrEnum):
     SURPLUS = "surplus"
     UNACCOUNTED = "unaccounted"
     UNVERIFIED = "unverified"  # incomplete without any other gap
+    RETRIED = "retried"  # no gap: only failed messages of an earlier import were to be copied
+    RENUMBERED = "renumbered"  # no gap: of some folders, all messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +53,23 @@ class ImportOutcome:
     surplus: int = 0
     never_seen: int = 0
     undone: UndoReport | None = None
+    renumbered: int = 0  # folders of a retry at which it looked as a whole
 
     @property
     def findings(self) -> tuple[OutcomeFinding, ...]:
         """What is told about an import that is complete or incomplete; nothing in other states."""
         match self.import_.state:
             case State.COMPLETE:
-                return _all_there(self.totals)
+                return (*_all_there(self.totals), *self._retried())
             case State.INCOMPLETE:
-                return self._with_gaps()
+                return (*self._with_gaps(), *self._retried())
             case _:
                 return ()
+
+    def _retried(self) -> tuple[OutcomeFinding, ...]:
+        if self.import_.retry_of is None:
+            return ()
+        return (OutcomeFinding.RETRIED, *([OutcomeFinding.RENUMBERED] if self.renumbered else []))
 
     def _with_gaps(self) -> tuple[OutcomeFinding, ...]:
         totals = self.totals

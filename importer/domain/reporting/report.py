@@ -79,6 +79,9 @@ class Report:
     refusals: tuple[Refusal, ...] = ()
     undone: UndoReport | None = None
     evidence: str = ""  # SHA-256 of the evidence file as of the end, in hexadecimal digits; "" without one
+    renumbered: tuple[
+        str, ...
+    ] = ()  # folders of a retry at which it looked as a whole (`renumbered_folders`)
 
     @property
     def totals(self) -> Totals:
@@ -114,7 +117,16 @@ class Report:
         partly = sum(refusal.partly for refusal in folders)
         surplus = sum(r.count for r in self.refusals if r.code is RefusalCode.SURPLUS)
         unread = len(folders) - partly
-        return ImportOutcome(self.import_, self.totals, unread, partly, surplus, self.never_seen, self.undone)
+        return ImportOutcome(
+            self.import_,
+            self.totals,
+            unread,
+            partly,
+            surplus,
+            self.never_seen,
+            self.undone,
+            len(self.renumbered),
+        )
 
     @property
     def never_seen(self) -> int:

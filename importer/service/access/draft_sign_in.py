@@ -56,11 +56,13 @@ def begin(
     again: str = "",
     *,
     starts: bool = False,
+    failed_only: bool = False,
     side: Side = Side.SOURCE,
 ) -> Question:
     """Begin the sign-in of the owner of `account`; `Question.url` is where to send the browser.
 
-    `again` is the id of the import that is run again, or "", and `starts` says that it starts at once then.
+    `again` is the id of the import that is run again, or "", and `starts` says that it starts at once then,
+    `failed_only` that only its failed messages are tried again.
     Raises RateLimited, and LoginRejected if sign-in at the provider is not set up.
     """
     consume(deps, {f"sign-in:person:{session.person}": SIGN_INS_PER_PERSON})
@@ -76,6 +78,7 @@ def begin(
         ends_at,
         again,
         starts,
+        failed_only=failed_only,
         side=side,
     )
     update_session_data(

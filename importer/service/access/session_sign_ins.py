@@ -29,8 +29,8 @@ class PendingSignIn:
     """The owner of `account` is at the provider (an id of `SIGN_IN_PROVIDERS`) until `ends_at` at the latest.
 
     `state` names the request, for one answer. `again` is the id of the import that the form runs again, or
-    ""; with `starts`, it starts without a further page. `progress` is for a page that is reloaded. `side` is
-    that of the account: the old mailbox or the new one.
+    ""; with `starts`, it starts without a further page, and with `failed_only` for its failed messages alone.
+    `progress` is for a page that is reloaded. `side` is that of the account: the old mailbox or the new one.
     """
 
     provider: str
@@ -43,6 +43,7 @@ class PendingSignIn:
     starts: bool = False
     progress: SignInState = SignInState.AT_PROVIDER
     side: Side = Side.SOURCE
+    failed_only: bool = False
 
     def over(self, progress: SignInState) -> PendingSignIn:
         """The same once it is answered, without what another answer would need."""
@@ -60,6 +61,7 @@ class PendingSignIn:
             "starts": self.starts,
             "progress": self.progress.value,
             "side": self.side.value,
+            "failed_only": self.failed_only,
         }
 
     @classmethod
@@ -76,6 +78,7 @@ class PendingSignIn:
             facts["starts"],
             SignInState(facts["progress"]),
             Side(facts.get("side", Side.SOURCE.value)),  # a session of an earlier version has none
+            facts.get("failed_only", False),
         )
 
 

@@ -20,6 +20,7 @@ from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, Import, Problem, State
 from importer.domain.people.mail_recipients import completion_readers
+from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.batch_overview import Summary, summary_due
 from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.leases import Lease
@@ -50,7 +51,16 @@ def _report(deps: Deps, import_: Import) -> Report:
         sorted(deps.store.tallies(import_.id), key=lambda tally: folder_order(tally.source_folder))
     )
     undone = deps.store.undo_report(import_.id) if import_.state is State.UNDONE else None
-    return Report(import_, tallies, tuple(deps.store.refusals(import_.id)), undone)
+    refusals = tuple(deps.store.refusals(import_.id))
+    return Report(import_, tallies, refusals, undone, renumbered=_renumbered(deps, import_, tallies))
+
+
+def _renumbered(deps: Deps, import_: Import, tallies: Sequence[FolderTally]) -> tuple[str, ...]:
+    if import_.retry_of is None:
+        return ()
+    from importer.domain.planning.retry_scope import renumbered_folders  # noqa: PLC0415 - a copy starts without it
+
+    return renumbered_folders(deps.store.tallies(import_.retry_of), tallies)
 
 
 def batch_report(deps: Deps, batch_id: BatchId) -> BatchReport | None:

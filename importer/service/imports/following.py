@@ -26,11 +26,13 @@ def following(deps: Deps, import_: Import, began_at: datetime) -> Import | None:
     """The import as it waits for its next pass, after one that began at `began_at` and is complete; its
     readers are told once that the first copy is complete.
 
-    None if it does not follow or that pass was the last. A foreground copy has no stored grants and makes
-    one pass.
+    None if it does not follow or that pass was the last. A foreground copy, which has no stored grants, and
+    a retry of failed messages make one pass.
     """
     stored = deps.store.import_(import_.id)  # its options may have been changed during the pass
-    if stored is None or not is_following(stored.options) or deps.store.grants(import_.id) is None:
+    if stored is None or stored.retry_of is not None or not is_following(stored.options):
+        return None
+    if deps.store.grants(import_.id) is None:
         return None
     options, now = stored.options, deps.clock.now()
     exchangers, sight = _look(deps, import_, options)
@@ -67,11 +69,9 @@ def schedule(deps: Deps, import_id: ImportId, choices: Choices) -> Changed:
     if before is None:
         raise LookupError(f"there is no import {import_id}")
     options = before.options.choose(choices)
-    if not is_following(options):
-        return Changed(before, Effect.NOT_POSSIBLE, Text("control_follows_without_end"))
-    if options.until_cutover and options.follow_until.day is None and not expected_mx(deps, before, options):
-        host = before.destination.endpoint.host
-        return Changed(before, Effect.NOT_POSSIBLE, Text("control_mx_unknown", host=host))
+    impossible = _why_impossible(deps, before, options)
+    if impossible is not None:
+        return Changed(before, Effect.NOT_POSSIBLE, impossible)
     if not deps.store.choose_options(import_id, options):
         if before.state in import_state.ALIVE:
             return Changed(before, Effect.NOT_POSSIBLE, Text("control_foreground"))
@@ -83,6 +83,17 @@ def schedule(deps: Deps, import_id: ImportId, choices: Choices) -> Changed:
             return resumed
         after = resumed.import_
     return Changed(after, Effect.DONE, Text("control_follows"))
+
+
+def _why_impossible(deps: Deps, import_: Import, options: ImportOptions) -> Text | None:
+    """Why an import with these options cannot follow its mailbox; None if it can."""
+    if import_.retry_of is not None:
+        return Text("control_retry_ends")
+    if not is_following(options):
+        return Text("control_follows_without_end")
+    if options.until_cutover and options.follow_until.day is None and not expected_mx(deps, import_, options):
+        return Text("control_mx_unknown", host=import_.destination.endpoint.host)
+    return None
 
 
 def expected_mx(deps: Deps, import_: Import, options: ImportOptions) -> tuple[str, ...]:

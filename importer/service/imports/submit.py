@@ -71,6 +71,7 @@ def submit(
     options: ImportOptions = DEFAULTS,
     name: str = "",
     again: bool = False,
+    retry_of: ImportId | None = None,
 ) -> Submission:
     """Store a batch of imports and ring for each; ask the owners of mailboxes without a password to sign in.
 
@@ -80,9 +81,10 @@ def submit(
 
     A row is started if its route is new, if its last import did not end complete, or if a password or an
     option that starts again has changed since; with `again` also if nothing has changed (to fetch new mail).
+    `retry_of` is that of the new imports.
     """
     began_s = deps.clock.elapsed_s()
-    submission = _submitted(deps, actor, rows, options, name, again=again)
+    submission = _submitted(deps, actor, rows, options, name, again=again, retry_of=retry_of)
     outcomes = Counter(placed.outcome for placed in submission.rows)
     log.info(
         "imports.submitted",
@@ -98,7 +100,14 @@ def submit(
 
 
 def _submitted(
-    deps: Deps, actor: Actor, rows: Sequence[Row], options: ImportOptions, name: str, *, again: bool
+    deps: Deps,
+    actor: Actor,
+    rows: Sequence[Row],
+    options: ImportOptions,
+    name: str,
+    *,
+    again: bool,
+    retry_of: ImportId | None,
 ) -> Submission:
     batch_id = BatchId(new_id())
     for row in rows:
@@ -106,7 +115,8 @@ def _submitted(
             actor.right.grant(row.destination)
 
     def place(row: Row) -> SubmittedRow:
-        return _place(deps, actor, row, new_import(deps, actor, row, batch_id, options), again=again)
+        fresh = replace(new_import(deps, actor, row, batch_id, options), retry_of=retry_of)
+        return _place(deps, actor, row, fresh, again=again)
 
     submitted = [place(row) for row in rows]
     while starting := [p for p in submitted if p.outcome is RowOutcome.STARTED]:
@@ -226,8 +236,10 @@ def resubmit(
     choices: Choices = NO_CHOICES,
     source_grant: OAuthGrant | None = None,
     destination_grant: OAuthGrant | None = None,
+    failed_only: bool = False,
 ) -> SubmittedRow:
-    """Submit the route of an earlier import again, whether or not that import is complete.
+    """Submit the route of an earlier import again, whether or not that import is complete. With
+    `failed_only`, the new one tries the failed messages of that one only (`require_failed`).
 
     Options that `choices` leaves open are the earlier import's, and so is the name of its batch. If an import
     of the same route and owner is under way, that one is returned and continues with these passwords. The new
@@ -254,5 +266,13 @@ def resubmit(
         language=actor.language or import_.language,
     )
     name = batch.name if batch is not None else ""
-    submission = submit(deps, on_behalf, [row], options=import_.options, name=name, again=True)
+    submission = submit(
+        deps,
+        on_behalf,
+        [row],
+        options=import_.options,
+        name=name,
+        again=True,
+        retry_of=import_.id if failed_only else None,
+    )
     return submission.rows[0]

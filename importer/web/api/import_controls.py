@@ -12,6 +12,7 @@ from importer.i18n.code_texts import render_with_advice
 from importer.service.deps import Deps
 from importer.service.imports import control, following
 from importer.service.imports.control import Changed, Effect
+from importer.service.imports.retry_failed import RetryRefused, require_failed
 from importer.service.imports.submit import RowOutcome, resubmit
 from importer.web.api import option_fields
 from importer.web.api.authentication import ApiCaller, Writer
@@ -76,10 +77,15 @@ def schedule(caller: Writer, import_id: str, body: ScheduleIn, response: Respons
 
 @router.post("/imports/{import_id}/run-again", responses=_STARTED)
 def run_again(caller: Writer, import_id: str, body: PasswordsIn, response: Response) -> SubmittedRowOut:
-    """Start a new import on the same route, which copies missing and new messages. It needs the passwords
-    again: they were erased when the import ended."""
+    """Start a new import on the same route, which copies missing and new messages, or (`failed_only`) only
+    those that failed. It needs the passwords again: they were erased when the import ended."""
     import_ = caller.import_(import_id)
     caller.require_destination(import_.destination)
+    if body.failed_only:
+        try:
+            require_failed(caller.deps, import_)
+        except RetryRefused as refused:
+            raise ProblemAnswer("not_possible", refused.text, state=import_.state.value) from None
     source_password, source_sign_in = login_method(caller, import_.source, Side.SOURCE, body.source_password)
     destination_password, destination_sign_in = login_method(
         caller, import_.destination, Side.DESTINATION, body.destination_password
@@ -96,6 +102,7 @@ def run_again(caller: Writer, import_id: str, body: PasswordsIn, response: Respo
         source_sign_in=source_sign_in,
         destination_sign_in=destination_sign_in,
         choices=option_fields.choices(body),
+        failed_only=body.failed_only,
     )
     caller.audit.targets = [row.import_.id]
     if row.outcome is RowOutcome.STARTED:

@@ -148,6 +148,11 @@ class BatchIn(Order):
 class PasswordsIn(RerunOptions):
     source_password: SecretStr = Field(SecretStr(""), description=_BY_OWNER)
     destination_password: SecretStr = Field(SecretStr(""), description=_BY_RIGHT)
+    failed_only: bool = Field(
+        False,
+        description="Copy only the messages that failed in this import; new mail and everything else stay as"
+        " they are. 409 if none failed.",
+    )
 
 
 class UndoIn(RequestModel):
@@ -221,6 +226,9 @@ class ImportOut(ImportOptionsOut):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    retry_of: str | None = Field(
+        None, description="The import of which only the failed messages are tried again."
+    )
     passwords_kept_until: datetime | None = Field(
         None, description="After a stop: until then `retry` needs no passwords."
     )
@@ -406,6 +414,7 @@ def import_out(texts: CatalogTranslator, import_: Import, now: datetime) -> Impo
         created_at=import_.created_at,
         started_at=import_.started_at,
         finished_at=import_.finished_at,
+        retry_of=import_.retry_of,
         passwords_kept_until=import_.grants_kept_until,
         not_before=import_.not_before,
         owner_wait=None if owner is None else OwnerWaitOut(until=owner.until, next_reminder=owner.reminder),

@@ -35,7 +35,9 @@ def start_sign_in(guest: SignedIn, fields: Fields) -> Response:
     return redirect("/new/review") if mailbox is None else forward_destination(guest, mailbox)
 
 
-def forward_destination(guest: Guest, mailbox: VerifiedMailbox, again: str = "") -> Response:
+def forward_destination(
+    guest: Guest, mailbox: VerifiedMailbox, again: str = "", *, failed_only: bool = False
+) -> Response:
     """A page that forwards to the provider at which the owner of the destination signs in. `again` is the id
     of the import whose page the browser returns to; "" for the review of a new import."""
     provider = destination_sign_in(guest.visitor.site)
@@ -44,25 +46,38 @@ def forward_destination(guest: Guest, mailbox: VerifiedMailbox, again: str = "")
     account = mailbox.account
     try:
         question = begin(
-            guest.visitor.site.deps, guest.session, account, provider, again, side=Side.DESTINATION
+            guest.visitor.site.deps,
+            guest.session,
+            account,
+            provider,
+            again,
+            failed_only=failed_only,
+            side=Side.DESTINATION,
         )
     except RateLimited as error:
-        return failure(guest, error, retry=retry_of(account.key, again))
+        return failure(guest, error, retry=retry_of(account.key, again, failed_only=failed_only))
     guest.visitor.audit.forwarded = True
     return page(guest, "going_on.html", kind="consent", url=question.url)
 
 
-def retry_of(key: str, again: str) -> Retry:
+def retry_of(key: str, again: str, *, failed_only: bool) -> Retry:
     """The form that begins the sign-in of the destination with that Account.key anew."""
     if again:
-        return Retry(f"/imports/{again}/again/destination")
+        return Retry(f"/imports/{again}/again/destination", only_failed(failed_only))
     return Retry("/new/destination/sign-in", {"destination": key})
+
+
+def only_failed(wanted: bool) -> dict[str, str]:
+    """The field by which the page that runs an import again knows that only failed messages are meant."""
+    return {"only": "failed"} if wanted else {}
 
 
 def page_after(pending: PendingSignIn) -> str:
     """The page that goes on once the owner of the destination has signed in."""
     if pending.again:
-        return f"/imports/{pending.again}/again"
+        return "?".join(
+            filter(None, (f"/imports/{pending.again}/again", urlencode(only_failed(pending.failed_only))))
+        )
     return f"/new/review?{urlencode({'into': pending.account.key})}"
 
 

@@ -22,7 +22,7 @@ from importer.service.access.web_sessions import read_session_data
 from importer.web.audit_middleware import note_login
 from importer.web.cookies import set_session_token
 from importer.web.pages.consent_page import complete_consent
-from importer.web.pages.destination_sign_in import page_after, retry_of, with_opened_destination
+from importer.web.pages.destination_sign_in import only_failed, page_after, retry_of, with_opened_destination
 from importer.web.pages.old_mailbox import sign_in_host, with_verified_source
 from importer.web.pages.sign_in_result import Retry, failure, result_page
 from importer.web.pages.way_on import start_again
@@ -69,7 +69,8 @@ def _complete_draft(guest: Guest, pending: PendingSignIn, answer: dict[str, str]
     note_login(visitor.audit, pending.account, None)
     if pending.starts and rerun is not None and mailbox.signed_in is not None:
         token = keep(deps, guest.session, pending, mailbox, lambda before: before)
-        response = start_again(guest, rerun, None, mailbox.signed_in.grant)
+        grant = mailbox.signed_in.grant
+        response = start_again(guest, rerun, None, grant, failed_only=pending.failed_only)
     elif pending.side is Side.DESTINATION:
         token = keep(deps, guest.session, pending, mailbox, partial(with_opened_destination, mailbox))
         response = redirect(page_after(pending))
@@ -82,9 +83,9 @@ def _complete_draft(guest: Guest, pending: PendingSignIn, answer: dict[str, str]
 
 def _retry(pending: PendingSignIn, host: Provider | None) -> Retry:
     if pending.side is Side.DESTINATION:
-        return retry_of(pending.account.key, pending.again)
+        return retry_of(pending.account.key, pending.again, failed_only=pending.failed_only)
     if pending.starts:
-        return Retry(f"/imports/{pending.again}/again/sign-in")
+        return Retry(f"/imports/{pending.again}/again/sign-in", only_failed(pending.failed_only))
     other_way = "/new/mailbox" if host is not None and host.password is not PasswordKind.NONE else ""
     account = pending.account
     fields = {"address": account.address, "server": account.endpoint.host, "again": pending.again}

@@ -49,7 +49,12 @@ def start_sign_in(guest: SignedIn, fields: Fields) -> Response:
 
 
 def forward_to_provider(
-    guest: Guest, account: Account, rerun: Import | None, *, starts: bool = False
+    guest: Guest,
+    account: Account,
+    rerun: Import | None,
+    *,
+    starts: bool = False,
+    failed_only: bool = False,
 ) -> Response:
     """A page that forwards to the provider at which the owner of `account` signs in; see `begin`.
 
@@ -62,7 +67,13 @@ def forward_to_provider(
     again = rerun.id if rerun is not None else ""
     try:
         question = begin(
-            guest.visitor.site.deps, guest.session, account, host.sign_in or "", again, starts=starts
+            guest.visitor.site.deps,
+            guest.session,
+            account,
+            host.sign_in or "",
+            again,
+            starts=starts,
+            failed_only=failed_only,
         )
     except RateLimited as error:
         errors = {"sign_in": rate_limited(guest.visitor.texts, error)}

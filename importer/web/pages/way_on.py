@@ -18,6 +18,7 @@ from importer.domain.csv_import.csv_cells import Refused, password
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.import_state import ENDED
 from importer.domain.model import Account, Import
+from importer.i18n.code_texts import render_with_advice
 from importer.i18n.row_problem_texts import refused_text
 from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.rate_limits import RateLimited, consume_rows
@@ -28,6 +29,7 @@ from importer.service.access.web_sessions import (
     read_session_data,
     verify_login,
 )
+from importer.service.imports.retry_failed import RetryRefused, has_failed, require_failed
 from importer.service.imports.submit import RowOutcome, resubmit
 from importer.web.audit_middleware import note_login
 from importer.web.cookies import set_session_token
@@ -55,6 +57,8 @@ from providers.grants import OAuthGrant
 from providers.provider import LoginKind, PasswordKind
 
 router: Final = APIRouter(prefix="/imports/{import_id}/again")
+ONLY_FAILED: Final = "failed"
+"""The value of the parameter or the field `only` if failed messages alone are tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,12 @@ class _Destination:
 
 
 @router.get("")
-def way_on_page(guest: SignedIn, import_id: str) -> Response:
+def way_on_page(guest: SignedIn, import_id: str, only: str = "") -> Response:
     import_ = import_or_404(guest, import_id)
-    return _page(guest, import_) if import_.state in ENDED else redirect(f"/imports/{import_.id}")
+    if import_.state not in ENDED:
+        return redirect(f"/imports/{import_.id}")
+    failed_only = only == ONLY_FAILED and has_failed(guest.visitor.site.deps, import_)
+    return _page(guest, import_, failed_only=failed_only)
 
 
 @router.post("/start")
@@ -81,7 +88,7 @@ def start_with_password(request: Request, guest: SignedIn, fields: Fields, impor
     """Verify the passwords of the page, and start."""
     import_ = import_or_404(guest, import_id)
     opened = _open_destination(request, guest, import_, fields)
-    guest, errors = opened.guest, opened.errors
+    guest, errors, failed_only = opened.guest, opened.errors, _is_failed_only(fields)
     secret = None
     try:
         secret = password(field_text(fields, "password"))
@@ -90,9 +97,9 @@ def start_with_password(request: Request, guest: SignedIn, fields: Fields, impor
     if secret is not None and not errors:
         errors = _tried(guest, import_.source, secret)
     if secret is None or errors:
-        response = _page(guest, import_, 422, errors)
+        response = _page(guest, import_, 422, errors, failed_only=failed_only)
     else:
-        response = start_again(guest, import_, secret)
+        response = start_again(guest, import_, secret, failed_only=failed_only)
     return opened.with_token(response)
 
 
@@ -101,32 +108,47 @@ def start_sign_in(request: Request, guest: SignedIn, fields: Fields, import_id: 
     """Forward to the provider; with its answer the import starts (`provider_callback.py`)."""
     import_ = import_or_404(guest, import_id)
     opened = _open_destination(request, guest, import_, fields)
-    guest = opened.guest
+    guest, failed_only = opened.guest, _is_failed_only(fields)
     if opened.errors:
         errors = {f"sign_in_{name}": text for name, text in opened.errors.items()}
-        response = _page(guest, import_, 422, errors)
+        response = _page(guest, import_, 422, errors, failed_only=failed_only)
     else:
-        response = forward_to_provider(guest, import_.source, import_, starts=True)
+        response = forward_to_provider(guest, import_.source, import_, starts=True, failed_only=failed_only)
     return opened.with_token(response)
 
 
 @router.post("/destination")
-def sign_in_destination(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
+def sign_in_destination(guest: SignedIn, fields: Fields, import_id: str) -> Response:
     """Forward to the provider of the new mailbox; then this page goes on."""
     import_ = import_or_404(guest, import_id)
     if not _destination(guest, import_).sign_in:
         return redirect(f"/imports/{import_.id}/again")
-    return forward_destination(guest, VerifiedMailbox(import_.destination, None), import_.id)
+    mailbox = VerifiedMailbox(import_.destination, None)
+    return forward_destination(guest, mailbox, import_.id, failed_only=_is_failed_only(fields))
+
+
+def _is_failed_only(fields: FormData) -> bool:
+    return field_text(fields, "only") == ONLY_FAILED
 
 
 def start_again(
-    guest: Guest, import_: Import, source_password: Secret | None, source_grant: OAuthGrant | None = None
+    guest: Guest,
+    import_: Import,
+    source_password: Secret | None,
+    source_grant: OAuthGrant | None = None,
+    *,
+    failed_only: bool = False,
 ) -> Response:
     """Start the import again, and redirect to it. The caller has verified the password or the grant."""
     destination = _destination(guest, import_)
     if destination.is_elsewhere or not destination.is_open:
         return redirect(f"/imports/{import_.id}/again")
     deps, visitor = guest.visitor.site.deps, guest.visitor
+    if failed_only:
+        try:
+            require_failed(deps, import_)
+        except RetryRefused as refused:
+            return _page(guest, import_, 409, {"form": render_with_advice(refused.text, visitor.texts)})
     row = Row(
         0,
         import_.source,
@@ -142,7 +164,8 @@ def start_again(
     try:
         consume_rows(deps, [row], client=visitor.client, person=guest.session.person, verified=verified)
     except RateLimited as error:
-        return _page(guest, import_, 429, {"form": rate_limited(visitor.texts, error)})
+        errors = {"form": rate_limited(visitor.texts, error)}
+        return _page(guest, import_, 429, errors, failed_only=failed_only)
     submitted = resubmit(
         deps,
         replace(guest_actor(guest, ""), language=""),
@@ -152,6 +175,7 @@ def start_again(
         destination_sign_in=destination.sign_in,
         source_grant=source_grant,
         destination_grant=destination.grant,
+        failed_only=failed_only,
     )
     guest.update_session(lambda before: before.without_grant(import_.destination.key))
     visitor.audit.action, visitor.audit.targets = AuditAction.IMPORT_START, [submitted.import_.id]
@@ -160,7 +184,14 @@ def start_again(
     return redirect(f"/imports/{submitted.import_.id}")
 
 
-def _page(guest: Guest, import_: Import, status: int = 200, errors: dict[str, str] | None = None) -> Response:
+def _page(
+    guest: Guest,
+    import_: Import,
+    status: int = 200,
+    errors: dict[str, str] | None = None,
+    *,
+    failed_only: bool = False,
+) -> Response:
     site = guest.visitor.site
     provider = site.catalog.for_address(import_.source.address)
     provider = provider or site.catalog.for_host(import_.source.endpoint.host)
@@ -179,6 +210,7 @@ def _page(guest: Guest, import_: Import, status: int = 200, errors: dict[str, st
         app_password=provider is not None and provider.password is PasswordKind.APP,
         steps=[step for step in steps if step.id != OWN_SIGN_IN],
         errors=errors or {},
+        failed_only=failed_only,
     )
 
 
