@@ -276,6 +276,46 @@ def test_a_message_without_a_reported_size_still_exists(
     assert list(session.sizes(INBOX, ALL)) == [(1, 70), (2, 70), (3, 0), (4, 70), (5, 70), (6, 70), (8, 70)]
 
 
+@pytest.mark.usefixtures("without_pauses")
+def test_a_message_whose_size_ends_the_connection_is_read_without_it(scripted: Open) -> None:
+    def answer(command: str) -> bytes | None:
+        match = re.match(r"UID FETCH ([0-9:,]+) \(.*RFC822.SIZE", command)
+        if match and 3 in UidSet.parse(match[1]):
+            return CLOSES_CONNECTION
+        return poisoned(set(), b"", partly=False)(command)
+
+    session, server = scripted(answer)
+    assert dict(session.sizes(INBOX, UidSet.of([3]))) == {3: 0}
+    connections = server.connections
+    assert read(session) == (list(ALL), {})
+    assert dict(session.sizes(INBOX, UidSet.of([3]))) == {3: 0}
+    assert server.connections == connections + 1
+
+
+@pytest.mark.parametrize("capabilities", [CAPABILITIES, "IMAP4rev1"])
+def test_a_limit_of_messages_makes_commands_smaller(scripted: Open, capabilities: str) -> None:
+    def answer(command: str) -> bytes | None:
+        match = re.match(r"(?:UID )?FETCH ([0-9:,*]+) ", command)
+        if match and len(UidSet.parse(match[1].replace("*", "8")) & ALL) > 3:
+            return b"TAG NO [LIMIT] too many messages for one command\r\n"
+        if command == "UID SEARCH ALL":
+            return b"* SEARCH 1 2 3 4 5 6 7 8\r\nTAG OK done\r\n"
+        return poisoned(set(), b"", partly=False)(command)
+
+    session, server = scripted(answer, capabilities=capabilities)
+    assert session.uids(INBOX) == ALL
+    assert read(session) == (list(ALL), {})
+    before = len(server.commands)
+    assert read(session) == (list(ALL), {})
+    assert len(server.commands) == before + 4  # of two messages each
+
+
+def test_a_limit_for_one_message_is_a_pause(scripted: Open) -> None:
+    session, _ = scripted(poisoned(set(ALL), b"TAG NO [LIMIT] come back later\r\n", partly=False))
+    with pytest.raises(Throttled):
+        read(session)
+
+
 def test_a_backoff_requested_while_reading_is_raised(scripted: Open) -> None:
     session, _ = scripted(poisoned({4}, BACKOFF, partly=True))
     with pytest.raises(Throttled) as caught:

@@ -9,7 +9,7 @@ is believed only on a server whose other sizes are exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from importer.adapters.imap.fetch import Query, Unreadable, fetch, without_recent
@@ -81,6 +81,10 @@ class ContentReader:
         self._whole = Query(b"(%s BODY.PEEK[])" % self._items, self._has_all, 10_000, _has_content)
         # The folder is open read-only, so that this does not set \\Seen at the server.
         self._as_rfc822 = Query(b"(%s RFC822)" % self._items, self._has_all, 10_000, _has_answer)
+        # For messages that ended connections, perhaps at another item.
+        self._sparing = replace(
+            self._whole, items=b"(%s BODY.PEEK[])" % self._items.replace(b" RFC822.SIZE", b"")
+        )
         self._right_sizes = 0
         self._compared_others = False
         self._wrong_sizes = 0  # messages that are shorter than their size however they are requested
@@ -105,7 +109,7 @@ class ContentReader:
         doubtful: dict[Uid, _Doubtful] = {}
         held_bytes = 0
         settled: list[int] = []
-        for message in fetch(self._link, folder, uids, self._whole):
+        for message in self._fetch_all(folder, uids):
             if isinstance(message, Unreadable):
                 if message.broke_connection or message.too_large:
                     settled.append(message.uid)
@@ -135,6 +139,13 @@ class ContentReader:
         if doubtful:
             for again in self._looked_at_again(folder, doubtful):
                 yield again if isinstance(again, NotHandedOut) else result(again, b"")
+
+    def _fetch_all(self, folder: FolderRef, uids: UidSet) -> Iterator[Fetched | Unreadable]:
+        connection = self._link.retry_read(lambda connection: connection)
+        deadly = connection.fallbacks.deadly_of(folder, uids)
+        yield from fetch(self._link, folder, uids - deadly, self._whole)
+        if deadly:
+            yield from fetch(self._link, folder, deadly, self._sparing)
 
     def _doubt(self, message: Fetched, header: bytes) -> _Doubtful | None:
         """Return why the content may not be all of it, None if there is no sign of that. `header` is its

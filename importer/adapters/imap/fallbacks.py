@@ -12,6 +12,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import FolderRef
 from importer.domain.planning.retry_limits import MAX_LOSSES_AHEAD, MAX_RESUMPTIONS
 
 NON_SYNCHRONIZING: Final = frozenset({"LITERAL+", "LITERAL-"})
@@ -30,7 +32,9 @@ class Fallbacks:
     a message. `literals_work`: it stored one that came as a non-synchronizing literal (RFC 7888).
     `dates_work`, `flags_work`: it stored a message with a date, with a system flag. `no_dates`, `no_flags`:
     it stored one only without. `appends_failed`: appends in a row of which it stored no message and for which
-    it may be at fault itself."""
+    it may be at fault itself. `deadly`: messages of which a request ended the connection each time, and for
+    which items.
+    `message_limit`: the server refuses FETCH of more messages."""
 
     def __init__(self) -> None:
         self.one_at_a_time = False
@@ -41,6 +45,8 @@ class Fallbacks:
         self.dates_work = self.flags_work = False
         self.no_dates = self.no_flags = False
         self.appends_failed = 0
+        self.message_limit: int | None = None
+        self.deadly: dict[tuple[FolderRef, Uid], bytes] = {}
         self._refused_keywords = Counter[frozenset[str]]()
         self._disabled: frozenset[str] = frozenset()
         self._losses_ahead = 0
@@ -55,6 +61,13 @@ class Fallbacks:
         """Return the announced capabilities that may be used."""
         usable = announced - self._disabled
         return usable - NON_SYNCHRONIZING if self.one_at_a_time else usable
+
+    def deadly_of(self, folder: FolderRef, uids: UidSet, items: bytes = b"") -> UidSet:
+        """Return those of `uids` of which a request, for these items if given, ended the connection."""
+        deadly = self.deadly.copy().items()
+        return UidSet.of(
+            uid for (known, uid), its in deadly if known == folder and uid in uids and items in (its, b"")
+        )
 
     def note_refused_keywords(self, flags: Iterable[str]) -> None:
         """A message with these flags was refused, and stored without its keywords."""

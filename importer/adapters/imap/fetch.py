@@ -4,6 +4,7 @@ Invariants
 - A UID is yielded at most once, and only if it was requested.
 - A command that is refused, or that ends the connection, is repeated for smaller and smaller parts of the
   remaining UIDs, until the message that causes it is isolated; all other messages are yielded.
+- A message that was isolated because it ends connections is left for the end of later requests, alone.
 - A message whose response is invalid is requested once more, alone; after that it is not requested again.
 - A response that lacks items is merged with later ones; what is still missing when the command completes
   does not cost the message, if the query can do without it.
@@ -53,13 +54,15 @@ _SPARE_BYTES: Final = 2 << 20
 class Query:
     """What to fetch. `complete` returns whether a response has all items, `usable` whether it suffices if the
     server sends no more; `max_members` is the maximum number of messages per command. `bytes_each` limits the
-    size of the answer: so much for each message on average, None if it has their contents."""
+    size of the answer: so much for each message on average, None if it has their contents. `dispensable`: if
+    it ended the connection at a message, that one is not asked for again."""
 
     items: bytes
     complete: Callable[[Fetched], bool]
     max_members: int
     usable: Callable[[Fetched], bool] = lambda _message: False
     bytes_each: int | None = None
+    dispensable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,9 @@ class _Fetch:
         self._folder = folder
         self._query = query
         self._todo = deque[UidSet]()
+        self._limit = 0  # of messages per command, as refusals tell; 0: none
+        self._deadly = UidSet()  # of the requested messages
+        self._all_deadly: dict[tuple[FolderRef, Uid], bytes] = {}  # of the account
         self._losses = _Losses()
         self._violations = Counter[int]()  # invalid responses by UID
         self._consecutive_failures = 0
@@ -119,12 +125,27 @@ class _Fetch:
         if words := link.unreadable.get((self._folder, self._query.items)):
             yield from self._unreadable(uids, words)
             return
-        limit = link.retry_read(lambda connection: connection.message_limit) or max_members
-        self._todo.extend(uid_pieces(uids, min(limit, max_members)))
+        connection = link.retry_read(lambda connection: connection)
+        fallbacks = connection.fallbacks
+        limit = fallbacks.message_limit or connection.message_limit or max_members
+        self._all_deadly = fallbacks.deadly
+        if self._query.dispensable:
+            needless = fallbacks.deadly_of(self._folder, uids, self._query.items)
+            yield from self._unreadable(needless, "", broke_connection=True)
+            uids -= needless
+        self._deadly = fallbacks.deadly_of(self._folder, uids)
+        self._todo.extend(uid_pieces(uids - self._deadly, min(limit, max_members)))
+        self._todo.extend(UidSet.of((uid,)) for uid in self._deadly)
         while self._todo:
-            failure = yield from self._request(self._todo.popleft())
+            requested = self._todo.popleft()
+            if self._limit and len(requested) > self._limit:
+                self._todo.extendleft(reversed(list(requested.chunks(self._limit))))
+                continue
+            failure = yield from self._request(requested)
             if failure is not None:
                 yield from self._handle(failure)
+            elif self._limit:
+                fallbacks.message_limit = self._limit
 
     def _request(self, requested: UidSet) -> Generator[Fetched | Unreadable, None, _Failure | None]:
         """Send one command and yield what comes. Return why it failed, None if it did not."""
@@ -151,7 +172,11 @@ class _Fetch:
             words = lost.server_text
         except CommandRefused as refused:
             link.cursor.forget()  # reopening the folder shows whether the folder is the cause
-            error = _error_beyond_message(refused, link)
+            error = None
+            if len(requested) > 1 and response_errors.beyond_a_limit(refused.reply):
+                self._limit = -(-len(requested) // 2)
+            else:
+                error = _error_beyond_message(refused, link)
             words = response_errors.server_words(refused.reply)
         else:
             return None
@@ -182,7 +207,8 @@ class _Fetch:
         if isinstance(error, ConnectionLost):
             times_lost = self._losses.record(error, remaining)
             # Among several messages, halving finds the one that ends the connection faster.
-            if remaining and (failure.any_came or (len(remaining) == 1 and times_lost < MAX_READ_ATTEMPTS)):
+            attempts = 1 if remaining.lowest in self._deadly else MAX_READ_ATTEMPTS
+            if remaining and (failure.any_came or (len(remaining) == 1 and times_lost < attempts)):
                 pause(times_lost)
                 self._todo.appendleft(remaining)
                 return
@@ -196,7 +222,10 @@ class _Fetch:
         cause. If it responds, but never validly, the rest of the folder is unreadable instead."""
         self._consecutive_failures += error is not None
         if error is None or self._consecutive_failures < MAX_CONSECUTIVE_FAILURES:
-            yield from self._unreadable(alone, words, broke_connection=isinstance(error, ConnectionLost))
+            if deadly := isinstance(error, ConnectionLost):
+                for uid in alone:
+                    self._all_deadly.setdefault((self._folder, uid), self._query.items)
+            yield from self._unreadable(alone, words, broke_connection=deadly)
             return
         if not isinstance(error, ProtocolViolation):
             raise error

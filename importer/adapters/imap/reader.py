@@ -47,6 +47,7 @@ _SIZES: Final = Query(
     10_000,
     usable=lambda message: True,
     bytes_each=MAX_ITEM_BYTES,
+    dispensable=True,
 )
 _HEADERS: Final = Query(
     b"(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)])",

@@ -243,14 +243,14 @@ def busy(reply: Reply, peer: Peer) -> ServerUnavailable:
 
 
 def beyond_a_limit(reply: Reply) -> bool:
-    """Return whether the server refuses to create or store more of something than its limit (RFC 5530:
+    """Return whether the server refuses to create, store or fetch more of something than its limit (RFC 5530:
     LIMIT)."""
     return reply.code == "LIMIT" and classify(reply.text) is None
 
 
 def folder_error(reply: Reply, peer: Peer, folder: str, what: str) -> MailError:
     """Return why `folder` could not be `what`: the last part of a code below `folder_unusable`."""
-    if beyond_a_limit(reply) and what not in ("opened", "read"):
+    if beyond_a_limit(reply) and what != "opened":
         return folder_unusable(peer, folder, what, server_words(reply))
     return account_error(reply, peer) or folder_unusable(peer, folder, what, server_words(reply))
 

@@ -5,8 +5,8 @@ Invariants
 - Splitting the input anywhere gives the same events (verified by tests/property/test_wire.py).
 - Memory is bounded: no line above `max_line_bytes`, no literals beyond the bounds of `IncomingLiterals`.
 - Deviations from the grammar (RFC 9051 section 9) whose meaning is certain are read as what they mean: blanks
-  around the asterisk, TABs in place of blanks, CR CR LF, our tag in lower case, empty lines, a FETCH response
-  that goes on in the next line, numbers that are none.
+  around the asterisk, TABs in place of blanks, CR CR LF, NULs around a line, our tag in lower case, empty
+  lines, a FETCH response that goes on in the next line, numbers that are none.
 - A line that has no meaning is an `Unparsed` event and costs only itself. What cannot be told from the
   content of a message raises WireError: after it no byte of the connection can be trusted.
 """
@@ -131,7 +131,10 @@ class ResponseReader:
         """Process the line in `_partial` and add the events that it completes."""
         line = bytes(self._partial)
         self._partial.clear()
-        line = self._last_line = line[:-1].rstrip(b"\r")
+        line = line[:-1].rstrip(b"\r\0")
+        if self._unclosed or not self._text:  # else the line may go on with the rest of a message
+            line = line.lstrip(b"\0")
+        self._last_line = line
         if self._unclosed and (line.startswith(b"*") or TAGGED_REPLY.match(line)):
             events.append(self._close_response())
         if not self._text:

@@ -89,7 +89,13 @@ class UidLister:
             _check_number(cursor, connection, folder, selected)
         if not selected.messages or (selected.uidnext is not None and at_or_above >= selected.uidnext):
             return selected, UidSet()
-        return selected, _by_uid_fetch(cursor, connection, folder, selected, at_or_above)
+        try:
+            return selected, _by_uid_fetch(cursor, connection, folder, selected, at_or_above)
+        except FolderUnusable:  # there are other ways
+            known, _ = self._ask_otherwise(cursor, connection, folder, selected, UidSet(), at_or_above)
+            if known:
+                return selected, known
+            raise
 
     def _ask_otherwise(
         self,

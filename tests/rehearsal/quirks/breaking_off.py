@@ -110,3 +110,27 @@ class AppendAndBye(Session):
         if command == b"APPEND":
             self.say(b"* BYE one message for each connection")
             raise HangUp
+
+
+@quirk("size-ends-connection")
+class SizeEndsConnection(Session):
+    """RFC822.SIZE of the third message of INBOX ends the connection, whatever else is asked for with it."""
+
+    def item_size(self, message: Message) -> bytes | None:
+        if message in self.box.inbox.messages[2:3]:
+            raise HangUp
+        return super().item_size(message)
+
+
+@quirk("twelve-commands-each")
+class TwelveCommandsEach(Session):
+    """After the login a connection executes twelve commands and ends at the next one."""
+
+    commands_left = 12
+
+    def may_begin(self, tag: bytes, command: bytes) -> bool:
+        if self.logged_in:
+            if not self.commands_left:
+                raise HangUp
+            self.commands_left -= 1
+        return super().may_begin(tag, command)

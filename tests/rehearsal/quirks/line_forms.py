@@ -141,3 +141,14 @@ class CapabilityInPieces(Session):
         self.say(b"* CAPABILITY " + b" ".join(known[:3]))
         self.say(b"* CAPABILITY " + b" ".join(known[3:]))
         self.ok(tag, b"CAPABILITY")
+
+
+@quirk("nuls-between-lines")
+class NulsBetweenLines(Session):
+    """Two NULs stand in front of each answer to FETCH but the first."""
+
+    fetched = 0
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        self.fetched += 1
+        return b"\0\0" * (self.fetched > 1) + super().fetch_lines(number, message, items)

@@ -79,3 +79,16 @@ class HangsUpAfterThreeRefusals(Session):
             self.refusals = 0
             super().say(b"* BYE Connection closed. 14")
             raise HangUp
+
+
+@quirk("limit-of-messages-each")
+class LimitOfMessagesEach(Session):
+    """FETCH of more than three messages gets `NO [LIMIT]`; no MESSAGELIMIT is announced (RFC 9738)."""
+
+    most = 3
+
+    def do_fetch(self, tag: bytes, arguments: Words, *, by_uid: bool = False) -> None:
+        if len(self.chosen(arguments[0], by_uid=by_uid)) > self.most:
+            self.no(tag, b"[LIMIT] too many messages for one command")
+            return
+        super().do_fetch(tag, arguments, by_uid=by_uid)

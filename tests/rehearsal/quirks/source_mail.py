@@ -159,3 +159,13 @@ class LineFeedsInMail(Session):
     def prepare(cls, box: Mailbox) -> None:
         for message in box.inbox.messages:
             message.body = message.body.replace(b"\r\n", b"\n")
+
+
+@quirk("thirty-folders")
+class ThirtyFolders(Session):
+    """The mailbox has thirty further folders with one message each."""
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        for number in range(30):
+            fill(box, b"Box %02d" % number, 1, first=1000 + number)
