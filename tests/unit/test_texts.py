@@ -76,11 +76,15 @@ def test_no_sentence_is_equal_in_two_catalogs() -> None:
     [
         (
             "es",
-            r"usted|suya|Active|Compruebe|Cree|Elija|Escriba|Haga|Indique|Inicie|Inténtelo|Use",
+            r"usted|suya|acote|Active|Añada|[Bb]úsquel[ao]s?|Compruebe|confirme ese|Consulte|Cree|deshaga|"
+            r"Deténgal[ao]s?|después ejecute|Elija|[Ee]mpiece (de|otra)|Escríbal[ao]|Escriba|"
+            r"Haga|[Ii]ndíquel[ao]|Indique|[Ii]níciel[ao]|Inicie|Inténtelo|[Rr]einicie|Rellene|Revísel[ao]s?|Use",
         ),
         (
             "it",
-            r"Acceda|Attivi|Controlli (?!API)|Corregga|Faccia|Invii|Riprovi|Scelga|Scriva|Usi|riceverà",
+            r"Acceda|[Aa]ggiungete|Attivi|[Aa]vviatene|Compilate|Controlli (?!API)|[Cc]orreggete|Corregga|"
+            r"Faccia|[Ii]ndicatene|[Ii]nviatelo|Invii|[Ll]a (indichi|riavvii)|[Ll]ei il|ottenga|restringa|"
+            r"Ricominci|Riprovi|Scelga|Scriva|Trasmetta|Usi|riceverà",
         ),
     ],
 )
