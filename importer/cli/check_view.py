@@ -47,7 +47,7 @@ def print_check(texts: CatalogTranslator, check: Check, *, as_json: bool = False
     if check.labels is not None:
         labels, rule = texts.gettext("Labels"), word_sentences(texts, "labels", check.labels)
         chooses = texts.gettext("%(option)s chooses.", option="--labels")
-        stdout.print(f"{labels}: {plain(rule, 600)} [dim]{chooses}[/]", soft_wrap=True)
+        stdout.print(f"{labels}{texts.colon} {plain(rule, 600)} [dim]{chooses}[/]", soft_wrap=True)
     for warning in check_warnings(check):
         stdout.print(f"[yellow]![/] {plain(warning_text(texts, warning), 900)}", soft_wrap=True)
 
@@ -59,7 +59,7 @@ def _print_side(texts: CatalogTranslator, name: str, side: SideCheck) -> None:
     mailbox = f"[bold]{name}[/]  {plain(place)}"
     if side.look is CheckPhase.FAILED:
         problem = problem_text(texts, side.problem) if side.problem else ""
-        stdout.print(f"[red]✗[/] {mailbox}: {plain(problem, 1200)}", soft_wrap=True)
+        stdout.print(f"[red]✗[/] {mailbox}{texts.colon} {plain(problem, 1200)}", soft_wrap=True)
         return
     facts = [
         texts.ngettext("%(num)s message", "%(num)s messages", side.messages),
@@ -73,7 +73,7 @@ def _print_side(texts: CatalogTranslator, name: str, side: SideCheck) -> None:
     if side.quota is not None and side.quota.limit_bytes is not None:
         free = texts.size(max(0, side.quota.limit_bytes - side.quota.used_bytes))
         facts.append(texts.gettext("%(size)s free", size=free))
-    stdout.print(f"[green]✓[/] {mailbox}: {', '.join(facts)}", soft_wrap=True)
+    stdout.print(f"[green]✓[/] {mailbox}{texts.colon} {', '.join(facts)}", soft_wrap=True)
 
 
 def _about(texts: CatalogTranslator, amount: str, *, exact: bool) -> str:

@@ -94,9 +94,9 @@ def budgets(clear: str | None, language: str | None, data: Path | None, as_json:
         stdout.print(Text(ended, style="bold"))
     for name, slots in sorted(used.slots.items()):
         number = words.ngettext("%(num)s connection", "%(num)s connections", slots)
-        stdout.print(Text(f"{printable(name, 400)}: {number}"), soft_wrap=True)
+        stdout.print(Text(f"{printable(name, 400)}{words.colon} {number}"), soft_wrap=True)
     for name, size_bytes in sorted(used.bytes_of_a_day.items()):
-        stdout.print(Text(f"{printable(name, 400)}: {words.size(size_bytes)}"), soft_wrap=True)
+        stdout.print(Text(f"{printable(name, 400)}{words.colon} {words.size(size_bytes)}"), soft_wrap=True)
     for pause in used.pauses:
         stdout.print(Text(printable(without_connecting(pause.name), 400), style="bold"), soft_wrap=True)
         _print_pauses(words, [pause])
@@ -105,7 +105,9 @@ def budgets(clear: str | None, language: str | None, data: Path | None, as_json:
 
 
 def _numbers(words: CatalogTranslator, load: HostLoad) -> str:
-    states = (f"{state_word(words, state)}: {words.number(n)}" for state, n in load.imports.items())
+    states = (
+        f"{state_word(words, state)}{words.colon} {words.number(n)}" for state, n in load.imports.items()
+    )
     connections = words.gettext(
         "%(used)s of %(most)s connections",
         used=words.number(load.connections),

@@ -116,7 +116,9 @@ class LiveView:
         bytes_per_s = sum(rate.bytes_per_s for rate in self.rates.values())
         states = Counter(import_.state for import_ in self.imports)
         parts = [
-            f"{state_word(texts, state)}: {texts.number(states[state])}" for state in State if states[state]
+            f"{state_word(texts, state)}{texts.colon} {texts.number(states[state])}"
+            for state in State
+            if states[state]
         ]
         parts.append(f"{texts.number(whole.percent)}\u00a0%")
         if bytes_per_s:

@@ -7,7 +7,8 @@ there is room, and above them otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.cells import cell_len
@@ -20,7 +21,6 @@ from importer.cli.import_list import INDENT, address_lines, wrapped
 from importer.cli.text_views import print_json
 from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from importer.domain.reporting.report import BatchReport, Report
-from importer.domain.reporting.totals import Totals
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import remarks
 from importer.i18n.folder_names import ShownPairs
@@ -29,25 +29,13 @@ from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
 from importer.i18n.refusal_lists import refusal_lists
 from importer.i18n.report_json import batch_json, report_json
-from importer.i18n.translations import N_, CatalogTranslator
+from importer.i18n.state_texts import COUNTS, count_name
+from importer.i18n.translations import CatalogTranslator
 
 MAX_REFUSALS: Final = 50
 _GAP: Final = 2
 _NARROWEST_NAME: Final = 24
 
-_Count = Callable[[FolderTally | Totals], int]
-_COLUMNS: Final[tuple[tuple[str, _Count], ...]] = (
-    (N_("found"), lambda counts: counts.found),
-    (N_("copied"), lambda counts: counts.copied),
-    (N_("there"), lambda counts: counts.present),
-    (N_("gone"), lambda counts: counts.gone),
-    (N_("double"), lambda counts: counts.duplicate),
-    (N_("skipped"), lambda counts: counts.skipped_total),
-    (N_("failed"), lambda counts: counts.not_copied),
-    (N_("unseen"), lambda counts: counts.never_seen),
-    (N_("left"), lambda counts: counts.still_to_do),
-)
-"""The heads, and the numbers below them. The first is the sum of the others."""
 _ALWAYS: Final = 2
 
 
@@ -120,20 +108,26 @@ class _Counts:
         self._folders = _shown_folders(texts, report)
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        columns = [c for n, c in enumerate(_COLUMNS) if n < _ALWAYS or c[1](self._totals)]
-        heads = [self._texts.gettext(head) for head, _ in columns]
-        everything = [self._texts.number(count(self._totals)) for _, count in columns]
-        widths = [max(map(cell_len, cells)) for cells in zip(heads, everything, strict=True)]
-        room = options.max_width - sum(width + _GAP for width in widths)
+        columns = [each for n, each in enumerate(COUNTS) if n < _ALWAYS or getattr(self._totals, each)]
+        heads = [count_name(self._texts, each) for each in columns]
+        everything = [self._texts.number(getattr(self._totals, each)) for each in columns]
+        widths = [
+            max(cell_len(word) for word in (*head.split(), sum_))
+            for head, sum_ in zip(heads, everything, strict=True)
+        ]
+        gap = _GAP if sum(widths) + _GAP * len(widths) <= options.max_width else 1
+        room = options.max_width - sum(width + gap for width in widths)
         beside = room >= _NARROWEST_NAME
         longest = max(cell_len(self._name(tally)) for tally in self._tallies)
         width = min(room, max(longest, _NARROWEST_NAME)) if beside else 0
-        yield _no_wrap(Text(" " * width + _line(heads, widths), style="bold"))
+        for line in _lines_of(heads, widths):
+            yield _no_wrap(Text(" " * width + _line(line, widths, gap), style="bold"))
         for tally in self._tallies:
-            numbers = [self._texts.number(n) if (n := count(tally)) else "·" for _, count in columns]
-            yield from _rows(self._name(tally), _line(numbers, widths), width, options.max_width)
+            counts = [getattr(tally, each) for each in columns]
+            numbers = [self._texts.number(count) if count else "·" for count in counts]
+            yield from _rows(self._name(tally), _line(numbers, widths, gap), width, options.max_width)
         yield from _rows(
-            self._texts.gettext("all"), _line(everything, widths), width, options.max_width, style="bold"
+            self._texts.gettext("all"), _line(everything, widths, gap), width, options.max_width, style="bold"
         )
 
     def _name(self, tally: FolderTally) -> str:
@@ -166,7 +160,9 @@ class _Refusals:
         texts = self._texts
         what = refusal.subject if refusal.uid else texts.gettext("A whole folder")
         size = texts.size(refusal.size_bytes) if refusal.size_bytes else ""
-        yield from wrapped(" · ".join(filter(None, (what[:200], refusal.date[:40], size))), width)
+        yield from wrapped(
+            " · ".join(filter(None, (what[:200], texts.written_date(refusal.date)[:40], size))), width
+        )
         yield from wrapped(self._folders[refusal.folder], width, INDENT * 2)
         yield from wrapped(reason(texts, refusal.reason), width, INDENT * 2)
 
@@ -175,9 +171,16 @@ def _shown_folders(texts: CatalogTranslator, report: Report) -> ShownPairs:
     return ShownPairs(texts, [(tally.source_folder, tally.destination_folder) for tally in report.tallies])
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _lines_of(heads: Sequence[str], widths: Sequence[int]) -> list[tuple[str, ...]]:
+    """The heads, each broken between words to its width, on as many lines as the longest needs."""
+    broken = [textwrap.wrap(head, width) for head, width in zip(heads, widths, strict=True)]
+    height = max(map(len, broken))
+    return list(zip(*([""] * (height - len(lines)) + lines for lines in broken), strict=True))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], gap: int) -> str:
     pairs = zip(cells, widths, strict=True)
-    return "".join(" " * (_GAP + width - cell_len(cell)) + cell for cell, width in pairs)
+    return "".join(" " * (gap + width - cell_len(cell)) + cell for cell, width in pairs)
 
 
 def _rows(name: str, numbers: str, width: int, full_width: int, style: str = "") -> Iterator[Text]:
@@ -203,12 +206,12 @@ def _remarks(texts: CatalogTranslator, report: Report) -> Iterator[str]:
     if import_.has_labels:
         rule = word_sentences(texts, "labels", import_.options.labels)
         labels = texts.gettext("Labels")
-        yield f"{labels}: {rule}"
+        yield f"{labels}{texts.colon} {rule}"
     for title, value in chosen_options(texts, import_.options):
-        yield f"{title}: {value}"
+        yield f"{title}{texts.colon} {value}"
     if totals.skipped:
         reasons = (f"{texts.number(count)} {reason(texts, why)}" for why, count in totals.skipped.items())
-        yield f"{texts.gettext('Left out')}: {'; '.join(reasons)}."
+        yield f"{count_name(texts, 'skipped_total')}{texts.colon} {'; '.join(reasons)}."
     if elsewhere := [tally for tally in report.tallies if tally.elsewhere]:
         names = _shown_folders(texts, report).sources
         yield texts.gettext(

@@ -19,11 +19,13 @@ from urllib.parse import urlsplit
 
 import click
 from rich.markup import escape
+from rich.text import Text
 
 from importer import telemetry
 from importer.bootstrap import embedded_queue, migrate_database, process_name
 from importer.cli import options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
+from importer.cli.import_list import wrapped
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import advice, render
 from importer.i18n.translations import texts
@@ -33,6 +35,7 @@ from importer.settings import Settings
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
+    from importer.doctor import Finding
     from importer.metrics import ProcessMetrics
 
 RESTART_DELAY_S: Final = 2.0
@@ -77,12 +80,19 @@ def doctor(only: tuple[str, ...], data: Path | None, as_json: bool) -> None:
         text_views.print_json(facts)
     else:
         for finding, message, fix in said:
-            shown = text_views.plain(message, 600)
-            stdout.print(f"{_SYMBOLS[finding.health.value]} [bold]{finding.part}[/]  {shown}")
-            if fix:
-                stdout.print(f"    → {text_views.plain(fix, 600)}")
+            stdout.print(_finding_lines(finding, message, fix))
     failed = any(finding.health is Health.ERROR for finding in findings)
     raise exit_with(ExitCode.WAITING if failed else ExitCode.COMPLETE)
+
+
+def _finding_lines(finding: Finding, message: str, fix: str) -> Text:
+    """What was found, and below it what to do, each wrapped behind its sign."""
+    part, sign = Text(finding.part, style="bold"), Text.from_markup(_SYMBOLS[finding.health.value])
+    first, *others = wrapped(f"{part} {message}", stdout.width - 1)
+    lines = [Text.assemble(sign, " ", part, " ", first[2 + len(part) :]), *others]
+    for number, line in enumerate(wrapped(fix, stdout.width, "      ") if fix else ()):
+        lines.append(line if number else Text.assemble("    → ", line[6:]))
+    return Text("\n").join(lines)
 
 
 _metrics_option: Final = click.option(

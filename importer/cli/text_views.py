@@ -66,7 +66,8 @@ def print_explanation(texts: CatalogTranslator, import_: Import, explanation: Ex
     """The sentence first, then what follows from it, then the facts."""
     words = explanation_texts(texts, explanation)
     following, to_do = texts.gettext("Next:"), texts.gettext("To do:")
-    stdout.print(f"{_heading(import_)}  {state_word(texts, import_.state)}", soft_wrap=True)
+    stdout.print(Text.assemble(Text(import_.id, style="bold"), "  ", state_word(texts, import_.state)))
+    stdout.print(*address_lines(import_, stdout.width), sep="\n")
     for label, said in (("", words.sentence), (following, words.next), (to_do, words.advice)):
         lines = wrapped(f"{label} {said}".strip(), stdout.width)
         for number, line in enumerate(lines):
@@ -115,7 +116,7 @@ def print_choices(texts: CatalogTranslator, imports: Iterable[Import]) -> None:
         if import_.has_labels:
             choices.insert(0, (texts.gettext("Labels"), _label_rule(texts, import_.options)))
         for title, value in choices:
-            stdout.print(Text(f"{import_.id}  {title}: {printable(value, 400)}"))
+            stdout.print(Text(f"{import_.id}  {title}{texts.colon} {printable(value, 400)}"))
 
 
 def _label_rule(texts: CatalogTranslator, import_options: ImportOptions) -> str:
@@ -172,11 +173,3 @@ def print_row_notes(texts: CatalogTranslator, parsed: Parsed) -> None:
 
 def _row_problem(texts: CatalogTranslator, parsed: Parsed, problem: RowProblem) -> str:
     return plain(row_problem_text(texts, problem, headings(parsed.sheet)), 600)
-
-
-def _heading(import_: Import) -> str:
-    return f"[bold]{_addresses(import_)}[/]  [dim]{import_.id}[/]"
-
-
-def _addresses(import_: Import) -> str:
-    return f"{plain(import_.source.address)} → {plain(import_.destination.address)}"

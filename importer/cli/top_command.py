@@ -95,7 +95,7 @@ class BoardView:
     def _head(self, width: int) -> Iterator[Text]:
         texts, board = self.texts, self.board
         parts = [
-            f"{state_word(texts, state)}: {texts.number(number)}"
+            f"{state_word(texts, state)}{texts.colon} {texts.number(number)}"
             for state in _SHOWN
             if (number := board.number(state)) or state is State.RUNNING
         ]

@@ -17,7 +17,7 @@ from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.totals import Totals
 from importer.i18n.csv_template import separator
 from importer.i18n.problem_texts import problem_sentence
-from importer.i18n.state_texts import state_word
+from importer.i18n.state_texts import COUNTS, count_name, state_word
 from importer.i18n.translations import N_, CatalogTranslator
 
 Tallies = Mapping[ImportId, Sequence[FolderTally]]
@@ -29,15 +29,6 @@ _COLUMNS: Final = (
     N_("New mailbox"),
     N_("State"),
     N_("Reason"),
-    N_("Found"),
-    N_("Copied"),
-    N_("Already there"),
-    N_("No longer there"),
-    N_("Duplicates"),
-    N_("Left out"),
-    N_("Failed"),
-    N_("Never seen there"),
-    N_("Still to do"),
 )
 
 
@@ -70,7 +61,7 @@ def results_workbook(texts: CatalogTranslator, imports: Sequence[Import], tallie
 
 
 def _rows(texts: CatalogTranslator, imports: Sequence[Import], tallies: Tallies) -> Iterator[list[Cell]]:
-    yield [texts.gettext(name) for name in _COLUMNS]
+    yield [*map(texts.gettext, _COLUMNS), *(count_name(texts, each) for each in COUNTS)]
     for import_ in imports:
         totals = Totals.of(tallies.get(import_.id, ()))
         yield [
@@ -79,13 +70,5 @@ def _rows(texts: CatalogTranslator, imports: Sequence[Import], tallies: Tallies)
             import_.destination.address,
             state_word(texts, import_.state),
             problem_sentence(texts, import_),
-            totals.found,
-            totals.copied,
-            totals.present,
-            totals.gone,
-            totals.duplicate,
-            totals.skipped_total,
-            totals.not_copied,
-            totals.never_seen,
-            totals.still_to_do,
+            *(getattr(totals, each) for each in COUNTS),
         ]

@@ -23,6 +23,7 @@ from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import problem_advice, problem_sentence
 from importer.i18n.reason_texts import reason
+from importer.i18n.state_texts import state_word
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.i18n.wait_texts import wait_text
 
@@ -180,9 +181,9 @@ def _sentence(  # noqa: PLR0911, PLR0912 - one for each state
             refused = _refused(texts, not_copied) if not_copied else ""
             return f"{refused} {outcome_text(texts, report.outcome)}".strip()
         case State.STOPPED:
-            return f"{texts.gettext('Stopped.')} {problem}".strip()
+            return f"{state_word(texts, State.STOPPED)}. {problem}".strip()
         case State.CANCELLED if problem:
-            return f"{texts.gettext('Cancelled.')} {problem}"
+            return f"{state_word(texts, State.CANCELLED)}. {problem}"
         case State.CANCELLED:
             return texts.gettext("A user cancelled it.")
         case State.FAILED:
@@ -207,7 +208,7 @@ def _refused(texts: CatalogTranslator, refusals: Iterable[Refusal]) -> str:
     """`3 messages could not be copied (too large: 2; removed meanwhile: 1).`"""
     reasons = _by_reason(texts, refusals).most_common()
     number = sum(messages for _, messages in reasons)
-    parts = [f"{why}: {texts.number(messages)}" if messages else why for why, messages in reasons]
+    parts = [f"{why}{texts.colon} {texts.number(messages)}" if messages else why for why, messages in reasons]
     named = parts[:_REASONS_NAMED]
     if more := len(parts) - len(named):
         named.append(texts.ngettext("%(num)s more reason", "%(num)s more reasons", more))
@@ -292,16 +293,16 @@ def _problem_facts(texts: CatalogTranslator, import_: Import) -> Iterator[tuple[
 def _gap_facts(texts: CatalogTranslator, explanation: Explanation) -> Iterator[tuple[str, str]]:
     report = explanation.report
     for why, number in report.totals.skipped.items():
-        yield texts.gettext("left out"), f"{_messages(texts, number)}: {reason(texts, why)}"
+        yield texts.gettext("left out"), f"{_messages(texts, number)}{texts.colon} {reason(texts, why)}"
     for class_, refusals in refusals_by_class(report.refusals).items():
         for sentence, number in _by_reason(texts, refusals).most_common():
             what = _messages(texts, number) if number else texts.gettext("a folder")
-            yield texts.gettext(_REFUSED[class_]), f"{what}: {sentence}"
+            yield texts.gettext(_REFUSED[class_]), f"{what}{texts.colon} {sentence}"
     for refusal in report.refusals[-_EXAMPLES:]:
         if refusal.uid is not None:
-            date = refusal.date or texts.gettext("no date")
+            date = texts.written_date(refusal.date) if refusal.date else texts.gettext("no date")
             subject = refusal.subject or texts.gettext("(no subject)")
-            yield texts.gettext("such as"), f"{refusal.folder}, {date}: {subject}"
+            yield texts.gettext("such as"), f"{refusal.folder}, {date}{texts.colon} {subject}"
     if report.totals.unconfirmed:
         yield texts.gettext("not seen again"), _messages(texts, report.totals.unconfirmed)
 

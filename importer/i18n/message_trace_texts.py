@@ -14,7 +14,7 @@ def trace_text(texts: CatalogTranslator, trace: MessageTrace) -> str:
     if trace.destination_folder:
         uid = f" · UID {trace.destination_uid}" if trace.destination_uid is not None else ""
         places.append(f"{trace.destination_folder}{uid}")
-    return f"{' → '.join(places)}: {_fate(texts, trace)}"
+    return f"{' → '.join(places)}{texts.colon} {_fate(texts, trace)}"
 
 
 def _fate(texts: CatalogTranslator, trace: MessageTrace) -> str:  # noqa: PLR0911 - one for each

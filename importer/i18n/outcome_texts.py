@@ -12,6 +12,7 @@ from importer.domain.reporting.report import BatchReport
 from importer.domain.reporting.totals import Totals
 from importer.i18n.problem_texts import import_problem, problem_sentence, quoting
 from importer.i18n.reason_texts import reason
+from importer.i18n.state_texts import state_word
 from importer.i18n.translations import CatalogTranslator
 from importer.i18n.wait_texts import wait_text
 
@@ -33,7 +34,7 @@ def outcome_text(
         case State.COMPLETE | State.INCOMPLETE:
             sentences = [finding_text(texts, finding, outcome) for finding in outcome.findings]
         case State.STOPPED:
-            sentences = [texts.gettext("Stopped."), problem, progress]
+            sentences = [state_word(texts, State.STOPPED), problem, progress]
         case State.WAITING:
             by_itself = "" if owner_wait(import_) else texts.gettext("It continues automatically.")
             sentences = [wait_text(texts, import_), problem, by_itself, progress]
@@ -46,17 +47,22 @@ def outcome_text(
             ]
         case State.PAUSED:
             sentences = [
-                texts.gettext("Paused."),
+                state_word(texts, State.PAUSED),
                 progress,
                 texts.gettext("It continues when you resume it."),
             ]
         case State.CANCELLED:
             stays = texts.gettext("Copied messages stay in the new mailbox; undo removes them.")
-            sentences = [texts.gettext("Cancelled."), problem, progress, stays if totals.copied else ""]
+            sentences = [
+                state_word(texts, State.CANCELLED),
+                problem,
+                progress,
+                stays if totals.copied else "",
+            ]
         case State.UNDONE:
             sentences = [_undone(texts, outcome)]
         case State.RUNNING:
-            sentences = [texts.gettext("In progress."), progress]
+            sentences = [state_word(texts, State.RUNNING), progress]
         case State.QUEUED:
             sentences = [texts.gettext("Not started yet.")]
     return " ".join(_with_full_stop(sentence) for sentence in sentences if sentence.strip())
@@ -224,7 +230,8 @@ def _failed(texts: CatalogTranslator, outcome: ImportOutcome) -> str:
 
 def _reasons(texts: CatalogTranslator, totals: Totals) -> str:
     return "; ".join(
-        f"{reason(texts, skipped)}: {texts.number(number)}" for skipped, number in totals.skipped.items()
+        f"{reason(texts, skipped)}{texts.colon} {texts.number(number)}"
+        for skipped, number in totals.skipped.items()
     )
 
 

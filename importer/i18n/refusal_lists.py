@@ -10,7 +10,7 @@ from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_
 from importer.i18n.translations import N_, CatalogTranslator
 
 _HEADINGS: Final = {
-    RefusalClass.NOT_COPIED: N_("Could not be copied"),
+    RefusalClass.NOT_COPIED: N_("Not copied"),
     RefusalClass.NEVER_SEEN: N_("Sent by an earlier import, but never seen in the new mailbox"),
     RefusalClass.PARTLY_SHOWN: N_("May be incomplete"),
     RefusalClass.SURPLUS: N_("More often in the new mailbox than copied"),

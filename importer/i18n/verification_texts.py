@@ -17,7 +17,7 @@ def count_texts(texts: CatalogTranslator, result: Verification) -> list[str]:
         )
     ]
     sentences += [
-        f"{finding_text(texts, finding)}: {texts.number(result.counts[finding])}"
+        f"{finding_text(texts, finding)}{texts.colon} {texts.number(result.counts[finding])}"
         for finding in ComparedAs
         if result.counts[finding]
     ]
@@ -37,7 +37,7 @@ def compared_text(texts: CatalogTranslator, one: Compared) -> str:
     old = f"{one.source_folder} · UID {one.source_uid}"
     new = f"{one.destination_folder} · UID {one.destination_uid}" if one.destination_uid else ""
     places = " → ".join(filter(None, (old, new)))
-    return f"{places}: {finding_text(texts, one.finding)}"
+    return f"{places}{texts.colon} {finding_text(texts, one.finding)}"
 
 
 def finding_text(texts: CatalogTranslator, finding: ComparedAs) -> str:  # noqa: PLR0911 - one for each

@@ -17,7 +17,7 @@ from importer.domain.reporting.totals import Totals
 from importer.i18n.explanation_texts import kept_text, next_text
 from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import import_problem, quoting
-from importer.i18n.state_texts import state_word
+from importer.i18n.state_texts import COUNTS, count_name, state_word
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.i18n.wait_texts import owner_wait_text
 from importer.web.live_progress import Snapshot
@@ -198,19 +198,11 @@ def _turn_text(texts: CatalogTranslator, turn: int | None) -> str:
     )
 
 
+_OCCASIONAL: Final = frozenset({"gone", "never_seen", "still_to_do"})
+"""Numbers that a page shows only where there are any."""
+
+
 def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str, str], ...]:
     """The columns of the result, as (heading, name of the number in Totals and in FolderTally)."""
-    gone = [(texts.gettext("No longer there"), "gone")] if totals.gone else []
-    unseen = [(texts.gettext("Never seen there"), "never_seen")] if totals.never_seen else []
-    to_do = [(texts.gettext("Still to do"), "still_to_do")] if totals.still_to_do else []
-    return (
-        (texts.gettext("Found"), "found"),
-        (texts.gettext("Copied"), "copied"),
-        (texts.gettext("Already there"), "present"),
-        *gone,
-        (texts.gettext("Duplicates"), "duplicate"),
-        (texts.gettext("Left out"), "skipped_total"),
-        (texts.gettext("Not copied"), "not_copied"),
-        *unseen,
-        *to_do,
-    )
+    shown = (each for each in COUNTS if each not in _OCCASIONAL or getattr(totals, each))
+    return tuple((count_name(texts, each), each) for each in shown)

@@ -224,3 +224,17 @@ def test_a_shell_completes_ids_and_nothing_is_created(installation: Installation
     assert completed("list", "--batch", "kestrelb", data=installation.data) == [FIRST_BATCH]
     assert completed("show", "r", data=tmp_path / "nowhere") == []
     assert not (tmp_path / "nowhere" / "mailhaul.db").exists()
+
+
+@pytest.mark.sampled(2, of="language")
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("words", [("doctor",), ("explain", RUNNING), ("hosts",), ("top", "--once")])
+def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(
+    installation: Installation, words: tuple[str, ...], language: str
+) -> None:
+    environment = installation.environment() | {"MAILHAUL_LANGUAGE": language}
+    seen, wide = (in_terminal([*CONSOLE, *words], environment, columns=width) for width in (80, 400))
+    fits(seen)
+    assert seen.text.split() == wide.text.split()
+    if words == ("doctor",):
+        assert all(re.match("[✓!✗] |  ", line) for line in seen.lines), "what follows is indented"

@@ -43,7 +43,7 @@ ACCOUNTS = (
     FolderTally("Gesendet", "Sent", found=3007, copied=2990, duplicate=8, skipped={SkipReason("notice"): 9}),
 )
 DRAWN = re.compile(
-    r"^ *([\d,]+)  (copied|already there|duplicates|left out|could not be copied|found)",
+    r"^ *([\d,]+)  (copied|already there|duplicates|left out|not copied|found)",
     re.MULTILINE | re.IGNORECASE,
 )
 
@@ -268,10 +268,10 @@ def test_copies_that_were_never_seen_have_a_row_and_a_list_of_their_own() -> Non
     tally = FolderTally("INBOX", "INBOX", found=9, copied=7, failed=2)
     notice = completion_notice(report(tally, refusals=(refusal(), sent), state=State.INCOMPLETE))
     page = _Page(notice.html)
-    assert [row[0] for row in page.tables["Could not be copied"][1:]] == ["Pictures 1 INBOX · 2019-03-01 "]
+    assert [row[0] for row in page.tables["Not copied"][1:]] == ["Pictures 1 INBOX · 2019-03-01 "]
     [row] = page.tables["Sent by an earlier import, but never seen in the new mailbox"][1:]
     assert row[0].startswith("Pictures 2")
-    assert re.search(r"^ +1  Could not be copied$", notice.text, re.MULTILINE)
+    assert re.search(r"^ +1  Not copied$", notice.text, re.MULTILINE)
     assert re.search(r"^ +1  Never seen there \(sent by an earlier import\)$", notice.text, re.MULTILINE)
 
 

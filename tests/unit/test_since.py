@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_a_date_is_written_as_it_is_read() -> None:
         (
             "before_date:2024-02-29",
             read_since("2024-02-29").reason,
-            Text("before_date", date="2024-02-29"),
+            Text("before_date", date=date(2024, 2, 29)),
         ),
         ("vanished", VANISHED, Text("vanished")),
         ("hidden_by_imap", SkipReason("hidden_by_imap"), Text("other.words", words="hidden_by_imap")),

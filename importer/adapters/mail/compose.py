@@ -21,7 +21,8 @@ from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.batch_overview import Summary
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import BatchReport, Report
-from importer.i18n.translations import N_, CatalogTranslator, texts
+from importer.i18n.state_texts import COUNTS, count_name, state_word
+from importer.i18n.translations import CatalogTranslator, texts
 from importer.ports.notices import Invitation, Notice
 
 if TYPE_CHECKING:
@@ -29,19 +30,6 @@ if TYPE_CHECKING:
 
 _MAX_SUBJECT_CHARS: Final = 150
 PLAIN: Final = Brand()
-
-_STATES: Final = {
-    State.QUEUED: N_("Queued"),
-    State.RUNNING: N_("In progress"),
-    State.WAITING: N_("Waiting"),
-    State.PAUSED: N_("Paused"),
-    State.COMPLETE: N_("Complete"),
-    State.INCOMPLETE: N_("Finished with gaps"),
-    State.STOPPED: N_("Stopped"),
-    State.CANCELLED: N_("Cancelled"),
-    State.FAILED: N_("Failed"),
-    State.UNDONE: N_("Undone"),
-}
 
 
 class TemplateComposer:
@@ -158,7 +146,8 @@ class TemplateComposer:
             "_": translator.gettext,
             "ngettext": translator.ngettext,
             "t": translator,
-            "states": {state.value: translator.gettext(word) for state, word in _STATES.items()},
+            "states": {state.value: state_word(translator, state) for state in State},
+            "names": {count: count_name(translator, count) for count in COUNTS},
         }
         context: dict[str, Any] = {
             "page": view,

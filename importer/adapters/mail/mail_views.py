@@ -45,7 +45,7 @@ _TOLD_TO_OWNERS: Final = frozenset({"destination_full", "awaiting_cutover"})
 @dataclass(frozen=True, slots=True)
 class Sums:
     """The tally of a mailbox or a folder. `skipped` holds (reason, messages) pairs that add up to
-    `skipped_total`. `never_seen` messages were sent by an earlier import and are not among the `failed`."""
+    `skipped_total`. `never_seen` messages were sent by an earlier import and are not `not_copied`."""
 
     found: int
     copied: int
@@ -54,9 +54,9 @@ class Sums:
     duplicate: int
     skipped: tuple[tuple[str, int], ...]
     skipped_total: int
-    failed: int
+    not_copied: int
     never_seen: int
-    unaccounted: int
+    still_to_do: int
     size: str
 
     @classmethod
@@ -71,9 +71,9 @@ class Sums:
             duplicate=totals.duplicate,
             skipped=(*shown, (texts.gettext("other reasons"), rest)) if rest else tuple(shown),
             skipped_total=totals.skipped_total,
-            failed=totals.failed - never_seen,
+            not_copied=totals.failed - never_seen,
             never_seen=never_seen,
-            unaccounted=totals.still_to_do,
+            still_to_do=totals.still_to_do,
             size=texts.size(totals.copied_bytes),
         )
 
@@ -361,5 +361,5 @@ def _verdict(report: Report, texts: CatalogTranslator, *, advised: bool = True) 
 
 
 def _nonzero_columns(sums: Sums) -> tuple[str, ...]:
-    optional = ("present", "gone", "duplicate", "skipped_total", "failed", "never_seen", "unaccounted")
+    optional = ("present", "gone", "duplicate", "skipped_total", "not_copied", "never_seen", "still_to_do")
     return ("found", "copied", *(name for name in optional if getattr(sums, name)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final, NamedTuple
 
 from importer.codes.code_table import is_known
@@ -29,7 +30,15 @@ class SkipReason(NamedTuple):
         """What it means. A code that this version does not know is quoted as it is."""
         if not is_known(self.code):
             return Text("other.words", words=str(self))
-        return Text(self.code, date=self.date) if self.date else Text(self.code)
+        return Text(self.code, date=_day(self.date)) if self.date else Text(self.code)
+
+
+def _day(stored: str) -> date | str:
+    """What is no day, which an edited store may hold, stays as it is."""
+    try:
+        return date.fromisoformat(stored)
+    except ValueError:
+        return stored
 
 
 OWN_NOTICE: Final = SkipReason("own_notice")
