@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,12 +11,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from importer.compact.digest_set import Digests, DigestSet
+from importer.domain.mailbox_content import FolderStatus
 from importer.domain.model import Import
 from importer.domain.planning.retry_limits import MAX_RENEWALS, MAX_VERDICTS_IN_A_ROW
 from importer.ports.leases import Lease
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import MailboxReader, MailboxWriter
 from importer.ports.process import Budget, Clock, Observer
+from providers.errors import FolderUnusable
 
 if TYPE_CHECKING:
     from importer.domain.planning.retry_scope import RetryScope
@@ -66,6 +68,27 @@ class AppendRecord:
             return self._renewals_left >= 0
 
 
+MOST_LISTINGS: Final = 5
+"""Times that a lane lists the destination anew to search all of it. A filter may create folders as mail
+arrives; with thousands of folders a listing takes longer than the copy of one of them."""
+
+
+class DestinationListings:
+    """The folders of the destination, for searches in all of them."""
+
+    def __init__(self) -> None:
+        self._made = 0
+        self._last: Mapping[str, FolderStatus | FolderUnusable] = {}
+
+    def latest(self, session: MailboxReader) -> Mapping[str, FolderStatus | FolderUnusable]:
+        """Return the folders and their status: a new listing MOST_LISTINGS times, then the last one. Raises
+        what listing raises."""
+        if self._made < MOST_LISTINGS:
+            self._last = session.listing().statuses
+            self._made += 1
+        return self._last
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One connection pair, for one thread. `number` counts from 0 and tells the lane's intents apart."""
@@ -74,6 +97,7 @@ class Lane:
     source: MailboxReader
     destination: MailboxWriter
     helper: ThreadPoolExecutor | None = None
+    listings: DestinationListings = field(default_factory=DestinationListings)
 
     @contextmanager
     def beside(self) -> Iterator[ThreadPoolExecutor]:

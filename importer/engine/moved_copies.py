@@ -53,6 +53,7 @@ class _Search:
         recorded: Callable[[str], Iterable[bytes]],
     ) -> None:
         self._session = lane.destination
+        self._listings = lane.listings
         self._source_session = lane.source
         self._destination = destination
         self._recorded = recorded
@@ -82,7 +83,7 @@ class _Search:
 
     def _others(self) -> Iterator[FolderRef]:
         """The other folders that hold mail."""
-        for name, status in self._session.listing().statuses.items():
+        for name, status in self._listings.latest(self._session).items():
             if not isinstance(status, FolderUnusable) and status.messages and name != self._destination.name:
                 yield status.ref(name)
 

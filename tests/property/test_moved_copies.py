@@ -11,6 +11,7 @@ from importer.domain.mailbox_content import AppendResult, Outgoing, Stored
 from importer.domain.messages.message_body import whole
 from importer.domain.receipts.folder_tally import FolderTally, RefusalCode
 from importer.domain.receipts.receipt import ChangeKind
+from importer.ports.mailbox import FolderCount, MailboxListing, uncounted
 from tests.fakes.mailbox import MemoryFolder, MemoryWriter
 from tests.property.test_what_is_there import BODIES, DATE, losing, numbers, refusals, run, there, world_of
 from tests.property.world import World, mail
@@ -92,6 +93,29 @@ def test_copies_that_are_never_seen_are_sent_twice_and_no_more() -> None:
         assert numbers(run(world)) == (0, 3, 0, 7)
     del there(world).messages[max(there(world).messages)]
     assert numbers(run(world)) == (0, 2, 1, 7)
+
+
+def test_the_destination_is_not_listed_for_each_folder_with_unseen_copies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_of()
+    for number in range(20):
+        world.source.create(f"Work {number:02}").add((), DATE, mail(f"number {number}", "text", f"m{number}"))
+    listings = 0
+    listing = MemoryWriter.listing
+
+    def counted(
+        session: MemoryWriter, *, modseqs: bool = False, count: FolderCount = uncounted
+    ) -> MailboxListing:
+        nonlocal listings
+        listings += 1
+        return listing(session, modseqs=modseqs, count=count)
+
+    monkeypatch.setattr(MemoryWriter, "listing", counted)
+    with filtering(world):
+        tallies = world.run(legs_of=100).tallies.values()
+    assert sum(confirmed(tally)[2] for tally in tallies) == 20
+    assert listings <= 7  # the survey, and five for the search
 
 
 @pytest.mark.parametrize("uidplus", [True, False])
