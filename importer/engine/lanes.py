@@ -1,9 +1,11 @@
 """Distributes the folder pairs of one import over several connection pairs (lanes).
 
 A free lane starts the next folder pair that has not begun; if there is none, it joins a pair that still has
-batches queued. Pairs into the same destination folder run one after the other. Further lanes are opened only
-when there is more work than the running lanes can absorb, and no more than the leg's share of the connections
-of its process (`Leg.share`). If the share shrinks, the lanes above it pause after their folder or batch.
+batches queued. Small pairs are recounted once the lane has RECOUNTS_AT_ONCE of them or nothing else to do:
+one round trip lists them all. Pairs into the same destination folder run one after the other. Further lanes
+are opened only when there is more work than the running lanes can absorb, and no more than the leg's share of
+the connections of its process (`Leg.share`). If the share shrinks, the lanes above it pause after their
+folder or batch.
 
 Invariants:
 - After the context exits, no lane is at work. The first error stops all lanes after their current batch and
@@ -22,6 +24,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.finish_folder import finish
@@ -30,7 +33,7 @@ from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.pipeline import ByteBudget, Pipeline
 from importer.engine.prepare_folder import prepare
-from importer.engine.recount_folder import recount_folder
+from importer.engine.recount_folder import NOTHING, is_small, list_small_folders, recount_folder
 from providers.errors import ConnectionLost, ErrorScope, MailError, ProtocolViolation, Side
 from providers.text import Text
 
@@ -40,6 +43,10 @@ TallyListener = Callable[[FolderTally, int], None]
 
 def _ignore_tally(_tally: FolderTally, _remaining: int) -> None:
     """The listener until `run` sets one."""
+
+
+RECOUNTS_AT_ONCE: Final = 16
+"""Most small pairs of a lane that wait for their recount, with their histories in memory."""
 
 
 class _Job:
@@ -132,15 +139,40 @@ class Lanes:
     def _work(self, lane: Lane) -> None:
         try:
             with lane.beside() as helper:
-                lane = replace(lane, helper=helper)
-                while (next_job := self._next_job(lane.number)) is not None:
-                    self._work_on(lane, *next_job)
+                self._work_until_done(replace(lane, helper=helper))
         except BaseException as error:  # every kind has to reach the leg's own thread
             self._stop(error)
 
-    def _next_job(self, number: int) -> tuple[_Job, Unprepared | None] | None:
-        """Wait for a pair that a free lane can begin, with its phase, or join, without. None once all pairs
-        are done or the lanes stop."""
+    def _work_until_done(self, lane: Lane) -> None:
+        finished: list[tuple[_Job, Finished]] = []  # this lane recounts them
+        while (next_job := self._next_job(lane.number, wait=not finished)) or finished:
+            if next_job is not None:
+                if (phase := self._work_on(lane, *next_job)) is not None:
+                    finished.append((next_job[0], phase))
+                if len(finished) < RECOUNTS_AT_ONCE and all(is_small(phase) for _, phase in finished):
+                    continue
+            if self._error is not None:
+                return
+            self._recount(lane, finished)
+            finished = []
+
+    def _recount(self, lane: Lane, finished: Sequence[tuple[_Job, Finished]]) -> None:
+        """Recount pairs. One at whose source mail has arrived is copied once more, and recounted alone."""
+        lists = list_small_folders([phase for _, phase in finished], lane)
+        for job, first in finished:
+            phase: Finished | None = first
+            while phase is not None:
+                tally, after = recount_folder(phase, lane, lists.pop(0) if lists else NOTHING)
+                self._on_tally(tally, job.state.remaining)
+                if isinstance(after, Counted):
+                    self._end(job, after)
+                    break
+                lists.clear()  # out of date after a further pass
+                phase = self._work_on(lane, job, after)
+
+    def _next_job(self, number: int, *, wait: bool) -> tuple[_Job, Unprepared | None] | None:
+        """A pair that a free lane can begin, with its phase, or join, without. None once all pairs are done
+        or the lanes stop, and without `wait` if there is none now."""
         with self._changed:
             while not self._stopping:
                 job = self._available() if self._has_turn(number) else None
@@ -150,14 +182,14 @@ class Lanes:
                         return job, None
                     phase, job.phase = job.phase, None
                     return job, phase
-                if self._jobs_known and all(job.is_done for job in self._jobs):
+                if not wait or (self._jobs_known and all(job.is_done for job in self._jobs)):
                     return None
                 self._changed.wait()
             return None
 
-    def _work_on(self, lane: Lane, job: _Job, phase: Unprepared | Prepared | None) -> None:
+    def _work_on(self, lane: Lane, job: _Job, phase: Unprepared | Prepared | None) -> Finished | None:
         """Copy batches of a pair that this lane begins, or joins (`phase` None). The last lane at work on it
-        finishes it."""
+        finishes it, and gets it to be recounted."""
         while True:
             if isinstance(phase, Unprepared):
                 phase = self._prepare(lane, phase)
@@ -174,17 +206,13 @@ class Lanes:
             ).run()
             prepared = self._leave(job, lane.number)
             if prepared is None:
-                return
-            after: FolderPhase = finish(prepared, lane)
+                return None
+            after = finish(prepared, lane)
             if isinstance(after, Finished):
-                tally, after = recount_folder(after, lane)
-                self._on_tally(tally, job.state.remaining)
-            elif isinstance(after, Unprepared) and self._postpone(job, after):
-                return
-            if isinstance(after, Counted):
-                break
+                return after
+            if isinstance(after, Unprepared) and self._postpone(job, after):
+                return None
             phase = after
-        self._end(job, after)
 
     @staticmethod
     def _prepare(lane: Lane, phase: Unprepared) -> Prepared:

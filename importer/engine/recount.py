@@ -39,6 +39,14 @@ MOST_COMPARED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
+class UidLists:
+    """What both sides have listed just now, together with other folders; None: to be asked."""
+
+    source: UidSet | None = None
+    destination: UidSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recount:
     """The tally with the recount in it, the UIDs that the source lists and that have no outcome yet, how many
     messages the source counts beyond those that it lists, and how many more copies the destination folder
@@ -59,19 +67,21 @@ def recount(
     surveyed_messages: int,
     receipts: Callable[[], Iterator[Receipt]],
     recorded: Callable[[str], Iterable[bytes]],
+    already: UidLists,
     *,
     missing: bool = False,
 ) -> Recount:
     """Count one folder again on both sides and set `history.there`; `surveyed_messages` is the source's count
     before, `receipts` returns all receipts into the destination folder, which is `missing` if its owner
-    removed it. `recorded` is that of `find_moved`.
+    removed it. `recorded` is that of `find_moved`. What is `already` listed is not asked again, unless it
+    lacks something.
 
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
     """
     copied = tally_of_history().copied
     listed, (there, changes) = run_both(
-        lambda: lane.source.uids(history.source),
-        lambda: _looked_up(lane, history, copied, missing=missing),
+        lambda: lane.source.uids(history.source) if already.source is None else already.source,
+        lambda: _looked_up(lane, history, copied, already.destination, missing=missing),
         decisive,
         lane.beside,
     )
@@ -106,19 +116,21 @@ def recount(
 
 
 def _looked_up(
-    lane: Lane, history: FolderHistory, copied: int, *, missing: bool
+    lane: Lane, history: FolderHistory, copied: int, already: UidSet | None, *, missing: bool
 ) -> tuple[UidSet | None, Mapping[str, int]]:
     """What the destination lists (`_listed_there`), and how many of the copies it changed, by ChangeKind."""
-    there = _listed_there(lane, history, copied, missing=missing)
+    there = _listed_there(lane, history, copied, already, missing=missing)
     return there, read_back(lane, history) if copied and not missing else {}
 
 
-def _listed_there(lane: Lane, history: FolderHistory, copied: int, *, missing: bool) -> UidSet | None:
+def _listed_there(
+    lane: Lane, history: FolderHistory, copied: int, already: UidSet | None, *, missing: bool
+) -> UidSet | None:
     """The messages that the destination lists, asked twice if these are not all copies; None if it could not
     be asked, or if the tally says of no message that it is there."""
     if missing or not history.claims_presence:
         return UidSet() if missing else None
-    listed = _listed(lane, history)
+    listed = already if already is not None else _listed(lane, history)
     if listed is None or (copied and _seen(listed, history, copied) != copied):
         lane.destination.renew()  # perhaps because of what came before on this connection
         again = _listed(lane, history)

@@ -3,27 +3,62 @@ found, and writes the checkpoint of a folder that is completely copied."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from importer.compact.uid_set import Uid
+from importer.concurrency import run_both
 from importer.domain.mailbox_content import FolderRef
+from importer.domain.planning.retry_policy import decisive
 from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, RefusalCode
 from importer.domain.receipts.receipt import ANY_UIDVALIDITY, CopyNote
 from importer.engine.flag_updates import update_flags
 from importer.engine.folder_copy import Counted, Finished, FolderCopy, Unprepared
 from importer.engine.leg_context import Lane
 from importer.engine.new_refusals import folder_refusal
-from importer.engine.recount import Recount, recount
+from importer.engine.recount import Recount, UidLists, recount
 from providers.errors import FolderChanged, FolderUnusable
 from providers.text import Text
 
 MAX_RECOUNTS: Final = 3
 """Mail that arrives during a copy is fetched in a further pass; after this many, by the next import."""
 
+MOST_UIDS_AT_ONCE: Final = 10_000
+"""The highest UID in a folder that is listed with others: the response is one line."""
 
-def recount_folder(phase: Finished, lane: Lane) -> tuple[FolderTally, Unprepared | Counted]:
-    """Return the tally with its recount. `Unprepared`: mail has arrived at the source since it was listed.
+NOTHING: Final = UidLists()
+
+
+def is_small(phase: Finished) -> bool:
+    """Whether the folder can be listed with others on both sides."""
+    folder = phase.folder
+    highest = max(folder.history.uidnext or 0, folder.history.destination_uids.highest or 0)
+    return len(folder.listed) <= folder.leg.limits.batch_messages and highest <= MOST_UIDS_AT_ONCE
+
+
+def list_small_folders(phases: Sequence[Finished], lane: Lane) -> list[UidLists]:
+    """List the small ones of these folders in one round trip on each side, unless there is only one. What a
+    server does not list so, the recount asks for. Raises what the sessions raise."""
+    small = [phase.folder for phase in phases if is_small(phase)]
+    if len(small) < 2:
+        return [NOTHING] * len(phases)
+    there = [f.history.destination for f in small if f.history.claims_presence and not f.missing]
+    source, destination = run_both(
+        lambda: lane.source.uids_of([folder.history.source for folder in small]),
+        lambda: lane.destination.uids_of(there),
+        decisive,
+        lane.beside,
+    )
+    histories = [phase.folder.history for phase in phases]
+    return [UidLists(source.get(h.source), destination.get(h.destination)) for h in histories]
+
+
+def recount_folder(
+    phase: Finished, lane: Lane, already: UidLists = NOTHING
+) -> tuple[FolderTally, Unprepared | Counted]:
+    """Return the tally with its recount; `already` is from `list_small_folders`. `Unprepared`: mail has
+    arrived at the source since it was listed.
 
     A folder that is completely copied gets a checkpoint, so that later imports skip it as long as nothing
     changes.
@@ -31,14 +66,14 @@ def recount_folder(phase: Finished, lane: Lane) -> tuple[FolderTally, Unprepared
     folder = phase.folder
     folder.recounts += 1
     last = folder.recounts == MAX_RECOUNTS
-    tally, arrived = _recounted(folder, lane, last=last)
+    tally, arrived = _recounted(folder, lane, already, last=last)
     if arrived and not last:
         return tally, Unprepared(folder)
     folder.state.close()
     return tally, Counted()
 
 
-def _recounted(folder: FolderCopy, lane: Lane, *, last: bool) -> tuple[FolderTally, bool]:
+def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool) -> tuple[FolderTally, bool]:
     """The tally, and whether mail has arrived."""
     state = folder.state
     tally = state.tally
@@ -54,6 +89,7 @@ def _recounted(folder: FolderCopy, lane: Lane, *, last: bool) -> tuple[FolderTal
             folder.status.messages,
             folder.receipts,
             folder.recorded_in,
+            already,
             missing=folder.missing,
         )
         listing = folder.history.listing(folder.listed, folder.left_out.uids, folder.left_out.reason)

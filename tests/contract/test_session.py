@@ -558,6 +558,25 @@ def test_uids_have_gaps_where_messages_were_removed(bench: Bench) -> None:
     assert session.uids(folder, Uid(uids[5] + 1)) == UidSet()
 
 
+def test_several_folders_are_listed_together_but_for_those_that_are_others_now(bench: Bench) -> None:
+    session = bench.open()
+    old, *folders = [new_folder(session, name) for name in ("Old", "One", "Two", "Empty")]
+    missing = replace(old, name="Missing")
+    for number, folder in enumerate(folders[:2], start=1):
+        stored(session, folder, *(mail(n) for n in range(number)))
+    bench.delete(old.name)
+    new_folder(bench.open(), old.name)
+    for reader in (session, bench.open_source()):
+        listed = reader.uids_of([*folders, missing, old])
+        if not isinstance(reader, ImapReader) or reader.has_capability("ESEARCH"):
+            assert [len(listed[folder]) for folder in folders] == [1, 2, 0]
+        assert all(reader.uids(folder) == uids for folder, uids in listed.items() if folder != old)
+        assert not listed.get(old), "an empty source folder may be numbered anew each time"
+        assert reader.uids_of([]) == {}
+    stored(session, folders[0], mail(9))
+    assert len(session.uids_of(folders).get(folders[0], (1, 2))) == 2, "as it is now"
+
+
 def test_vanished_messages_are_left_out(bench: Bench) -> None:
     writer, session = bench.open(), bench.open_source()
     folder = new_folder(writer)

@@ -256,6 +256,21 @@ class MemoryReader:
         self._reach("uids")
         return UidSet.of(uid for uid in list(self._open(folder).messages) if uid >= at_or_above)
 
+    def uids_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, UidSet]:
+        with suppress(ConnectionLost):
+            self._lose(self._reach("uids_of"))
+            return {
+                folder: UidSet.of(list(self._mailbox.folders[folder.name].messages))
+                for folder in folders
+                if not self._mailbox.unlisted.get(folder.name) and self._agrees(folder)
+            }
+        return {}
+
+    def _agrees(self, folder: FolderRef) -> bool:
+        with suppress(FolderUnusable, FolderChanged):
+            return bool(self._open(folder))
+        return False
+
     def unlisted(self, folder: FolderRef) -> int:
         return self._mailbox.unlisted.get(folder.name, 0)
 

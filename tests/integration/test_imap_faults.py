@@ -543,6 +543,77 @@ def test_status_commands_are_pipelined(scripted: Open) -> None:
     }
 
 
+ESEARCH = CAPABILITIES + " ESEARCH"
+SEARCHED = b'* ESEARCH (TAG "x") UID ALL 1:8\r\nTAG OK done\r\n'
+FOLDERS = [FolderRef(name, UidValidity(9)) for name in ("A", "B", "C")]
+
+
+def test_several_folders_are_listed_in_one_round_trip(scripted: Open) -> None:
+    asked: list[str] = []
+
+    def answer(command: str) -> bytes | None:
+        if not command.startswith(("EXAMINE", "UID SEARCH")):
+            return None
+        asked.append(command)
+        if len(asked) < 6:
+            return b""  # no response before the last command has arrived
+        said = (SEARCHED if n % 2 == 0 else usual_answer("EXAMINE") for n in range(1, 7))
+        return b"".join(words.replace(b"TAG OK", b"M%d OK" % n) for n, words in enumerate(said, start=1))
+
+    session, _ = scripted(answer, capabilities=ESEARCH)
+    assert session.uids_of(FOLDERS) == dict.fromkeys(FOLDERS, ALL)
+
+
+@pytest.mark.parametrize(
+    ("command", "response"),
+    [
+        ('EXAMINE "B"', b"TAG NO [NONEXISTENT] gone\r\n"),
+        ('EXAMINE "B"', usual_answer("EXAMINE").replace(b"8 EXISTS", b"9 EXISTS")),
+        ('EXAMINE "B"', usual_answer("EXAMINE").replace(b"UIDVALIDITY 9", b"UIDVALIDITY 8")),
+        ('EXAMINE "B"', b"* OK [UIDVALIDITY 9] x\r\nTAG OK done\r\n"),
+    ],
+)
+def test_a_folder_of_which_not_everything_agrees_is_not_listed_with_the_others(
+    scripted: Open, command: str, response: bytes
+) -> None:
+    def answer(asked: str) -> bytes | None:
+        if asked.startswith("UID SEARCH"):
+            return SEARCHED
+        return response if asked == command else None
+
+    session, _ = scripted(answer, capabilities=ESEARCH)
+    assert session.uids_of(FOLDERS) == {FOLDERS[0]: ALL, FOLDERS[2]: ALL}
+
+
+def test_after_a_bad_among_several_folders_each_is_listed_alone(scripted: Open) -> None:
+    searches = 0
+
+    def answer(command: str) -> bytes | None:
+        nonlocal searches
+        if not command.startswith("UID SEARCH"):
+            return None
+        searches += 1
+        return b"TAG BAD wait for the answer\r\n" if searches == 2 else SEARCHED
+
+    session, server = scripted(answer, capabilities=ESEARCH)
+    assert session.uids_of(FOLDERS) == {FOLDERS[0]: ALL, FOLDERS[2]: ALL}
+    before = len(server.commands)
+    assert session.uids_of(FOLDERS) == {}
+    assert len(server.commands) == before
+    assert session.uids(FOLDERS[1]) == ALL
+
+
+def test_a_connection_that_ends_among_several_folders_costs_no_answer(scripted: Open) -> None:
+    def answer(command: str) -> bytes | None:
+        if command.startswith("UID SEARCH"):
+            return SEARCHED if server.connections > 1 else b"* BYE\r\n"
+        return None
+
+    session, server = scripted(answer, capabilities=ESEARCH)
+    assert session.uids_of(FOLDERS) == {}
+    assert session.uids(FOLDERS[0]) == ALL
+
+
 def test_hundreds_of_folders_are_counted_with_one_command_each(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
         match = re.match(r'STATUS "F(\d+)"', command)

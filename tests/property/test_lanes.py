@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -117,6 +118,42 @@ def test_a_leg_opens_no_more_lanes_than_its_share_and_more_once_it_grows() -> No
     world.opened.clear()
     world.leg(TransferLimits(batch_messages=1, lanes=4))
     assert sorted(world.opened) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_small_folders_are_listed_together_once_they_are_copied(lanes: int) -> None:
+    world = RecordingWorld()
+    world.may_open.set()
+    folders = 13
+    for n in range(folders):
+        for m in range(3):
+            world.source.create(f"Folder {n}").add((), DATE, mail(f"number {n} {m}", f"text {n} {m}"))
+    asked: dict[str, Counter[str]] = {"source": Counter(), "destination": Counter()}
+    world.source.fault = lambda operation: asked["source"].update([operation])
+    world.destination.fault = lambda operation: asked["destination"].update([operation])
+    world.leg(TransferLimits(batch_messages=100, lanes=lanes))
+    assert world.contents(world.destination) == world.contents(world.source)
+    for side in asked.values():
+        assert side["uids"] <= 1, "INBOX, which is empty and alone"
+        assert side["uids_of"] <= lanes
+    assert asked["source"]["sizes"] == asked["source"]["messages"] == folders
+
+
+def test_mail_that_arrives_while_others_wait_for_their_recount_is_copied() -> None:
+    world = RecordingWorld()
+    for n in range(5):
+        world.source.create(f"Folder {n}").add((), DATE, mail(f"number {n}", "text"))
+
+    def arrive(operation: str) -> None:
+        if operation == "uids_of" and "late" not in arrived:
+            arrived.append("late")
+            world.source.folders["Folder 1"].add((), DATE, mail("late", "late"))
+
+    arrived: list[str] = []
+    world.source.fault = arrive
+    world.leg(TransferLimits(batch_messages=100, lanes=1))
+    assert arrived
+    assert world.contents(world.destination) == world.contents(world.source)
 
 
 def test_one_leg_gets_all_connections_of_a_process_and_many_get_one_each() -> None:

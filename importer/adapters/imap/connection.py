@@ -191,7 +191,8 @@ class Connection(EventStream):
         if self.fallbacks.one_at_a_time or len(commands) == 1:
             bounded = AnswerBounds(self)
             return [self._answer(command, bounded, heard) for command in commands]
-        answers = self._call_ahead(commands, heard)
+        tags, by_tag = self._call_ahead(commands, heard)
+        answers = [by_tag[tag] for tag in tags]
         in_vain = 0
         for index, answer in enumerate(answers):
             if self._may_be_early(answer.reply) and in_vain < _MAX_REPEATED_IN_VAIN:
@@ -201,6 +202,15 @@ class Connection(EventStream):
                 if alone.reply.status != "BAD" and not self.fallbacks.one_at_a_time:
                     self.send_one_at_a_time()
         return answers
+
+    def call_in_order(self, commands: Sequence[bytes]) -> list[Answer]:
+        """Send all commands, then read the response to each, as `call_all` does, where each command but the
+        first means something only after those before it. None is repeated: after a BAD, commands are sent
+        one at a time from then on, and if the replies come in another order, no answer is returned."""
+        tags, answers = self._call_ahead(commands, _ignore)
+        if any(self._may_be_early(answer.reply) for answer in answers.values()):
+            self.send_one_at_a_time()
+        return list(answers.values()) if list(answers) == tags else []
 
     def _answer(
         self, command: bytes, bounded: AnswerBounds, heard: Callable[[WireEvent], None] = _ignore
@@ -217,7 +227,10 @@ class Connection(EventStream):
         except CommandRefused as refused:
             return Answer(tuple(events), refused.reply)
 
-    def _call_ahead(self, commands: Sequence[bytes], heard: Callable[[WireEvent], None]) -> list[Answer]:
+    def _call_ahead(
+        self, commands: Sequence[bytes], heard: Callable[[WireEvent], None]
+    ) -> tuple[list[str], dict[str, Answer]]:
+        """Return the tags in the order of the commands, and the answers in that of the replies."""
         tags = [self.new_tag() for _ in commands]
         self.send(b"%s %s\r\n" % (t.encode(), line_safe(c)) for t, c in zip(tags, commands, strict=True))
         answers: dict[str, Answer] = {}
@@ -241,7 +254,7 @@ class Connection(EventStream):
             raise response_errors.violation(self.peer, "a reply with an unknown tag")
         for tag in tags:
             self._commands.ahead.pop(tag, None)
-        return [answers[tag] for tag in tags]
+        return tags, answers
 
     def send_with_next(self, command: bytes) -> None:
         """Send a command together with the next one; its reply is discarded."""

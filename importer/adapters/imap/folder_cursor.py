@@ -137,6 +137,31 @@ class FolderCursor:
         self.forget()
         return connection.call_all([b"EXAMINE " + name for name in names])
 
+    def examine_each_and(
+        self, connection: Connection, folders: Sequence[FolderRef], command: bytes
+    ) -> dict[FolderRef, tuple[SelectedFolder, Answer]]:
+        """Examine folders and send `command` in each, all pipelined; return what each folder is, and the
+        answer. Left out is a folder if a command cannot carry its name, if one of both commands is refused,
+        or if the folder is another one or uncounted. None is open afterwards, as far as is known."""
+        named = [folder for folder in folders if self.can_name(folder.name)]
+        self.forget()
+        if connection.fallbacks.one_at_a_time or connection.fallbacks.counts_by_status:
+            return {}
+        opening = [b"EXAMINE " + self.quoted(folder.name) for folder in named]
+        answers = connection.call_in_order([sent for open_ in opening for sent in (open_, command)])
+        found: dict[FolderRef, tuple[SelectedFolder, Answer]] = {}
+        for folder, opened, answer in zip(named, answers[::2], answers[1::2], strict=False):
+            if not opened.reply.status == answer.reply.status == "OK":
+                continue
+            known = self._uidvalidities.get(folder.name)
+            selected = _read_select(folder.name, opened.events, read_only=True, uidvalidity=known)
+            if selected is None or selected.messages == UNCOUNTED:
+                continue
+            with contextlib.suppress(FolderChanged):
+                self._check_examined(folder, selected)
+                found[folder] = selected, answer
+        return found
+
     def _check_examined(self, folder: FolderRef, selected: SelectedFolder) -> None:
         """Raise FolderChanged if the UIDVALIDITY differs, except for an empty source folder: there is nothing
         to confuse, and some servers give it another UIDVALIDITY each time."""

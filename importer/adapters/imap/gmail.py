@@ -202,6 +202,9 @@ class GmailSource:
         self._check_uidvalidity(index, folder)
         return index.uids(folder.name).at_or_above(at_or_above)
 
+    def uids_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, UidSet]:
+        return {}  # the index of labels knows the folders
+
     def unlisted(self, folder: FolderRef) -> int:
         return 0 if self._is_label_view(folder.name) else self._session.unlisted(folder)
 

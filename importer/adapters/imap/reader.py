@@ -39,7 +39,14 @@ from importer.domain.mailbox_content import (
 from importer.domain.planning.server_limits import MAX_HEADER_LINES_BYTES, MAX_ITEM_BYTES
 from importer.ports.mailbox import FolderCount, MailboxListing, uncounted
 from importer.ports.work_limit import WorkLimit
-from providers.errors import FolderUnusable, Side
+from providers.errors import (
+    BeyondLimit,
+    ConnectionLost,
+    FolderUnusable,
+    ProtocolViolation,
+    ServerTooSlow,
+    Side,
+)
 
 _SIZES: Final = Query(
     b"(UID RFC822.SIZE)",
@@ -143,6 +150,18 @@ class ImapReader:
             folder.name,
             lambda connection: self._uid_lister.uids(self._link.cursor, connection, folder, at_or_above),
         )
+
+    def uids_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, UidSet]:
+        try:
+            return self._link.retry_read(
+                lambda connection: self._uid_lister.uids_of(self._link.cursor, connection, folders),
+                attempts=1,
+            )
+        except ServerTooSlow:
+            raise
+        except (ConnectionLost, ProtocolViolation, BeyondLimit):  # perhaps because of one of them
+            self._link.drop()
+            return {}
 
     def unlisted(self, folder: FolderRef) -> int:
         return self._uid_lister.unlisted.get(folder, 0)

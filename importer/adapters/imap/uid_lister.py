@@ -7,11 +7,12 @@ Where the first answers agree nothing else is asked. The way that was right is t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 from importer.adapters.imap import response_errors
+from importer.adapters.imap.answers import Answer
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.folder_cursor import FolderCursor, SelectedFolder
 from importer.adapters.imap.response_errors import CommandRefused
@@ -33,6 +34,8 @@ _NUMBERS_AT_ONCE: Final = 200_000
 
 _RANGES_AT_ONCE: Final = 20_000
 """Ranges of UIDs that are held as pairs before they become a set, which takes a tenth of the memory."""
+
+_SEARCH: Final = b"UID SEARCH RETURN (ALL) "
 
 _Way = Callable[[FolderCursor, Connection, FolderRef, SelectedFolder, Uid], UidSet]
 
@@ -66,14 +69,32 @@ class UidLister:
             self.unlisted.pop(folder, None)
         return known
 
+    def uids_of(
+        self, cursor: FolderCursor, connection: Connection, folders: Sequence[FolderRef]
+    ) -> dict[FolderRef, UidSet]:
+        """Return the UIDs of those folders of which the first answers agree, in one round trip. Raises what
+        `Connection.call_in_order` raises."""
+        if not self._may_search(connection):
+            return {}
+        found: dict[FolderRef, UidSet] = {}
+        for folder, (selected, answer) in cursor.examine_each_and(
+            connection, folders, _SEARCH + b"ALL"
+        ).items():
+            listed = _uids_found(answer)
+            if listed is not None and len(listed) == selected.messages:
+                self.unlisted.pop(folder, None)
+                found[folder] = listed
+        return found
+
+    def _may_search(self, connection: Connection) -> bool:
+        return connection.has("ESEARCH") and connection.message_limit is None and not self._search_is_wrong
+
     def _first_answer(
         self, cursor: FolderCursor, connection: Connection, folder: FolderRef, at_or_above: Uid
     ) -> tuple[SelectedFolder, UidSet]:
-        use_search = connection.has("ESEARCH") and connection.message_limit is None
-        if use_search and not self._search_is_wrong:
+        if self._may_search(connection):
             criterion = b"ALL" if at_or_above <= 1 else b"UID %d:*" % at_or_above
-            command = b"UID SEARCH RETURN (ALL) " + criterion
-            selected, tag = cursor.examine_and_send(connection, folder, command, reopen=True)
+            selected, tag = cursor.examine_and_send(connection, folder, _SEARCH + criterion, reopen=True)
             max_line_bytes = 1000 + 11 * selected.messages
             _check_number(cursor, connection, folder, selected)
             try:
@@ -155,6 +176,11 @@ def _search_result(connection: Connection, tag: str, max_line_bytes: int) -> Uid
         answer = connection.collect(tag, max_line_bytes=max_line_bytes)
     except CommandRefused:
         return None
+    return _uids_found(answer)
+
+
+def _uids_found(answer: Answer) -> UidSet | None:
+    """Return the UIDs in an answer to UID SEARCH RETURN (ALL); None if there are none that can be parsed."""
     for event in answer.events:
         if isinstance(event, LiteralData) and event.name == "ESEARCH":
             try:
