@@ -516,14 +516,14 @@ def ping_queue(settings: Settings) -> bool:
     return True
 
 
-def check_mail_server(settings: Settings) -> str:
-    """Connects to the mail server, encrypts and logs in. Returns the problem in one sentence, or ""."""
+def check_mail_server(settings: Settings) -> Text | None:
+    """Connects to the mail server, encrypts and logs in. Returns the problem, if any."""
     from importer.adapters.mail.smtp import SmtpMailer
 
     try:
         return SmtpMailer(settings.smtp_url, settings.mail_from, b"", settings.ca_file).check()
     except (ValueError, OSError) as error:
-        return str(error)
+        return Text("doctor.mail_unusable", reason=str(error))
 
 
 def probe_mail_host(settings: Settings, endpoint: Endpoint) -> datetime | None:

@@ -14,6 +14,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from importer.cli.command_table import console
+from importer.cli.help_texts import help_texts
 from importer.codes.code_table import all_rows
 from importer.domain.import_options import OPTIONS
 
@@ -28,7 +30,7 @@ _EXTRACTION_METHODS: Final = [
 
 
 def template() -> Catalog:
-    """All translatable texts of pages, mails and codes."""
+    """All translatable texts of pages, mails, codes and the console."""
     catalog = Catalog(project="Mailhaul", charset="utf-8")
     keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
     for _, _, message, _, _ in extract_from_dir(str(IMPORTER), _EXTRACTION_METHODS, keywords=keywords):
@@ -45,6 +47,8 @@ def template() -> Catalog:
     for option in OPTIONS.values():
         for text in option.texts:
             catalog.add(text)
+    for text in help_texts(console):
+        catalog.add(text)
     return catalog
 
 

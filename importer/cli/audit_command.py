@@ -26,11 +26,13 @@ from importer.settings import Settings
     type=EnumChoice(AuditAction),
     multiple=True,
     metavar="ACTION",
-    help=f"Only these; may be repeated. One of {', '.join(AuditAction)}.",
+    help=f"Only these actions; may be repeated. [{', '.join(AuditAction)}]",
 )
 @click.option("--actor", metavar="NAME", help="Only events by this actor, as the list shows it.")
 @click.option("--target", metavar="ID", help="Only events about this import, token, mailbox or host.")
-@click.option("--days", type=click.IntRange(1), metavar="NUMBER", help="Only events of the last days.")
+@click.option(
+    "--days", type=click.IntRange(1), metavar="NUMBER", help="Only events of this many days until now."
+)
 @click.option(
     "--limit",
     type=click.IntRange(1, 100_000),

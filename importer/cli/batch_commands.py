@@ -40,7 +40,7 @@ from importer.settings import Settings
     "--split",
     "split_",
     is_flag=True,
-    help=f"Submit a file of more than {BATCH_ROWS} rows as several batches.",
+    help="Submit a file with more rows than a batch may have as several batches.",
 )
 @click.option(
     "--skip-bad-rows",

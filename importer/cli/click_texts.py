@@ -11,7 +11,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
+import click
+
 from importer.cli.argument_texts import argument_texts
+from importer.cli.help_texts import SpokenContext
 from importer.i18n.translations import N_
 
 
@@ -56,6 +59,7 @@ _MODULES: Final = ("core", "decorators", "exceptions", "formatting", "parser", "
 
 def translate_click() -> None:
     """Lets Click speak the reader's language from now on, in this process."""
+    click.Command.context_class = SpokenContext
     for name in _MODULES:
         module = import_module(f"click.{name}")
         vars(module).update({bound: _BOUND[bound] for bound in _BOUND if hasattr(module, bound)})

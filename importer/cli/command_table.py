@@ -7,6 +7,9 @@ from typing import Final
 
 import click
 
+from importer.cli.argument_texts import argument_texts
+from importer.cli.exit_codes import EXIT_CODES
+
 _COMMANDS: Final = {
     "copy": "copy_commands.copy",
     "check": "check_command.check",
@@ -63,8 +66,13 @@ class _LazyGroup(click.Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMAND_NAMES)
 
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return load_command(cmd_name)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or load_command(cmd_name)
+
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        words = argument_texts()
+        with formatter.section(words.gettext("Exit codes")):
+            formatter.write_dl([(str(int(c)), words.gettext(said)) for c, said in EXIT_CODES.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -86,15 +94,6 @@ def _print_version(ctx: click.Context, _option: click.Parameter, requested: bool
 @click.group(
     name="mailhaul",
     cls=_LazyGroup,
-    epilog="""\b
-Exit codes:
-  0  complete
-  1  finished, but some messages could not be copied
-  2  invalid usage, settings or input; nothing was started
-  3  a host refused the login
-  4  the destination is full
-  5  waiting, or stopped for another reason
-  6  internal error""",
 )
 @click.option(
     "--version",

@@ -24,7 +24,7 @@ from importer.settings import Settings
 
 @click.group
 def data() -> None:
-    """What is known of an address: show it, export it, erase it."""
+    """Show, export or erase all data about an address."""
 
 
 @data.command
@@ -32,7 +32,7 @@ def data() -> None:
 @options.data
 @options.as_json
 def show(address: str, data: Path | None, as_json: bool) -> None:
-    """Show how much is known of ADDRESS, and in which tables.
+    """Show how much is stored about ADDRESS, and in which tables.
 
     All tables are searched: imports out of and into that mailbox, mails, sessions, tokens, security events
     and what others submitted.
@@ -55,7 +55,7 @@ def show(address: str, data: Path | None, as_json: bool) -> None:
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write to a new file.")
 @options.data
 def export(address: str, output: Path | None, data: Path | None) -> None:
-    """Export everything that is known of ADDRESS as JSON, by table.
+    """Export everything that is stored about ADDRESS as JSON, by table.
 
     Passwords and other sealed values are left out. The rows may name other people: the other mailbox of an
     import, or who submitted it. Read them before you pass them on.
@@ -88,7 +88,7 @@ def export(address: str, output: Path | None, data: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Erase without asking.")
 @options.data
 def erase(address: str, cancels: bool, yes: bool, data: Path | None) -> None:
-    """Erase everything that is known of ADDRESS.
+    """Erase everything that is stored about ADDRESS.
 
     Imports of that mailbox are removed with their reports, mails and receipts; elsewhere a pseudonym replaces
     the address. Mail in mailboxes stays. A later import compares all messages again and copies none twice.

@@ -27,7 +27,7 @@ from providers.provider import LANGUAGES, LoginKind, Provider, ProviderLimits
 @click.option(
     "--language",
     metavar="LANGUAGE",
-    help=f"Language of the steps for the owner: {', '.join(LANGUAGES)}; MAILHAUL_LANGUAGE if left out.",
+    help=f"Language of the steps for the owner, else MAILHAUL_LANGUAGE. [{', '.join(LANGUAGES)}]",
 )
 @options.data
 @options.ca_file

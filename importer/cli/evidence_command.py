@@ -97,7 +97,7 @@ def write(
     "--key",
     "expected",
     metavar="HEX",
-    help="Public key that has to have signed; those of this installation if left out.",
+    help="Public key that must have signed the file; those of this installation if left out.",
 )
 @options.language
 @options.data
@@ -152,7 +152,7 @@ def _check_json(result: EvidenceCheck, *, known: bool) -> dict[str, object]:
 def key(data: Path | None) -> None:
     """Print the public keys of this installation, the one that signs first.
 
-    Publish it: whoever holds it can check a file without this installation.
+    Publish it: with this key, files can be checked without this installation.
 
     \b
     Example:

@@ -1,10 +1,4 @@
-"""How the console ends and how it reports errors.
-
-0 complete          1 finished, but some messages could not be copied
-2 usage             3 a host refused the login
-4 destination full  5 waiting, or stopped for another reason
-6 internal error
-"""
+"""How the console ends and how it reports errors."""
 
 from __future__ import annotations
 
@@ -19,12 +13,24 @@ from importer import telemetry
 from importer.cli.argument_texts import argument_language, argument_texts
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import render_with_advice
+from importer.i18n.translations import N_
 from importer.ports.process import InstallationFault
 from importer.settings import SettingsError
 
 # In a file or another program nothing wraps. Colours only at a terminal, and never with NO_COLOR: Rich's own.
 stdout: Final = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
 stderr: Final = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 10_000)
+
+EXIT_CODES: Final = {
+    ExitCode.COMPLETE: N_("complete"),
+    ExitCode.REFUSALS: N_("finished, but some messages could not be copied"),
+    ExitCode.USAGE: N_("invalid usage, settings or input; nothing was started"),
+    ExitCode.LOGIN: N_("a host refused the login"),
+    ExitCode.DESTINATION_FULL: N_("the destination is full"),
+    ExitCode.WAITING: N_("waiting, or stopped for another reason"),
+    ExitCode.INTERNAL: N_("internal error"),
+}
+"""Each exit code with its meaning, for the help."""
 
 
 class Usage(Exception):

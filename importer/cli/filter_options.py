@@ -76,7 +76,7 @@ _OPTIONS: Final[tuple[Callable[[Function], Function], ...]] = (
         type=EnumChoice(State),
         multiple=True,
         metavar="STATE",
-        help=f"Only imports in this state; may be repeated. One of {', '.join(State)}.",
+        help=f"Only imports in this state; may be repeated. [{', '.join(State)}]",
     ),
     click.option(
         "--batch",

@@ -28,7 +28,7 @@ from importer.settings import Settings
 @options.data
 @options.as_json
 def hosts(language: str | None, data: Path | None, as_json: bool) -> None:
-    """List the mail hosts: what runs and waits there, connections, pauses.
+    """List the mail hosts with their imports, connections and pauses.
 
     Each import counts at both of its hosts. MAILHAUL_HOST_CONNECTIONS and MAILHAUL_CONNECTIONS_BY_HOST set
     how many connections all workers together may have.
@@ -67,8 +67,8 @@ def hosts(language: str | None, data: Path | None, as_json: bool) -> None:
 def budgets(clear: str | None, language: str | None, data: Path | None, as_json: bool) -> None:
     """Show connections in use, bytes of the last 24 hours, and pauses.
 
-    A pause keeps all imports of an account or a host waiting because the server asked for it. To end one
-    means to ask the server again.
+    A pause keeps all imports of an account or a host waiting because the server asked for it. After its end,
+    the server is tried again.
 
     \b
     Example:

@@ -22,7 +22,7 @@ from importer.settings import Settings
 
 @click.group
 def keys() -> None:
-    """The secret keys: count what each seals, seal all with a new one."""
+    """Count what each secret key seals, and seal all with the newest."""
 
 
 @keys.command

@@ -19,7 +19,9 @@ from importer.ports.monitoring import Maintenance
 from importer.service import maintenance as mode
 from importer.settings import Settings
 
-_note = click.option("--note", default="", help="What is said to everybody who is told of it.")
+_note = click.option(
+    "--note", default="", help="Text to show together with the maintenance, such as its reason and its end."
+)
 
 
 @click.command("maintenance")
@@ -31,10 +33,11 @@ _note = click.option("--note", default="", help="What is said to everybody who i
 def maintenance(
     wanted: str | None, note: str, language: str | None, data: Path | None, as_json: bool
 ) -> None:
-    """Hold all imports, or let them go on; without an argument, say which.
+    """Hold all imports or let them go on; without on or off, show which.
 
     Under maintenance, submissions are accepted and held, and running imports stop after the messages in
-    transfer. Pages, API and console say so. It survives restarts, until `mailhaul maintenance off`.
+    transfer. Pages, API and console say so. It lasts, also across restarts, until `mailhaul
+    maintenance off`.
 
     \b
     Example:

@@ -21,7 +21,7 @@ from importer.settings import Settings
 
 @click.group
 def session() -> None:
-    """Web sessions: list them, end them."""
+    """List web sessions, and end them."""
 
 
 @session.command("list")

@@ -35,7 +35,7 @@ _SHOWN: Final = (State.RUNNING, State.QUEUED, State.WAITING, State.PAUSED)
 
 @click.command
 @filter_options
-@click.option("--once", is_flag=True, help="Print the board once and end; without a terminal, always so.")
+@click.option("--once", is_flag=True, help="Print the board once and end, as always without a terminal.")
 @options.language
 @options.data
 @options.as_json

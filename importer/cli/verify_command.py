@@ -45,7 +45,7 @@ SHOWN = 50
     metavar="NUMBER",
     default=SAMPLE,
     show_default=True,
-    help="Compare so many messages, chosen at random.",
+    help="Compare this many messages, chosen at random.",
 )
 @click.option("--full", is_flag=True, help="Compare every message.")
 @options.source_password

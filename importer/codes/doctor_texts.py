@@ -122,8 +122,37 @@ ROWS: Final = (
     ),
     TextRow(
         "doctor.mail_unusable",
-        "%(reason)s",
+        "The mail server cannot be used: %(reason)s.",
         "Check MAILHAUL_SMTP_URL: host, port, encryption, user and password.",
+    ),
+    TextRow(
+        "doctor.mail_unusable.certificate",
+        "The certificate of %(server)s is refused: %(reason)s.",
+        "Check the host name in MAILHAUL_SMTP_URL, or set MAILHAUL_CA_FILE for a private certificate authority.",
+    ),
+    TextRow("doctor.mail_unusable.unreachable", "%(server)s cannot be reached: %(reason)s."),
+    TextRow("doctor.mail_unusable.unreachable.silent", "%(server)s cannot be reached: no reply in time."),
+    TextRow(
+        "doctor.mail_unusable.unreachable.closed", "%(server)s cannot be reached: the connection was lost."
+    ),
+    TextRow("doctor.mail_unusable.starttls_refused", "%(server)s replies to STARTTLS with: %(reply)s"),
+    TextRow(
+        "doctor.mail_unusable.starttls_missing",
+        "%(server)s offers no STARTTLS, and encryption is required.",
+    ),
+    TextRow(
+        "doctor.mail_unusable.no_encryption",
+        "%(server)s offers no encryption, and a password is not sent without it.",
+        "Use smtps:// in MAILHAUL_SMTP_URL, or remove user and password.",
+    ),
+    TextRow(
+        "doctor.mail_unusable.login_mechanism",
+        "%(server)s offers no supported login mechanism (PLAIN, LOGIN).",
+    ),
+    TextRow(
+        "doctor.mail_unusable.login_refused",
+        "%(server)s does not accept user name and password (%(reply)s).",
+        "Check user and password in MAILHAUL_SMTP_URL.",
     ),
     TextRow(
         "doctor.outbox_unknown",

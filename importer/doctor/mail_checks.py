@@ -22,7 +22,7 @@ def check_mail(settings: Settings) -> Iterator[Finding]:
         yield Finding("mail", Health.WARNING, Text("doctor.mail_off"))
         return
     if problem := bootstrap.check_mail_server(settings):
-        yield Finding("mail", Health.ERROR, Text("doctor.mail_unusable", reason=problem))
+        yield Finding("mail", Health.ERROR, problem)
     else:
         yield Finding("mail", Health.OK, Text("doctor.mail_accepts"))
 

@@ -23,6 +23,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from importer.adapters.mail.smtp import SmtpMailer
 from importer.adapters.mail.smtp_url import MailServer, Protection
 from importer.domain.messages.message_identity import is_notice
+from importer.i18n.code_texts import render, render_with_advice
+from importer.i18n.translations import texts
 from importer.ports.notices import Mailer, MailOutcome, Notice
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.ports import free_ports
@@ -210,12 +212,15 @@ def test_an_unreachable_server_is_reported_by_name() -> None:
     (port,) = free_ports()
     outcome, detail = mailer(f"smtp://127.0.0.1:{port}").send(NOTICE)
     assert outcome is MailOutcome.RETRY
-    assert detail == f"127.0.0.1:{port} cannot be reached: Connection refused."
-    assert mailer(f"smtp://127.0.0.1:{port}").check() == detail
+    assert detail.startswith(f"127.0.0.1:{port} cannot be reached: Connection refused.")
+    problem = mailer(f"smtp://127.0.0.1:{port}").check()
+    assert problem is not None
+    assert render_with_advice(problem, texts("en")) == detail
+    assert "ist nicht erreichbar: Connection refused" in render(problem, texts("de"))
 
 
 def test_a_server_that_is_up_passes_the_check(catcher: SmtpCatcher) -> None:
-    assert mailer(catcher.url).check() == ""
+    assert mailer(catcher.url).check() is None
     assert catcher.messages == []
 
 

@@ -14,8 +14,11 @@ from babel.messages.extract import extract_from_dir
 from importer.cli import argument_texts
 from importer.cli.click_texts import CLICK_PLURALS, CLICK_TEXTS
 from importer.cli.command_table import console
-from importer.cli.exit_codes import run
+from importer.cli.exit_codes import EXIT_CODES, run
+from importer.cli.help_texts import help_texts
+from importer.domain.reporting.report import ExitCode
 from importer.i18n.translations import LANGUAGES
+from tests.texts import catalog_of
 
 CONSOLE = Path(argument_texts.__file__).parent
 TRANSLATED = {"gettext", "ngettext", "N_"}
@@ -36,14 +39,19 @@ SHOWN_BY = {
     "update",
 }
 """Calls whose literal arguments are shown as they are."""
-NOT_SHOWN = {"help", "metavar", "epilog", "short_help", "style", "detail"}
-"""Arguments that describe a command, in English like docs/cli.md; styles; what the audit trail notes."""
+NOT_SHOWN = {"metavar", "style", "detail"}
+"""Names in capitals, the same in every language; styles; what the audit trail notes."""
 MEND = (
     'These literals reach a German reader in English. Wrap each in words.gettext("…") (words.ngettext for a'
     " number, N_ in a table of heads), with `words = texts(settings.language, settings.time_zone)`; then run"
     " `python -m tests.texts` and fill in the four catalogs. What is decided below the console is a Text with"
-    " a row in importer/codes, which importer.i18n.code_texts.render says."
+    " a row in importer/codes, which importer.i18n.code_texts.render says. Help (`help=`, the docstring of a"
+    " command) needs no mark: `python -m tests.texts` finds it. A value in it stands in a bracket at its end."
 )
+TRANSLATIONS = sorted(set(LANGUAGES) - {"en"})
+CATALOGS = [catalog_of(language) for language in TRANSLATIONS]
+IN_CATALOGS = {m.id for m in CATALOGS[0] if m.id and all(catalog[m.id].string for catalog in CATALOGS)}
+"""The texts that every catalog translates."""
 
 _MARKUP = re.compile(r"\[/?[a-z ]*\]|\[env: \w+|`[^`]*`|mailhaul( [a-z]+)?|--[a-z-]+|SHA-256")
 """Markup, commands, options and names that every language writes alike."""
@@ -67,13 +75,41 @@ def untranslated(module: ast.Module) -> list[str]:
 
 def _exempt(module: ast.Module) -> Iterator[ast.AST]:
     """Documentation, NOT_SHOWN, texts that are translated, and everything inside of these."""
+    english = {
+        id(docstring)
+        for docstring in _docstrings_of_commands(module)
+        if not _in_catalogs(docstring, docstring=True)
+    }
     for node in ast.walk(module):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            yield node.value
+            if id(node.value) not in english:
+                yield node.value
         elif isinstance(node, ast.Call):
             if _name(node) in TRANSLATED:
                 yield from (part for argument in node.args for part in ast.walk(argument))
-            yield from (part for k in node.keywords if k.arg in NOT_SHOWN for part in ast.walk(k.value))
+            yield from (part for k in node.keywords if _not_shown(k) for part in ast.walk(k.value))
+
+
+def _not_shown(argument: ast.keyword) -> bool:
+    return argument.arg in NOT_SHOWN or (argument.arg == "help" and _in_catalogs(argument.value))
+
+
+def _docstrings_of_commands(module: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(module):
+        match node:
+            case ast.FunctionDef(body=[ast.Expr(ast.Constant(str()) as docstring), *_]):
+                decorators = (d.func if isinstance(d, ast.Call) else d for d in node.decorator_list)
+                if any(isinstance(d, ast.Attribute) and d.attr in ("command", "group") for d in decorators):
+                    yield docstring
+
+
+def _in_catalogs(node: ast.AST, *, docstring: bool = False) -> bool:
+    """Whether each text of a help is translated; a formatted value may stand in the bracket at its end."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    text = "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in parts)
+    option = click.Option(["--any"], help=text)
+    command = click.Command("any", help=text) if docstring else click.Command("any", params=[option])
+    return IN_CATALOGS.issuperset(help_texts(command))
 
 
 def _shown(module: ast.Module) -> Iterator[ast.AST]:
@@ -118,7 +154,15 @@ def test_what_the_console_says_is_translated(path: Path) -> None:
         ('stdout.print(words.ngettext("%(num)s row", "%(num)s rows", 1))', 0),
         ('HEADS = (N_("found here"),)', 0),
         ('"""A docstring of the module."""', 0),
-        ('click.option("--all", help="End all sessions.")', 0),
+        ('click.option("--all", help="End all sessions.")', 1),
+        ('click.option("--all", help="End the sessions of all people.")', 0),
+        ('click.option("--day", help=f"The last day of {month}.")', 1),
+        ("""click.option("--state", help=f"Only the imports of this batch. [{', '.join(State)}]")""", 0),
+        ('click.argument("file", help="Evidence file. [env: FILE]")', 0),
+        ('@click.command\ndef go() -> None:\n    """Copy everything now."""', 1),
+        ('@token.command("list")\ndef go() -> None:\n    """Create a token.\n\n    And another one."""', 1),
+        ('@click.group(cls=Any)\ndef go() -> None:\n    """Create a token."""', 0),
+        ('def go() -> None:\n    """Copy everything now."""', 0),
         ('stdout.print(f"    mailhaul {command} {id_}", style="cyan")', 0),
         ('log.info("leg.failed", code="host_unknown")', 0),
     ],
@@ -262,7 +306,7 @@ def test_a_mistake_at_the_console_is_explained_in_the_language_of_the_reader(
         assert "hunter2" not in " ".join(translated)
 
 
-@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+@pytest.mark.parametrize("language", TRANSLATIONS)
 def test_the_headings_of_help_are_translated(
     language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -271,6 +315,57 @@ def test_the_headings_of_help_are_translated(
     assert run(console) == 0
     shown = capsys.readouterr().out
     assert not re.search(r"^(?:Usage|Commands):|Show this message and exit", shown, re.MULTILINE)
+
+
+def commands(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
+    """The words of each command, with those of the groups above it."""
+    yield path
+    if isinstance(command, click.Group):
+        ctx = click.Context(command)
+        for name in command.list_commands(ctx):
+            below = command.get_command(ctx, name)
+            assert below is not None
+            yield from commands(below, *path, name)
+
+
+def help_of(
+    path: tuple[str, ...], language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """Its help without line breaks."""
+    monkeypatch.setenv("MAILHAUL_LANGUAGE", language)
+    monkeypatch.setattr("sys.argv", ["mailhaul", *path, "--help"])
+    assert run(console) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def named(path: tuple[str, ...]) -> click.Command:
+    command: click.Command = console
+    for name in path:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), name)
+        assert found is not None
+        command = found
+    return command
+
+
+@pytest.mark.parametrize("path", list(commands(console)), ids=" ".join)
+def test_the_help_of_a_command_is_in_the_language_of_the_reader(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = help_of(path, "en", monkeypatch, capsys)
+    english = [text for text in help_texts(named(path)) if text in shown]
+    assert len(english) > 1
+    for language in TRANSLATIONS:
+        shown = help_of(path, language, monkeypatch, capsys)
+        assert [text for text in english if text in shown] == [], language
+
+
+def test_the_help_says_what_each_exit_code_means(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(EXIT_CODES) == list(ExitCode)
+    assert "4 the destination is full" in help_of((), "en", monkeypatch, capsys)
+    assert "4 das neue Postfach ist voll" in help_of((), "de", monkeypatch, capsys)
 
 
 def test_the_language_on_the_command_line_counts_behind_a_mistake_too(

@@ -29,11 +29,15 @@ from importer.adapters.mail.mime_message import Envelope, wire_message
 from importer.adapters.mail.smtp_url import MailServer, Protection
 from importer.domain.planning.retry_limits import SMTP_CONNECT_ATTEMPTS
 from importer.domain.reporting.formatting import printable
+from importer.i18n.code_texts import render_with_advice
+from importer.i18n.translations import texts
 from importer.ports.notices import MailOutcome, Notice
 from providers.endpoint import Secret
+from providers.text import Text
 
 # At any step, these concern the client and not the mail (RFC 4954 section 6, RFC 3207 section 4).
 _ABOUT_CLIENT: Final = frozenset({454, 530, 534, 535, 538})
+_LOG_WORDS: Final = texts("en")
 _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
 
 
@@ -96,7 +100,7 @@ class SmtpMailer:
         try:
             connection = self._connecting(self._connect)
         except _CannotStart as error:
-            return MailOutcome.RETRY, str(error)
+            return MailOutcome.RETRY, render_with_advice(error.text, _LOG_WORDS)
         try:
             result = self._transmit(connection, envelope, data)
         except (OSError, smtplib.SMTPException):
@@ -108,13 +112,13 @@ class SmtpMailer:
             _quit(connection)
         return result.outcome, result.text
 
-    def check(self) -> str:
-        """Connects, encrypts and logs in as for a mail. Returns the problem, or "". Never raises."""
+    def check(self) -> Text | None:
+        """Connects, encrypts and logs in as for a mail. Returns the problem, if any. Never raises."""
         try:
             _quit(self._connecting(self._connect))
         except _CannotStart as error:
-            return str(error)
-        return ""
+            return error.text
+        return None
 
     def certificate_end(self) -> datetime | None:
         """Connects and encrypts as for a mail. Returns when the server's certificate expires, None if it is
@@ -143,8 +147,7 @@ class SmtpMailer:
         except ssl.SSLCertVerificationError as error:
             _quit(connection)
             raise _CannotStart(
-                f"The certificate of {server} is refused: {printable(error.verify_message)}."
-                " Check the host name, or set the CA file that signed it."
+                Text("doctor.mail_unusable.certificate", server=str(server), reason=error.verify_message)
             ) from None
         except _CannotStart:
             _quit(connection)
@@ -152,7 +155,7 @@ class SmtpMailer:
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
             # UnicodeError: host names that cannot be encoded in a DNS query.
             _quit(connection)
-            raise _TryAgain(f"{server} cannot be reached: {_reason(error)}.") from None
+            raise _unreachable(server, error) from None
         return connection
 
     def _handshake(self, connection: smtplib.SMTP) -> None:
@@ -162,15 +165,20 @@ class SmtpMailer:
         if server.protection is Protection.STARTTLS:
             if connection.has_extn("starttls"):
                 code, reply = connection.starttls(context=self._tls)
-                _expect(code == 220, server, "replies to STARTTLS with", code, reply)
+                if code != 220:
+                    kind = _TryAgain if 400 <= code <= 499 else _CannotStart
+                    raise kind(
+                        Text(
+                            "doctor.mail_unusable.starttls_refused",
+                            server=str(server),
+                            reply=f"{code} {_readable(reply)}",
+                        )
+                    )
                 connection.ehlo_or_helo_if_needed()
             elif not server.opportunistic:
-                raise _CannotStart(f"{server} offers no STARTTLS, and encryption is required.")
+                raise _CannotStart(Text("doctor.mail_unusable.starttls_missing", server=str(server)))
             elif server.password is not None and not server.is_loopback:
-                raise _CannotStart(
-                    f"{server} offers no encryption, and a password is not sent without it."
-                    " Use smtps://, or remove user and password."
-                )
+                raise _CannotStart(Text("doctor.mail_unusable.no_encryption", server=str(server)))
         if server.password is not None:
             _log_in(connection, server, server.user, server.password)
 
@@ -210,7 +218,11 @@ class SmtpMailer:
 
 
 class _CannotStart(Exception):
-    """No connection is available, and an immediate retry is pointless. The message is for the log."""
+    """No connection is available, and an immediate retry is pointless."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(str(text))
+        self.text = text
 
 
 class _TryAgain(_CannotStart):
@@ -238,43 +250,41 @@ def _after_the_dot(code: int) -> MailOutcome:
     return _before_the_dot(code) if 400 <= code <= 599 else MailOutcome.UNKNOWN
 
 
-def _expect(good: bool, server: MailServer, action: str, code: int, reply: bytes) -> None:
-    if not good:
-        kind = _TryAgain if 400 <= code <= 499 else _CannotStart
-        raise kind(f"{server} {action} {code} {_readable(reply)}")
-
-
 def _log_in(connection: smtplib.SMTP, server: MailServer, user: str, password: Secret) -> None:
-    """AUTH PLAIN (RFC 4616), else LOGIN, in UTF-8, which smtplib's `login` does not support.
-
-    The server's reply is not quoted: some servers echo the command, which contains the password.
-    """
+    """AUTH PLAIN (RFC 4616), else LOGIN, in UTF-8, which smtplib's `login` does not support."""
     offered = str(connection.esmtp_features.get("auth", "")).upper().split()
     user_bytes, password_bytes = user.encode(), password.reveal().encode()
     if "PLAIN" in offered:
-        code, _ = connection.docmd("AUTH", "PLAIN " + _base64(b"\0" + user_bytes + b"\0" + password_bytes))
+        response = _base64(b"\0" + user_bytes + b"\0" + password_bytes)
+        code = _reply_code(connection, "AUTH", f"PLAIN {response}")
     elif "LOGIN" in offered:
-        code, _ = connection.docmd("AUTH", "LOGIN")
+        code = _reply_code(connection, "AUTH", "LOGIN")
         for part in (user_bytes, password_bytes):
             if code == 334:
-                code, _ = connection.docmd(_base64(part))
+                code = _reply_code(connection, _base64(part))
     else:
-        raise _CannotStart(f"{server} offers no supported login mechanism (PLAIN, LOGIN).")
+        raise _CannotStart(Text("doctor.mail_unusable.login_mechanism", server=str(server)))
     if code != 235:
         kind = _TryAgain if 400 <= code <= 499 else _CannotStart
-        raise kind(f"{server} does not accept user name and password ({code}). Check them in the settings.")
+        raise kind(Text("doctor.mail_unusable.login_refused", server=str(server), reply=str(code)))
 
 
-def _reason(error: Exception) -> str:
+def _reply_code(connection: smtplib.SMTP, command: str, argument: str = "") -> int:
+    """The reply's text is dropped: some servers echo the command, which contains the password."""
+    return connection.docmd(command, argument)[0]
+
+
+def _unreachable(server: MailServer, error: Exception) -> _TryAgain:
     match error:
-        case smtplib.SMTPResponseException():
-            reply = error.smtp_error
-            return f"{error.smtp_code} {printable(reply) if isinstance(reply, str) else _readable(reply)}"
+        case smtplib.SMTPResponseException(smtp_code=code, smtp_error=reply):
+            reason = f"{code} {printable(reply) if isinstance(reply, str) else _readable(reply)}"
         case TimeoutError():
-            return "no reply in time"
+            return _TryAgain(Text("doctor.mail_unusable.unreachable.silent", server=str(server)))
         case OSError(strerror=str(reason)):
-            return printable(reason)
-    return "the connection was lost"
+            pass
+        case _:
+            return _TryAgain(Text("doctor.mail_unusable.unreachable.closed", server=str(server)))
+    return _TryAgain(Text("doctor.mail_unusable.unreachable", server=str(server), reason=reason))
 
 
 def _base64(value: bytes) -> str:
