@@ -90,7 +90,7 @@ _OPTIONS: Final[tuple[Callable[[Function], Function], ...]] = (
         "--owner",
         default="",
         help="Only imports of batches with this text in their owner (the login of a mailbox, client:NAME of"
-        " a token) or in the address of their submitter.",
+        " a token) or in the address of their submitter; `console`: those of the console, too.",
     ),
     click.option("--host", default="", metavar="NAME", help="Only imports from or to this server."),
     click.option("--domain", default="", metavar="NAME", help="Only imports with an address in this domain."),

@@ -17,11 +17,12 @@ class ImportFilter:
     no difference.
 
     `owner` is the exact PersonId of the batch's owner ("" for the console), for what one person may see. Of
-    texts: `submitted_by` is a part of the batch's owner or submitter; `address` a part of one of the two
-    addresses; `words` a part of one of the two addresses, one of the two hosts, the batch's name, owner or
-    submitter, or the beginning of the import's id. `host` is the name of one of the two servers, `domain` the
-    domain of one of the two addresses, both in full. `reason` is the public code of the problem why an import
-    waits or has stopped. `created_before` and `created_after` bound the time of the submission, exclusively.
+    texts: `submitted_by` is a part of the batch's owner or submitter, or CONSOLE in full; `address` a part of
+    one of the two addresses; `words` a part of one of the two addresses, one of the two hosts, the batch's
+    name, owner or submitter, or the beginning of the import's id. `host` is the name of one of the two
+    servers, `domain` the domain of one of the two addresses, both in full. `reason` is the public code of the
+    problem why an import waits or has stopped. `created_before` and `created_after` bound the time of the
+    submission, exclusively.
     """
 
     owner: str | None = None
@@ -38,6 +39,13 @@ class ImportFilter:
     created_before: datetime | None = None
     created_after: datetime | None = None
 
+    @property
+    def is_by_console(self) -> bool:
+        return self.submitted_by.lower() == CONSOLE
+
+
+CONSOLE: Final = "console"
+"""How the owner of a batch of the console is named in a filter; its batches have none."""
 
 EVERY_IMPORT: Final = ImportFilter()
 

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query
 
-from importer.domain.import_filter import ImportFilter, age_of
+from importer.domain.import_filter import CONSOLE, ImportFilter, age_of
 from importer.domain.model import BatchId, State
+from importer.i18n.translations import CatalogTranslator
 
 MAX_CHARS: Final = 320
 
@@ -58,15 +59,18 @@ class OperatorFilter:
         values = {name: value for name, value in (self.given | changed).items() if value}
         return f"?{urlencode(values)}" if values else ""
 
-    def chosen(self, now: datetime) -> ImportFilter:
-        """The filter. Raises ValueError if a condition is `wrong`."""
+    def chosen(self, now: datetime, texts: CatalogTranslator) -> ImportFilter:
+        """The filter. The console is an owner under the name that the pages show, too. Raises ValueError if a
+        condition is `wrong`."""
         given = self.given
+        owner = given.get("owner", "")
+        by_console = owner.casefold() == texts.gettext("console").casefold()
         older, newer = (given.get(name) for name in ("older", "newer"))
         return ImportFilter(
             states=(State(given["state"]),) if "state" in given else (),
             batch_id=BatchId(given["batch"]) if "batch" in given else None,
             address=given.get("address", ""),
-            submitted_by=given.get("owner", ""),
+            submitted_by=CONSOLE if by_console else owner,
             host=given.get("host", ""),
             domain=given.get("domain", ""),
             reason=given.get("reason", ""),

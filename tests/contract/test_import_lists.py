@@ -47,6 +47,23 @@ def imports_of(store: Store) -> list[Import]:
 
 
 @pytest.mark.parametrize(
+    ("submitted_by", "expected"),
+    [("console", "ours sol"), ("Console", "ours sol"), ("sol", "sol"), ("consoles", "")],
+)
+def test_the_imports_of_the_console_are_found_under_its_name(
+    store: Store, submitted_by: str, expected: str
+) -> None:
+    """Their batches have no owner. It is no part of a name: a bulk action for “sol” must not reach them."""
+    imports_of(store)
+    for name, owner in (("ours", ""), ("sol", "client:console_of_sol")):
+        import_ = replace(an_import(name), batch_id=BatchId(f"b{name}"))
+        store.add_batch(Batch(BatchId(f"b{name}"), NOW, "", "", (import_.id,), owner), [(import_, None)])
+    found = store.imports(ImportFilter(submitted_by=submitted_by))
+    assert sorted(import_.id for import_ in found) == expected.split()
+    assert not store.imports(ImportFilter(owner=OWNER, submitted_by="console"))
+
+
+@pytest.mark.parametrize(
     ("chosen", "expected"),
     [
         ({}, "owl2 owl1 kea3 kea2 kea1"),

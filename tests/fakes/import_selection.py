@@ -19,7 +19,9 @@ def is_selected(chosen: ImportFilter, import_: Import, batch: Batch | None) -> b
     return all(
         (
             chosen.owner is None or (batch is not None and batch.owner == chosen.owner),
-            not chosen.submitted_by or _has(chosen.submitted_by, *people),
+            not chosen.submitted_by
+            or _has(chosen.submitted_by, *people)
+            or (chosen.is_by_console and batch is not None and not batch.owner),
             _has(chosen.address, *addresses),
             not chosen.words or _has(chosen.words, *words) or import_.id.startswith(chosen.words.lower()),
             chosen.batch_id in (None, import_.batch_id),

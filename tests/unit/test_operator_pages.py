@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from importer.domain.audit_event import AuditAction, AuditOutcome
-from importer.domain.model import State
+from importer.domain.model import Account, State
+from importer.domain.people.actor import Actor
 from importer.service.access.audit import search_events
 from importer.service.access.operators import is_operator
 from importer.service.access.web_sessions import SessionData, VerifiedMailbox
+from importer.service.imports.submit import submit
 from importer.web.pages import operator_imports
 from providers.endpoint import Endpoint
 from tests.unit.operator_office import CUSTOMER, OPERATOR, OperatorOffice, an_import, filled
+from tests.unit.test_service import a_row
 from tests.unit.test_web import routes
-from tests.unit.web_office import RIGHT
+from tests.unit.web_office import HOST, RIGHT
 
 
 def operator_routes(office: OperatorOffice, import_id: str = "x" * 12) -> list[tuple[str, str]]:
@@ -124,6 +127,19 @@ def test_the_list_has_the_conditions_of_console_and_api(
     answer = operator.get(f"/operator/imports{query}")
     assert answer.status_code == 200
     assert listed(answer.text) == expected
+
+
+@pytest.mark.parametrize(("language", "shown"), [("en", "console"), ("de", "Konsole"), ("es", "consola")])
+def test_the_console_is_an_owner_under_the_name_that_the_page_shows(
+    tmp_path: Path, language: str, shown: str
+) -> None:
+    office, operator, _ = filled(tmp_path)
+    submit(office.deps, Actor(), [a_row(source=Account("ours@old.example", "ours", HOST))])
+    operator.post("/language", language=language)
+    assert shown in operator.get("/operator/imports").text
+    page = operator.get(f"/operator/imports?owner={shown}").text
+    assert "ours@old.example" in page
+    assert listed(page) == set()
 
 
 @pytest.mark.parametrize("query", ["?older=soon", "?newer=3", "?state=gone"])

@@ -99,7 +99,8 @@ def _of_batches(chosen: ImportFilter) -> list[ColumnElement[bool]]:
     if chosen.owner is not None:
         wanted.append(batches.c.owner == chosen.owner)
     if chosen.submitted_by:
-        wanted.append(_any_has((batches.c.owner, batches.c.submitter), chosen.submitted_by))
+        by = _any_has((batches.c.owner, batches.c.submitter), chosen.submitted_by)
+        wanted.append(or_(by, batches.c.owner == "") if chosen.is_by_console else by)
     return [imports.c.batch_id.in_(select(batches.c.id).where(*wanted))] if wanted else []
 
 

@@ -26,7 +26,11 @@ class ChosenImports:
         str, Query(max_length=_MAX_CHARS, description="A part of one of the two addresses.")
     ] = ""
     owner: Annotated[
-        str, Query(max_length=_MAX_CHARS, description="A part of the owner or submitter of the batch.")
+        str,
+        Query(
+            max_length=_MAX_CHARS,
+            description="A part of the owner or submitter of the batch; `console`: of the console, too.",
+        ),
     ] = ""
     host: Annotated[str, Query(max_length=_MAX_CHARS, description="The name of one of the two servers.")] = ""
     domain: Annotated[

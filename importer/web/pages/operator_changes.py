@@ -91,7 +91,8 @@ def _matching(
     """The next imports that match and can be changed, and whether more follow."""
     deps = operator.visitor.site.deps
     last = ImportId(after) if is_id(after) else None
-    selection = select(deps, action, wanted.chosen(deps.clock.now()), MAX_CHANGED + 1, after=last)
+    chosen = wanted.chosen(deps.clock.now(), operator.visitor.texts)
+    selection = select(deps, action, chosen, MAX_CHANGED + 1, after=last)
     return find_imports(deps, selection.ids[:MAX_CHANGED]), len(selection.ids) > MAX_CHANGED
 
 

@@ -41,7 +41,7 @@ def list_all_imports(operator: SignedInOperator, wanted: Wanted, after: str = ""
     texts, deps = operator.visitor.texts, operator.visitor.site.deps
     if wanted.wrong:
         return page(operator, "operator_imports.html", 422, **_nothing(wanted))
-    chosen = wanted.chosen(deps.clock.now())
+    chosen = wanted.chosen(deps.clock.now(), texts)
     found = list_imports(deps, chosen, after=ImportId(after) if is_id(after) else None, limit=LISTED + 1)
     counts = count_imports(deps, replace(chosen, states=()))
     numbers: Counter[State] = Counter()
