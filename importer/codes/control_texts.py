@@ -23,6 +23,10 @@ ROWS: Final = (
         "maintenance",
         "Maintenance since %(since)s: imports are accepted, and go on when it is over.",
     ),
+    TextRow(
+        "control_held",
+        "This import is being processed right now. Try again in a minute.",
+    ),
     TextRow("control_cancelling", "It is already being cancelled, which is final."),
     TextRow("control_follows", "It fetches new mail every few hours until its end."),
     TextRow(

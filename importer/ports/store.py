@@ -24,6 +24,7 @@ from importer.ports.monitoring import Monitoring
 from importer.ports.notices import Notice, Outbox
 from importer.ports.web_sessions import WebSessions
 from importer.ports.webhook_calls import WebhookCall, WebhookCalls
+from providers.errors import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +189,13 @@ class Store(
         """Those of several imports, in one query; imports without any are left out."""
         ...
 
-    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
-        """Replace both grants, which are not proven yet, and end the import's wait (`not_before`) unless it
-        is paused. False, and nothing is written, if it has ended or has no grants."""
+    def replace_grants(
+        self, import_id: ImportId, sealed: Mapping[Side, bytes], password_fingerprint: str
+    ) -> bool:
+        """Replace the grants of these sides, after which neither side is proven, and end the import's wait
+        (`not_before`) unless it is paused. That of another side stays: a worker may renew it, or `keys
+        rotate` seal it anew, at the same time. False, and nothing is written, if it has ended or has no
+        grants."""
         ...
 
     def save_tallies(

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -22,8 +22,10 @@ from importer.adapters.store.resealing import STEP_ROWS, SqlSealedValues
 from importer.adapters.store.table_rules import RULES
 from importer.adapters.store.tables import grants, imports, metadata, visits
 from importer.cli.command_table import console
+from importer.domain.model import ImportId
 from importer.ports.sealed_values import Resealed
 from providers.endpoint import Secret
+from providers.errors import Side
 from tests.contract.full_store import OWN, fill
 
 OLD, NEW, LOST = (Secret(Fernet.generate_key().decode()) for _ in range(3))
@@ -169,6 +171,50 @@ def test_a_value_that_another_process_stores_meanwhile_stays(store: SqlStore) ->
     SqlSealedValues(store.engine).reseal(renew)
     with store.reading() as connection:
         assert {*connection.execute(select(visits.c.sealed)).scalars()} == {newer}
+
+
+def test_a_token_that_a_worker_renews_in_the_same_row_is_kept_under_the_new_key(
+    store: SqlStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker still seals with the old key, and stores the token of one side between reading and writing
+    either side of the row."""
+    renewed, old = FernetVault.renewed, FernetVault([OLD])
+    token = old.seal(Secret("renewed token"), "source")
+    with store.reading() as connection:
+        row = connection.execute(select(grants).where(grants.c.import_id == OWN)).one()
+    lease = store.acquire(f"import:{OWN}", "worker", timedelta(minutes=1))
+    assert lease is not None
+    found: list[bytes] = []
+
+    def interrupted(vault: FernetVault, sealed: bytes) -> bytes | None:
+        if sealed in (row.source, row.destination) and sealed not in found:
+            found.append(sealed)
+            store.keep_grant(ImportId(OWN), Side.SOURCE, token, lease)
+        return renewed(vault, sealed)
+
+    monkeypatch.setattr(FernetVault, "renewed", interrupted)
+    done = run(url, "rotate", keys=(NEW, OLD))
+    assert (done.exit_code, len(found)) == (0, 2), done.output
+    stored = store.grants(ImportId(OWN))
+    assert stored is not None
+    new = FernetVault([NEW])
+    assert new.open(stored.source, "source") == Secret("renewed token")
+    assert new.open(stored.destination, "destination") == Secret(f"destination grants {OWN}")
+
+
+def test_a_new_password_brings_no_value_of_the_other_side_back(store: SqlStore, url: str) -> None:
+    """A page read the row before the rotation, and replaces one password after it."""
+    with store.writing() as connection:
+        connection.execute(update(imports).where(imports.c.id == OWN).values(state="running"))
+    assert run(url, "rotate", keys=(NEW, OLD)).exit_code == 0
+    new = FernetVault([NEW])
+    assert store.replace_grants(
+        ImportId(OWN), {Side.DESTINATION: new.seal(Secret("new"), "destination")}, "mark"
+    )
+    stored = store.grants(ImportId(OWN))
+    assert stored is not None
+    assert new.open(stored.source, "source") == Secret(f"source grants {OWN}")
+    assert new.open(stored.destination, "destination") == Secret("new")
 
 
 def test_an_empty_value_is_none(store: SqlStore) -> None:

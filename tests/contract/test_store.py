@@ -1039,10 +1039,12 @@ def test_progress_tallies_and_passwords_are_replaced(store: Store) -> None:
     add(store, an_import("one", state=State.WAITING, not_before=NOW + TTL), an_import("two"))
     import_id, held = ImportId("one"), hold(store)
     store.save_tallies(import_id, [], held, progress=FULL.progress)
-    assert store.replace_grants(import_id, SealedGrants(b"new", b"both"), "mark")
+    assert store.replace_grants(import_id, {Side.SOURCE: b"new", Side.DESTINATION: b"both"}, "mark")
     changed = an_import("one", state=State.WAITING, progress=FULL.progress, password_fingerprint="mark")
     assert store.import_(import_id) == changed
     assert store.grants(import_id) == SealedGrants(b"new", b"both")
+    assert store.replace_grants(import_id, {Side.DESTINATION: b"newer"}, "mark")
+    assert store.grants(import_id) == SealedGrants(b"new", b"newer")
     assert store.import_(ImportId("two")) == an_import("two")
     assert store.grants(ImportId("two")) == SEALED
 
@@ -1066,15 +1068,15 @@ def test_passwords_that_arrive_after_the_end_are_not_stored(store: Store, end: S
     add(store, an_import("one"))
     import_id = ImportId("one")
     store.finish_import(an_import("one", state=end), [], hold(store))
-    assert not store.replace_grants(import_id, SEALED, "late")
+    assert not store.replace_grants(import_id, {Side.SOURCE: b"new"}, "late")
     assert store.grants(import_id) is None
     assert store.import_(import_id) == an_import("one", state=end)
 
 
 def test_an_import_without_passwords_accepts_none(store: Store) -> None:
     add(store, an_import("copy"), sealed=None)
-    assert not store.replace_grants(ImportId("copy"), SEALED, "mark")
-    assert not store.replace_grants(ImportId("ghost"), SEALED, "mark")
+    assert not store.replace_grants(ImportId("copy"), {Side.SOURCE: b"new"}, "mark")
+    assert not store.replace_grants(ImportId("ghost"), {Side.SOURCE: b"new"}, "mark")
     assert store.grants(ImportId("copy")) is None
     assert store.import_(ImportId("copy")) == an_import("copy")
 
@@ -1082,7 +1084,7 @@ def test_an_import_without_passwords_accepts_none(store: Store) -> None:
 def test_finishing_with_an_outdated_password_fingerprint_writes_nothing(store: Store) -> None:
     add(store, an_import("one", password_fingerprint="wrong"))
     import_id, held = ImportId("one"), hold(store)
-    assert store.replace_grants(import_id, SEALED, "right")
+    assert store.replace_grants(import_id, {Side.SOURCE: b"new"}, "right")
     before = everything(store)
     stopped = an_import("one", state=State.STOPPED)
     assert not store.finish_import(stopped, [a_notice("stopped")], held, password_fingerprint="wrong")
@@ -1139,7 +1141,7 @@ def test_a_proof_is_noted_under_the_lease_and_lapses_with_the_passwords(store: S
     store.note_proven(import_id, "first", held)
     store.update_import(an_import("one", state=State.RUNNING), held)
     assert proven()
-    assert store.replace_grants(import_id, SEALED, "second")
+    assert store.replace_grants(import_id, {Side.SOURCE: b"new"}, "second")
     assert not proven()
     store.note_proven(import_id, "first", held)  # by a leg that still has the former passwords
     assert not proven()
@@ -1258,7 +1260,7 @@ def test_an_ended_import_ignores_control_requests(store: Store, end: State) -> N
 def test_a_paused_import_keeps_its_route_and_accepts_a_password_without_resuming(store: Store) -> None:
     paused = an_import("one", state=State.PAUSED, not_before=NOW + TTL, requested=ControlRequest.PAUSE)
     add(store, paused)
-    assert store.replace_grants(paused.id, SEALED, "mark")
+    assert store.replace_grants(paused.id, {Side.SOURCE: b"new"}, "mark")
     assert store.import_(paused.id) == replace(paused, password_fingerprint="mark")
     with pytest.raises(RouteUnderWay):
         add(store, replace(an_import("one"), id=ImportId("two")))

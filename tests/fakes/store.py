@@ -413,7 +413,9 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
         with self._lock:
             return {id_: self._grants[id_] for id_ in ids if id_ in self._grants}
 
-    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
+    def replace_grants(
+        self, import_id: ImportId, sealed: Mapping[Side, bytes], password_fingerprint: str
+    ) -> bool:
         with self._lock:
             import_ = self._imports.get(import_id)
             if import_ is None or not self._has_grants(import_):
@@ -422,7 +424,8 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
             self._imports[import_id] = replace(
                 import_, password_fingerprint=password_fingerprint, not_before=not_before, proven=False
             )
-            self._grants[import_id] = sealed
+            sides = {side.value: grant for side, grant in sealed.items()}
+            self._grants[import_id] = replace(self._grants[import_id], **sides)
             return True
 
     def save_tallies(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from importer.domain.audit_event import AuditAction
-from importer.domain.model import Import, State
+from importer.domain.model import Import, ImportId, State
 from importer.domain.people.identities import RateLimit
 from importer.domain.planning.host_allowance import Backoff
 from importer.service.access import audit
 from importer.service.access.audit import search_events
 from importer.web.pages import operator_changes
 from providers.text import Text
-from tests.unit.operator_office import CUSTOMER, OPERATOR, OperatorOffice, an_import, filled
+from tests.unit.operator_office import CUSTOMER, OPERATOR, WRONG_PASSWORD, OperatorOffice, an_import, filled
 from tests.unit.test_service import MINUTE
 from tests.unit.web_office import Browser
 
@@ -118,6 +119,64 @@ def test_each_change_is_recorded_for_its_owner_however_many_there_are(
     activity = office.signed_in(CUSTOMER).get("/activity").text
     assert "the operator of this service" in activity
     assert OPERATOR not in activity
+
+
+def kept(office: OperatorOffice, name: str) -> Import:
+    """An import that was stopped and can be tried again without passwords."""
+    until = office.office.clock.now() + 1000 * MINUTE
+    return an_import(office.office, name, State.STOPPED, problem=WRONG_PASSWORD, grants_kept_until=until)
+
+
+@pytest.mark.parametrize("moment", ["acquire", "reopen_import"])
+def test_two_operators_confirm_the_same_retry_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The second one is at that step when the first one confirms. The import goes on once, and neither of
+    them is told that it has ended."""
+    office, second, _ = filled(tmp_path)
+    import_ = kept(office, "kept")
+    first = office.signed_in(OPERATOR)
+    path = f"{CHANGES}?action=retry&id={import_.id}"
+    confirmed = [confirmation(who.get(path).text) for who in (first, second)]
+    pages: list[str] = []
+    original = getattr(office.office.store, moment)
+
+    def interrupted(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(office.office.store, moment, original)
+        pages.append(first.client.post(CHANGES, data=confirmed[0]).text)
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(office.office.store, moment, interrupted)
+    pages.append(second.client.post(CHANGES, data=confirmed[1]).text)
+    after = office.office.import_(import_.id)
+    assert (after.state, after.reopened, after.grants_kept_until) == (State.QUEUED, 1, None)
+    assert not [page for page in pages if "already ended" in page]
+    assert any("It starts again with the stored passwords." in page for page in pages)
+    events = search_events(office.deps, actions=[AuditAction.IMPORT_RESUME], limit=10)
+    assert {event.target for event in events} == {import_.id}
+
+
+def test_a_cancel_confirmed_while_another_operator_retries_ends_the_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, second, _ = filled(tmp_path)
+    import_ = kept(office, "kept")
+    first = office.signed_in(OPERATOR)
+    retry, cancel = (
+        confirmation(who.get(f"{CHANGES}?action={action}&id={import_.id}").text)
+        for who, action in ((first, "retry"), (second, "cancel"))
+    )
+    original = office.office.store.erase_kept_grants
+
+    def interrupted(import_id: ImportId) -> bool:
+        first.client.post(CHANGES, data=retry)
+        return original(import_id)
+
+    monkeypatch.setattr(office.office.store, "erase_kept_grants", interrupted)
+    page = second.client.post(CHANGES, data=cancel).text
+    assert "already ended" not in page
+    assert state(office, import_) is State.CANCELLED
+    assert office.deps.store.grants(import_.id) is None
 
 
 def test_a_wrong_condition_chooses_nothing(tmp_path: Path) -> None:

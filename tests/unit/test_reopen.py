@@ -103,7 +103,7 @@ def test_an_import_is_not_reopened_while_another_process_works_on_it(office: Off
     import_id = stopped(office)
     lease = office.store.acquire(f"import:{import_id}", "undo", timedelta(minutes=1))
     assert lease is not None
-    assert resume(office.deps, import_id).effect is Effect.TOO_LATE
+    assert resume(office.deps, import_id).effect is Effect.NOT_POSSIBLE
     office.store.release(lease)
     assert resume(office.deps, import_id).effect is Effect.DONE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,9 +25,10 @@ from importer.ports.mailbox import LabelView
 from importer.ports.notices import MailOutcome, Notice
 from importer.ports.process import DatabaseUnavailable, OwnDiskFull
 from importer.ports.store import SealedGrants
+from importer.service.access.sealed_grants import open_grants, seal_grant
 from importer.service.deps import Deps, OutgoingMail
 from importer.service.imports.foreground_copy import copy
-from importer.service.imports.submit import RowOutcome, submit
+from importer.service.imports.submit import RowOutcome, SubmittedRow, submit
 from importer.service.legs.connections import ConnectionPairs
 from importer.service.legs.host_limits import HostLimits
 from importer.service.legs.progress_recorder import ProgressRecorder
@@ -47,7 +48,7 @@ from providers.errors import (
     Side,
     Throttled,
 )
-from providers.grants import Credential
+from providers.grants import Credential, OAuthGrant, PasswordGrant
 from providers.text import Text
 from tests.english import said
 from tests.fakes.mailbox import MemoryMailbox, MemoryReader, MemorySessions
@@ -203,7 +204,7 @@ def test_a_wrong_password_stops_the_import_immediately(office: Office) -> None:
 def test_a_password_submitted_at_the_end_of_an_import_starts_a_new_one(office: Office) -> None:
     class EndsJustNow(MemoryStore):
         def replace_grants(
-            self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str
+            self, import_id: ImportId, sealed: Mapping[Side, bytes], password_fingerprint: str
         ) -> bool:
             handle_ring(office.deps, import_id)
             return super().replace_grants(import_id, sealed, password_fingerprint)
@@ -214,6 +215,36 @@ def test_a_password_submitted_at_the_end_of_an_import_starts_a_new_one(office: O
     assert outcome is RowOutcome.STARTED
     assert second != first
     assert office.store.grants(first) is None
+
+
+def test_a_new_password_of_one_side_leaves_a_token_that_is_renewed_meanwhile(office: Office) -> None:
+    """By a worker, which may get another refresh token with each access token, or by `keys rotate`."""
+    token, renewed = (OAuthGrant("google", Secret(text)) for text in ("first", "renewed"))
+
+    class RenewsJustThen(MemoryStore):
+        def grants(self, import_id: ImportId) -> SealedGrants | None:
+            found = super().grants(import_id)
+            lease = self.acquire(f"import:{import_id}", "worker", MINUTE)
+            assert lease is not None
+            self.keep_grant(import_id, Side.SOURCE, sealed(import_id, renewed), lease)
+            self.release(lease)
+            return found
+
+    def sealed(import_id: ImportId, grant: OAuthGrant) -> bytes:
+        return seal_grant(office.deps, import_id, Side.SOURCE, grant)
+
+    def submitted(password: str, grant: OAuthGrant | None) -> SubmittedRow:
+        row = replace(a_row(password), source_password=None, source_sign_in="google", source_grant=grant)
+        row = replace(row, destination_password=Secret(password))
+        return submit(office.deps, Actor(), [row]).rows[0]
+
+    office = Office(store=RenewsJustThen(), access=MemoryAccess(frozenset({"google"})))
+    import_id = submitted("wrong", token).import_.id
+    assert submitted("right", None).outcome is RowOutcome.PASSWORD_UPDATED
+    stored = MemoryStore.grants(office.store, import_id)
+    assert stored is not None
+    opened = open_grants(office.deps, import_id, stored)
+    assert (opened.source, opened.destination) == (renewed, PasswordGrant(Secret("right")))
 
 
 def test_a_new_password_ends_the_wait(office: Office) -> None:

@@ -47,6 +47,7 @@ from importer.ports.leases import Lease
 from importer.ports.notices import Notice
 from importer.ports.store import LegQueue, RouteUnderWay, SealedGrants
 from importer.ports.webhook_calls import WebhookCall
+from providers.errors import Side
 
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
 HAS_GRANTS: Final = (  # and has not ended; a foreground copy stores no grants
@@ -274,7 +275,9 @@ class SqlImports(SqlImportLists):
             rows = connection.execute(statement)
             return {ImportId(row.import_id): SealedGrants(row.source, row.destination) for row in rows}
 
-    def replace_grants(self, import_id: ImportId, sealed: SealedGrants, password_fingerprint: str) -> bool:
+    def replace_grants(
+        self, import_id: ImportId, sealed: Mapping[Side, bytes], password_fingerprint: str
+    ) -> bool:
         with self.writing() as connection:
             changed = connection.execute(
                 update(imports)  # first: waits for a concurrent finish_import and then sees its result
@@ -287,8 +290,9 @@ class SqlImports(SqlImportLists):
             )
             if not changed.rowcount:
                 return False
-            values = mapping.grant_values(import_id, sealed)
-            connection.execute(update(grants).where(grants.c.import_id == import_id).values(values))
+            if sealed:
+                values = {side.value: grant for side, grant in sealed.items()}
+                connection.execute(update(grants).where(grants.c.import_id == import_id).values(values))
             return True
 
     def save_tallies(

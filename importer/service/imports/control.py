@@ -20,7 +20,7 @@ from importer.ports.leases import Lease
 from importer.ports.store import RouteUnderWay
 from importer.service.deps import Deps
 from importer.service.imports.finish import finish
-from importer.service.imports.reopen import erase_kept_grants, reopen
+from importer.service.imports.reopen import ImportHeld, erase_kept_grants, reopen
 from providers.text import Text
 
 MAX_PAUSE: Final = timedelta(days=14)
@@ -84,7 +84,7 @@ def _resume(deps: Deps, import_id: ImportId) -> Changed:
         return Changed(before, Effect.NOT_POSSIBLE, _BEING_CANCELLED)
     after = _request(deps, import_id, None, _hurry)
     if after.state in import_state.ENDED:
-        return Changed(after, Effect.TOO_LATE, Text("control_ended.run_again"))
+        return _reopen(deps, after)
     deps.queue.ring(import_id)
     if after.state is State.PAUSED:
         return Changed(after, Effect.SOON, Text("control_resumes"))
@@ -106,6 +106,7 @@ def _cancel(deps: Deps, import_id: ImportId) -> Changed:
     before = _known(deps, import_id)
     if erase_kept_grants(deps, before):
         return Changed(_known(deps, import_id), Effect.DONE, Text("control_passwords_erased"))
+    before = _known(deps, import_id)  # another operator may have reopened it meanwhile
     if before.state in import_state.ENDED and before.state is not State.CANCELLED:
         return Changed(before, Effect.TOO_LATE, Text("control_ended"))
     after = _request(deps, import_id, ControlRequest.CANCEL)
@@ -146,8 +147,12 @@ def _reopen(deps: Deps, before: Import) -> Changed:
         after = reopen(deps, before)
     except RouteUnderWay:
         return Changed(before, Effect.NOT_POSSIBLE, Text("control_other_under_way"))
+    except ImportHeld:
+        return Changed(before, Effect.NOT_POSSIBLE, Text("control_held"))
     if after is None:
-        return Changed(before, Effect.TOO_LATE, Text("control_ended.run_again"))
+        after = _known(deps, before.id)  # another operator may have been faster
+    if after.state in import_state.ENDED:
+        return Changed(after, Effect.TOO_LATE, Text("control_ended.run_again"))
     return Changed(after, Effect.DONE, Text("control_reopened"))
 
 

@@ -29,18 +29,21 @@ def can_keep_grants(deps: Deps, import_: Import, end: State) -> bool:
         return False
 
 
-def reopen(deps: Deps, import_: Import) -> Import | None:
-    """Continue a stopped import with the grants that were kept; None if there are none, or no longer, or
-    while it is undone.
+class ImportHeld(Exception):
+    """Another process works on the import: an undo, or a request to reopen it."""
 
-    Raises RouteUnderWay if its owner has another import of its route under way.
+
+def reopen(deps: Deps, import_: Import) -> Import | None:
+    """Continue a stopped import with the grants that were kept; None if there are none, or no longer.
+
+    Raises ImportHeld, and RouteUnderWay if its owner has another import of its route under way.
     """
     until = import_.grants_kept_until
     if until is None or until <= deps.clock.now():
         return None
     lease = deps.store.acquire(f"import:{import_.id}", deps.lease_owner, deps.deadlines.lease)
     if lease is None:
-        return None
+        raise ImportHeld
     try:
         reopened = deps.store.reopen_import(import_.id)
     finally:

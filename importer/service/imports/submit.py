@@ -20,7 +20,7 @@ from importer.domain.import_options import DEFAULTS, NO_CHOICES, Choices, Import
 from importer.domain.import_state import ALIVE
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.people.actor import Actor
-from importer.ports.store import RouteUnderWay, SealedGrants
+from importer.ports.store import RouteUnderWay
 from importer.service.access.logged_owner import logged_owner
 from importer.service.access.owner_consent import start_consent
 from importer.service.access.sealed_grants import grants_of, seal_grant, seal_grants
@@ -181,10 +181,10 @@ def _place(deps: Deps, actor: Actor, row: Row, fresh: Import, *, again: bool) ->
     if latest is None:
         return SubmittedRow(row, fresh, RowOutcome.STARTED)
     same_passwords = latest.password_fingerprint == fresh.password_fingerprint
-    if latest.state in ALIVE and (before := deps.store.grants(latest.id)) is not None:
+    if latest.state in ALIVE and deps.store.grants(latest.id) is not None:
         if same_passwords and not _signed_in(row):
             return SubmittedRow(row, latest, RowOutcome.UNDER_WAY)
-        new = _replace_passwords(deps, actor, latest.id, row, before)
+        new = _sealed_sides(deps, actor, latest.id, row)
         if deps.store.replace_grants(latest.id, new, fresh.password_fingerprint):
             deps.queue.ring(latest.id)
             return SubmittedRow(row, latest, RowOutcome.PASSWORD_UPDATED)
@@ -196,12 +196,10 @@ def _place(deps: Deps, actor: Actor, row: Row, fresh: Import, *, again: bool) ->
     return SubmittedRow(row, fresh, RowOutcome.STARTED)
 
 
-def _replace_passwords(
-    deps: Deps, actor: Actor, import_id: ImportId, row: Row, before: SealedGrants
-) -> SealedGrants:
-    """Replace the sealed grants by the passwords of the row, its owners' grants, or the master user.
+def _sealed_sides(deps: Deps, actor: Actor, import_id: ImportId, row: Row) -> dict[Side, bytes]:
+    """The passwords of the row, its owners' grants, or the master user, sealed for the import.
 
-    The grant of a side where the owner has yet to sign in stays.
+    A side where the owner has yet to sign in is left out.
     """
     grants: dict[Side, DestinationGrant] = {
         side: PasswordGrant(secret) for side, secret in _passwords(row).items() if secret is not None
@@ -209,9 +207,7 @@ def _replace_passwords(
     grants |= _signed_in(row)
     if row.by_master:
         grants[Side.DESTINATION] = actor.right.grant(row.destination)
-    return replace(
-        before, **{side.value: seal_grant(deps, import_id, side, grant) for side, grant in grants.items()}
-    )
+    return {side: seal_grant(deps, import_id, side, grant) for side, grant in grants.items()}
 
 
 def _passwords(row: Row) -> dict[Side, Secret | None]:
