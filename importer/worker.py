@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 import dramatiq
 import structlog
 
-from importer.bootstrap import observed, working
+from importer.bootstrap import working
 from importer.domain.model import ImportId
 from importer.exit_watchdog import ExitWatchdog
+from importer.inspection import observed
 from importer.ports.process import InstallationFault
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 from importer.service.deps import Deps

@@ -22,13 +22,14 @@ from rich.markup import escape
 from rich.text import Text
 
 from importer import telemetry
-from importer.bootstrap import embedded_queue, migrate_database, process_name
+from importer.bootstrap import embedded_queue, process_name
 from importer.cli import options, text_views
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.import_list import wrapped
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import advice, render
 from importer.i18n.translations import texts
+from importer.inspection import migrate_database
 from importer.ports.process import InstallationFault
 from importer.settings import Settings
 

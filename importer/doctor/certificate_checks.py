@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from importer import bootstrap
+from importer import inspection
 from importer.doctor.finding import Finding, Health
 from importer.doctor.own_store import CLOCK
 from importer.ports.certificates import CertifiedServer
@@ -20,7 +20,7 @@ SOON: Final = timedelta(days=21)
 def check_certificates(settings: Settings) -> Iterator[Finding]:
     """Certificates that expire soon. Those that are refused today are reported with their servers."""
     now = CLOCK.now()
-    certificates = bootstrap.certificates(settings)
+    certificates = inspection.certificates(settings)
     seen = [(c.address, c.ends_at - now) for c in certificates if c.ends_at is not None]
     soon = [(address, left) for address, left in seen if left < SOON]
     unknown = [c for c in certificates if c.problem and c.server is CertifiedServer.PAGES]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from importer import bootstrap
+from importer import inspection
 from importer.doctor.finding import Finding, Health
 from importer.doctor.own_store import CLOCK, read_store
 from importer.ports.notices import MailState
@@ -21,7 +21,7 @@ def check_mail(settings: Settings) -> Iterator[Finding]:
     if not settings.smtp_url:
         yield Finding("mail", Health.WARNING, Text("doctor.mail_off"))
         return
-    if problem := bootstrap.check_mail_server(settings):
+    if problem := inspection.check_mail_server(settings):
         yield Finding("mail", Health.ERROR, problem)
     else:
         yield Finding("mail", Health.OK, Text("doctor.mail_accepts"))
@@ -54,7 +54,7 @@ def check_destination(settings: Settings) -> Iterator[Finding]:
         yield Finding("destination", Health.WARNING, Text("doctor.destination_unset"))
         return
     try:
-        bootstrap.probe_mail_host(settings, endpoint)
+        inspection.probe_mail_host(settings, endpoint)
     except MailError as error:
         text = Text("doctor.destination_unusable", problem=error.text)
         yield Finding("destination", Health.ERROR, text)

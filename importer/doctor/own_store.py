@@ -11,8 +11,9 @@ from importer import bootstrap
 from importer.ports.process import InstallationFault
 from importer.ports.store import Store
 from importer.settings import Settings
+from importer.system_clock import SystemClock
 
-CLOCK: Final = bootstrap.SystemClock()
+CLOCK: Final = SystemClock()
 
 Facts = TypeVar("Facts")
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from importer import bootstrap
+from importer import bootstrap, inspection
 from importer.doctor.finding import Finding, Health
 from importer.doctor.own_store import read_store
 from importer.domain.import_filter import ImportFilter
@@ -33,8 +33,8 @@ def check_database(settings: Settings) -> Iterator[Finding]:
     try:
         settings.data_dir()
         if kind == "SQLite":
-            bootstrap.migrate_database(settings)
-        state = bootstrap.database_state(settings)
+            inspection.migrate_database(settings)
+        state = inspection.database_state(settings)
     except SchemaAhead:
         state = SchemaState.AHEAD
     except SettingsError as error:
@@ -47,7 +47,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", Health.ERROR, text)
         return
     if state is SchemaState.CURRENT:
-        if missing := bootstrap.missing_columns(settings):
+        if missing := inspection.missing_columns(settings):
             text = Text("doctor.columns_missing", columns=", ".join(missing))
             yield Finding("database", Health.ERROR, text)
         else:
@@ -83,7 +83,7 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
 
 def check_queue(settings: Settings) -> Iterator[Finding]:
     try:
-        responds = bootstrap.ping_queue(settings)
+        responds = inspection.ping_queue(settings)
     except InstallationFault as error:
         yield Finding("queue", Health.ERROR, error.text)
         return

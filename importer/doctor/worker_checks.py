@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from importer import bootstrap
+from importer import inspection
 from importer.doctor.finding import Finding, Health
 from importer.doctor.own_store import CLOCK, read_store
 from importer.ports.monitoring import WorkerProcess
@@ -24,7 +24,7 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
     if read is None:
         return
     workers, depth, maintenance = read
-    allowed = bootstrap.silence_allowed(settings)
+    allowed = inspection.silence_allowed(settings)
     findings = [*_silent(workers, now, allowed), *_skewed(workers)]
     alive = sum(now - worker.last_report_at < allowed for worker in workers)
     age = timedelta(0) if depth.oldest_since is None else now - depth.oldest_since

@@ -10,12 +10,12 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from importer.domain.csv_import.column_names import separator
 from importer.domain.model import Import, ImportId
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.csv_cell import cell
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.totals import Totals
-from importer.i18n.csv_template import separator
 from importer.i18n.problem_texts import problem_sentence
 from importer.i18n.state_texts import COUNTS, count_name, state_word
 from importer.i18n.translations import N_, CatalogTranslator

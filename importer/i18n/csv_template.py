@@ -1,8 +1,7 @@
 """The template of an import file, in the reader's language: as CSV with the separator that spreadsheets of
 that language take, and as an Excel workbook whose cells are text.
 
-Excel separates by the list separator of the system's region: a semicolon where the decimal sign is a comma.
-It takes a file for UTF-8 if there is a byte order mark.
+Excel takes a CSV file for UTF-8 if there is a byte order mark.
 """
 
 from __future__ import annotations
@@ -11,7 +10,13 @@ import csv
 import io
 from typing import Final
 
-from importer.domain.csv_import.column_names import OPTIONAL_COLUMNS, PASSWORD_COLUMNS, USUAL_COLUMNS, name_in
+from importer.domain.csv_import.column_names import (
+    OPTIONAL_COLUMNS,
+    PASSWORD_COLUMNS,
+    USUAL_COLUMNS,
+    name_in,
+    separator,
+)
 from importer.domain.csv_import.import_rows import BATCH_ROWS
 from importer.domain.import_options import OPTIONS
 from importer.i18n.translations import CatalogTranslator
@@ -19,22 +24,11 @@ from providers.sign_in_providers import SIGN_IN_PROVIDERS
 
 FORMATTED_ROWS: Final = 100
 _WIDTH: Final = 32  # of a column, in characters
-_COMMAS: Final = frozenset({"en"})
 
 
 def _is_rare(column: str) -> bool:
     """Whether the template leaves the column unnamed."""
     return column in OPTIONS and OPTIONS[column].for_many
-
-
-def separator(language: str) -> str:
-    """What separates cells in a spreadsheet of that language."""
-    return "," if language in _COMMAS else ";"
-
-
-def header_line(language: str) -> str:
-    """The first line of a template."""
-    return separator(language).join(name_in(language, column) for column in USUAL_COLUMNS)
 
 
 def csv_template(texts: CatalogTranslator) -> bytes:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from importer.domain.csv_import.column_names import HEADER, KNOWN_COLUMNS, name_in
+from importer.domain.csv_import.column_names import HEADER, KNOWN_COLUMNS, header_line, name_in
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.sheet import RowProblem, Sheet
 from importer.i18n.code_texts import advice, render
-from importer.i18n.csv_template import header_line
 from importer.i18n.translations import CatalogTranslator
 from providers.catalog import Catalog
 from providers.text import Param, Text

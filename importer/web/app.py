@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from importer.bootstrap import readiness_faults
 from importer.domain.audit_event import AuditAction
+from importer.inspection import readiness_faults
 from importer.ports.process import InstallationFault
 from importer.readiness import remembered_faults
 from importer.remembered import Remembered

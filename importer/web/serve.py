@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from importer.bootstrap import directory, observed, queued
+from importer.bootstrap import directory, queued
 from importer.exit_watchdog import ExitWatchdog
+from importer.inspection import observed
 from importer.settings import Settings
 from importer.web.app import create_app
 from importer.web.listening import listening_socket

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
-from importer import bootstrap
+from importer import inspection
 from importer.doctor import Health, examine
 from importer.doctor.certificate_checks import SOON
 from importer.metrics.certificate_metrics import CertificateMetrics
@@ -84,7 +84,7 @@ def installation(
 
 def test_the_end_of_each_certificate_is_read(tmp_path: Path, authority: CertificateAuthority) -> None:
     with installation(tmp_path, authority, destination=25, mail=9, pages=3) as settings:
-        seen = {c.server: c.ends_at for c in bootstrap.certificates(settings)}
+        seen = {c.server: c.ends_at for c in inspection.certificates(settings)}
     now = datetime.now(UTC)
     for server, days in (("destination", 25), ("mail", 9), ("pages", 3)):
         ends_at = seen[CertifiedServer(server)]
@@ -152,7 +152,7 @@ def test_a_server_that_does_not_answer_keeps_its_last_value() -> None:
 def test_a_closed_port_is_a_problem_and_no_error(tmp_path: Path) -> None:
     [port] = free_ports()
     settings = Settings.load(data=tmp_path, public_url=f"https://localhost:{port}")
-    [certificate] = bootstrap.certificates(settings)
+    [certificate] = inspection.certificates(settings)
     assert certificate.ends_at is None
     assert "refused" in certificate.problem
 

@@ -13,7 +13,7 @@ READS = re.compile(r"datetime\.now\(|date\.today\(|time\.time\(|time\.monotonic|
 SOCKETS = "timeouts of real sockets"
 PROCESS = "waits for another process"
 ALLOWED = {
-    "bootstrap.py": "the clock itself",
+    "system_clock.py": "the clock itself",
     "adapters/egress_guard.py": SOCKETS,
     "adapters/guarded_https.py": SOCKETS,
     "adapters/imap/connect_watchdog.py": SOCKETS,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from importer.adapters.store.revision import is_current
-from importer.bootstrap import readiness_faults, standalone
+from importer.bootstrap import standalone
+from importer.inspection import readiness_faults
 from importer.ports.process import DatabaseUnavailable
 from importer.readiness import remembered_faults
 from importer.settings import Settings

@@ -9,13 +9,13 @@ import pytest
 
 from importer.cli.report_view import print_report
 from importer.compact.uid_set import UidSet, UidValidity
+from importer.domain.csv_import.column_names import separator
 from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import Import, ImportId, State
 from importer.domain.receipts.folder_listing import FolderListing
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.report import Report
 from importer.i18n.batch_results import results_csv
-from importer.i18n.csv_template import separator
 from importer.i18n.state_texts import COUNTS, count_name, state_word
 from importer.i18n.translations import LANGUAGES, texts
 from importer.web.view_models import report_columns

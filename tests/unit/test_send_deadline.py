@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from importer.adapters.imap.fenced_sender import FencedSender
-from importer.bootstrap import SystemClock
 from importer.ports.leases import Lease, LeaseLost
 from importer.service.legs.heartbeat import SENDING_SHARE, Heartbeat
+from importer.system_clock import SystemClock
 
 TTL = timedelta(seconds=0.6)
 LEASE = Lease("mailbox", "worker", 1)

@@ -200,6 +200,7 @@ _NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 }
 """Column -> language -> its names; the first is that of templates. A column without any has its own."""
 
+_COMMAS: Final = frozenset({"en"})
 _MISREAD_MARK: Final = "ï»¿"  # the byte order mark of UTF-8, read as Windows-1252 and saved again
 
 
@@ -207,6 +208,17 @@ def name_in(language: str, column: str) -> str:
     """The name of the column in a template of that language. English templates have the names of the API."""
     names = _NAMES.get(column, {}).get(language)
     return names[0] if names and language != "en" else column
+
+
+def separator(language: str) -> str:
+    """What separates cells in a spreadsheet of that language: Excel takes the list separator of the system's
+    region, a semicolon where the decimal sign is a comma."""
+    return "," if language in _COMMAS else ";"
+
+
+def header_line(language: str) -> str:
+    """The first line of a template."""
+    return separator(language).join(name_in(language, column) for column in USUAL_COLUMNS)
 
 
 def column_of(name: str) -> str:

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
-from importer.domain.csv_import.column_names import DESTINATION_SERVER, PROBLEM_COLUMN, name_in
+from importer.domain.csv_import.column_names import DESTINATION_SERVER, PROBLEM_COLUMN, header_line, name_in
 from importer.domain.csv_import.corrections import corrected, passwords_from
 from importer.domain.csv_import.csv_files import annotate
 from importer.domain.csv_import.csv_reader import NOT_TEXT, WORKBOOK_UNREADABLE, max_file_bytes, read
@@ -33,7 +33,7 @@ from importer.domain.csv_import.workbook import WORKBOOK_BYTES
 from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import OPTIONS, ImportOptions
 from importer.domain.reporting.formatting import printable
-from importer.i18n.csv_template import csv_template, header_line, workbook_template
+from importer.i18n.csv_template import csv_template, workbook_template
 from importer.i18n.row_problem_texts import cell_problem_text, headings, row_problem_text
 from importer.service.access.login_attempts import public_only_account
 from importer.service.access.rate_limits import RateLimited
