@@ -19,10 +19,8 @@ Two attributes alone decide what happens next: `scope` (what is affected) and `r
     + BeyondLimit             account    human        the server sends more than Mailhaul accepts
     + GrantExpired            account    human        consent revoked or expired: the owner signs in again
     + MailHidden              account    human        the host exposes only part of the mail over IMAP
-    + QuotaExceeded           account    human        [OVERQUOTA] at the destination
-    + FolderUnusable          folder     skip         cannot be opened or created; reported
-    | + FolderLeftOut                                 contains no mail, or belongs to others
-    + FolderChanged           folder     replan       UIDVALIDITY differs
+
+The errors of folders and of a full mailbox are with the port: importer/ports/mailbox_errors.py.
 
 `text` says what happened, as a code below that of the class; front ends render it. It never contains a
 password or a token. The server's literal response is in `server_text`. A message that cannot be read or
@@ -226,40 +224,3 @@ class MailHidden(MailError):
     code = "mail_hidden"
     scope = ErrorScope.ACCOUNT
     remedy = Remedy.HUMAN
-
-
-class QuotaExceeded(MailError):
-    """The destination is full (RFC 5530: OVERQUOTA)."""
-
-    code = "destination_full"
-    scope = ErrorScope.ACCOUNT
-    remedy = Remedy.HUMAN
-
-
-class FolderUnusable(MailError):
-    """A folder cannot be opened or created; it is reported and the import continues."""
-
-    code = "folder_unusable"
-    scope = ErrorScope.FOLDER
-    remedy = Remedy.SKIP
-
-
-class FolderLeftOut(FolderUnusable):
-    """A folder without mail (calendars, contacts): reported, but not a failure.
-
-    `messages` is how many items the server counts in it.
-    """
-
-    code = "folder_left_out"
-
-    def __init__(self, text: Text | None = None, *, messages: int, side: Side | None = None) -> None:
-        super().__init__(text, side=side)
-        self.messages = messages
-
-
-class FolderChanged(MailError):
-    """The folder's UIDVALIDITY differs from the planned one (RFC 9051 section 2.3.1.1)."""
-
-    code = "folder_changed"
-    scope = ErrorScope.FOLDER
-    remedy = Remedy.REPLAN

@@ -10,7 +10,9 @@ from importer.codes.code_table import ROWS
 from importer.domain.receipts.folder_tally import RefusalCode
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.translations import texts
+from importer.ports import mailbox_errors
 from importer.web.api.problem_details import STATUSES, title
+from providers import errors as host_errors
 from providers.errors import MailError
 from providers.text import TextRow
 
@@ -41,7 +43,8 @@ def errors() -> dict[str, type[MailError]]:
         for branch in error.__subclasses__():
             yield from below(branch)
 
-    return {error.code: error for error in below(MailError) if error.__module__.startswith("providers.")}
+    modules = (host_errors.__name__, mailbox_errors.__name__)
+    return {error.code: error for error in below(MailError) if error.__module__ in modules}
 
 
 def render() -> str:

@@ -45,7 +45,8 @@ from importer.engine.leg_context import Lane
 from importer.engine.new_receipts import copied_receipt, settled_receipts, with_dates_left_out
 from importer.engine.new_refusals import message_refusal
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost
-from providers.errors import ConnectionLost, FolderUnusable, MailError, Side
+from importer.ports.mailbox_errors import FolderUnusable
+from providers.errors import ConnectionLost, MailError, Side
 from providers.text import Text
 
 T = TypeVar("T")

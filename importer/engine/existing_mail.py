@@ -33,7 +33,7 @@ from importer.domain.messages.message_identity import (
 )
 from importer.domain.planning.retry_limits import BODY_READ_ATTEMPTS
 from importer.ports.mailbox import MailboxReader
-from providers.errors import FolderUnusable
+from importer.ports.mailbox_errors import FolderUnusable
 from providers.text import Text
 
 UNLIKELY_CANDIDATES: Final = 200

@@ -14,7 +14,7 @@ from importer.engine.held_back import indistinguishable
 from importer.engine.leg_context import Lane
 from importer.engine.new_receipts import settled_receipts
 from importer.engine.new_refusals import message_refusal
-from providers.errors import FolderChanged, FolderUnusable
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 
 
 def finish(phase: Prepared, lane: Lane) -> Prepared | Unprepared | Finished:

@@ -18,7 +18,7 @@ from importer.domain.messages.normalise import fit_flags
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.engine.leg_context import Lane, Leg
 from importer.ports.ledger import Copies
-from providers.errors import FolderUnusable
+from importer.ports.mailbox_errors import FolderUnusable
 
 _MESSAGES_PER_GROUP: Final = 10_000
 """Messages that are compared together. Memory holds their flags, not their bodies."""

@@ -12,7 +12,8 @@ from importer.engine.leg_context import Leg
 from importer.engine.replaced_mailbox import is_replaced
 from importer.engine.survey import Survey
 from importer.ports.mailbox import FolderCount, uncounted
-from providers.errors import FolderUnusable, ServerUnavailable, Side
+from importer.ports.mailbox_errors import FolderUnusable
+from providers.errors import ServerUnavailable, Side
 from providers.text import Text
 
 

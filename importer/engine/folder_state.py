@@ -35,7 +35,8 @@ from importer.engine.copy_target import Target
 from importer.engine.doubts import Doubts
 from importer.engine.folder_trouble import FolderTrouble
 from importer.engine.leg_context import Leg
-from providers.errors import FolderChanged, MailError
+from importer.ports.mailbox_errors import FolderChanged
+from providers.errors import MailError
 
 
 class FolderState:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from importer.domain.planning.retry_limits import PATIENCE_WITH_FOLDER
-from providers.errors import FolderChanged, FolderUnusable, MailError, Side
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
+from providers.errors import MailError, Side
 from providers.text import Text
 
 MAX_CHANGES: Final = 3

@@ -15,7 +15,8 @@ from importer.domain.messages.since import Since
 from importer.domain.messages.skip_reason import NOT_RETRIED, SkipReason
 from importer.engine.survey import Survey
 from importer.ports.mailbox import MailboxReader
-from providers.errors import FolderLeftOut, Side
+from importer.ports.mailbox_errors import FolderLeftOut
+from providers.errors import Side
 
 if TYPE_CHECKING:
     from importer.domain.planning.retry_scope import RetryScope

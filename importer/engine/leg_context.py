@@ -17,8 +17,8 @@ from importer.domain.planning.retry_limits import MAX_RENEWALS, MAX_VERDICTS_IN_
 from importer.ports.leases import Lease
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import MailboxReader, MailboxWriter
+from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.process import Budget, Clock, Observer
-from providers.errors import FolderUnusable
 
 if TYPE_CHECKING:
     from importer.domain.planning.retry_scope import RetryScope

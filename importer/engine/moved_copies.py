@@ -16,7 +16,7 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef, HeaderLines, Message, NotHandedOut
 from importer.domain.messages.message_identity import CandidateKeys, ExistingMailIndex, digest
 from importer.engine.leg_context import Lane
-from providers.errors import FolderChanged, FolderUnusable
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 
 MOST_LISTED: Final = 20_000
 """Messages whose headers are read, over all other folders."""

@@ -14,7 +14,8 @@ from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from importer.engine.copy_target import Target
 from importer.engine.folder_state import FolderState
 from importer.engine.folder_trouble import folder_reason
-from providers.errors import FolderChanged, Side
+from importer.ports.mailbox_errors import FolderChanged
+from providers.errors import Side
 from providers.text import Text
 
 

@@ -25,15 +25,9 @@ from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane
 from importer.engine.settle import SettlingWait
 from importer.ports.leases import LeaseLost
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from importer.ports.work_limit import WorkEnded
-from providers.errors import (
-    ConnectionLost,
-    FolderChanged,
-    FolderUnusable,
-    MailError,
-    ServerTooSlow,
-    Side,
-)
+from providers.errors import ConnectionLost, MailError, ServerTooSlow, Side
 
 T = TypeVar("T")
 

@@ -23,7 +23,8 @@ from importer.engine.folder_copy import FolderCopy, Prepared, Unprepared
 from importer.engine.left_out import LeftOutMessages, older_messages
 from importer.engine.leg_context import Lane
 from importer.engine.settle import settle
-from providers.errors import FolderChanged, FolderUnusable, Side
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
+from providers.errors import Side
 from providers.text import Text
 
 

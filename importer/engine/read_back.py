@@ -11,7 +11,7 @@ from importer.domain.messages.stored_changes import changed_by_server
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.domain.receipts.receipt import ChangeKind
 from importer.engine.leg_context import Lane
-from providers.errors import FolderChanged, FolderUnusable
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 
 
 def read_back(lane: Lane, history: FolderHistory) -> Counter[str]:

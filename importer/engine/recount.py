@@ -32,7 +32,7 @@ from importer.engine.leg_context import Lane
 from importer.engine.missing_copies import MOST_READ, FoundCopies, find_copies
 from importer.engine.moved_copies import find_moved
 from importer.engine.read_back import read_back
-from providers.errors import FolderChanged, FolderUnusable
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 
 MOST_COMPARED: Final = 20_000
 """Messages of a folder whose headers are read to find copies without a known UID among them."""

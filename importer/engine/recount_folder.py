@@ -18,7 +18,7 @@ from importer.engine.folder_copy import Counted, Finished, FolderCopy, Unprepare
 from importer.engine.leg_context import Lane
 from importer.engine.new_refusals import folder_refusal
 from importer.engine.recount import Recount, UidLists, recount
-from providers.errors import FolderChanged, FolderUnusable
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.text import Text
 
 MAX_RECOUNTS: Final = 3

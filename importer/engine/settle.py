@@ -40,7 +40,7 @@ from importer.domain.receipts.folder_tally import Refusal, RefusalCode
 from importer.domain.receipts.receipt import ANY_UIDVALIDITY, FORMER_UIDVALIDITY, Intent, Outcome, Receipt
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_receipts import copied_receipt
-from providers.errors import FolderChanged, FolderUnusable
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.text import Text
 
 CHECK_INTERVAL_S: Final = 1.0

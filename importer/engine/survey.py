@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from importer.domain.mailbox_content import Folder, FolderStatus, Hierarchy
 from importer.ports.mailbox import FolderCount, MailboxReader, uncounted
-from providers.errors import FolderUnusable
+from importer.ports.mailbox_errors import FolderUnusable
 from providers.text import Text
 
 

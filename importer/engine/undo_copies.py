@@ -27,8 +27,8 @@ from importer.engine.survey import Survey, survey
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies, Ledger
 from importer.ports.mailbox import MailboxWriter
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from importer.ports.process import Clock
-from providers.errors import FolderChanged, FolderUnusable
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from importer.domain.receipts.receipt import ANY_UIDVALIDITY, FORMER_UIDVALIDITY
 from importer.engine.leg_context import Leg
 from importer.engine.settle import settle
 from importer.engine.survey import Survey
-from providers.errors import FolderLeftOut
+from importer.ports.mailbox_errors import FolderLeftOut
 
 
 def tally_unreadable(leg: Leg, source: Survey, remembered: Mapping[str, str]) -> None:

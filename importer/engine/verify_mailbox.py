@@ -17,7 +17,7 @@ from importer.domain.planning.message_batches import batches
 from importer.domain.reporting.verification import Compared, ComparedAs
 from importer.engine.existing_mail import ExistingMail, Wanted
 from importer.ports.mailbox import MailboxReader
-from providers.errors import FolderUnusable
+from importer.ports.mailbox_errors import FolderUnusable
 
 _BATCH_MESSAGES: Final = 100
 _BATCH_BYTES: Final = 8 << 20

@@ -23,8 +23,9 @@ from importer.domain.mailbox_content import (
     Quota,
 )
 from importer.domain.model import Account
+from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.work_limit import WorkLimit
-from providers.errors import FolderUnusable, Side
+from providers.errors import Side
 from providers.grants import Credential
 from providers.text import Text
 

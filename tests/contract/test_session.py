@@ -42,15 +42,9 @@ from importer.domain.messages.message_body import whole as whole_body
 from importer.domain.messages.message_identity import digest
 from importer.domain.model import Account
 from importer.ports.mailbox import MailboxReader, MailboxWriter
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable, QuotaExceeded
 from providers.endpoint import Endpoint, FolderRole, Secret
-from providers.errors import (
-    ConnectionLost,
-    FolderChanged,
-    FolderUnusable,
-    MailError,
-    QuotaExceeded,
-    Side,
-)
+from providers.errors import ConnectionLost, MailError, Side
 from providers.text import Text
 from tests.conftest import MakeUser
 from tests.fakes.mailbox import MemoryMailbox, MemoryReader, MemorySessions, MemoryWriter

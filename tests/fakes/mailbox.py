@@ -33,19 +33,10 @@ from importer.domain.messages.message_body import whole
 from importer.domain.messages.message_identity import header_block
 from importer.domain.model import Account
 from importer.ports.mailbox import FolderCount, LabelView, MailboxListing, uncounted
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable, QuotaExceeded
 from importer.ports.work_limit import WorkLimit
 from providers.endpoint import FolderRole, Secret
-from providers.errors import (
-    ConnectionLost,
-    FolderChanged,
-    FolderUnusable,
-    HostUnknown,
-    LoginRejected,
-    MailError,
-    MasterRefused,
-    QuotaExceeded,
-    Side,
-)
+from providers.errors import ConnectionLost, HostUnknown, LoginRejected, MailError, MasterRefused, Side
 from providers.grants import Credential, MasterLogin, OwnerCredential
 from providers.text import Text
 

@@ -17,8 +17,9 @@ from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef, Outgoing
 from importer.domain.model import Account
 from importer.engine.survey import survey
+from importer.ports.mailbox_errors import FolderUnusable
 from providers.endpoint import Secret
-from providers.errors import FolderUnusable, MailError
+from providers.errors import MailError
 from tests.english import said
 from tests.rehearsal.hostile import hostile_server
 from tests.rehearsal.memory import MIB, watch_peak

@@ -29,18 +29,9 @@ from importer.domain.mailbox_content import (
 )
 from importer.domain.model import Account
 from importer.ports.mailbox import MailboxReader
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable, QuotaExceeded
 from providers.endpoint import Secret
-from providers.errors import (
-    ConnectionLost,
-    FolderChanged,
-    FolderUnusable,
-    MailError,
-    ProtocolViolation,
-    QuotaExceeded,
-    ServerUnavailable,
-    Side,
-    Throttled,
-)
+from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerUnavailable, Side, Throttled
 from providers.text import Text
 from tests.english import reason_said
 from tests.rehearsal.scripted import CAPABILITIES, Answer, ScriptedServer, scripted_server, usual_answer

@@ -16,15 +16,9 @@ from importer.compact.uid_set import Uid, UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef, FolderStatus, Message
 from importer.domain.model import Account
 from importer.engine.survey import Survey, survey
+from importer.ports.mailbox_errors import FolderLeftOut, FolderUnusable
 from providers.endpoint import Secret
-from providers.errors import (
-    ConnectionLost,
-    FolderLeftOut,
-    FolderUnusable,
-    LoginRejected,
-    MailError,
-    ServerUnavailable,
-)
+from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable
 from tests.english import said
 from tests.rehearsal.scripted import GREETING, Answer, ScriptedServer, scripted_server, usual_answer
 

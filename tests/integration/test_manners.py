@@ -20,8 +20,9 @@ from importer.domain.mailbox_content import Message, NotHandedOut, Outgoing, Sto
 from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import State
 from importer.engine.survey import Survey, survey
+from importer.ports.mailbox_errors import FolderLeftOut
 from providers.endpoint import FolderRole, Secret
-from providers.errors import FolderLeftOut, LoginRejected, Throttled
+from providers.errors import LoginRejected, Throttled
 from providers.provider import Provider, ProviderLimits
 from tests.conftest import MakeUser
 from tests.english import reason_said

@@ -13,7 +13,7 @@ from importer.compact.uid_set import Uid
 from importer.domain.messages.message_body import whole
 from importer.domain.model import ImportId
 from importer.domain.receipts.folder_tally import RefusalCode
-from providers.errors import QuotaExceeded
+from importer.ports.mailbox_errors import QuotaExceeded
 from tests.fakes.mailbox import Fault
 from tests.property.test_promise import Content, check_tallies, contents, faults, fill
 from tests.property.world import BODIES, NOTICE, Strike, World, expected, mail

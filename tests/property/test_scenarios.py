@@ -21,16 +21,9 @@ from importer.engine.doubts import SAMPLE
 from importer.engine.folder_copy import REFUSED_AT_ONCE
 from importer.engine.leg import LegEnd
 from importer.engine.leg_context import TransferLimits
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable, QuotaExceeded
 from providers.endpoint import FolderRole
-from providers.errors import (
-    ConnectionLost,
-    FolderChanged,
-    FolderUnusable,
-    QuotaExceeded,
-    ServerUnavailable,
-    Side,
-    Throttled,
-)
+from providers.errors import ConnectionLost, ServerUnavailable, Side, Throttled
 from tests.english import reason_said
 from tests.fakes.mailbox import Fault, MemoryMailbox, MemoryReader, MemoryWriter
 from tests.fakes.store import MemoryStore

@@ -13,7 +13,7 @@ from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId, Progress
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.engine.leg_context import TransferLimits
-from providers.errors import QuotaExceeded
+from importer.ports.mailbox_errors import QuotaExceeded
 from tests.fakes.mailbox import MemoryFolder, MemoryWriter
 from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
 

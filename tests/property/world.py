@@ -19,8 +19,9 @@ from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.leg import LegEnd, run_leg
 from importer.engine.leg_context import Lane, Leg, TransferLimits
 from importer.ports.leases import Lease
+from importer.ports.mailbox_errors import FolderChanged
 from providers.endpoint import Endpoint
-from providers.errors import FolderChanged, MailError, Remedy, ServerUnavailable, Side
+from providers.errors import MailError, Remedy, ServerUnavailable, Side
 from tests.fakes.mailbox import Fault, MemoryMailbox, MemoryReader, MemoryWriter
 from tests.fakes.store import MemoryStore
 

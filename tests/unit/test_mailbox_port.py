@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from docs.generate import errors
 from importer.adapters.imap.gmail import GmailSource
 from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.writer import ImapWriter
 from importer.ports.mailbox import MailboxReader, MailboxWriter
+from importer.ports.mailbox_errors import FolderChanged, FolderLeftOut, FolderUnusable
+from providers.errors import ErrorScope
 from tests.fakes.mailbox import MemoryReader, MemoryWriter
 
 READERS: list[type[MailboxReader]] = [ImapReader, GmailSource, MemoryReader]
@@ -27,3 +30,10 @@ def test_a_reader_has_no_method_that_writes(reader: type[MailboxReader]) -> None
 @pytest.mark.parametrize("writer", WRITERS)
 def test_a_writer_reads_and_writes(writer: type[MailboxWriter]) -> None:
     assert methods(MailboxReader) | methods(MailboxWriter) <= set(dir(writer))
+
+
+def test_the_errors_of_folders_are_with_the_port() -> None:
+    """Code that raises or handles one needs the port anyway; a provider does neither."""
+    of_folders = {error for error in errors.errors().values() if error.scope is ErrorScope.FOLDER}
+    assert of_folders == {FolderUnusable, FolderLeftOut, FolderChanged}
+    assert {error.__module__ for error in of_folders} == {"importer.ports.mailbox_errors"}

@@ -11,13 +11,14 @@ from importer.domain.model import ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.explanation import Action, Upcoming
+from importer.ports.mailbox_errors import QuotaExceeded
 from importer.service.deps import Deadlines
 from importer.service.imports.control import Effect, cancel, resume
 from importer.service.imports.finish import report_of
 from importer.service.imports.submit import RowOutcome, submit
 from importer.service.queries import explain
 from importer.service.tick import Tick
-from providers.errors import LoginRejected, QuotaExceeded, Side
+from providers.errors import LoginRejected, Side
 from tests.unit.test_service import Office, a_row
 
 KEPT = timedelta(days=7)

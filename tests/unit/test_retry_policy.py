@@ -8,10 +8,10 @@ import pytest
 
 from importer.concurrency import run_both
 from importer.domain.planning.retry_policy import decisive
+from importer.ports.mailbox_errors import FolderUnusable
 from providers.errors import (
     CertificateRefused,
     ConnectionLost,
-    FolderUnusable,
     GrantExpired,
     LoginRejected,
     ServerTooSlow,

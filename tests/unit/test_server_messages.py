@@ -13,17 +13,10 @@ import pytest
 from importer.adapters.imap.connect_errors import login_error, opening_error
 from importer.adapters.imap.response_errors import Peer, account_error, append_error, folder_error
 from importer.adapters.imap.wire_events import parse_reply
+from importer.ports.mailbox_errors import FolderUnusable, QuotaExceeded
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint
-from providers.errors import (
-    FolderUnusable,
-    LoginRejected,
-    MailError,
-    QuotaExceeded,
-    ServerUnavailable,
-    Side,
-    Throttled,
-)
+from providers.errors import LoginRejected, MailError, ServerUnavailable, Side, Throttled
 from providers.server_messages import (
     LOGIN_CODES,
     PATTERNS,

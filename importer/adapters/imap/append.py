@@ -31,7 +31,8 @@ from importer.compact.uid_set import UidSet, parse_ordered
 from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Rejected, Stored
 from importer.domain.planning.retry_limits import MAX_CONSECUTIVE_FAILURES
 from importer.domain.planning.server_limits import MAX_RESPONSES
-from providers.errors import MailError, QuotaExceeded, ServerUnavailable
+from importer.ports.mailbox_errors import QuotaExceeded
+from providers.errors import MailError, ServerUnavailable
 from providers.text import Text
 
 MAX_PIPELINED = 8

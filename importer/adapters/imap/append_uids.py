@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from importer.adapters.imap.reconnecting import ReconnectingConnection
 from importer.domain.mailbox_content import FolderRef, FolderStatus
-from providers.errors import FolderUnusable
+from importer.ports.mailbox_errors import FolderUnusable
 
 
 def confirm_uidvalidity(

@@ -21,7 +21,8 @@ from importer.adapters.imap.response_errors import CommandRefused
 from importer.compact.uid_set import UidSet
 from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Stored
 from importer.domain.messages.message_identity import first_field, header_block
-from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation
+from importer.ports.mailbox_errors import FolderUnusable
+from providers.errors import ConnectionLost, ProtocolViolation
 
 _EXCHANGE_CAPABILITIES: Final = frozenset(
     {"CLIENTACCESSRULES", "CLIENTNETWORKPRESENCELOCATION", "BACKENDAUTHENTICATE"}

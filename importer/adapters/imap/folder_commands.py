@@ -16,7 +16,7 @@ from importer.adapters.imap.connection import MAX_PIPELINED, Connection
 from importer.adapters.imap.folder_cursor import FolderCursor
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire_events import Tagged, WireEvent
-from providers.errors import FolderUnusable
+from importer.ports.mailbox_errors import FolderUnusable
 
 
 def folder_command(

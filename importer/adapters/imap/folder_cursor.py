@@ -17,7 +17,8 @@ from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire_events import LiteralData, Untagged, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderRef
-from providers.errors import FolderChanged, FolderUnusable, Side
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
+from providers.errors import Side
 
 UNCOUNTED: Final = -1
 """The number of messages while the server has told none."""

@@ -23,7 +23,7 @@ from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderStatus, KeywordRule
 from importer.domain.planning.server_limits import MAX_FOLDER_MESSAGES
 from importer.ports.mailbox import FolderCount, uncounted
-from providers.errors import FolderUnusable
+from importer.ports.mailbox_errors import FolderUnusable
 
 STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")

@@ -19,14 +19,8 @@ from importer.adapters.imap.reconnecting import ReconnectingConnection, pause
 from importer.domain.mailbox_content import Folder, FolderStatus, Hierarchy
 from importer.domain.planning.retry_limits import MAX_CONSECUTIVE_FAILURES
 from importer.ports.mailbox import FolderCount, MailboxListing, uncounted
-from providers.errors import (
-    ConnectionLost,
-    FolderLeftOut,
-    FolderUnusable,
-    ProtocolViolation,
-    ServerTooSlow,
-    Side,
-)
+from importer.ports.mailbox_errors import FolderLeftOut, FolderUnusable
+from providers.errors import ConnectionLost, ProtocolViolation, ServerTooSlow, Side
 from providers.text import Text
 
 _FILLED_SAMPLES: Final = 2

@@ -45,8 +45,9 @@ from importer.domain.mailbox_content import (
     Quota,
 )
 from importer.ports.mailbox import FolderCount, LabelView, MailboxListing, uncounted
+from importer.ports.mailbox_errors import FolderUnusable
 from providers.endpoint import FolderRole
-from providers.errors import FolderUnusable, MailHidden, Side
+from providers.errors import MailHidden, Side
 from providers.text import Text
 
 FOLDER_LIMITS: Final = (1000, 2000, 5000, 10000)

@@ -38,15 +38,9 @@ from importer.domain.mailbox_content import (
 )
 from importer.domain.planning.server_limits import MAX_HEADER_LINES_BYTES, MAX_ITEM_BYTES
 from importer.ports.mailbox import FolderCount, MailboxListing, uncounted
+from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.work_limit import WorkLimit
-from providers.errors import (
-    BeyondLimit,
-    ConnectionLost,
-    FolderUnusable,
-    ProtocolViolation,
-    ServerTooSlow,
-    Side,
-)
+from providers.errors import BeyondLimit, ConnectionLost, ProtocolViolation, ServerTooSlow, Side
 
 _SIZES: Final = Query(
     b"(UID RFC822.SIZE)",

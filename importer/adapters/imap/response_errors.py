@@ -22,16 +22,14 @@ from importer.domain.planning.server_limits import (
     MAX_LOGIN_LINES,
     MAX_NAME_BYTES,
 )
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable, QuotaExceeded
 from providers.endpoint import Endpoint
 from providers.errors import (
     BeyondLimit,
     ConnectionLost,
-    FolderChanged,
-    FolderUnusable,
     LoginRejected,
     MailError,
     ProtocolViolation,
-    QuotaExceeded,
     ServerTooSlow,
     ServerUnavailable,
     Side,

@@ -27,7 +27,8 @@ from importer.domain.planning.server_limits import (
     MAX_SEARCH_BYTES,
     responses_for,
 )
-from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation
+from importer.ports.mailbox_errors import FolderUnusable
+from providers.errors import ConnectionLost, ProtocolViolation
 
 _NUMBERS_AT_ONCE: Final = 200_000
 """Messages that are asked for by number with one command. A message takes at most 11 bytes of a line."""

@@ -21,8 +21,9 @@ from importer.compact.uid_set import UidSet
 from importer.domain.mailbox_content import AppendResult, FolderRef, FolderStatus, KeywordRule, Outgoing
 from importer.domain.planning.retry_limits import MAX_CREATES_LOST
 from importer.ports.mailbox import FolderCount, uncounted
+from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.work_limit import WorkLimit
-from providers.errors import ConnectionLost, FolderUnusable, ProtocolViolation, ServerTooSlow
+from providers.errors import ConnectionLost, ProtocolViolation, ServerTooSlow
 
 
 class ImapWriter(ImapReader):

@@ -32,6 +32,7 @@ from importer.domain.reporting.server_alerts import each_once
 from importer.engine.left_out import leave_out_folders
 from importer.engine.survey import Survey, survey
 from importer.ports.mailbox import MailboxReader, MailboxWriter, uncounted
+from importer.ports.mailbox_errors import FolderChanged, FolderLeftOut, FolderUnusable
 from importer.ports.work_limit import WorkEnded, WorkLimit
 from importer.service.deps import Deps
 from importer.service.imports.existing_forecast import count_existing
@@ -39,15 +40,7 @@ from importer.service.imports.finish import report_of
 from importer.service.imports.submit import new_id
 from importer.service.legs.connections import label_view
 from importer.service.legs.host_limits import HostLimits, PostponedByHost
-from providers.errors import (
-    FolderChanged,
-    FolderLeftOut,
-    FolderUnusable,
-    MailError,
-    ServerTooSlow,
-    Side,
-    Throttled,
-)
+from providers.errors import MailError, ServerTooSlow, Side, Throttled
 from providers.grants import Credential
 from providers.text import Text
 

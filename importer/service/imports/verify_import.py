@@ -15,12 +15,13 @@ from importer.domain.receipts.receipt import Outcome
 from importer.domain.reporting.verification import Compared, ComparedAs, Verification
 from importer.engine.verify_mailbox import MailboxComparison
 from importer.ports.mailbox import LabelView, MailboxReader
+from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.work_limit import WorkEnded
 from importer.service.access.sealed_grants import Credentials
 from importer.service.deps import Deps
 from importer.service.legs.host_limits import PostponedByHost
 from importer.service.legs.host_work import LeaseHeld, host_work
-from providers.errors import FolderUnusable, Side
+from providers.errors import Side
 from providers.text import Text
 
 

@@ -20,6 +20,7 @@ from importer.domain.planning.retry_limits import (
 )
 from importer.domain.planning.retry_policy import GiveUp, Stop, decide, held_until
 from importer.ports.leases import Lease
+from importer.ports.mailbox_errors import QuotaExceeded
 from importer.ports.process import OwnDiskFull
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
@@ -36,7 +37,7 @@ from importer.service.legs.leg_outcome import (
     Postponed,
     Unfinished,
 )
-from providers.errors import MailError, QuotaExceeded, ServerTooSlow, Side, Throttled
+from providers.errors import MailError, ServerTooSlow, Side, Throttled
 from providers.text import Text
 
 log = structlog.get_logger()

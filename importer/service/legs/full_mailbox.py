@@ -8,9 +8,10 @@ from importer.domain import import_state
 from importer.domain.model import Import, Problem
 from importer.domain.planning.retry_policy import room_wait
 from importer.ports.mailbox import MailboxWriter
+from importer.ports.mailbox_errors import QuotaExceeded
 from importer.service.deps import Deps
 from importer.service.imports.standing_mail import tell_how_it_stands
-from providers.errors import MailError, QuotaExceeded, Side
+from providers.errors import MailError, Side
 from providers.text import Text
 
 
