@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from itertools import count
+from math import inf
 
 from tests.rehearsal.quirks.hooks import MODERN
 from tests.rehearsal.quirks.mail import Folder, Mailbox, Message
@@ -186,24 +187,36 @@ class MultiappendKeepsTheFirst(Session):
 
 @quirk("shown-after-a-while")
 class ShownAfterAWhile(Session):
-    """At a destination: no connection sees a message in the first three seconds after it was stored."""
+    """At a destination: no connection sees a message in the first three seconds after it was stored. In a
+    further run all are seen, however soon it begins."""
 
     def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
         uid = folder.uidnext
         folder.uidnext += 1
-        self.server.__dict__.setdefault("pending", []).append(
-            (time.monotonic() + 3, folder, body, list(flags), date, uid)
-        )
+        stored = folder, Message(uid, body, list(flags), date)
+        _unseen(self.box).append((time.monotonic() + 3, *stored))
         return uid
 
     def may_begin(self, tag: bytes, command: bytes) -> bool:
-        pending = self.server.__dict__.setdefault("pending", [])
         with self.box.lock:
-            for one in [one for one in pending if one[0] <= time.monotonic()]:
-                pending.remove(one)
-                _, folder, body, flags, date, uid = one
-                folder.messages.append(Message(uid, body, flags, date))
+            _show(self.box, time.monotonic())
         return super().may_begin(tag, command)
+
+    @classmethod
+    def next_stage(cls, box: Mailbox, stage: int) -> None:
+        _show(box, inf)
+
+
+def _unseen(box: Mailbox) -> list[tuple[float, Folder, Message]]:
+    """The messages that are not shown yet: from when on they are, and in which folder."""
+    unseen: list[tuple[float, Folder, Message]] = box.__dict__.setdefault("unseen", [])
+    return unseen
+
+
+def _show(box: Mailbox, now: float) -> None:
+    for one in [one for one in _unseen(box) if one[0] <= now]:
+        _unseen(box).remove(one)
+        one[1].messages.append(one[2])
 
 
 @quirk("filter-removes-mail")
