@@ -24,7 +24,7 @@ from importer.service.access.data_requests import StillUnderWay, erase_data, kno
 from importer.service.deps import Deps
 from tests.contract.full_store import ADDRESS, OTHERS, OWN, account, fill
 from tests.contract.test_store import hold
-from tests.rehearsal.postgres import _programs
+from tests.rehearsal.postgres import programs
 from tests.unit.test_service import Office
 
 NOW = datetime.now(UTC)
@@ -56,7 +56,7 @@ def dumped(url: str) -> bytes:
     if parts.get_backend_name() == "sqlite":
         file = Path(str(parts.database))
         return b"".join(path.read_bytes() for path in sorted(file.parent.glob(f"{file.name}*")))
-    command = [str(_programs() / "pg_dump"), "-h", str(parts.query["host"]), "-U", str(parts.username)]
+    command = [str(programs() / "pg_dump"), "-h", str(parts.query["host"]), "-U", str(parts.username)]
     return subprocess.run([*command, str(parts.database)], capture_output=True, check=True).stdout
 
 

@@ -107,7 +107,7 @@ def postgres_server(root: Path, *, safe: bool = True) -> Iterator[Postgres]:
     The session time zone is an unusual one, to detect naive datetimes.
     Raises RehearsalError if PostgreSQL is missing or does not start.
     """
-    programs = _programs()
+    bin_folder = programs()
     runs_as = _runs_as()
     log = root / "postgres.log"
     home = home_folder("mailhaul-postgres-")
@@ -115,9 +115,9 @@ def postgres_server(root: Path, *, safe: bool = True) -> Iterator[Postgres]:
         shutil.chown(home, _ACCOUNT)
     try:
         with log.open("ab") as out:
-            _create_cluster(programs, home, out, runs_as)
+            _create_cluster(bin_folder, home, out, runs_as)
             keeper = subprocess.Popen(
-                ["/bin/sh", "-c", _KEEPER, "keeper", programs / "postgres", home, "on" if safe else "off"],
+                ["/bin/sh", "-c", _KEEPER, "keeper", bin_folder / "postgres", home, "on" if safe else "off"],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=out,
@@ -143,7 +143,7 @@ def fresh_database(url: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder with the newest `postgres` and `initdb`. Debian does not put them on PATH."""
     on_path = shutil.which("postgres")
     candidates = [Path(on_path)] if on_path else []
@@ -167,10 +167,10 @@ def _runs_as() -> dict[str, Any]:
     return {"user": _ACCOUNT, "group": _ACCOUNT, "extra_groups": ()}
 
 
-def _create_cluster(programs: Path, home: Path, out: Any, runs_as: dict[str, Any]) -> None:
+def _create_cluster(bin_folder: Path, home: Path, out: Any, runs_as: dict[str, Any]) -> None:
     result = subprocess.run(
         [
-            programs / "initdb",
+            bin_folder / "initdb",
             f"--pgdata={home / 'data'}",
             f"--username={_ACCOUNT}",
             "--auth=trust",
