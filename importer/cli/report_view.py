@@ -111,11 +111,7 @@ class _Counts:
         columns = [each for n, each in enumerate(COUNTS) if n < _ALWAYS or getattr(self._totals, each)]
         heads = [count_name(self._texts, each) for each in columns]
         everything = [self._texts.number(getattr(self._totals, each)) for each in columns]
-        widths = [
-            max(cell_len(word) for word in (*head.split(), sum_))
-            for head, sum_ in zip(heads, everything, strict=True)
-        ]
-        gap = _GAP if sum(widths) + _GAP * len(widths) <= options.max_width else 1
+        widths, gap = _widths(heads, everything, options.max_width)
         room = options.max_width - sum(width + gap for width in widths)
         beside = room >= _NARROWEST_NAME
         longest = max(cell_len(self._name(tally)) for tally in self._tallies)
@@ -169,6 +165,16 @@ class _Refusals:
 
 def _shown_folders(texts: CatalogTranslator, report: Report) -> ShownPairs:
     return ShownPairs(texts, [(tally.source_folder, tally.destination_folder) for tally in report.tallies])
+
+
+def _widths(heads: Sequence[str], numbers: Sequence[str], room: int) -> tuple[list[int], int]:
+    """The widths of the columns, and the gap before each. Heads are broken only if names have no room beside
+    them otherwise."""
+    whole = [max(cell_len(head), cell_len(number)) for head, number in zip(heads, numbers, strict=True)]
+    if sum(whole) + _GAP * len(whole) <= room - _NARROWEST_NAME:
+        return whole, _GAP
+    words = [max(map(cell_len, [*head.split(), number])) for head, number in zip(heads, numbers, strict=True)]
+    return words, _GAP if sum(words) + _GAP * len(words) <= room else 1
 
 
 def _lines_of(heads: Sequence[str], widths: Sequence[int]) -> list[tuple[str, ...]]:
@@ -228,4 +234,4 @@ def _remarks(texts: CatalogTranslator, report: Report) -> Iterator[str]:
         )
     if report.duration is not None:
         took = texts.gettext("The import took %(span)s.", span=texts.duration(report.duration))
-        yield f"{took} {texts.size(totals.copied_bytes)}."
+        yield f"{took} {texts.size(totals.copied_bytes)}." if totals.copied else took

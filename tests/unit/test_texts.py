@@ -96,6 +96,20 @@ def test_a_language_addresses_its_reader_in_one_way(language: str, formal: str) 
     assert [text for text in found if re.search(rf"\b({formal})\b", text)] == []
 
 
+@pytest.mark.parametrize(
+    ("language", "others"),
+    [
+        ("de", r"Eigentümer(?! der Tabellen)|Stapel"),
+        ("fr", r"propriétaires?\b(?! des tables)|Votre demande|annulez (cette|l.)importation"),
+        ("it", r"proprietar(?!io delle tabelle)|La tua richiesta|annulla l.importazione che"),
+        ("es", r"propietari(?!o de las tablas)|dueño|Tu solicitud"),
+    ],
+)
+def test_owner_batch_and_undo_have_one_word(language: str, others: str) -> None:
+    found = [str(message.string) for message in catalog_of(language) if message.id]
+    assert [text for text in found if re.search(others, text)] == []
+
+
 def test_numbers_sizes_durations_and_times_are_localised() -> None:
     german, english = texts("de"), texts("en")
     assert german.number(120_411) == "120.411"

@@ -210,13 +210,13 @@ def test_the_button_tries_failed_messages_alone_again(office: WebOffice, lena: B
     lena.start_import("lena@old.example")
     first = with_failures(office, "lena@old.example")
     page = lena.get(f"/imports/{first.id}").text
-    assert f'href="/imports/{first.id}/again?only=failed">Try the failed messages again</a>' in page
+    assert f'href="/imports/{first.id}/again?only=failed">Try again what was not copied</a>' in page
     assert f'href="/imports/{first.id}/again">Fetch new mail</a>' in page
     page = lena.get(f"/imports/{first.id}/again?only=failed").text
-    assert "Try the failed messages again</h1>" in page
+    assert "Try again what was not copied</h1>" in page
     assert "New mail stays in the old mailbox for now." in page
     refused = lena.post(f"/imports/{first.id}/again/start", password="wrong")
-    assert "Try the failed messages again</h1>" in refused.text
+    assert "Try again what was not copied</h1>" in refused.text
     lena.post(f"/imports/{first.id}/again/start", password=RIGHT)
     second = newest(office)
     assert second.retry_of == first.id
