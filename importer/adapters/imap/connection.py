@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Sequence
-from pathlib import Path
 from typing import Final
 
 from importer.adapters.imap import deflate, response_errors
 from importer.adapters.imap.answers import Answer, AnswerBounds
 from importer.adapters.imap.commands import line_safe
-from importer.adapters.imap.deflate import KnownLines
-from importer.adapters.imap.event_stream import EventStream
-from importer.adapters.imap.fallbacks import Fallbacks
+from importer.adapters.imap.event_stream import ConnectionContext, EventStream
 from importer.adapters.imap.imapclient_adapter import Client
 from importer.adapters.imap.response_errors import CommandRefused, Peer
-from importer.adapters.imap.stall_watchdog import StallWatchdog
 from importer.adapters.imap.wire_events import Reply, Tagged, WireEvent
 from importer.domain.planning.server_limits import MAX_ANSWER_BYTES, MAX_RESPONSES
 from importer.ports.leases import LeaseLost
-from importer.ports.work_limit import WorkEnded, WorkLimit
+from importer.ports.work_limit import WorkEnded
 from providers.errors import ConnectionLost, MailError, Throttled
 
 _MAX_REPEATED_IN_VAIN = 3
@@ -42,27 +38,12 @@ class Connection(EventStream):
         client: Client,
         peer: Peer,
         capabilities: frozenset[str],
-        max_literal_bytes: int,
-        known_lines: KnownLines,
-        stall_watchdog: StallWatchdog,
-        spool_folder: Path | None = None,
-        fallbacks: Fallbacks | None = None,
-        limit: WorkLimit | None = None,
+        context: ConnectionContext,
     ) -> None:
-        self.fallbacks = fallbacks or Fallbacks()
+        self.fallbacks = context.fallbacks
         self.capabilities = self.fallbacks.usable(capabilities)
         self._stored_replies: dict[str, Tagged] = {}
-        super().__init__(
-            client,
-            peer,
-            max_literal_bytes,
-            known_lines,
-            stall_watchdog,
-            spool_folder,
-            self.fallbacks,
-            limit or WorkLimit(),
-            may_compress=deflate.CAPABILITY in capabilities,
-        )
+        super().__init__(client, peer, context, may_compress=deflate.CAPABILITY in capabilities)
 
     @property
     def idle(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,23 @@ _GOODBYE_READS = 20
 """How long and how often a connection that broke during a write is read for a BYE."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionContext:
+    """What a connection needs beside its server and its login.
+
+    `max_literal_bytes` is the size of the largest message. `spool_folder` is for large ones; None: the
+    system's temporary folder. `known_lines`, `stall_watchdog` and `fallbacks` are shared with other
+    connections, the last with those to the same account only. The connection ends with `limit`.
+    """
+
+    max_literal_bytes: int
+    known_lines: KnownLines
+    stall_watchdog: StallWatchdog
+    spool_folder: Path | None
+    fallbacks: Fallbacks
+    limit: WorkLimit
+
+
 class EventStream:
     """Sends pieces of commands and receives events. The commands are noted in `commands` by who sends them;
     the stream notes their replies."""
@@ -46,17 +64,12 @@ class EventStream:
         self,
         client: Client,
         peer: Peer,
-        max_literal_bytes: int,
-        known_lines: KnownLines,
-        stall_watchdog: StallWatchdog,
-        spool_folder: Path | None,
-        fallbacks: Fallbacks,
-        limit: WorkLimit,
+        context: ConnectionContext,
         *,
         may_compress: bool,
     ) -> None:
         self.peer = peer
-        self.limit = limit
+        self.limit = context.limit
         self.greeting = client.greeting
         self.alerts: list[str] = client.alerts  # what the server wants its users to read (RFC 9051: ALERT)
         self.usable = True
@@ -64,19 +77,19 @@ class EventStream:
         self.sending = False  # at this moment
         self.received_bytes = 0
         self._client = client
-        spool = partial(Spool, SpoolFiles(spool_folder))
-        self._reader = ResponseReader(max_literal_bytes=max_literal_bytes, spool=spool)
+        spool = partial(Spool, SpoolFiles(context.spool_folder))
+        self._reader = ResponseReader(max_literal_bytes=context.max_literal_bytes, spool=spool)
         self._events: deque[WireEvent] = deque()
-        self._commands = OutstandingCommands(fallbacks)
+        self._commands = OutstandingCommands(context.fallbacks)
         self._queued: list[bytes] = []  # commands to send before the next one
-        self._known_lines = known_lines
+        self._known_lines = context.known_lines
         self._sender = FencedSender(client.socket())
         self._stream = LinkSpeed(client.incoming, self._sender)
-        if may_compress and known_lines.should_measure(peer.endpoint):
-            self._stream.measure(known_lines.rates(peer.endpoint))
+        if may_compress and self._known_lines.should_measure(peer.endpoint):
+            self._stream.measure(self._known_lines.rates(peer.endpoint))
         self._cut = False
-        self._stall_watchdog = stall_watchdog
-        stall_watchdog.add(self)
+        self._stall_watchdog = context.stall_watchdog
+        self._stall_watchdog.add(self)
 
     @property
     def completed_commands(self) -> int:

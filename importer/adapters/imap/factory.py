@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from importer.adapters.egress_guard import EgressGuard
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.deflate import Compression, KnownLines
+from importer.adapters.imap.event_stream import ConnectionContext
 from importer.adapters.imap.fallbacks import KnownFallbacks
 from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.imapclient_adapter import Timeouts
@@ -156,21 +157,23 @@ class ImapSessions:
         """Return a function that connects to `endpoint` and logs in."""
         dial = self._guard.connect if account.public_only else socket.create_connection
         by_token = not isinstance(credential, Secret | MasterLogin)
-        fallbacks = self._known_fallbacks.of(account.key)
+        context = ConnectionContext(
+            max_literal_bytes=self._max_message_bytes,
+            known_lines=self._known_lines,
+            stall_watchdog=self._stall_watchdog,
+            spool_folder=self._spool_folder,
+            fallbacks=self._known_fallbacks.of(account.key),
+            limit=limit or WorkLimit(),
+        )
 
         def connect() -> Connection:
             return open_connection(
                 Peer(endpoint, side, self._now, dial, account.public_only),
                 Login(account.login, partial(self._login_help, account, by_token=by_token)),
                 credential,
+                context,
                 tls=lambda: self._tls,
                 timeouts=self._timeouts,
-                max_literal_bytes=self._max_message_bytes,
-                stall_watchdog=self._stall_watchdog,
-                spool_folder=self._spool_folder,
-                known_lines=self._known_lines,
-                fallbacks=fallbacks,
-                limit=limit,
             )
 
         return connect

@@ -20,12 +20,10 @@ from importer.adapters.certificate_end import certificate_end
 from importer.adapters.imap import connect_errors, deflate, response_errors
 from importer.adapters.imap.connect_watchdog import ConnectWatchdog
 from importer.adapters.imap.connection import Connection
-from importer.adapters.imap.deflate import KnownLines
-from importer.adapters.imap.fallbacks import Fallbacks
+from importer.adapters.imap.event_stream import ConnectionContext
 from importer.adapters.imap.imapclient_adapter import Client, Timeouts, is_too_large
 from importer.adapters.imap.login import Login, token_for, with_master, with_password, with_token
 from importer.adapters.imap.response_errors import Peer
-from importer.adapters.imap.stall_watchdog import StallWatchdog
 from importer.domain.planning.retry_limits import IMAP_CONNECT_ATTEMPTS, IMAP_CONNECT_WITHIN_S
 from importer.ports.work_limit import WorkLimit
 from providers.endpoint import Secret, Security
@@ -52,26 +50,21 @@ def open_connection(
     peer: Peer,
     login: Login,
     credential: Credential,
+    context: ConnectionContext,
     *,
     tls: Tls,
     timeouts: Timeouts,
-    max_literal_bytes: int,
-    known_lines: KnownLines,
-    stall_watchdog: StallWatchdog,
-    spool_folder: Path | None = None,
-    fallbacks: Fallbacks | None = None,
-    limit: WorkLimit | None = None,
 ) -> Connection:
     """Connect (a few attempts within seconds), encrypt and log in.
 
     With a password, also that of a master user, there is one login attempt, since a lockout is worse than an
     error. With an access token there may be a second attempt, on a new connection and with a new token.
 
-    Raises any MailError of scope session or account, and WorkEnded once `limit` has ended.
+    Raises any MailError of scope session or account, and WorkEnded once the limit has ended.
     """
 
     def connect_and_log_in(log_in: Callable[[Client, Peer, Login], None]) -> Connection:
-        with ConnectWatchdog(peer.dial, timeouts.login_deadline_s, limit) as watchdog:
+        with ConnectWatchdog(peer.dial, timeouts.login_deadline_s, context.limit) as watchdog:
             client = _connect_with_retries(replace(peer, dial=watchdog.dial), tls, timeouts)
             try:
                 log_in(client, peer, login)
@@ -79,18 +72,9 @@ def open_connection(
             except BaseException:
                 client.close_abruptly()
                 raise
-        connection = Connection(
-            client,
-            peer,
-            capabilities,
-            max_literal_bytes,
-            known_lines,
-            stall_watchdog,
-            spool_folder,
-            fallbacks,
-            limit,
-        )
-        if connection.has(deflate.CAPABILITY) and known_lines.compress_from_start(peer.endpoint):
+        connection = Connection(client, peer, capabilities, context)
+        compresses = context.known_lines.compress_from_start(peer.endpoint)
+        if connection.has(deflate.CAPABILITY) and compresses:
             connection.compress()  # before ID, whose reply it would wait for
         if connection.has("ID"):  # RFC 2971: some hosts require it
             if connection.fallbacks.one_at_a_time:
