@@ -52,7 +52,7 @@ def test_eight_legs_ask_as_often_as_one(store: Any) -> None:
             running.enter_context(legs.leg(id_, (f"host {id_}",)))
         for id_ in 3 * IDS:
             assert legs.requested(store, clock, id_) is None
-            assert not legs.may_be_paused(store, clock, id_)
+            assert legs.backoff(store, clock, id_, [f"host {id_}"]) is None
     assert sorted(store.asked) == ["backoff", "requests"]
 
 
@@ -71,15 +71,25 @@ def test_a_leg_that_begins_gets_no_older_answer(store: Any) -> None:
     store.requests[IDS[1]], store.paused = ControlRequest.CANCEL, {"host b"}
     with legs.leg(IDS[0], ("host a",)):
         assert legs.requested(store, clock, IDS[0]) is None
-        assert not legs.may_be_paused(store, clock, IDS[0])
+        assert legs.backoff(store, clock, IDS[0], ["host a"]) is None
         with legs.leg(IDS[1], ("host b",)):
             assert legs.requested(store, clock, IDS[1]) is ControlRequest.CANCEL
-            assert legs.may_be_paused(store, clock, IDS[1])
+            assert legs.backoff(store, clock, IDS[1], ["host b"]) is not None
+            assert legs.backoff(store, clock, IDS[0], ["host a"]) is None
 
 
 def test_what_runs_without_a_leg_always_asks_for_itself(store: Any) -> None:
-    assert ProcessLegs().may_be_paused(store, Clock(), IDS[0])  # as an undo does
-    assert store.asked == []
+    store.paused = {"host a"}
+    assert ProcessLegs().backoff(store, Clock(), IDS[0], ["host a"]) is not None  # as an undo does
+    assert store.asked == ["backoff"]
+
+
+def test_pauses_for_new_connections_are_asked_for_each_time(store: Any) -> None:
+    clock, legs = Clock(), ProcessLegs()
+    with legs.leg(IDS[0], ("host a",)):
+        assert legs.backoff(store, clock, IDS[0], ["host a"]) is None
+        store.paused = {"connecting host a"}
+        assert legs.backoff(store, clock, IDS[0], ["host a", "connecting host a"]) is not None
 
 
 def test_only_one_leg_waits_for_a_store_that_is_away(store: Any) -> None:

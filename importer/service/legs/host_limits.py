@@ -67,7 +67,7 @@ class HostLimits:
         self._ttl = deps.deadlines.lease
         self._holder = holder
         self._held_up_since = import_.held_up_since
-        self._may_be_paused = partial(deps.process_legs.may_be_paused, deps.store, deps.clock, import_.id)
+        self._backoff_of = partial(deps.process_legs.backoff, deps.store, deps.clock, import_.id)
         self._sides = {
             side: _Side(account, deps.allowance(account), side)
             for side, account in ((Side.SOURCE, import_.source), (Side.DESTINATION, import_.destination))
@@ -93,7 +93,7 @@ class HostLimits:
         then do the work. Further lanes leave a quarter of a host's connections to the first lanes of others.
         """
         now = self._clock.now()
-        if number and self._backoff(now, connecting=True) is not None:
+        if number and self._backoff(connecting=True) is not None:
             raise ServerUnavailable(self._no_more())
         slots = [
             slot
@@ -160,8 +160,7 @@ class HostLimits:
             if self._postponed is None and now - self._checked_at >= CHECK_INTERVAL:
                 self._checked_at = now
                 self._flush_counts(now)
-                backoffs = self._may_be_paused()
-                self._postponed = self._find_postponement(backoffs=backoffs)
+                self._postponed = self._find_postponement()
             return self._postponed
 
     def budgets(self) -> tuple[str, ...]:
@@ -174,21 +173,19 @@ class HostLimits:
                 self._budgets.count_bytes(side.meter, now, side.uncounted_bytes)
                 side.uncounted_bytes = 0
 
-    def _find_postponement(
-        self, *, connecting: bool = False, caps: bool = True, backoffs: bool = True
-    ) -> PostponedByHost | None:
+    def _find_postponement(self, *, connecting: bool = False, caps: bool = True) -> PostponedByHost | None:
         now = self._clock.now()
-        backoff = self._backoff(now, connecting=connecting) if backoffs else None
+        backoff = self._backoff(connecting=connecting)
         candidates = [self._by_backoff(backoff)] if backoff is not None else []
         capped = self._sides.values() if caps else ()
         candidates += [cap for side in capped if (cap := self._by_cap(side, now)) is not None]
         return max(candidates, key=lambda postponed: postponed.until, default=None)
 
-    def _backoff(self, now: datetime, *, connecting: bool) -> Backoff | None:
+    def _backoff(self, *, connecting: bool) -> Backoff | None:
         """The pause in force, None if there is none; with `connecting`, pauses for new connections
         included."""
         names = list(self.budgets())
-        return self._budgets.backoff(names + [connecting_budget(name) for name in names] * connecting, now)
+        return self._backoff_of(names + [connecting_budget(name) for name in names] * connecting)
 
     def _by_backoff(self, backoff: Backoff) -> PostponedByHost:
         name = without_connecting(backoff.name)

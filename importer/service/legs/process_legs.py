@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Final, Generic, TypeVar
 
 from importer.domain.model import ControlRequest, ImportId
+from importer.domain.planning.host_allowance import Backoff
 from importer.ports.process import Clock
 from importer.ports.store import Store
 
@@ -71,15 +72,22 @@ class ProcessLegs:
             ids = list(self._budgets)
             return self._requests.get(clock.now(), lambda: store.control_requests(ids)).get(import_id)
 
-    def may_be_paused(self, store: Store, clock: Clock, import_id: ImportId) -> bool:
-        """False if no host of any leg of this process is paused, for a leg that runs; otherwise the leg has
-        to ask about its own."""
+    def backoff(
+        self, store: Store, clock: Clock, import_id: ImportId, names: Sequence[str]
+    ) -> Backoff | None:
+        """The pause under one of these names that ends last. Of the hosts of a leg that runs, the store is
+        asked for all legs together first, and then only if any of them is paused."""
+        if not self._may_be_paused(store, clock, import_id, names):
+            return None
+        return store.backoff(names, clock.now())
+
+    def _may_be_paused(self, store: Store, clock: Clock, import_id: ImportId, names: Sequence[str]) -> bool:
         with self._lock:
-            if import_id not in self._budgets:
+            if not set(names) <= set(self._budgets.get(import_id, ())):
                 return True
-            names = sorted({name for budgets in self._budgets.values() for name in budgets})
+            of_all = sorted({name for budgets in self._budgets.values() for name in budgets})
             now = clock.now()
-            return self._any_paused.get(now, lambda: store.backoff(names, now) is not None)
+            return self._any_paused.get(now, lambda: store.backoff(of_all, now) is not None)
 
     def progress_interval(self) -> timedelta:
         """How long each leg waits between two writes of its progress."""
