@@ -1,6 +1,6 @@
-"""`python -m tests.screenshots` writes screenshots of all pages to docs/screenshots. It uses real hosts.
+"""`python -m tests.screenshots` takes the picture of the README again. It uses real hosts.
 
-`--all FOLDER` writes them to that folder in each language on a phone and a desktop, light and dark: to be
+`--all FOLDER` takes pictures of all pages, in each language on a phone and a desktop, light and dark: to be
 looked at, not kept.
 """
 
@@ -66,12 +66,8 @@ class Appearance:
     owner: str
 
 
-APPEARANCES: Final = (
-    Appearance("desktop-en", "en", DESKTOP, False, "ada"),
-    Appearance("desktop-dark-fr", "fr", DESKTOP, True, "grace"),
-    Appearance("phone-de", "de", PHONE, False, "emmy"),
-    Appearance("phone-dark-it", "it", PHONE, True, "maria"),
-)
+LINKED: Final = Appearance("desktop-en", "en", DESKTOP, False, "ada")
+"""That of the picture in the README, "04-ready"."""
 
 EVERY_APPEARANCE: Final = tuple(
     Appearance(f"{device}-{language}", language, size, None, f"{language}.{device}")
@@ -96,11 +92,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="each language and device, into a folder")
     folder = parser.parse_args().all
-    take_pictures(OUT if folder is None else folder, APPEARANCES if folder is None else EVERY_APPEARANCE)
+    if folder is None:
+        take_pictures(OUT, [LINKED], only="04-ready")
+    else:
+        take_pictures(folder, EVERY_APPEARANCE)
 
 
-def take_pictures(out: Path, appearances: Sequence[Appearance]) -> None:
-    """Replace all pictures in `out`."""
+def take_pictures(out: Path, appearances: Sequence[Appearance], only: str = "") -> None:
+    """Replace all pictures in `out`; by the one of that name, if it is given."""
     out.mkdir(parents=True, exist_ok=True)
     for picture in out.glob("*.png"):
         picture.unlink()
@@ -130,7 +129,7 @@ def take_pictures(out: Path, appearances: Sequence[Appearance]) -> None:
                     replace(places, language=appearance.language),
                     old,
                     new,
-                    _taker(page, out, appearance),
+                    _taker(page, out, appearance, only),
                 )
                 context.close()
 
@@ -273,8 +272,10 @@ def _file(content: str) -> FilePayload:
     return {"name": "umzug.csv", "mimeType": "text/csv", "buffer": content.encode()}
 
 
-def _taker(page: Page, out: Path, appearance: Appearance) -> Take:
+def _taker(page: Page, out: Path, appearance: Appearance, only: str) -> Take:
     def take(what: str) -> None:
+        if only not in ("", what):
+            return
         if appearance.dark is not None:
             page.screenshot(path=str(out / f"{appearance.name}-{what}.png"), full_page=True)
             return

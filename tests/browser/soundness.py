@@ -28,6 +28,11 @@ _SHIFTED = """() => new Promise((done) => {
 _MAX_SHIFT = 0.1
 """The limit for a good cumulative layout shift (https://web.dev/articles/cls, read 2026-11)."""
 
+_CUT = """[...document.querySelectorAll("main :is(td, tbody th, dd, dt, .pill, .amount, button, .button)")]
+    .filter((e) => e.getClientRects().length && getComputedStyle(e).display !== "inline")
+    .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML.slice(0, 120))"""
+"""What does not fit into its place: it is cut off, or runs over what stands beside it."""
+
 _STRUCTURE = """JSON.stringify([document.documentElement.lang, innerWidth, document.title !== "", ...new Set(
     [...document.querySelectorAll("*")].map((e) => [
       e.parentElement?.localName, e.localName, ...e.classList, e.getClientRects().length > 0,
@@ -59,6 +64,12 @@ def sound(page: Page) -> None:
             if _is_same(page):
                 return
     raise AssertionError(f"{page.url} never came to rest")
+
+
+def nothing_is_cut(page: Page) -> None:
+    """Assert that each number, state and button fits into its place."""
+    cut = page.evaluate(_CUT)
+    assert cut == [], f"{page.url}: {cut}"
 
 
 def _is_same(page: Page) -> bool:

@@ -22,7 +22,7 @@ from importer.i18n.translations import LANGUAGES
 from importer.service.access import owner_consent
 from providers.errors import Side
 from providers.text import ByteSize, Text
-from tests.browser.soundness import sound
+from tests.browser.soundness import nothing_is_cut, sound
 from tests.browser.stage import DESKTOP, PHONE
 from tests.browser.still_pages import still
 from tests.rehearsal.stored_imports import LONG_FOLDER
@@ -30,10 +30,6 @@ from tests.unit.batch_office import HEAD, WRONG_PASSWORD, BatchOffice
 from tests.unit.web_office import RIGHT
 from tests.unit.web_office import Browser as Client
 
-CUT = """[...document.querySelectorAll("main :is(td, tbody th, dd, dt, .pill, .amount, button, .button)")]
-    .filter((e) => e.getClientRects().length && getComputedStyle(e).display !== "inline")
-    .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML.slice(0, 120))"""
-"""What does not fit into its place: it is cut off, or runs over what stands beside it."""
 LONG_SUBJECT = "Fotos vom Sommerfest der Abteilung mit allen Anhängen, zweiter Versuch"
 TALLIES = [
     FolderTally(
@@ -190,7 +186,7 @@ def test_every_state_is_accessible_and_fits(
             page.screenshot(path=f"{pictures}/{name}-{size['width']}-{language}.png", full_page=True)
         try:
             sound(page)
-            assert page.evaluate(CUT) == []
+            nothing_is_cut(page)
         except AssertionError as error:
             error.add_note(f"on the page “{name}”")
             raise

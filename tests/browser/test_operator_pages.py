@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from importer.domain.planning.host_allowance import Backoff
 from providers.text import Text
-from tests.browser.soundness import sound
+from tests.browser.soundness import nothing_is_cut, sound
 from tests.browser.stage import DESKTOP, PHONE
 from tests.browser.still_pages import still
 from tests.unit.operator_office import filled
@@ -56,4 +56,5 @@ def test_the_pages_fit_and_are_accessible(chromium: Browser, tmp_path: Path, lan
                     path=f"{pictures}/operator-{name}-{size['width']}-{language}.png", full_page=True
                 )
             sound(page)
+            nothing_is_cut(page)
         page.close()

@@ -89,6 +89,11 @@ def test_a_generated_page_is_up_to_date(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == PAGES[page](), "run: make document"
 
 
+def test_every_picture_is_on_a_page() -> None:
+    pages = "".join(document.read_text() for document in DOCUMENTS)
+    assert [path.name for path in DOCS.rglob("*.png") if path.name not in pages] == []
+
+
 def test_every_log_event_is_explained_and_emitted_in_one_place() -> None:
     names = [event.name for event in events.logged()]
     assert sorted(names) == sorted(events.MEANINGS)
