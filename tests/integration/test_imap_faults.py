@@ -283,6 +283,20 @@ def test_a_message_whose_size_ends_the_connection_is_read_without_it(scripted: O
     assert server.connections == connections + 1
 
 
+def test_contents_that_come_only_alone_are_requested_alone(scripted: Open) -> None:
+    def answer(command: str) -> bytes | None:
+        uids = requested_uids(command)
+        if uids is None:
+            return None
+        return b"".join(map(message, uids if len(uids) == 1 else ())) + b"TAG OK done\r\n"
+
+    session, server = scripted(answer)
+    assert read(session) == (list(ALL), {})
+    before = len(server.commands)
+    assert read(session) == (list(ALL), {})
+    assert len(server.commands) == before + 9  # EXAMINE, too
+
+
 @pytest.mark.parametrize("capabilities", [CAPABILITIES, "IMAP4rev1"])
 def test_a_limit_of_messages_makes_commands_smaller(scripted: Open, capabilities: str) -> None:
     def answer(command: str) -> bytes | None:
@@ -1010,3 +1024,17 @@ def test_the_words_of_a_goodbye_behind_a_message_are_kept(scripted_destination: 
         session.append(INBOX, [Outgoing(Uid(1), (), "", b"x")])
     assert lost.value.announced
     assert lost.value.server_text == "a forbidden character"
+
+
+@pytest.mark.parametrize("command", ["SELECT", "SUBSCRIBE", "UNSELECT"])
+def test_a_command_that_ends_each_connection_is_done_without(
+    scripted_destination: OpenWriter, command: str
+) -> None:
+    session, server = scripted_destination(
+        lambda sent: CLOSES_CONNECTION if sent.split(" ")[0] == command else None
+    )
+    for _ in range(5):
+        assert session.create_and_subscribe([], ["INBOX"]) == []
+        assert session.open_for_appending("INBOX")[0].messages == 8
+        assert session.status("INBOX").messages == 8
+    assert server.connections <= 5

@@ -23,6 +23,7 @@ from importer.adapters.imap.response_errors import (
     with_alerts,
 )
 from importer.adapters.imap.wire_events import Reply, parse_reply
+from importer.adapters.imap.wire_values import human_words
 from providers.endpoint import Security
 from providers.errors import (
     CertificateRefused,
@@ -126,7 +127,7 @@ def _greeting_error(error: imaplib.IMAP4.error, peer: Peer) -> MailError:
     if is_too_large(error):
         return login_too_large(peer)
     greeting = error.args[0] if error.args else ""
-    text = greeting.decode("utf-8", "replace") if isinstance(greeting, bytes) else str(greeting)
+    text = human_words(greeting) if isinstance(greeting, bytes) else str(greeting)
     host, port, side = peer.host, str(peer.endpoint.port), peer.side
     if refusal := _REFUSED_GREETING.match(text):  # before the login: it concerns every client
         reply = parse_reply(refusal[1].upper().encode(), refusal[2].encode())

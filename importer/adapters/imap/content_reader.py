@@ -193,8 +193,18 @@ class ContentReader:
         for piece in uids.chunks(_ASKED_AT_ONCE):
             # All of a response is read before the next command is sent.
             answered = {message.uid: message for message in self._fetch(folder, piece, self._as_rfc822)}
+            if not answered and len(piece) > 1 and self._answers_alone(folder, piece):
+                self._whole, self._as_rfc822 = (
+                    replace(q, max_members=1) for q in (self._whole, self._as_rfc822)
+                )
+                answered = {message.uid: message for message in self._fetch(folder, piece, self._whole)}
             for uid in piece:
                 yield from self._decide(folder, doubtful[uid], answered.get(uid, Fetched(0, uid)))
+
+    def _answers_alone(self, folder: FolderRef, uids: UidSet) -> bool:
+        """Whether one of the messages comes if it is requested alone; together none of them did."""
+        ends = {uid for uid in (uids.lowest, uids.highest) if uid is not None}
+        return any([*self._fetch(folder, UidSet.of((uid,)), self._whole)] for uid in ends)
 
     def _decide(
         self, folder: FolderRef, doubt: _Doubtful, second: Fetched

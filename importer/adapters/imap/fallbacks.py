@@ -34,7 +34,8 @@ class Fallbacks:
     it stored one only without. `appends_failed`: appends in a row of which it stored no message and for which
     it may be at fault itself. `deadly`: messages of which a request ended the connection each time, and for
     which items.
-    `message_limit`: the server refuses FETCH of more messages."""
+    `message_limit`: the server refuses FETCH of more messages. `subscribes_lost`: SUBSCRIBEs that ended the
+    connection. `selects_lost`: SELECTs in a row that did."""
 
     def __init__(self) -> None:
         self.one_at_a_time = False
@@ -45,6 +46,7 @@ class Fallbacks:
         self.dates_work = self.flags_work = False
         self.no_dates = self.no_flags = False
         self.appends_failed = 0
+        self.subscribes_lost = self.selects_lost = 0
         self.message_limit: int | None = None
         self.deadly: dict[tuple[FolderRef, Uid], bytes] = {}
         self._refused_keywords = Counter[frozenset[str]]()

@@ -18,7 +18,7 @@ from importer.adapters.imap.wire_events import LiteralData, Untagged, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderRef
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
-from providers.errors import Side
+from providers.errors import ConnectionLost, Side
 
 UNCOUNTED: Final = -1
 """The number of messages while the server has told none."""
@@ -191,9 +191,14 @@ class FolderCursor:
     def unselect(self, connection: Connection) -> None:
         """Close the open folder without expunging (UNSELECT, RFC 3691), if the server supports that."""
         if self.selected(connection) is not None and connection.has("UNSELECT"):
-            with contextlib.suppress(CommandRefused):  # the folder then stays open
+            try:
                 connection.call(b"UNSELECT")
                 self.forget()
+            except CommandRefused:
+                pass  # the folder stays open
+            except ConnectionLost:
+                connection.disable("UNSELECT")
+                raise
 
     def unselect_any(self, connection: Connection, folders: Collection[str]) -> None:
         """`unselect` if the open folder is among `folders`: STATUS of the open folder may be as old as its

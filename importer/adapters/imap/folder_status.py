@@ -21,9 +21,11 @@ from importer.adapters.imap.wire_events import Fetched, LiteralData, WireEvent
 from importer.adapters.imap.wire_values import Value, WireError
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderStatus, KeywordRule
+from importer.domain.planning.retry_limits import MAX_SELECTS_LOST
 from importer.domain.planning.server_limits import MAX_FOLDER_MESSAGES
 from importer.ports.mailbox import FolderCount, uncounted
 from importer.ports.mailbox_errors import FolderUnusable
+from providers.errors import ConnectionLost
 
 STATUS_QUERY: Final = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _STATUS_ITEMS = re.compile(rb"\(([^()]*)\)\s*\Z")
@@ -168,7 +170,16 @@ def open_for_appending(
     SELECT is used because Dovecot and others leave PERMANENTFLAGS empty in EXAMINE. The folder stays
     selected: appending into the selected folder is faster with some servers, and slower with no known one.
     """
-    selected = cursor.select(connection, folder)
+    fallbacks = connection.fallbacks
+    if fallbacks.selects_lost >= MAX_SELECTS_LOST:  # EXAMINE does not say which keywords are stored
+        examined = _examined_status(cursor, connection, folder)
+        return within_limit(cursor, folder, examined), KeywordRule()
+    try:
+        selected = cursor.select(connection, folder)
+    except ConnectionLost:
+        fallbacks.selects_lost += 1
+        raise
+    fallbacks.selects_lost = 0
     if selected.uidnext is None:
         folder_status = status(cursor, connection, folder)
     else:

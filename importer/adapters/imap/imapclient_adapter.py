@@ -38,6 +38,7 @@ from typing import Final, cast
 from imapclient import IMAPClient, SocketTimeout
 
 from importer.adapters.imap.commands import quoted
+from importer.adapters.imap.wire_values import human_words
 from importer.domain.planning.server_limits import MAX_LOGIN_BYTES, MAX_LOGIN_LINES, MAX_NAME_BYTES
 from providers.endpoint import Endpoint
 
@@ -171,7 +172,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
     def _demand_ok(self, command: str, *arguments: bytes | str) -> None:
         status, data = self._imap._simple_command(command, *arguments)
         if status != "OK":
-            raise imaplib.IMAP4.error(data[-1].decode("utf-8", "replace"))
+            raise imaplib.IMAP4.error(human_words(data[-1]))
         self._imap.state = "AUTH"
 
     def has_capability(self, capability: str) -> bool:
@@ -187,7 +188,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
     @property
     def greeting(self) -> str:
         """The first line of the server."""
-        return bytes(self._imap.welcome).decode("utf-8", "replace")
+        return human_words(bytes(self._imap.welcome))
 
     @property
     def alerts(self) -> list[str]:
@@ -197,7 +198,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
     def bye_text(self) -> str:
         """Return the text of the server's BYE, "" if there was none. imaplib's errors do not include it."""
         texts: list[bytes | None] = self._imap.untagged_responses.get("BYE", [])
-        return (texts[-1] or b"").decode("utf-8", "replace") if texts else ""
+        return human_words(texts[-1] or b"") if texts else ""
 
     def cut(self) -> None:
         """Shut down the socket while another thread may be reading from it; never raises."""
@@ -311,7 +312,7 @@ class _Imap4(imaplib.IMAP4):
                 return line
             alert = _ALERT.search(line)
             if alert and len(self.alerts) < MAX_ALERTS:
-                self.alerts.append(alert[1][:1000].decode("utf-8", "replace"))
+                self.alerts.append(human_words(alert[1])[:1000])
             if understood := self._understood(line):
                 return understood
             self._stray_lines += 1

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from importer.adapters.imap.wire_values import Value, WireError, latin1, parse_values
+from importer.adapters.imap.wire_values import Value, WireError, human_words, latin1, parse_values
 from importer.compact.uid_set import Uid
 from importer.domain.messages.message_body import Body
 
@@ -110,8 +110,8 @@ def parse_reply(status: bytes, rest: bytes) -> Reply:
     text."""
     code = _CODE_WITH_LIST.match(rest) or _CODE.match(rest)
     if code is None:
-        return Reply(latin1(status).upper(), text=_words(rest))
-    words = _words(rest[code.end() :])
+        return Reply(latin1(status).upper(), text=human_words(rest))
+    words = human_words(rest[code.end() :])
     return Reply(latin1(status).upper(), latin1(code[1]).upper(), latin1(code[2] or b""), words)
 
 
@@ -131,8 +131,3 @@ def status_event(line: bytes) -> WireEvent | None:
         raise WireError(f"not an IMAP response: {latin1(line[:60])!r}")
     # A further line of a response starts with "* " here: the reader made it so.
     return Unparsed(line)
-
-
-def _words(value: bytes) -> str:
-    """Decode human-readable text as UTF-8 (RFC 9051 section 7.1), replacing invalid bytes."""
-    return value.decode("utf-8", "replace")

@@ -72,3 +72,11 @@ def latin1(value: bytes) -> str:
     """Decode as latin-1, which maps every byte to a character and back: nothing is lost on the way to
     APPEND."""
     return value.decode("latin-1")
+
+
+def human_words(value: bytes) -> str:
+    """Decode human-readable text as UTF-8 (RFC 9051 section 7.1), or as Latin-1, which older servers use."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return latin1(value)

@@ -8,7 +8,6 @@ Invariants
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Collection, Sequence
 
 from importer.adapters.imap import expunge, folder_commands, folder_status, response_errors, store_flags
@@ -19,7 +18,7 @@ from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.utf7_names import FolderNames
 from importer.compact.uid_set import UidSet
 from importer.domain.mailbox_content import AppendResult, FolderRef, FolderStatus, KeywordRule, Outgoing
-from importer.domain.planning.retry_limits import MAX_CREATES_LOST
+from importer.domain.planning.retry_limits import MAX_CREATES_LOST, MAX_SUBSCRIBES_LOST
 from importer.ports.mailbox import FolderCount, uncounted
 from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.work_limit import WorkLimit
@@ -96,7 +95,7 @@ class ImapWriter(ImapReader):
         folders = max(len(create), len(subscribe))
         requests = [
             *((b"CREATE", folder) for folder in create),
-            *((b"SUBSCRIBE", folder) for folder in subscribe),
+            *((b"SUBSCRIBE", folder) for folder in (subscribe if self._may_subscribe() else ())),
         ]
 
         def done(number: int) -> None:
@@ -119,9 +118,30 @@ class ImapWriter(ImapReader):
                 except FolderUnusable:
                     failed.append(folder)
             elif refused is requests:
-                with contextlib.suppress(FolderUnusable):
-                    self.subscribe(folder)
+                self._subscribe_alone(folder)
         return failed
+
+    def _may_subscribe(self) -> bool:
+        fallbacks = self._link.connection().fallbacks
+        return fallbacks.subscribes_lost < MAX_SUBSCRIBES_LOST
+
+    def _subscribe_alone(self, folder: str) -> None:
+        """Subscribe the folder, unless the server refuses that or ends the connection at it: mail matters
+        more."""
+        if not self._may_subscribe():
+            return
+        fallbacks = self._link.connection().fallbacks
+        try:
+            folder_commands.folder_command(
+                self._link.cursor, self._link.connection(), b"SUBSCRIBE", folder, what="subscribed"
+            )
+        except FolderUnusable:
+            pass
+        except ServerTooSlow:
+            raise
+        except (ConnectionLost, ProtocolViolation):
+            self._link.drop()
+            fallbacks.subscribes_lost += 1
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
         return self._link.ask(

@@ -136,6 +136,12 @@ MAX_RESUMPTIONS: Final = 3
 MAX_CREATES_LOST: Final = 10
 """CREATEs in a row that end the connection twice: each is a refusal until the server is at fault."""
 
+MAX_SUBSCRIBES_LOST: Final = 2
+"""SUBSCRIBEs that end the connection, after which no folder is subscribed at that account."""
+
+MAX_SELECTS_LOST: Final = 2
+"""SELECTs in a row that end the connection, after which folders are opened with EXAMINE alone."""
+
 UID_LIST_ROUNDS: Final = 2
 """Mail may arrive or vanish between the count and the list: only a repeated difference counts."""
 

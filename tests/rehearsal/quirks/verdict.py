@@ -222,7 +222,7 @@ def _is_silent(run: Run, missing: int) -> bool:
     if run.code not in (0, 1):
         return False
     totals = run.totals
-    reported = totals.get("failed", 0) + totals.get("skipped", 0)
+    reported = sum(totals.get(key) or 0 for key in ("failed", "skipped", "gone", "unchecked"))
     if totals.get("confirmed") is not None:
         reported += totals.get("copied", 0) - totals["confirmed"]
     whole_folders = any(not refusal.get("messages") for refusal in run.report.get("refusals", []))

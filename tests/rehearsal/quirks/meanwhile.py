@@ -1,0 +1,96 @@
+"""Quirks of what happens meanwhile: mail and folders that come, go and change while a client works."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tests.rehearsal.quirks.mail import Folder, Mailbox, Message, internaldate, letter
+from tests.rehearsal.quirks.registry import quirk
+from tests.rehearsal.quirks.session import Session
+
+
+@quirk("mail-arrives-while-fetching")
+class MailArrivesWhileFetching(Session):
+    """A message arrives in INBOX while its contents are fetched, and EXISTS says so between the answers."""
+
+    arrived: ClassVar[bool] = False
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        cls.arrived = False
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        line = super().fetch_lines(number, message, items)
+        if type(self).arrived or self.folder is not self.box.inbox or len(line) < 500:
+            return line
+        type(self).arrived = True
+        self.box.inbox.add(letter(990, "late"), [], internaldate(3))
+        return line + b"* %d EXISTS\r\n* 1 RECENT\r\n" % len(self.box.inbox.messages)
+
+
+@quirk("folder-renamed-meanwhile")
+class FolderRenamedMeanwhile(Session):
+    """Another client renames Projects to Projects-2 as soon as the content of INBOX is fetched."""
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        line = super().fetch_lines(number, message, items)
+        if b"Projects" in self.box.folders and len(line) > 500:
+            self.box.rename(b"Projects", b"Projects-2")
+        return line
+
+
+@quirk("renumbered-while-fetching")
+class RenumberedWhileFetching(Session):
+    """INBOX is rebuilt after the first three contents: another UIDVALIDITY, other UIDs for the same mail, and
+    `* OK [UIDVALIDITY n]` in between; what follows in that answer has the new UIDs."""
+
+    given = 0
+    rebuilt: ClassVar[bool] = False
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        cls.rebuilt = False
+
+    def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
+        line = super().fetch_lines(number, message, items)
+        if self.folder is not self.box.inbox or len(line) < 500 or type(self).rebuilt:
+            return line
+        self.given += 1
+        if self.given == 3:
+            type(self).rebuilt = True
+            self.folder.uidvalidity += 1000
+            self.folder.messages.reverse()
+            self.folder.renumber(1)
+            line += b"* OK [UIDVALIDITY %d] rebuilt\r\n" % self.folder.uidvalidity
+        return line
+
+
+@quirk("folder-removed-while-storing")
+class FolderRemovedWhileStoring(Session):
+    """At a destination: another client deletes Sent, once, as soon as it holds a message."""
+
+    removed: ClassVar[bool] = False
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        cls.removed = False
+
+    def append_code(self, folder: Folder, uids: list[int]) -> bytes:
+        code = super().append_code(folder, uids)
+        if folder.name == b"Sent" and not type(self).removed:
+            type(self).removed = True
+            del self.box.folders[b"Sent"]
+        return code
+
+
+@quirk("others-store-meanwhile")
+class OthersStoreMeanwhile(Session):
+    """At a destination: after each APPEND another client stores a message of its own into that folder."""
+
+    others = 0
+
+    def append_code(self, folder: Folder, uids: list[int]) -> bytes:
+        code = super().append_code(folder, uids)
+        self.others += 1
+        folder.add(letter(self.others, f"other {self.number} {folder.name.decode()}"), [], internaldate(3))
+        return code
