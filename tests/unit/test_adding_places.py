@@ -1,0 +1,59 @@
+"""The places that CONTRIBUTING.md lists for a new CSV column and a new front end are all of them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from importer.domain.csv_import.column_names import (
+    KNOWN_COLUMNS,
+    PROBLEM_COLUMN,
+    column_of,
+    name_in,
+)
+from importer.domain.import_options import OPTIONS
+from importer.i18n.csv_template import csv_template
+from importer.i18n.translations import LANGUAGES, texts
+from importer.web.api.schemas import RowIn
+
+ROOT = Path(__file__).parents[2]
+COLUMNS = [column for column in KNOWN_COLUMNS if column != PROBLEM_COLUMN]
+MAILBOX_COLUMNS = [column for column in COLUMNS if column not in OPTIONS]
+
+
+def test_the_api_has_each_column_as_a_field() -> None:
+    assert set(RowIn.model_fields) == set(COLUMNS)
+
+
+@pytest.mark.parametrize("column", MAILBOX_COLUMNS)
+def test_a_column_of_a_mailbox_is_read_and_documented(column: str) -> None:
+    reader = (ROOT / "importer/domain/csv_import/row_parser.py").read_text(encoding="utf-8")
+    assert f'"{column}"' in reader or re.search(rf"\b{column.upper()}\b", reader)
+    assert f"\n| `{column}` |" in (ROOT / "docs/usage/csv.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_template_names_each_column_of_a_mailbox(language: str) -> None:
+    template = csv_template(texts(language)).decode("utf-8-sig")
+    for column in MAILBOX_COLUMNS:
+        name = name_in(language, column)
+        assert column_of(name) == column
+        assert name in template
+
+
+def contracts() -> list[dict[str, Any]]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = settings["tool"]["importlinter"]["contracts"]
+    return found
+
+
+def test_no_front_end_imports_adapters() -> None:
+    """What stands above bootstrap in the floors is named in the contract about adapters as well."""
+    [floors] = [contract["layers"] for contract in contracts() if contract["type"] == "layers"]
+    above = [name for floor in floors[: floors.index("inspection")] for name in floor.split(" | ")]
+    [adapters] = [contract for contract in contracts() if contract["name"].startswith("only bootstrap")]
+    assert set(adapters["source_modules"]) == {f"importer.{name}" for name in above}
