@@ -79,9 +79,7 @@ class Report:
     refusals: tuple[Refusal, ...] = ()
     undone: UndoReport | None = None
     evidence: str = ""  # SHA-256 of the evidence file as of the end, in hexadecimal digits; "" without one
-    renumbered: tuple[
-        str, ...
-    ] = ()  # folders of a retry at which it looked as a whole (`renumbered_folders`)
+    renumbered: tuple[str, ...] = ()  # folders at which a retry looked as a whole (`renumbered_folders`)
 
     @property
     def totals(self) -> Totals:
