@@ -36,7 +36,7 @@ from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 pytestmark = pytest.mark.sampled(1)  # each on desktop or phone
 SLOW_BYTES_PER_S = 120_000
 PAUSE_S = 8
-COPYING = re.compile("Copying|Kopiert")
+COPYING = re.compile("Copying|Wird kopiert")
 PAUSED = re.compile("Paused|Pausiert")
 WAITING = re.compile("^(Waiting|Wartet)$")
 DONE = re.compile("Complete|Vollständig")
