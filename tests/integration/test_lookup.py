@@ -13,9 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from typing import Any
 
-import dns.message
 import dns.rcode
-import dns.rrset
 import pytest
 
 from importer.adapters.egress_guard import EgressGuard
@@ -28,11 +26,11 @@ from providers.discovery import LookupFailed
 from providers.endpoint import Endpoint
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
+from tests.rehearsal.name_server import Answer, from_zone, name_server, with_code
 from tests.rehearsal.ports import free_ports
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
-Answer = Callable[[dns.message.Message], dns.message.Message | None]
 Handler = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -225,54 +223,8 @@ ZONE = {
 }
 
 
-@contextmanager
-def name_server(
-    answer: Answer,
-) -> Iterator[tuple[str, int]]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-        server.settimeout(0.05)
-        stop = threading.Event()
-
-        def serve() -> None:
-            while not stop.is_set():
-                try:
-                    data, client = server.recvfrom(4096)
-                except TimeoutError:
-                    continue
-                reply = answer(dns.message.from_wire(data))
-                if reply is not None:
-                    server.sendto(reply.to_wire(), client)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield server.getsockname()
-        finally:
-            stop.set()
-            thread.join()
-
-
-def from_zone(query: dns.message.Message) -> dns.message.Message:
-    reply = dns.message.make_response(query)
-    question = query.question[0]
-    kind = dns.rdatatype.to_text(question.rdtype)
-    records = ZONE.get((question.name.to_text(), kind))
-    if records:
-        reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *records))
-    elif not any(name == question.name.to_text() for name, _ in ZONE):
-        reply.set_rcode(dns.rcode.NXDOMAIN)
-    return reply
-
-
-def with_code(code: dns.rcode.Rcode, query: dns.message.Message) -> dns.message.Message:
-    reply = dns.message.make_response(query)
-    reply.set_rcode(code)
-    return reply
-
-
 def test_records_are_sorted_by_preference() -> None:
-    with name_server(from_zone) as server:
+    with name_server(partial(from_zone, ZONE)) as server:
         resolver = DnsResolver(servers=[server], timeout_s=2)
         assert resolver.mail_exchangers("old.example") == [
             "MX1.old.example",

@@ -105,12 +105,12 @@ class Installation:
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8") if self.log_file.exists() else ""
 
-    def csv(self, name: str, rows: Sequence[tuple[User, User]]) -> Path:
-        """Write a batch file with those pairs of mailboxes and their servers."""
+    def csv(self, name: str, rows: Sequence[tuple[User, User]], **options: str) -> Path:
+        """Write a batch file with those pairs of mailboxes and their servers; `options` are columns, too."""
         path = self.root / name
         lines = [
             "source_address,source_password,source_server,destination_address,destination_password,"
-            "destination_server"
+            "destination_server" + "".join(f",{option}" for option in options)
         ]
         lines += [
             ",".join(
@@ -121,6 +121,7 @@ class Installation:
                     new.account.address,
                     new.password,
                     str(new.account.endpoint),
+                    *options.values(),
                 )
             )
             for old, new in rows

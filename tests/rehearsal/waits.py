@@ -1,0 +1,71 @@
+"""Imports that wait for hours, and hours that pass at once: their times are moved in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, select, update
+
+from importer.adapters.store import SqlStore, open_engine
+from importer.adapters.store.columns import Instant
+from importer.adapters.store.tables import imports, leases
+from importer.domain.import_state import ENDED
+from importer.domain.model import Import, ImportId, State
+from tests.rehearsal.installation import Installation
+from tests.rehearsal.ports import wait_until
+
+_PATIENCE_S = 60.0
+_INSTANTS = [column for column in imports.c if isinstance(column.type, Instant)]
+_LOOKS = select(leases.c.fence).where(leases.c.name == "tick")
+
+
+def at_rest(installation: Installation, id_: str) -> Import:
+    """The import once it has ended, or waits for a time that has not come. Raises AssertionError if it
+    takes more than a minute."""
+    with _engine(installation) as engine:
+        store = SqlStore(engine)
+
+        def found() -> Import:
+            import_ = store.import_(ImportId(id_))
+            assert import_ is not None
+            return import_
+
+        def rests() -> bool:
+            import_ = found()
+            until = import_.not_before if import_.state is State.WAITING else None
+            return import_.state in ENDED or (until is not None and until > datetime.now(UTC))
+
+        assert wait_until(rests, timeout_s=_PATIENCE_S, every_s=0.05), f"{found()}\n{installation.log()}"
+        return found()
+
+
+def later(installation: Installation, id_: str, time: timedelta) -> Import:
+    """What an import that waits has come to when `time` is over: everything of it happened that much earlier.
+
+    Before, a worker looks for what is due: it rings for an import again only if it saw that it was not due.
+    """
+    with _engine(installation) as engine:
+
+        def looks() -> int:
+            with engine.connect() as connection:
+                return connection.scalar(_LOOKS) or 0
+
+        before = looks()
+        assert wait_until(lambda: looks() >= before + 2, timeout_s=_PATIENCE_S, every_s=0.05)
+        with engine.connect() as connection:
+            row = connection.execute(select(*_INSTANTS).where(imports.c.id == id_)).mappings().one()
+        earlier = {name: at - time for name, at in row.items() if at is not None}
+        with engine.begin() as connection:
+            connection.execute(update(imports).where(imports.c.id == id_).values(earlier))
+    return at_rest(installation, id_)
+
+
+@contextmanager
+def _engine(installation: Installation) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{installation.data / 'mailhaul.db'}")
+    try:
+        yield engine
+    finally:
+        engine.dispose()
