@@ -18,7 +18,7 @@ from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import ImportOptions
 from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import Account, Alert, Batch, BatchId, Import, ImportId, Problem, State
-from importer.domain.people.mail_recipients import MailReader
+from importer.domain.people.mail_recipients import MailReader, MailVoice
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.reporting.report import BatchReport, Report
 from importer.ports.notices import Invitation, Notice
@@ -306,6 +306,29 @@ def test_a_mail_is_in_the_language_of_the_import_in_text_and_html(language: str)
     assert heading in notice.html
     assert total in notice.text
     assert ("html", {"lang": language, "dir": "ltr"}) in _Page(notice.html).tags
+
+
+@pytest.mark.parametrize(
+    ("language", "state", "sentence"),
+    [
+        ("en", State.COMPLETE, "is copied when the person who started the copy starts"),
+        (
+            "de",
+            State.COMPLETE,
+            "wird kopiert, wenn die Person, die die Kopie gestartet hat, die Kopie neu startet",
+        ),
+        ("fr", State.COMPLETE, "seront copiés lorsque la personne qui a lancé la copie relancera la copie"),
+        ("it", State.COMPLETE, "viene copiata quando la persona che ha avviato la copia riavvia la copia"),
+        ("es", State.COMPLETE, "se copia cuando la persona que inició la copia vuelve a iniciar la copia"),
+        ("de", State.STOPPED, "Wer die Kopie gestartet hat, weiß Bescheid"),
+    ],
+)
+def test_an_unnamed_submitter_reads_well_in_a_sentence(language: str, state: State, sentence: str) -> None:
+    it = report(*ACCOUNTS, language=language, state=state)
+    readers = [MailReader("ada@new.example", MailVoice.OWNER)]
+    [notice] = COMPOSER.completion(it, readers, T)
+    for body in (notice.text, " ".join(_Page(notice.html).words)):
+        assert sentence in " ".join(body.split())
 
 
 def test_the_default_language_is_that_of_the_installation() -> None:

@@ -96,6 +96,15 @@ def test_a_language_addresses_its_reader_in_one_way(language: str, formal: str) 
     assert [text for text in found if re.search(rf"\b({formal})\b", text)] == []
 
 
+@pytest.mark.parametrize(("language", "formal"), [("it", r"\b(sua|suo|sue|suoi)\b"), ("es", r"\b(su|sus)\b")])
+def test_your_is_no_formal_possessive(language: str, formal: str) -> None:
+    """It has the form of "its" and "their", so texts with these say nothing about it."""
+    for message in catalog_of(language):
+        text = message.id if isinstance(message.id, str) else message.id[0]
+        if re.search(r"\byour\b", text, re.IGNORECASE) and not re.search(r"\b(its|their)\b", text):
+            assert not re.search(formal, str(message.string), re.IGNORECASE), message.string
+
+
 @pytest.mark.parametrize(
     ("language", "others"),
     [
