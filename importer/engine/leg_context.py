@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class TransferLimits:
     """The size of an append batch, the number of connection pairs at work, the bytes that they may hold
-    together, and how long to wait for an append whose reply was lost."""
+    together, and how long to wait for an append whose reply was lost, or for copies that are not listed."""
 
     batch_messages: int = 100
     batch_bytes: int = 4 * 1024 * 1024
@@ -66,6 +66,13 @@ class AppendRecord:
         with self._lock:
             self._renewals_left -= 1
             return self._renewals_left >= 0
+
+
+@dataclass(slots=True)
+class LateCopies:
+    """Whether the destination may show copies later than it stores them; not after a wait `in_vain`."""
+
+    in_vain: bool = False
 
 
 MOST_LISTINGS: Final = 5
@@ -135,4 +142,5 @@ class Leg:
     held_share: Callable[[int], int] = lambda alone: alone  # bytes it may hold now, of those it may alone
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
     appends: AppendRecord = field(default_factory=AppendRecord)
+    late_copies: LateCopies = field(default_factory=LateCopies)
     retries: RetryScope | None = None  # what alone is copied; None: everything

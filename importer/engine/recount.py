@@ -68,20 +68,22 @@ def recount(
     receipts: Callable[[], Iterator[Receipt]],
     recorded: Callable[[str], Iterable[bytes]],
     already: UidLists,
+    waits: Iterator[None],
     *,
     missing: bool = False,
 ) -> Recount:
     """Count one folder again on both sides and set `history.there`; `surveyed_messages` is the source's count
     before, `receipts` returns all receipts into the destination folder, which is `missing` if its owner
     removed it. `recorded` is that of `find_moved`. What is `already` listed is not asked again, unless it
-    lacks something.
+    lacks something. `waits` waits before each item: as long as copies are not listed, they are looked for
+    once more after each.
 
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
     """
     copied = tally_of_history().copied
     listed, (there, changes) = run_both(
         lambda: lane.source.uids(history.source) if already.source is None else already.source,
-        lambda: _looked_up(lane, history, copied, already.destination, missing=missing),
+        lambda: _looked_up(lane, history, copied, already.destination, waits, missing=missing),
         decisive,
         lane.beside,
     )
@@ -116,26 +118,50 @@ def recount(
 
 
 def _looked_up(
-    lane: Lane, history: FolderHistory, copied: int, already: UidSet | None, *, missing: bool
+    lane: Lane,
+    history: FolderHistory,
+    copied: int,
+    already: UidSet | None,
+    waits: Iterator[None],
+    *,
+    missing: bool,
 ) -> tuple[UidSet | None, Mapping[str, int]]:
     """What the destination lists (`_listed_there`), and how many of the copies it changed, by ChangeKind."""
-    there = _listed_there(lane, history, copied, already, missing=missing)
+    there = _listed_there(lane, history, copied, already, waits, missing=missing)
     return there, read_back(lane, history) if copied and not missing else {}
 
 
 def _listed_there(
-    lane: Lane, history: FolderHistory, copied: int, already: UidSet | None, *, missing: bool
+    lane: Lane,
+    history: FolderHistory,
+    copied: int,
+    already: UidSet | None,
+    waits: Iterator[None],
+    *,
+    missing: bool,
 ) -> UidSet | None:
-    """The messages that the destination lists, asked twice if these are not all copies; None if it could not
-    be asked, or if the tally says of no message that it is there."""
+    """The messages that the destination lists, asked again if these are not all copies: at once, and then
+    after each of `waits`. None if it could not be asked, or if the tally says of no message that it is
+    there."""
     if missing or not history.claims_presence:
         return UidSet() if missing else None
+
+    def lacks_copies(listed: UidSet | None) -> bool:
+        return listed is not None and copied > 0 and _seen(listed, history, copied) != copied
+
     listed = already if already is not None else _listed(lane, history)
-    if listed is None or (copied and _seen(listed, history, copied) != copied):
+    if listed is None or lacks_copies(listed):
         lane.destination.renew()  # perhaps because of what came before on this connection
-        again = _listed(lane, history)
-        return (listed or UidSet()) | again if again is not None else listed
+        listed = _also(listed, _listed(lane, history))
+    for _ in waits if lacks_copies(listed) else ():
+        listed = _also(listed, _listed(lane, history))
+        if not lacks_copies(listed):
+            break
     return listed
+
+
+def _also(listed: UidSet | None, again: UidSet | None) -> UidSet | None:
+    return listed if again is None else (listed or UidSet()) | again
 
 
 def _listed(lane: Lane, history: FolderHistory) -> UidSet | None:

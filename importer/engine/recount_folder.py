@@ -3,7 +3,7 @@ found, and writes the checkpoint of a folder that is completely copied."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,9 +15,10 @@ from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally,
 from importer.domain.receipts.receipt import ANY_UIDVALIDITY, CopyNote
 from importer.engine.flag_updates import update_flags
 from importer.engine.folder_copy import Counted, Finished, FolderCopy, Unprepared
-from importer.engine.leg_context import Lane
+from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_refusals import folder_refusal
 from importer.engine.recount import Recount, UidLists, recount
+from importer.engine.settle import CHECK_INTERVAL_S
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.text import Text
 
@@ -90,6 +91,7 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
             folder.receipts,
             folder.recorded_in,
             already,
+            _waits(folder.leg),
             missing=folder.missing,
         )
         listing = folder.history.listing(folder.listed, folder.left_out.uids, folder.left_out.reason)
@@ -114,6 +116,19 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
     if not arrived:
         _write_checkpoint(folder, result)
     return result.tally, arrived
+
+
+def _waits(leg: Leg) -> Iterator[None]:
+    """Wait a moment before each item, for `settle_quiet` in all: some servers show a message only seconds
+    after they stored it, and a copy that no recount saw may be sent again. A leg in which such a wait was in
+    vain does not wait any more. Raises LeaseLost."""
+    if leg.late_copies.in_vain:
+        return
+    for _ in range(round(leg.limits.settle_quiet.total_seconds() / CHECK_INTERVAL_S)):
+        leg.clock.sleep(CHECK_INTERVAL_S)
+        leg.budget.spent()
+        yield
+    leg.late_copies.in_vain = True
 
 
 def _update_flags(folder: FolderCopy, lane: Lane) -> None:

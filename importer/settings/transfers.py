@@ -52,7 +52,10 @@ class TransferSettings(MailSettings):
         168,
     )
     settle_quiet_seconds: int = whole_number(
-        10, "How long to keep searching for messages whose upload was not confirmed.", 0, 600
+        10,
+        "How long to look for messages whose upload was not confirmed, or that are not listed afterwards.",
+        0,
+        600,
     )
     batch_messages: int = whole_number(200, "Maximum number of messages that are stored at a time.", 1, 10000)
     batch_bytes: int = whole_number(4 * 2**20, "Maximum number of bytes that are stored at a time.", 65_536)

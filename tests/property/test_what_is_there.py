@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from importer.domain.mailbox_content import AppendResult, Outgoing, Stored
+from importer.compact.uid_set import Uid, UidSet
+from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Stored
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId, Progress
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.engine.leg_context import TransferLimits
 from importer.ports.mailbox_errors import QuotaExceeded
-from tests.fakes.mailbox import MemoryFolder, MemoryWriter
+from providers.errors import Side
+from tests.fakes.mailbox import MemoryFolder, MemoryReader, MemoryWriter
 from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
@@ -67,6 +69,40 @@ def losing(goes: Callable[[bytes], bool]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MemoryWriter, "_stored", loses)
         yield
+
+
+@contextmanager
+def showing_after(world: World, seconds: int) -> Iterator[None]:
+    """The destination lists no message within that time from now."""
+    uids, began = MemoryReader.uids, world.clock.now()
+
+    def late(session: MemoryReader, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
+        waited = (world.clock.now() - began).total_seconds()
+        hidden = session.side is Side.DESTINATION and waited < seconds
+        return UidSet() if hidden else uids(session, folder, at_or_above)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryReader, "uids", late)
+        yield
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_copies_that_are_shown_late_are_seen_and_not_made_again(*, uidplus: bool) -> None:
+    world = world_of(*BODIES, uidplus=uidplus)
+    with showing_after(world, seconds=3):
+        tally = run(world)
+        assert (tally.copied, tally.confirmed) == (10, 10)
+        assert numbers(run(world)) == (0, 10, 0, 0)
+    assert len(there(world).messages) == 10
+
+
+def test_copies_that_are_never_shown_are_waited_for_once_in_a_leg() -> None:
+    world = world_of(*BODIES)
+    world.source.create("Other").add((), DATE, mail("another", "text", "another"))
+    began = world.clock.now()
+    with losing(lambda _: True):
+        assert world.run(legs_of=100).tallies["Work"].confirmed == 0
+    assert world.clock.now() - began == TransferLimits().settle_quiet
 
 
 @pytest.mark.parametrize("gone", [0, 4, 9])
