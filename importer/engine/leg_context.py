@@ -75,6 +75,13 @@ class LateCopies:
     in_vain: bool = False
 
 
+@dataclass(slots=True)
+class KeptFlags:
+    """Whether the destination keeps the flags of appended messages; None until some were looked at."""
+
+    answer: bool | None = None
+
+
 MOST_LISTINGS: Final = 5
 """Times that a lane lists the destination anew to search all of it. A filter may create folders as mail
 arrives; with thousands of folders a listing takes longer than the copy of one of them."""
@@ -143,4 +150,5 @@ class Leg:
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
     appends: AppendRecord = field(default_factory=AppendRecord)
     late_copies: LateCopies = field(default_factory=LateCopies)
+    kept_flags: KeptFlags = field(default_factory=KeptFlags)
     retries: RetryScope | None = None  # what alone is copied; None: everything

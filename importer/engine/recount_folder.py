@@ -11,14 +11,16 @@ from importer.compact.uid_set import Uid
 from importer.concurrency import run_both
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.planning.retry_policy import decisive
+from importer.domain.receipts.folder_history import with_changes
 from importer.domain.receipts.folder_tally import FolderCheckpoint, FolderTally, RefusalCode
-from importer.domain.receipts.receipt import ANY_UIDVALIDITY, CopyNote
+from importer.domain.receipts.receipt import ANY_UIDVALIDITY, ChangeKind, CopyNote
 from importer.engine.flag_updates import update_flags
 from importer.engine.folder_copy import Counted, Finished, FolderCopy, Unprepared
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_refusals import folder_refusal
 from importer.engine.recount import Recount, UidLists, recount
 from importer.engine.settle import CHECK_INTERVAL_S
+from importer.engine.stored_flags import keep_flags
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.text import Text
 
@@ -82,6 +84,7 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
         wanted = folder.leg.import_.syncs_flags and not folder.is_left_out
         if wanted and state.unusable is None:
             _update_flags(folder, lane)
+        without_flags = keep_flags(folder.leg, lane, folder.history) if not folder.missing else 0
         folder.unlisted = 0  # the recount counts them itself
         result = recount(
             lane,
@@ -95,7 +98,8 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
             missing=folder.missing,
         )
         listing = folder.history.listing(folder.listed, folder.left_out.uids, folder.left_out.reason)
-        result = replace(result, tally=replace(result.tally, listing=listing))
+        changed = with_changes(result.tally, {ChangeKind.FLAGS_NOT_KEPT: without_flags})
+        result = replace(result, tally=replace(changed, listing=listing))
         _note_unseen(folder, lane)
     except FolderUnusable:
         return tally, False

@@ -39,7 +39,7 @@ def change_texts(texts: CatalogTranslator, changes: Mapping[str, int]) -> dict[s
     return {kind.value: _sentence(texts, kind, changes[kind]) for kind in ChangeKind if changes.get(kind)}
 
 
-def _sentence(texts: CatalogTranslator, kind: ChangeKind, number: int) -> str:  # noqa: PLR0911 - one for each kind
+def _sentence(texts: CatalogTranslator, kind: ChangeKind, number: int) -> str:  # noqa: PLR0911, PLR0912 - one for each kind
     match kind:
         case ChangeKind.DATE_FROM_FIELD:
             return texts.ngettext(
@@ -103,6 +103,12 @@ def _sentence(texts: CatalogTranslator, kind: ChangeKind, number: int) -> str:  
             return texts.ngettext(
                 "The new server changed the content of %(num)s message.",
                 "The new server changed the content of %(num)s messages.",
+                number,
+            )
+        case ChangeKind.FLAGS_NOT_KEPT:
+            return texts.ngettext(
+                "The new server did not keep the flags (read, answered, starred) of %(num)s message.",
+                "The new server did not keep the flags (read, answered, starred) of %(num)s messages.",
                 number,
             )
         case ChangeKind.MOVED:

@@ -48,6 +48,11 @@ def unfold_flags(text: str) -> list[tuple[str, ...]]:
     return flags
 
 
+def flags_put(remembered: Collection[str]) -> dict[str, str]:
+    """The flags that we set, by their names in lower case."""
+    return _parse(remembered)[0]
+
+
 def touched(sent: Collection[str], now: Collection[str]) -> bool:
     """Whether the owner changed the flags since the message was appended with `sent`. A missing keyword was
     not stored by the server; an additional one was set by the owner."""
@@ -72,7 +77,7 @@ class FlagChange:
 def differs(remembered: Collection[str], source: Collection[str]) -> bool:
     """Whether a message may need a flag change. Decided without reading the destination."""
     put, owners, pending = _parse(remembered)
-    return bool(pending) or bool((put.keys() ^ _synced(source).keys()) - owners)
+    return bool(pending) or bool((put.keys() ^ copied_flags(source).keys()) - owners)
 
 
 def reconcile(
@@ -81,7 +86,7 @@ def reconcile(
     """The change for one message. `source` holds the flags that the destination can store
     (`normalise.fit_flags`)."""
     put, owners, pending = _parse(remembered)
-    wanted, existing = _synced(source), _synced(destination)
+    wanted, existing = copied_flags(source), copied_flags(destination)
     for name, spelled in pending.items():
         if (name in existing) != (name in put):  # the change was made, but not recorded
             _toggle(put, name, spelled)
@@ -112,11 +117,12 @@ def _parse(remembered: Collection[str]) -> tuple[dict[str, str], set[str], dict[
     name."""
     owners = {flag[1:].lower() for flag in remembered if flag.startswith(_OWNERS)}
     pending = {flag[1:].lower(): flag[1:] for flag in remembered if flag.startswith(_PENDING)}
-    put = _synced([flag for flag in remembered if flag[:1] not in (_OWNERS, _PENDING)])
+    put = copied_flags([flag for flag in remembered if flag[:1] not in (_OWNERS, _PENDING)])
     return put, owners, pending
 
 
-def _synced(flags: Collection[str]) -> dict[str, str]:
+def copied_flags(flags: Collection[str]) -> dict[str, str]:
+    """Those that are copied, by their names in lower case."""
     return {flag.lower(): flag for flag in flags if _is_synced(flag)}
 
 

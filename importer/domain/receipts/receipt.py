@@ -91,6 +91,7 @@ class ChangeKind(StrEnum):
     LAST_LINE_ENDED = "last_line_ended"
     BARE_CR = "bare_cr"
     CONTENT = "content"  # in another way
+    FLAGS_NOT_KEPT = "flags_not_kept"
     MOVED = "moved"  # into another folder, seen by the recount
     UNCHECKED = "unchecked"  # could have been changed by the destination, and was not read back
 

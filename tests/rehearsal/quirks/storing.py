@@ -159,3 +159,19 @@ class OneAppendIntoOpenFolder(_WithWelcomeMail):
         if folder is self.folder and self.stored > 1:
             return folder.uidnext
         return super().store(folder, body, flags, date)
+
+
+@quirk("flags-of-append-ignored", "roundcube/roundcubemail#9805")
+class FlagsOfAppendIgnored(Session):
+    """At a destination: a message is stored without the flags that APPEND gives it."""
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        return super().store(folder, body, (), date)
+
+
+@quirk("flags-never-kept", "roundcube/roundcubemail#9805")
+class FlagsNeverKept(FlagsOfAppendIgnored):
+    """At a destination: no flag is kept, neither with APPEND nor with STORE."""
+
+    def do_store(self, tag: bytes, arguments: Words, *, by_uid: bool = False) -> None:
+        self.ok(tag, b"STORE")
