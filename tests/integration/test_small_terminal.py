@@ -118,7 +118,7 @@ def test_ids_may_be_shortened_and_candidates_are_named(terminal: Callable[..., S
         assert "Several ids begin with rax: rax0297z7mk2, " in seen.text.replace("\n", " ")
     seen = terminal("undo", "owl", "--language", "de")
     assert seen.code == 2
-    assert "Kein Import und kein Stapel beginnt mit owl" in seen.text.replace("\n", " ")
+    assert "Kein Import und kein Auftrag beginnt mit owl" in seen.text.replace("\n", " ")
 
 
 def test_the_list_is_filtered_and_says_that_there_is_more(
