@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
+
 from providers.endpoint import Endpoint, Security
 
 FolderPath = tuple[str, ...]
@@ -46,8 +48,15 @@ class Naming:
         return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+_RESETS = (ConnectionResetError, imaplib.IMAP4.abort)
+
+
+@retry(retry=retry_if_exception_type(_RESETS), stop=stop_after_attempt(5), wait=wait_fixed(0.5), reraise=True)
 def connect(endpoint: Endpoint, login: str, password: str, ca_file: Path | None) -> imaplib.IMAP4:
-    """Open a plain imaplib connection and log in. Raises imaplib.IMAP4.error or OSError."""
+    """Open a plain imaplib connection and log in. Raises imaplib.IMAP4.error or OSError.
+
+    A busy server that resets the connection before the login is asked again.
+    """
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     client: imaplib.IMAP4
     if endpoint.security is Security.TLS:
