@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from benchmarks import machine
 from benchmarks.copiers import COPIERS, RAW, Check, Copier, Login, Route
 from benchmarks.corpora import Work, messages
 from benchmarks.results import Case, Copied, Result, Taken, shown_rate
-from benchmarks.stage import Stage, differences, settle_disk, stage
+from benchmarks.stage import Stage, differences, home_of_case, settle_disk, stage
 from benchmarks.timed import CommandFailed, timed
 from tests.rehearsal.snapshot import Mailbox
 
@@ -46,14 +44,13 @@ def measure_case(request: Request, tell: Callable[[str], None]) -> Result:
     """Runs the case; `tell` is called with progress lines. Raises RehearsalError if a server does not
     start."""
     count = request.messages or request.work.messages
-    home = Path(tempfile.mkdtemp(prefix="mailhaul-benchmark-"))
-    try:
-        with stage(
+    with (
+        home_of_case("mailhaul-benchmark-") as home,
+        stage(
             home, store=request.store, delay_ms=request.delay_ms, bandwidth_mbit=request.bandwidth_mbit
-        ) as servers:
-            return _Bench(request, servers, count, tell).run()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+        ) as servers,
+    ):
+        return _Bench(request, servers, count, tell).run()
 
 
 class _Bench:

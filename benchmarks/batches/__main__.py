@@ -6,10 +6,8 @@ python -m benchmarks.batches --work small --delay 0 --delay 40
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
@@ -21,7 +19,7 @@ from benchmarks.batches.copiers import BatchCopier, Order, batch_copiers, count
 from benchmarks.batches.results import KEPT, BatchResult, Copier, counts_table, table
 from benchmarks.batches.works import BatchWork, Filled
 from benchmarks.results import shown_rate
-from benchmarks.stage import Stage, differences, stage
+from benchmarks.stage import Stage, differences, home_of_case, stage
 from tests.rehearsal.ports import RehearsalError
 
 _say = partial(print, flush=True)
@@ -55,33 +53,29 @@ def main() -> int:
 def _measure(
     work: BatchWork, delay_ms: int, copiers: Sequence[BatchCopier], arguments: argparse.Namespace
 ) -> BatchResult:
-    home = Path(tempfile.mkdtemp(prefix="mailhaul-batches-"))
-    home.chmod(0o755)
     settings = dict(word.split("=", 1) for word in arguments.setting)
-    try:
-        with stage(home, store="maildir", delay_ms=delay_ms, counts=bool(arguments.count)) as servers:
-            filled = works.fill(servers, work)
-            result = BatchResult(
-                work.name,
-                len(work.kinds),
-                work.messages,
-                work.folders,
-                filled.bytes,
-                delay_ms,
-                machine.facts(),
-            )
-            _say(f"{result.title}: {filled.bytes / 1e6:,.0f} MB, {arguments.runs} runs")
-            for kind in arguments.count:
-                order = _order(work, servers, filled, home, f"counted-{kind}", settings, arguments.limit_s)
-                result.counts |= count(order, kind)
-            for run, copier in product(range(1, arguments.runs + 1), copiers):
-                order = _order(
-                    work, servers, filled, home, f"{copier.name}-{run}", settings, arguments.limit_s
-                )
-                _run(order, copier, result.copiers.setdefault(copier.name, Copier()), filled)
+    with (
+        home_of_case("mailhaul-batches-") as home,
+        stage(home, store="maildir", delay_ms=delay_ms, counts=bool(arguments.count)) as servers,
+    ):
+        filled = works.fill(servers, work)
+        result = BatchResult(
+            work.name,
+            len(work.kinds),
+            work.messages,
+            work.folders,
+            filled.bytes,
+            delay_ms,
+            machine.facts(),
+        )
+        _say(f"{result.title}: {filled.bytes / 1e6:,.0f} MB, {arguments.runs} runs")
+        for kind in arguments.count:
+            order = _order(work, servers, filled, home, f"counted-{kind}", settings, arguments.limit_s)
+            result.counts |= count(order, kind)
+        for run, copier in product(range(1, arguments.runs + 1), copiers):
+            order = _order(work, servers, filled, home, f"{copier.name}-{run}", settings, arguments.limit_s)
+            _run(order, copier, result.copiers.setdefault(copier.name, Copier()), filled)
         return result
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _order(
