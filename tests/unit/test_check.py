@@ -25,8 +25,9 @@ from importer.domain.reporting.check_warnings import check_warnings
 from importer.domain.reporting.mailbox_check import Check, CheckPhase
 from importer.i18n.check_texts import check_json, warning_text
 from importer.i18n.translations import texts
-from importer.service.imports import check_mailboxes as checking
+from importer.service.imports import measure_folder, speed_trial
 from importer.service.imports.check_mailboxes import check
+from importer.service.imports.measure_folder import sampled
 from providers.endpoint import Secret
 from providers.errors import ServerUnavailable, Side
 from providers.text import Text
@@ -189,7 +190,7 @@ def test_messages_beyond_our_own_limit_are_not_blamed_on_a_server(office: Office
 def test_large_folders_are_sampled_and_marked_as_inexact(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checking, "SAMPLE_MESSAGES", 50)
+    monkeypatch.setattr(measure_folder, "SAMPLE_MESSAGES", 50)
     office.old.folders["INBOX"].messages.clear()
     for _ in range(1000):
         office.old.folders["INBOX"].add((), DATE, b"x" * 100)
@@ -212,7 +213,7 @@ def test_large_folders_are_sampled_and_marked_as_inexact(
 @pytest.mark.parametrize("number", [0, 1, 999, 1000, 1001, 1500, 100_000])
 def test_a_sample_includes_both_ends_and_respects_its_limit(number: int) -> None:
     uids = UidSet.from_ranges([(5, 4 + number)]) if number else UidSet()
-    sample = checking._sampled(uids)
+    sample = sampled(uids)
     assert len(sample) <= 1000
     assert sample - uids == UidSet()
     if number:
@@ -220,7 +221,7 @@ def test_a_sample_includes_both_ends_and_respects_its_limit(number: int) -> None
 
 
 def test_a_daily_cap_gives_an_end_date(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "TRIAL_BYTES", 100)
+    monkeypatch.setattr(speed_trial, "TRIAL_BYTES", 100)
     office.old.folders["INBOX"].add((), DATE, b"x" * 10_000)
     slow = Allowance("old.example", daily_down_bytes=2000)
     deps = replace(office.deps, allowance=lambda account: slow if account == SOURCE else Allowance())

@@ -6,7 +6,7 @@ show the logins first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from importer.domain.import_options import DEFAULTS, ImportOptions
 from importer.domain.mailbox_content import Quota
 from importer.domain.model import Account, Alert, Phase, Problem
 from importer.domain.planning.time_estimate import Amount, Estimate
+from providers.errors import Side
 from providers.text import Text
 
 
@@ -47,6 +48,9 @@ class SideCheck:
     max_message_bytes: int | None = None
     round_trip: timedelta | None = None
 
+    def failed(self, problem: Problem) -> SideCheck:
+        return replace(self, look=CheckPhase.FAILED, problem=problem)
+
 
 @dataclass(frozen=True, slots=True)
 class FolderCheck:
@@ -55,9 +59,9 @@ class FolderCheck:
     `elsewhere`: messages with this label that will be copied into another label's folder. `there`: messages
     now in the destination folder, None if it does not exist yet. `known`: messages copied by earlier imports,
     which are not copied again. `recognised`: messages that another program seems to have brought there,
-    judged by their headers; of a large folder an estimate. `older`: messages before the chosen date, also so.
-    `too_large`: messages that exceed the destination's size limit, among those checked; `beyond_limit`: those
-    that exceed Mailhaul's own.
+    judged by their headers; of a large folder an estimate. `older`: messages before the chosen date,
+    estimated likewise. `too_large`: messages that exceed the destination's size limit, among those checked;
+    `beyond_limit`: those that exceed Mailhaul's own.
     """
 
     source_folder: str
@@ -107,12 +111,31 @@ class Check:
     unmatched: tuple[str, ...] = ()  # folder patterns that match no folder
     max_message_bytes: int = 0  # the largest message that Mailhaul copies
     alerts: tuple[Alert, ...] = ()  # of the servers, each once
-    may_be_renamed: tuple[str, ...] = ()  # source folders for whose names some servers want others
+    may_be_renamed: tuple[str, ...] = ()  # source folders whose names some servers do not accept
     read: tuple[int, int] = (0, 0)  # source folders read, and of how many; 0 while that is unknown
+
+    def side(self, side: Side) -> SideCheck:
+        return self.source if side is Side.SOURCE else self.destination
+
+    def with_side(self, side: Side, checked: SideCheck) -> Check:
+        if side is Side.SOURCE:
+            return replace(self, source=checked)
+        return replace(self, destination=checked)
+
+    def with_total_size(self) -> Check:
+        """The same with the size of the source, once the size of each folder is known."""
+        sizes = [folder.size_bytes for folder in self.folders]
+        if None in sizes:
+            return self
+        exact = all(folder.exact for folder in self.folders)
+        return replace(
+            self, source=replace(self.source, size_bytes=sum(size or 0 for size in sizes), exact=exact)
+        )
 
     @property
     def phase(self) -> tuple[Phase, int, int] | None:
-        """What is done at the old mailbox, and for how many of how many folders; None at the end."""
+        """The current work at the old mailbox, the number of folders done, and of all folders; None at the
+        end."""
         if self.done or self.source.look in (CheckPhase.DONE, CheckPhase.FAILED):
             return None
         if self.source.look is CheckPhase.CONNECTING:
