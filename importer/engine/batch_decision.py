@@ -1,4 +1,4 @@
-"""Gathers what is known of the messages of one batch and has `FolderState.claim` decide about them."""
+"""Gathers the facts about the messages of one batch and has `FolderState.claim` decide about them."""
 
 from __future__ import annotations
 

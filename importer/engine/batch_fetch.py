@@ -94,7 +94,7 @@ class _BatchReader:
         self._decide(decided)
 
     def _decide(self, decided: dict[Uid, Settle | Refuse]) -> None:
-        """Note what was decided; refusals with the header and size of the message, if the source tells."""
+        """Record the decisions; refusals with header and size of the message, if the source returns them."""
         keys = self._keys([uid for uid, decision in decided.items() if isinstance(decision, Refuse)])
         self._result.decided += [
             (keys.get(uid) or MessageKey(uid), decision) for uid, decision in decided.items()

@@ -1,9 +1,9 @@
-"""Messages whose append failed in a way that is no verdict yet: the connection ended, or the server refused
-the message once while others may have worked. Each is tried again, at last alone, before it is refused.
+"""Messages whose append failed without a final result: the connection ended, or the server refused the
+message once while it may accept others. Each is tried again, in the end alone, before it is refused.
 
-A batch that ended the connection is tried once more as it is, for the network may be the cause; after that,
-or at once if the server said BYE, its messages are tried alone. A refused message is tried once more, alone
-and on a new connection.
+A batch that ended the connection is tried once more unchanged, since the network may be the cause. After
+that, or immediately if the server said BYE, its messages are tried alone. A refused message is tried once
+more, alone and on a new connection.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ ALONE_FROM: Final = 2
 """Lost appends from which on a message is sent alone."""
 
 SAMPLE: Final = 20
-"""Refused messages that are tried again first. If the server confirms each refusal, its words are believed
-for the others too."""
+"""Refused messages that are tried again first. If the server confirms each refusal, the refusals of the
+others are final, too."""
 
 
 @dataclass(slots=True)
 class Doubt:
-    """What the destination did with one message so far."""
+    """The destination's responses to one message so far."""
 
     lost: int = 0  # appends of it that ended the connection
     lost_apart: bool = False  # also alone, but behind others on the connection
@@ -69,8 +69,8 @@ class Doubts:
         return doubt
 
     def first(self, uid: Uid) -> bool:
-        """Whether the message has to be the first one on a connection: whatever went before is no reason
-        then why the connection ends."""
+        """Whether the message has to be the first one on a connection, so that no earlier command can be the
+        reason why the connection ends."""
         doubt = self._doubts.get(uid)
         return doubt is not None and (doubt.lost_apart or doubt.lost_alone > 0)
 

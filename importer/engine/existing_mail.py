@@ -4,8 +4,8 @@ this installation whose record was lost with the database.
 Invariants:
 - Equal headers alone never make two messages equal; candidates are compared by their bytes, and if these
   differ by their canonical form (`canonical_form.py`).
-- What cannot be read counts as unknown, not as absent: a message is not called new while a message that has
-  the same header, or one of the same size without a readable header, could not be read.
+- A message that cannot be read counts as unknown, not as absent: a message is not called new while a message
+  that has the same header, or one of the same size without a readable header, could not be read.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class ExistingMail:
         return self._has_messages
 
     def find(self, session: MailboxReader, wanted: Sequence[Wanted]) -> Findings:
-        """Look for source messages in the folder.
+        """Find source messages in the folder.
 
         A message that another program changed in a known way counts as equal, and so does the form in which
         Cyrus stores a message.
@@ -161,8 +161,9 @@ class ExistingMail:
     # --- Reading -------------------------------------------------------------------------------------
 
     def _list(self, session: MailboxReader, uids: UidSet) -> None:
-        """Index the folder. Messages whose headers the server does not tell are read as a whole. Raises
-        FolderUnusable if it does not tell the size of one of them either: that one may equal any message."""
+        """Index the folder. Messages whose headers the server does not return are read completely. Raises
+        FolderUnusable if it does not return the size of one of them either: that one may equal any message.
+        """
         listed = UidBitmap()
         for lines in session.headers(self._folder, uids):
             listed.add(lines.uid)

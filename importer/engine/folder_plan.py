@@ -26,7 +26,7 @@ def plan_folders(
 ) -> tuple[list[FolderPair], bool]:
     """Return the folder pairs of this leg, and whether the destination is another mailbox than last time.
 
-    Creates and subscribes the folders that are new to the route; `count` hears how many.
+    Creates and subscribes the folders that are new to the route; `count` is called with their number.
     """
     route = leg.import_.route
     pairs = _mapped(source, destination, remembered)
@@ -164,7 +164,7 @@ def _created(
         others={pair.destination for pair in by_source.values()} - set(missing),
     )
     unlisted = [wanted for wanted, actual in result.actual.items() if wanted == actual and actual not in now]
-    if unlisted:  # created, the server said; perhaps its list is incomplete
+    if unlisted:  # the server reported success; its list may be incomplete
         statuses = session.statuses(unlisted)
         gone = {name for name in unlisted if isinstance(statuses[name], FolderUnusable)}
         result = Created(

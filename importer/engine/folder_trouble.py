@@ -1,4 +1,4 @@
-"""What ended the passes over one pair of folders in this leg, and when the folder is given up.
+"""Errors that ended the passes over one pair of folders in this leg, and when the folder is given up.
 
 A folder that cannot be used is given up when a second pass ends in the same way, one that was recreated after
 `MAX_CHANGES`, and one that ends connections after `PATIENCE_WITH_FOLDER` legs.
@@ -50,7 +50,7 @@ class FolderTrouble:
         before this one. `may_renew`: whether a connection may be opened to rule out that the old one is the
         reason."""
         if self.pass_over:
-            return  # another lane has met the same
+            return  # another lane has reported the same
         self.pass_over = True
         if isinstance(error, FolderChanged):
             self._changes += 1

@@ -2,8 +2,8 @@
 in it now. The server may hold them in another form: each waits until all others are found or copied, and is
 then sent only if no message is left that may be it.
 
-Nothing of this outlives the leg. After a leg without progress they are therefore decided with their batch:
-otherwise a leg that ends before all of them are fetched would be followed by legs that do the same.
+This state ends with the leg. After a leg without progress, such messages are therefore decided with their
+batch: otherwise a leg that ends before all of them are fetched would be followed by legs that do the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def indistinguishable(state: FolderState, lane: Lane, keys: Iterable[MessageKey]
     """The UIDs of those of the messages of which a copy may be in the folder: a message that may be it, and
     that is no other message that was sent. The others need not wait any more.
 
-    What the server does not hand out may be any message. Raises what the session raises.
+    A message that the server does not deliver may be any of them. Raises what the session raises.
     """
     existing, recognised = state.target.existing, state.recognised
     is_another: dict[Uid, bool] = {}

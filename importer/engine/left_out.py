@@ -1,4 +1,4 @@
-"""Leaves out the folders and messages that the import was told not to copy."""
+"""Leaves out the folders and messages that the options of the import exclude."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums up the progress of a leg over its phases and folders."""
+"""Sums the progress of a leg over its phases and folders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LegProgress:
         self._done: dict[str, tuple[int, int]] = {}  # source folder -> messages, bytes copied
 
     def reading_folders(self, side: Side, done: int, total: int) -> None:
-        """Count the folders of one side. Shown is the side with more of them left."""
+        """Count the folders of one side. The side with more folders left is shown."""
         with self._lock:
             self._reading[side] = (done, total)
             shown = max(self._reading.values(), key=lambda count: (count[1] - count[0], count[1]))
@@ -93,7 +93,7 @@ class LegProgress:
         progress = replace(
             self._progress,
             messages_done=done,
-            # What was copied and then removed from the source is done, too.
+            # Messages that were copied and then removed from the source are done, too.
             messages_total=max(self._progress.messages_total, done),
             bytes_done=sum(copied for _, copied in self._done.values()),
             copying_s=(self._leg.clock.now() - self._copying_since).total_seconds(),

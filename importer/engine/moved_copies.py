@@ -19,13 +19,13 @@ from importer.engine.leg_context import Lane
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 
 MOST_LISTED: Final = 20_000
-"""Messages whose headers are read, over all other folders."""
+"""Limit of the messages whose headers are read, in all other folders together."""
 
 MOST_READ_BYTES: Final = 256 << 20
-"""Content that is read to compare it, roughly."""
+"""Approximate limit of the bytes that are read for comparison."""
 
 _LATEST: Final = 1000
-"""Messages of a folder whose headers are read at least: what was moved there is among the latest."""
+"""Headers of at least this many of a folder's latest messages are read: moved copies are among them."""
 
 
 def find_moved(

@@ -1,5 +1,5 @@
-"""The state of a pair of folders for the one lane that holds its phase (`folder_copy.py`): what begins and
-ends passes, which a lane that joined may not do."""
+"""The state of a pair of folders for the one lane that holds its phase (`folder_copy.py`): the operations
+that begin and end passes, which a lane that joined must not use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from providers.text import Text
 
 
 class OwnedFolderState(FolderState):
-    """The same state, with the lock of its base class, and what only one lane at a time may do with it."""
+    """The same state, with the lock of its base class, and the operations that only one lane at a time may
+    use."""
 
     def begin_pass(self) -> tuple[Side | None, Side | None]:
         """Return the side whose connection has to be replaced, and the side whose folder was renumbered."""
@@ -36,7 +37,7 @@ class OwnedFolderState(FolderState):
             self._claims.clear()
 
     def count(self, history: FolderHistory, tally: FolderTally, remaining: int) -> None:
-        """Go on with another history of the pair, and its numbers."""
+        """Continue with another history of the pair, and its numbers."""
         with self._lock:
             self._history, self._tally, self._remaining = history, tally, remaining
 

@@ -1,4 +1,4 @@
-"""Reads marked copies back, to tell what the destination changed about them: one command for a folder, none
+"""Reads marked copies back, to find changes that the destination made to them: one command for a folder, none
 if no copy is marked."""
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 
 
 def read_back(lane: Lane, history: FolderHistory) -> Counter[str]:
-    """How many copies the destination changed, and how many of those that it may have changed were not
-    read."""
+    """Return the number of copies that the destination changed, and of copies that it may have changed and
+    that were not read."""
     copies, counts, read = history.marked, Counter[str](), 0
     try:
         for message in (
@@ -27,7 +27,7 @@ def read_back(lane: Lane, history: FolderHistory) -> Counter[str]:
                 marks, digest = copies.sample[message.uid]
                 counts.update(changed_by_server(marks, digest, message))
     except (FolderUnusable, FolderChanged):
-        pass  # what was not read counts as not checked
+        pass  # copies that were not read count as not checked
     if copies.suspects > read:
         counts[ChangeKind.UNCHECKED] = copies.suspects - read
     return counts

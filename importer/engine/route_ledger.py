@@ -1,11 +1,11 @@
-"""The ledger of one leg: fewer transactions for the same promises.
+"""The ledger of one leg: fewer transactions with the same guarantees.
 
 Invariants:
 - An intent is in the database before `note_intent` returns, together with everything recorded before it.
-- What `record` puts off is protected meanwhile: by the intent that the same transaction will remove, or
-  because the next leg would come to the same result. It is written with the next intent, before the first
-  read that might miss it, by `flush`, or at once if nothing was written within PUT_OFF. After a crash the
-  next leg settles what was put off like an append without a reply.
+- Records that `record` puts off are protected meanwhile: by the intent that the same transaction will remove,
+  or because the next leg would come to the same result. They are written with the next intent, before the
+  first read that might miss it, by `flush`, or at once if nothing was written within PUT_OFF. After a crash
+  the next leg settles them like an append without a reply.
 - Refusals are never put off.
 - A folder is read only if something was recorded in it: the leg holds the lease of the mailbox, so that no
   other one records anything meanwhile.
@@ -31,7 +31,7 @@ MOST_PUT_OFF: Final = 64
 
 
 class RouteLedger:
-    """Stands in for the ledger of `leg`. Thread-safe. Methods that are not here pass through, after `flush`.
+    """Replaces the ledger of `leg`. Thread-safe. Methods that are not here pass through, after `flush`.
 
     Every method may raise what the ledger raises for something that was put off: LeaseLost, for one.
     """

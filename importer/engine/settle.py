@@ -6,14 +6,14 @@ at the destination has a receipt. An append is never repeated without this check
 
 By the time a leg settles, no process sends what it finds open. Either the same process sent it and its
 connection is closed, or another one did, whose send deadline has passed: it lies a quarter of a lease before
-another worker can acquire the lease (`importer/service/legs/heartbeat.py`). What the operating system of a
-frozen process still held is bounded (`importer/adapters/imap/fenced_sender.py`), and lands within that
-quarter and the wait here. The age of an intent says nothing, since the clocks of two workers may differ and
-an append may take an hour, so the wait is always the same.
+another worker can acquire the lease (`importer/service/legs/heartbeat.py`). The amount that the operating
+system of a frozen process still held is bounded (`importer/adapters/imap/fenced_sender.py`), and lands within
+that quarter and the wait here. The age of an intent says nothing, since the clocks of two workers may differ
+and an append may take an hour, so the wait is always the same.
 
 If the UIDVALIDITY of the folder changed since the append, the whole folder is searched, and bytes alone
-decide. What is not found then may be there in another form: it gets a receipt under FORMER_UIDVALIDITY, which
-settles nothing and makes `FolderHistory` compare it before it is sent again.
+decide. A message that is not found then may be there in another form: it gets a receipt under
+FORMER_UIDVALIDITY, which settles nothing and makes `FolderHistory` compare it before it is sent again.
 
 A stored message can be missed, and may then be copied again, in three cases: the server receives or stores it
 after the wait (a host in between buffers more than the line carries meanwhile, or a whole machine was
@@ -47,9 +47,9 @@ CHECK_INTERVAL_S: Final = 1.0
 
 
 class SettlingWait:
-    """The checks that are left for messages that are missing. All appends of a folder wait together: what one
-    of them waited, the others did too. Checks are counted, not timed: a clock that jumps must neither end the
-    wait nor prolong it."""
+    """The checks that are left for messages that are missing. All appends of a folder wait together: the wait
+    of one counts for the others. Checks are counted, not timed: a clock that jumps must neither end the wait
+    nor prolong it."""
 
     def __init__(self, duration: timedelta = timedelta(0)) -> None:
         self.checks_left = round(duration.total_seconds() / CHECK_INTERVAL_S)

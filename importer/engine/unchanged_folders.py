@@ -1,4 +1,4 @@
-"""Tells the folder pairs that need no work: neither side has changed since their checkpoint."""
+"""Finds the folder pairs that need no work: neither side has changed since their checkpoint."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def _same_flags(before: FolderStatus, now: FolderStatus) -> bool:
 
 
 def _as_recounted(checkpoint: FolderCheckpoint, status: FolderStatus | None, *, closed: bool) -> bool:
-    """Whether what the checkpoint's tally says of the destination folder still holds. `status` is None if the
-    folder is missing, or `closed`: it cannot be opened."""
+    """Whether the numbers of the checkpoint's tally about the destination folder are still valid. `status` is
+    None if the folder is missing, or `closed`: it cannot be opened."""
     tally = checkpoint.tally
     if not (tally.copied or tally.present or tally.duplicate or tally.gone):
         return True

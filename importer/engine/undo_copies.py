@@ -6,8 +6,9 @@ Invariants:
 - A removal is noted in the ledger before it happens; after it the receipt no longer counts. The next undo
   continues one that was interrupted at any point, and another import may bring the messages again.
 - A folder is removed only if this import created it, it was not recreated since, and it is empty.
-- Messages that the owner touches between the check and the removal stay too, if the server keeps modification
-  sequences (CONDSTORE, RFC 7162). On other servers that window, the time of one batch, is open.
+- Messages that the owner changes between the check and the removal stay, too, if the server keeps
+  modification sequences (CONDSTORE, RFC 7162). On other servers there is a window of one batch in which such
+  a change is not noticed.
 """
 
 from __future__ import annotations

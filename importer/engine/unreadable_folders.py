@@ -1,4 +1,4 @@
-"""Reports folders of which the source shows nothing, or only a part."""
+"""Reports folders that the source does not show, or shows only in part."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from importer.ports.mailbox_errors import FolderLeftOut
 
 
 def tally_unreadable(leg: Leg, source: Survey, remembered: Mapping[str, str]) -> None:
-    """Report tallies of folders that the source does not open or no longer lists. What this import did with
-    them stays in the tally; how many messages they hold besides is unknown."""
+    """Report tallies of folders that the source does not open or no longer lists. The outcomes that this
+    import has recorded there stay in the tally; the number of their other messages is unknown."""
     known = {refusal.folder for refusal in leg.ledger.refusals(leg.import_.id)} if source.unusable else set()
     for name, error in source.unusable.items():
         if isinstance(error, FolderLeftOut):

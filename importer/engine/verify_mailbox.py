@@ -1,5 +1,6 @@
-"""Compares two mailboxes message by message. It reads both sides and trusts no receipt: the folder map says
-where to look, the rules of identity (`message_identity`, `canonical_form`) what is the same."""
+"""Compares two mailboxes message by message. It reads both sides and trusts no receipt. The folder map gives
+the destination folders; the rules of identity (`message_identity`, `canonical_form`) decide which messages
+are equal."""
 
 from __future__ import annotations
 
@@ -44,8 +45,8 @@ class MailboxComparison:
         self.missing = UidSet()  # of the last `compare`, once it is exhausted
 
     def compare(self, source: FolderRef, uids: UidSet, destination: str) -> Iterator[Compared]:
-        """Findings about these messages of one folder, lazily. Those that are nowhere in the destination
-        folder are left out; see `missing`."""
+        """Findings about these messages of one folder, lazily. Messages that the destination folder does not
+        hold are left out; see `missing`."""
         there = self._there(destination)
         self.missing = UidSet()
         for chunk in self._chunks(source, uids):
@@ -55,7 +56,7 @@ class MailboxComparison:
             yield from self._compared(source, chunk, there)
 
     def find_elsewhere(self, source: FolderRef, uids: UidSet, besides: str) -> Mapping[Uid, tuple[str, Uid]]:
-        """Where else in the new mailbox these messages are: folder and UID by source UID."""
+        """The places of these messages in other folders of the new mailbox: folder and UID by source UID."""
         found: dict[Uid, tuple[str, Uid]] = {}
         others = [name for name in self._names() if name != besides]
         for chunk in self._chunks(source, uids):

@@ -3,9 +3,9 @@
 Invariants:
 - When a lease expires is decided by the store's clock alone (PostgreSQL: the server's), so workers whose
   clocks differ agree on it.
-- A lease expires `ttl` after the store handled the request, thus later than `ttl` after the holder began to
-  ask. A holder that counts from there with a clock of its own (`importer/service/legs/heartbeat.py`) stops
-  before anybody else can acquire the lease.
+- A lease expires `ttl` after the store has handled the request, so later than `ttl` after the holder sent it.
+  A holder that counts from the sending, by its own clock (`importer/service/legs/heartbeat.py`), stops before
+  another holder can acquire the lease.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Lease:
 
 
 class LeaseLost(Exception):
-    """Another holder has the lease now, or may have it. Nothing was written, and nothing more is sent."""
+    """Another holder has the lease now, or may have it. Nothing was written. Send nothing more."""
 
 
 class Leases(Protocol):

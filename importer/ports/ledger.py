@@ -1,4 +1,4 @@
-"""The ledger: what was copied, and what is about to be."""
+"""The ledger: receipts of what was copied, and intents of appends that are about to be sent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Copies:
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What became of a batch of one destination folder; `closes_slot` is that of its intent, None without."""
+    """The outcome of a batch of one destination folder. `closes_slot` is the slot of its intent; None if it
+    had no intent."""
 
     destination_folder: str
     receipts: tuple[Receipt, ...] = ()
@@ -118,8 +119,8 @@ class Ledger(Protocol):
         reason: CopyNote | None,
         lease: Lease,
     ) -> None:
-        """Note of the copies of these source messages that no recount has seen them (`reason` UNSEEN or
-        UNSEEN_TWICE), or (None) that one has: it becomes the reason of their receipts."""
+        """Record that no recount has seen the copies of these source messages (`reason` UNSEEN or
+        UNSEEN_TWICE), or that one has (None). The reason becomes that of their receipts."""
         ...
 
     def note_flags(self, flags: Mapping[int, str], lease: Lease) -> None:

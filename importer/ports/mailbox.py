@@ -30,11 +30,11 @@ from providers.grants import Credential
 from providers.text import Text
 
 FolderCount = Callable[[int, int], None]
-"""Gets how many folders are done, and of how many: 0 while that is unknown."""
+"""Called with the number of folders that are done, and the total; the total is 0 while unknown."""
 
 
 def uncounted(_done: int, _total: int) -> None:
-    """For callers that do not follow the count."""
+    """A FolderCount for callers that ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class MailboxListing:
 
 class MailboxReader(Protocol):
     """One authenticated connection to one mailbox, for one thread, that changes nothing there, not even
-    \\Seen. It is all that a source is.
+    \\Seen. A source has this type only.
 
     Reads reconnect automatically a few times before they raise ConnectionLost. Folder names are decoded, in
     the server's own hierarchy.
@@ -78,7 +78,7 @@ class MailboxReader(Protocol):
 
     def listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> MailboxListing:
         """The folders with their statuses, in as few round trips as possible. With `modseqs`, statuses have
-        the highest modification sequence if the server keeps one. `count` hears of each folder."""
+        the highest modification sequence if the server keeps one. `count` is called after each folder."""
         ...
 
     def has_labels(self) -> bool:
@@ -87,8 +87,8 @@ class MailboxReader(Protocol):
         ...
 
     def alerts(self) -> Sequence[str]:
-        """What the server wanted its users to read so far (ALERT, RFC 9051 section 7.1): each text once, in
-        one line without secrets, at most five for each connection. Never asks the server."""
+        """The server's ALERT texts so far, which it wants users to read (RFC 9051 section 7.1): each text
+        once, in one line without secrets, at most five for each connection. Sends no command."""
         ...
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
@@ -96,13 +96,13 @@ class MailboxReader(Protocol):
         ...
 
     def uids_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, UidSet]:
-        """The same of several small folders, in few round trips. Left out is each folder of which not all
-        that the server says agrees: `uids` asks again, and in other ways. Raises nothing for a folder."""
+        """The UIDs of several small folders, in few round trips. A folder is left out if the server's answers
+        about it disagree: use `uids`, which asks again and in other ways. Raises no error of a folder."""
         ...
 
     def unlisted(self, folder: FolderRef) -> int:
-        """How many messages the server counted in the folder beyond those that it lists, however it is asked.
-        Valid after `uids` of the whole folder, and after `uids_of`."""
+        """The number of messages that the server counts in the folder but does not list, whatever the
+        command. Valid after `uids` of the whole folder, and after `uids_of`."""
         ...
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
@@ -115,12 +115,12 @@ class MailboxReader(Protocol):
 
     def messages(self, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
         """Whole messages, in any order, lazily, without setting the read flag; vanished ones are left out. A
-        message that the server cannot hand out is returned as NotHandedOut."""
+        message that the server lists but does not deliver is returned as NotHandedOut."""
         ...
 
     def read_beginning(self, folder: FolderRef, uid: Uid, max_bytes: int) -> int:
-        """Read the first bytes of a message, to measure the throughput; return how many came, 0 if the server
-        does not hand them out. A server may send more than asked for."""
+        """Read the first bytes of a message, to measure the throughput; return the number of bytes received,
+        0 if the server does not deliver them. A server may send more than asked for."""
         ...
 
     def flags(
@@ -171,8 +171,8 @@ class MailboxWriter(MailboxReader, Protocol):
         self, create: Sequence[str], subscribe: Sequence[str], count: FolderCount = uncounted
     ) -> Collection[str]:
         """Create folders, then subscribe folders, in few round trips. Return the names that the server
-        refused; a later method that needs such a folder raises the reason. `count` hears of each folder; both
-        steps together count as one."""
+        refused; a later method that needs such a folder raises the reason. `count` is called after each
+        folder; both steps together count as one."""
         ...
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
@@ -254,8 +254,8 @@ def _nothing_settled() -> Iterable[tuple[FolderRef, UidSet]]:
 class LabelView:
     """How the folders of a source with labels are shown. One object per leg is passed to each of its
     sessions, so that all of them show the same. `settled` returns where messages were placed before: source
-    folders and UIDs, from receipts and intents. `copies` tells whether the folder of a label is copied: a
-    message is placed by the labels whose folders are, as far as it has any."""
+    folders and UIDs, from receipts and intents. `copies` returns whether the folder of a label is copied. A
+    message is placed by those of its labels whose folders are copied, if it has any."""
 
     rule: LabelRule = LabelRule.ONE
     settled: Callable[[], Iterable[tuple[FolderRef, UidSet]]] = _nothing_settled
@@ -267,7 +267,7 @@ class SessionFactory(Protocol):
 
     A Secret is the mailbox's password, a MasterLogin the login of a master user. AccessTokens supply a token,
     which is fetched before connecting and once more if the host refuses it. Once `limit` is overdue, commands
-    without headway end with ServerTooSlow; once it has ended, both methods and all methods of the session
+    without progress end with ServerTooSlow. Once it has ended, both methods and all methods of the session
     that wait for the server raise WorkEnded, within about a second. Raises any MailError of scope session or
     account.
     """

@@ -1,4 +1,4 @@
-"""What an operator watches: the workers that run, and how much work waits."""
+"""What an operator monitors: running workers, and amounts of waiting work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WorkerProcess:
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """How much waits, imports that are due and that no worker holds, or other work. `oldest_since` is None if
+    """An amount of waiting work: due imports that no worker holds, or other work. `oldest_since` is None if
     there is none."""
 
     due: int
@@ -60,8 +60,8 @@ MAINTENANCE: Final = "maintenance"
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Maintenance that is in force: submissions are accepted and held. `note` is for everybody who is told of
-    it; `by` is the name of an audit actor."""
+    """Maintenance that is in force: submissions are accepted and held. `note` is shown wherever maintenance
+    is announced; `by` is the name of an audit actor."""
 
     since: datetime
     note: str
@@ -76,13 +76,13 @@ class Monitoring(Protocol):
         ...
 
     def forget_worker(self, name: str) -> None:
-        """The worker ends as it should."""
+        """Remove the record of a worker that shuts down regularly."""
         ...
 
     def forget_workers_silent_since(self, before: datetime) -> None: ...
 
     def workers(self) -> Sequence[WorkerProcess]:
-        """Every worker that did not end as it should, and those that run; by name."""
+        """Running workers, and workers that ended without `forget_worker`; by name."""
         ...
 
     def queue_depth(self, now: datetime) -> QueueDepth: ...
@@ -92,11 +92,11 @@ class Monitoring(Protocol):
         ...
 
     def maintenance(self) -> Maintenance | None:
-        """None: it is not in force. Maintenance survives restarts."""
+        """The maintenance in force; None if there is none. It survives restarts."""
         ...
 
     def set_maintenance(self, maintenance: Maintenance | None) -> None:
-        """Put it in force, in place of an earlier one; None ends it."""
+        """Begin maintenance, in place of an earlier one; None ends it."""
         ...
 
     def running_legs(self) -> int:
@@ -110,7 +110,7 @@ class Monitoring(Protocol):
     def waits(self) -> Sequence[WaitCount]: ...
 
     def pending_calls(self) -> QueueDepth:
-        """The webhook calls that were not answered yet; since when the oldest exists."""
+        """The webhook calls without an answer yet; `oldest_since` is the time of the oldest."""
         ...
 
 

@@ -110,8 +110,9 @@ class Composer(Protocol):
     def completion(
         self, report: Report, readers: Sequence[MailReader], now: datetime, pages: str = ""
     ) -> Sequence[Notice]:
-        """One notice for each reader about an import that has ended, or about what it waits for. `pages` is
-        the URL of the pages, "" if the submitter cannot open the import there: owners get no link."""
+        """One notice for each reader about an import that has ended, or about the reason why it waits.
+        `pages` is the URL of the pages, "" if the submitter cannot open the import there: owners get no link.
+        """
         ...
 
     def invitation(self, invitation: Invitation, now: datetime) -> Sequence[Notice]:

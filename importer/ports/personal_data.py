@@ -1,4 +1,4 @@
-"""What the store knows of a mail address: to show, to hand out and to erase."""
+"""The data that the store holds about a mail address: shown, exported and erased on request."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ class PersonalRecords(Protocol):
         ...
 
     def overwrite_free_space(self) -> bool:
-        """Make the database forget what was removed: its files hold no remains of it. False if that has to
+        """Overwrite removed data, so that the database's files hold no remains of it. False if that has to
         wait for other processes, or is left to the database's own housekeeping."""
         ...

@@ -48,7 +48,7 @@ class InstallationFault(Exception):
 
 class OwnDiskFull(InstallationFault):
     """The disk with Mailhaul's own files or its database is full. Neither a host nor an owner is the cause.
-    What was not written is repeated once there is room."""
+    Failed writes are repeated once there is room."""
 
     code = "disk_full"
 
@@ -69,7 +69,7 @@ class DatabaseUnavailable(InstallationFault):
 
 
 class Budget(Protocol):
-    """How much one leg may still do. The engine checks it between batches. Safe for threads."""
+    """The remaining time and bytes of one leg. The engine checks it between batches. Thread-safe."""
 
     def count(self, side: Side, size_bytes: int) -> None:
         """Count bytes of messages that were read from the source or sent to the destination."""
@@ -81,8 +81,8 @@ class Budget(Protocol):
         ...
 
     def is_called_off(self) -> bool:
-        """True once somebody asked for the leg's end, or the process stops: nothing more is begun. Only looks
-        at a flag, so it may be called before each command."""
+        """True once a person has requested the leg's end, or the process stops: begin nothing more. Only
+        reads a flag, so it may be called before each command."""
         ...
 
 

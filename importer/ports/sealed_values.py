@@ -1,4 +1,4 @@
-"""Everything that the vault sealed, wherever it is stored, to be sealed anew with another key."""
+"""All sealed values in the store, to seal them anew with another key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 Renew = Callable[[bytes], "bytes | None"]
-"""Seals a sealed value with the newest key; None if it is. Raises KeyMissing if no key opens it."""
+"""Seals a sealed value anew with the newest key; None if that key sealed it. Raises KeyMissing if no key
+opens it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class SealedValues(Protocol):
         """Give every sealed value to `renew` and store what it returns; the numbers by `table.column`, of all
         columns.
 
-        In small transactions, so that it may be interrupted and repeated at any time, beside workers and
-        pages. A value that another process changed meanwhile is left to it. Without `changes` nothing is
-        written; `renewed` counts what would be.
+        Uses small transactions: it may be interrupted and repeated at any time, while workers and pages run.
+        A value that another process has changed meanwhile is skipped. Without `changes` nothing is written,
+        and `renewed` counts what would be.
         """
         ...

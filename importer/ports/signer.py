@@ -1,4 +1,4 @@
-"""Signatures of the installation, which anybody can check."""
+"""Signatures of the installation, which anyone can verify with its public key."""
 
 from __future__ import annotations
 

@@ -132,9 +132,9 @@ class Store(
         ...
 
     def choose_options(self, import_id: ImportId, options: ImportOptions) -> bool:
-        """Replace the options of an import that has grants, whether it goes on or they are kept after a stop.
-        No lease is needed: its holder reads them again at the end of a pass. False, and nothing changes, if
-        it has no grants."""
+        """Replace the options of an import that has grants: one that has not ended, or was stopped and keeps
+        them. No lease is needed: its holder reads the options again at the end of a pass. False, and nothing
+        changes, if it has no grants."""
         ...
 
     def finish_import(

@@ -1,4 +1,4 @@
-"""When blocking work at mail servers has to end, though it is in the midst of a command."""
+"""A time limit for blocking work at mail servers, which applies in the middle of a command, too."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from math import inf
 
 
 class WorkEnded(Exception):
-    """The work was ended from outside, in the midst of a command. The outcome of a pending append is unknown.
-    No MailError: the server is not to blame, and the work is not repeated."""
+    """The work was ended from outside, in the middle of a command. The outcome of a pending append is
+    unknown. Not a MailError: the server is not the cause, and the work is not repeated."""
 
 
 class WorkLimit:
     """The limit of one piece of work, shared by all of its connections. Thread-safe; never blocks.
 
-    After `within_s` the work is `overdue`: no connection is opened any more, and commands under way may go on
-    as long as they make headway. After `overtime_s` more, or after `end`, it is `ended`: connections are
+    After `within_s` the work is `overdue`: no further connection is opened, and running commands may continue
+    as long as they make progress. After `overtime_s` more, or after `end`, it is `ended`: connections are
     cut.
     """
 
@@ -47,7 +47,7 @@ class WorkLimit:
             raise WorkEnded
 
     def check_begin(self) -> None:
-        """Raise WorkEnded if nothing more may be begun, such as a connection."""
+        """Raise WorkEnded if nothing more may begin, such as a connection."""
         if self.overdue or self.ended:
             raise WorkEnded
 
