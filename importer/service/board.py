@@ -1,4 +1,4 @@
-"""A board of everything that is under way: the busiest imports, numbers, and how much work waits."""
+"""A board of all running work: the busiest imports, counts, and the waiting work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_SHOWN = 200
 @dataclass(frozen=True, slots=True)
 class Board:
     """`imports` are running ones, the fastest first, then those that wait for a time; at most MOST_SHOWN of
-    each. `counts` and `queue` are of all that has not ended; the queue knows no filter."""
+    each. `counts` and `queue` cover all imports that have not ended; the filter does not apply to `queue`."""
 
     imports: tuple[Import, ...]
     rates: Mapping[ImportId, Rate]
@@ -39,7 +39,7 @@ class Board:
 
 @dataclass(slots=True)
 class BoardReader:
-    """Reads boards again and again, and remembers what it needs for speeds."""
+    """Reads boards repeatedly, and keeps the samples from which speeds are computed."""
 
     deps: Deps
     chosen: ImportFilter = EVERY_IMPORT

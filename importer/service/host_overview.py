@@ -1,4 +1,4 @@
-"""What runs and waits at each host, the budgets in use, and the end of a host's pause by an operator."""
+"""Running and waiting imports by host, budgets in use, and ending a host's pause for an operator."""
 
 from __future__ import annotations
 

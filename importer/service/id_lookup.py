@@ -1,6 +1,6 @@
-"""Imports and batches by the beginning of their ids, which is all that somebody has to type.
+"""Finds imports and batches by the beginning of their ids, so that a person need not type whole ids.
 
-Restricted to one owner, what belongs to others does not exist: their ids make no beginning ambiguous.
+Restricted to one owner, ids of other owners are ignored: they make no beginning ambiguous.
 """
 
 from __future__ import annotations

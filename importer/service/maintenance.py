@@ -1,4 +1,4 @@
-"""Put the installation under maintenance, end that, and wait until no leg runs."""
+"""Begin and end maintenance of the installation, and wait until no leg runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def begin(deps: Deps, actor: AuditActor, note: str = "") -> Maintenance:
 
 
 def end(deps: Deps, actor: AuditActor) -> bool:
-    """Let imports go on; workers see it within seconds. False if there was no maintenance."""
+    """End maintenance; workers notice within seconds. False if there was none."""
     if deps.store.maintenance() is None:
         return False
     deps.store.set_maintenance(None)
@@ -39,7 +39,7 @@ def end(deps: Deps, actor: AuditActor) -> bool:
 
 
 def wait_until_drained(deps: Deps, within: timedelta) -> int:
-    """Wait until no leg runs; the number of those that still do after that time."""
+    """Wait until no leg runs; return the number of legs that still run after that time."""
     until = deps.clock.now() + within
     while (running := deps.store.running_legs()) and deps.clock.now() < until:
         deps.clock.sleep(DRAIN_POLL_S)

@@ -23,10 +23,10 @@ CLEANING_INTERVAL: Final = timedelta(seconds=15)
 """How often a process looks for missing summaries and for what is too old to keep."""
 
 RETENTION_INTERVAL: Final = timedelta(minutes=10)
-"""How often a process looks for what has outlived its lifetime, once nothing more of it is left."""
+"""How often a process looks for expired rows, once none is left."""
 
 WORKER_REMEMBERED: Final = timedelta(hours=1)
-"""How long `doctor` reports a worker that ended without a word."""
+"""How long `doctor` reports a worker that ended without deregistering."""
 
 SUMMARY_MAX_AGE: Final = timedelta(days=1)
 """A batch summary is posted only within this time after the last end of an import, or of its going on."""

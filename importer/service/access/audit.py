@@ -22,7 +22,7 @@ from importer.service.deps import Deps
 from importer.service.import_batch import batch_of_import
 
 REFUSALS_PER_NETWORK: Final = RateLimit(200, 60 * 60)
-"""Refusals and failures of one network that are recorded; more are one event that says so."""
+"""Refusals and failures of one network that are recorded one by one; a single event stands for all others."""
 
 SUCCESSES_PER_PERSON: Final = RateLimit(200, 60 * 60)
 """Successes of one person (or network, of visitors) and kind that are recorded one by one. Of more, the 1st,
@@ -113,7 +113,7 @@ def record_import_event(
 
 
 def record_token_use(deps: Deps, token: ApiToken, client: str) -> None:
-    """Add the event that a token is used, once a day for each network that it is used from."""
+    """Add the event that a token is used, once a day for each network from which it is used."""
     key = f"audit:token:{token.id}:{client_network(client)}"
     if deps.store.count(key, deps.clock.now(), timedelta(days=1)) == 1:
         actor = AuditActor(f"token:{token.id}", client)

@@ -15,7 +15,7 @@ from providers.grants import Credential
 def session_batch_right(deps: Deps, session_data: SessionData) -> BatchRight:
     """The batch right of a web user under the current settings.
 
-    It follows from the user's mailboxes at the destination host, verified by a login or by an OpenID issuer,
+    It results from the user's mailboxes at the destination host, verified by a login or by an OpenID issuer,
     and from the domains that the issuer named at sign-in.
     """
     if deps.master_user is None:

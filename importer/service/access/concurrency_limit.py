@@ -1,4 +1,4 @@
-"""Limits of what one person or client uses at the same time, the same for pages and API.
+"""Concurrency limits for each person and client, shared by pages and API.
 
 Each page is served by one of a limited number of threads. A host named by a user may respond arbitrarily
 slowly and must not occupy all of them: the pages of all other users would be blocked. The same holds for

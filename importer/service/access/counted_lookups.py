@@ -1,4 +1,4 @@
-"""Look-ups of mail servers, counted for the person or API client that asks: the same at every door.
+"""Look-ups of mail servers, counted for the person or API client that requests them, in every front end.
 
 A domain counts once while its result is cached; domains of the catalog do not count.
 """

@@ -1,4 +1,4 @@
-"""Requests of a person about their data (GDPR articles 15, 17 and 20): show, hand out, erase."""
+"""Requests of a person about their data (GDPR articles 15, 17 and 20): show, export, erase."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class Erased:
 
 
 def known_data(deps: Deps, address: str, actor: AuditActor) -> PersonalData:
-    """All that is known of the address. The request is on record, without the address."""
+    """All stored data about the address. The audit trail gets an event without the address."""
     found = _records(deps).personal_data(address)
     record_event(deps, AuditAction.DATA_READ, AuditOutcome.DONE, actor, target=pseudonym_of(deps, address))
     return found
 
 
 def erase_data(deps: Deps, address: str, actor: AuditActor, *, cancels: bool = False) -> Erased:
-    """Erase what is known of the address; mail in mailboxes stays where it is.
+    """Erase the stored data about the address; mail in mailboxes stays where it is.
 
     Raises StillUnderWay if imports of that mailbox have not ended; with `cancels`, they are cancelled first.
     Safe to repeat. The audit trail gets an event with a keyed digest in place of the address.

@@ -5,8 +5,8 @@ The request and then the grant are sealed in the web session; the import gets th
 Invariants:
 - An answer counts only in the session that began the sign-in, at the redirect address of its provider, once,
   and within SIGN_IN_TIMEOUT (RFC 6749 section 10.12, RFC 9700 section 4.4.2).
-- A grant is stored only for the mailbox that the request was made for, and only if the provider vouches that
-  it is that mailbox's.
+- A grant is stored only for the mailbox that the request was made for, and only if the provider confirms that
+  it belongs to that mailbox.
 - With the grant, the session gets a new token: another browser that knows the old one never has it.
 """
 
@@ -61,9 +61,9 @@ def begin(
 ) -> Question:
     """Begin the sign-in of the owner of `account`; `Question.url` is where to send the browser.
 
-    `again` is the id of the import that is run again, or "", and `starts` says that it starts at once then,
-    `failed_only` that only its failed messages are tried again.
-    Raises RateLimited, and LoginRejected if sign-in at the provider is not set up.
+    `again` is the id of the import that is run again, or "". With `starts`, it starts immediately afterwards;
+    with `failed_only`, only its failed messages are tried again. Raises RateLimited, and LoginRejected if
+    sign-in at the provider is not set up.
     """
     consume(deps, {f"sign-in:person:{session.person}": SIGN_INS_PER_PERSON})
     account = replace(account, login=account.address)  # a grant opens the mailbox of the address, no other
@@ -122,7 +122,7 @@ def complete(
         _give_back(deps, account, grants[-1])
         raise
     except (MailError, RateLimited):
-        pass  # the check on the next page tries again, and says what is the matter
+        pass  # the check on the next page tries again, and reports the problem
     left = timedelta(seconds=max(0.0, token.ends_at_s - time.monotonic()))
     signed_in = SessionGrant(grants[-1], token.secret, deps.clock.now() + left, token.life_s)
     return VerifiedMailbox(

@@ -12,8 +12,8 @@ _DIGITS: Final = 12
 
 
 def logged_owner(deps: Deps, owner: str) -> str:
-    """`console`, the API client as `client:NAME`, or the kind of person with a keyed fingerprint, which says
-    nothing without the installation's key."""
+    """`console`, the API client as `client:NAME`, or the kind of person with a keyed fingerprint, which
+    reveals nothing without the installation's key."""
     kind, _, name = owner.partition(":")
     if not owner or kind == "client":
         return owner or "console"

@@ -49,9 +49,9 @@ _DELAY_REMEMBERED: Final = timedelta(minutes=2)
 PER_KNOWN_BROWSER: Final = RateLimit(10, _QUARTER_HOUR_S)
 PER_PERSON: Final = RateLimit(60, _QUARTER_HOUR_S)
 PER_HOST: Final = RateLimit(300, _QUARTER_HOUR_S)
-"""For hosts that users name, so that Mailhaul is no tool to guess passwords there. The host that people sign
-in with has no such limit, because one client could use it up and lock everyone out; the limits by mailbox and
-by client apply to it."""
+"""For hosts that users name, so that Mailhaul cannot be used to guess passwords there. The host that people
+sign in with has no such limit, because one client could use it up and lock everyone out; the limits by
+mailbox and by client apply to it."""
 
 _KNOWN_ACCOUNTS: Final = 5
 _KNOWN_CONTEXT: Final = "known browser"

@@ -12,7 +12,7 @@ mail goes out then: the panel hands the link on.
 Invariants:
 - Tokens and states are stored as hashes only, and pending mails contain neither. A link can be shown again
   with the vault's key.
-- A grant is stored only if the provider vouches that it is for the requested mailbox.
+- A grant is stored only if the provider confirms that it is for the requested mailbox.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Owners who have to sign in, for the person who started the import; and the button that reminds one.
+"""Owners who have to sign in, as shown to the person who started the import, and reminders on request.
 
-Invariant: nobody gets more reminders than the schedule's and MAX_REMINDERS, whoever asks for them.
+Invariant: an owner gets the reminders of the schedule and at most MAX_REMINDERS more, from all requests
+together.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class AwaitedOwner:
 def awaited_owners(
     deps: Deps, batches: Mapping[ImportId, Batch], imports: Iterable[Import]
 ) -> Mapping[ImportId, tuple[AwaitedOwner, ...]]:
-    """The owners whom each import waits for; imports that wait for none are left out. Three queries for any
+    """The owners for whom each import waits; imports that wait for none are left out. Three queries for any
     number of imports; `batches` has the batch of each."""
     by_id = {import_.id: import_ for import_ in imports}
     requests = open_requests(deps, by_id.values())
@@ -114,5 +115,5 @@ def _mails_to(mails: Iterable[Notice], import_id: ImportId, side: Side) -> list[
 
 
 def _asked(mails: Iterable[Notice]) -> int:
-    """How many of them a person asked for."""
+    """The number of those that a person requested."""
     return sum("." in mail.key.rpartition(":")[2] for mail in mails)

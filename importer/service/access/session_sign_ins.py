@@ -1,4 +1,4 @@
-"""Sign-ins of mailbox owners in a web session: a request that is under way, and the grant that came of one.
+"""Sign-ins of mailbox owners in a web session: pending requests, and the grants that resulted.
 
 Both are sealed with the session's data.
 """
@@ -17,7 +17,7 @@ from providers.grants import OAuthGrant, dump, load
 
 
 class SignInState(StrEnum):
-    """How far a sign-in is."""
+    """The state of a sign-in."""
 
     AT_PROVIDER = "at provider"
     DONE = "done"
@@ -46,7 +46,7 @@ class PendingSignIn:
     failed_only: bool = False
 
     def over(self, progress: SignInState) -> PendingSignIn:
-        """The same once it is answered, without what another answer would need."""
+        """The same once it is answered, without the values that another answer would need."""
         return replace(self, progress=progress, verifier=Secret(""), nonce="")
 
     def as_json(self) -> dict[str, Any]:

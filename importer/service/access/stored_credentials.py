@@ -11,7 +11,7 @@ from providers.grants import MasterGrant, PasswordGrant
 
 
 def stored_credentials(deps: Deps, import_: Import) -> Credentials | None:
-    """None unless both mailboxes open by what is stored: a password, at the destination also the master user.
+    """None unless stored credentials open both mailboxes: passwords, at the destination also the master user.
 
     An owner's consent is left to the import: using it may replace it.
     """

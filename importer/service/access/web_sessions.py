@@ -200,7 +200,7 @@ def attach_mailbox(
 
 
 def renew_session(deps: Deps, session: WebSession, data: SessionData) -> str:
-    """Give the session a new token, with `data`, and return it: whoever else knows the old one is out.
+    """Give the session a new token, with `data`, and return it. The old token becomes invalid.
 
     Raises SessionEnded.
     """

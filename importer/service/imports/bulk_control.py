@@ -1,7 +1,7 @@
 """Pause, resume, retry or cancel all imports that a filter selects.
 
 First a selection, which is shown with its number; then exactly its imports are changed, one by one, each as
-`control` does it alone: an import that has ended meanwhile says so.
+`control` does it alone: an import that has ended meanwhile is reported as ended.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _pages(deps: Deps, chosen: ImportFilter, after: ImportId | None) -> Iterator
 
 
 def _can_change(action: BulkAction, import_: Import) -> bool:
-    """Whether the request would change anything, as far as the import itself says."""
+    """Whether the request would change anything, judging by the import alone."""
     if import_.state in _STOPPED:
         return import_.grants_kept_until is not None
     match action:

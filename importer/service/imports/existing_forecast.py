@@ -14,8 +14,8 @@ from importer.domain.messages.message_identity import CandidateKeys, ExistingMai
 from importer.ports.mailbox import MailboxReader
 
 MAX_EXISTING: Final = 20_000
-"""Destination folders with more messages without a receipt are not looked into: the headers of all of them
-would have to be read."""
+"""Destination folders with more messages without a receipt are not examined: the headers of all of them would
+have to be read."""
 
 
 def count_existing(
@@ -33,7 +33,7 @@ def count_existing(
     index = ExistingMailIndex()
     for lines in destination.headers(destination_folder, existing):
         index.add(lines.uid, lines.size_bytes, lines.header)
-    taken: set[Uid] = set()  # each message there equals one of ours, even if more of ours have its header
+    taken: set[Uid] = set()  # each message there equals one source message, even if several have its header
     for lines in source.headers(source_folder, uids):
         free = index.namesakes(CandidateKeys.of(lines.header)) - taken
         if free:

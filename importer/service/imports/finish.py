@@ -151,8 +151,8 @@ def _log_end(report: Report) -> None:
 
 
 def notices_about(deps: Deps, report: Report) -> Sequence[Notice]:
-    """The mails about an import that has ended, or about what it waits for: to proven people, within the
-    bounds of its submitter.
+    """The mails about an import that has ended, or about the reason why it waits: to proven people, within
+    the bounds of its submitter.
 
     A login is proof enough if an operator or an administrator submitted the import.
     """
@@ -214,7 +214,7 @@ def _batch_evidence(deps: Deps, batch_id: BatchId, imports: Sequence[Import]) ->
 
 
 def _attempted(make: Callable[[], T], about: str) -> T | None:
-    """What `make` returns; None if it fails, which is logged."""
+    """The result of `make`; None if it fails, which is logged."""
     try:
         return make()
     except Exception as error:

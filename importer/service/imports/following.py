@@ -1,4 +1,4 @@
-"""An import that follows its mailbox: passes over what is new, until its domain moves or a day is over."""
+"""An import that follows its mailbox: passes over new mail until its domain moves or a day is over."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def following(deps: Deps, import_: Import, began_at: datetime) -> Import | None:
 
 
 def tell_batch(deps: Deps, import_: Import) -> None:
-    """Post the summary of the batch so far, if all that is left of it follows."""
+    """Post the summary of the batch so far, if all of its remaining imports follow their mailboxes."""
     if import_.batch_id is not None and awaits_next_pass(import_):
         post_batch_summary(deps, import_.batch_id)
 

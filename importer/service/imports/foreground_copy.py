@@ -25,7 +25,8 @@ from providers.text import Text
 
 MAX_WAIT: Final = timedelta(seconds=35)
 """Longer waits without progress end the command: copied messages stay, and running it again resumes. Waiting
-for a server that answered nothing counts. One refusal that passes within half a minute is waited out."""
+for a server that answered nothing counts. A single refusal that ends within half a minute does not end the
+command."""
 
 
 def copy(

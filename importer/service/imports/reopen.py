@@ -1,8 +1,8 @@
 """Reopen a stopped import with the grants that were kept, or erase them.
 
 After a stop, grants stay sealed for `Deadlines.kept_grants`: the operator, who does not know the passwords,
-often mends what stopped the import. Invariant: they are erased then, on request, when the same owner submits
-the route again, and at every other end at once.
+often fixes the cause of the stop. Invariant: they are erased at the end of that time, on request, and when
+the same owner submits the route again; at every other end of an import they are erased immediately.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tell how an import stands that goes on: what it waits for, and what somebody has to do."""
+"""Notices about an import that has not ended: why it waits, and what a person has to do."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from importer.service.notify.webhooks import webhook_calls
 
 
 def tell_how_it_stands(deps: Deps, import_: Import) -> None:
-    """Post the mails and webhook calls about an import that needs somebody: once for each import and
-    reason."""
+    """Post the mails and webhook calls about an import that needs a person: once per import and reason."""
     deps.store.post_calls(webhook_calls(deps, report_of(deps, import_)))
     mail_how_it_stands(deps, import_)
 

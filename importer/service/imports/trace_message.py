@@ -1,4 +1,4 @@
-"""Find a message by its Message-ID and say what became of it.
+"""Find a message by its Message-ID and report its outcome.
 
 The ledger holds digests and UIDs, and no Message-ID: the headers of a mailbox are read, and the ledger is
 asked about the UIDs that were found.
@@ -44,8 +44,9 @@ def trace_message(
     *,
     on_folder: Callable[[str], None] = lambda _folder: None,
 ) -> list[MessageTrace]:
-    """What became of the messages with this Message-ID that the mailbox on that side lists; empty if it lists
-    none. The mailbox is only read. Raises TraceRefused, and any MailError of scope session or account."""
+    """The outcomes of the messages with this Message-ID that the mailbox on that side lists; empty if it
+    lists none. The mailbox is only read. Raises TraceRefused, and any MailError of scope session or account.
+    """
     labels = LabelView(import_.options.labels) if side is Side.SOURCE else None
     open_it = partial(deps.sessions.open_source, import_.account(side), credential, labels)
     trace = _from_source if side is Side.SOURCE else _from_destination

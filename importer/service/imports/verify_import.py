@@ -129,8 +129,8 @@ def _add_missing(
     comparison: MailboxComparison,
     result: Verification,
 ) -> int:
-    """Say where the missing messages are, or what the ledger knows of them. Returns how many messages of the
-    folder were copied and are no longer in the old mailbox."""
+    """Add where the missing messages are, or what the ledger records of them. Returns how many messages of
+    the folder were copied and are no longer in the old mailbox."""
     there, left_out, gone = _recorded(deps, import_, pair)
     failed = {
         refusal.uid
@@ -155,7 +155,7 @@ def _add_missing(
 
 def _recorded(deps: Deps, import_: Import, pair: _Pair) -> tuple[UidSet, UidSet, int]:
     """Source UIDs of the folder that had a copy at the destination, those that were left out, and how many of
-    the former the source no longer lists. It explains what is missing; it proves nothing to be there."""
+    the former the source no longer lists. This explains missing messages; it proves none to be there."""
     there, left_out = UidSet(), UidSet()
     for receipt in deps.store.receipts(import_.route, pair.destination):
         if receipt.source != pair.source:

@@ -148,7 +148,7 @@ def _after_defect(deps: Deps, import_: Import, error: Exception, lease: Lease, *
 
 
 def _stored(deps: Deps, after: Import, lease: Lease) -> Import:
-    """Store the state, and apply a request that came meanwhile."""
+    """Store the state, and apply a request that arrived meanwhile."""
     deps.store.update_import(after, lease)
     return apply_request(deps, replace(after, requested=requested(deps, after.id)), lease)
 
@@ -170,8 +170,8 @@ def note_own_fault(import_id: ImportId, code: str, reason: str) -> None:
 
 
 def _why_cut_off(import_: Import, cut: CutOff, *, progressed: bool) -> Unfinished | MailTrouble:
-    """A leg that brought nothing until its deadline counts as one with too slow a server. One that was called
-    off does not, even if the request was taken back since."""
+    """A leg without progress until its deadline counts as one with too slow a server. One that was called off
+    does not, even if the request was withdrawn since."""
     if progressed or cut.called_off:
         return Unfinished()
     host = import_.source.endpoint.host

@@ -101,7 +101,7 @@ class ConnectionPairs:
             session.cut_off()
 
     def alerts(self) -> tuple[Alert, ...]:
-        """What the servers wanted their users to read, so far."""
+        """The ALERT texts of the servers so far (RFC 9051 section 7.1)."""
         with self._lock:
             opened = self._opened[:]
         return each_once(Alert(session.side, text) for session in opened for text in session.alerts())

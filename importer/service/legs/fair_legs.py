@@ -89,7 +89,7 @@ class FairLegs:
 
     def must_yield(self, import_id: ImportId) -> bool:
         """Whether the leg of that import has to end, because other persons wait or maintenance has begun.
-        Looks at the store every LOOK_INTERVAL only."""
+        Reads the store at most once per LOOK_INTERVAL."""
         with self._lock:
             now = self._deps.clock.now()
             if self._looked_at is None or now - self._looked_at >= LOOK_INTERVAL:
@@ -141,7 +141,7 @@ class FairLegs:
             if chosen is not None:
                 self._busy[chosen] = owner
                 self._turns += 1
-                # Owners without a due import lose their place: the mapping must not grow for ever.
+                # Owners without a due import lose their place: the mapping must not grow without limit.
                 kept = {o: t for o, t in self._last_turns.items() if o in queue.due}
                 self._last_turns = kept | {owner: self._turns}
                 return chosen

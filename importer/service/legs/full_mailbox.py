@@ -1,4 +1,4 @@
-"""An import into a mailbox that is full waits for room, and goes on by itself."""
+"""An import into a full mailbox waits for room, and continues by itself."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def waiting_for_room(deps: Deps, import_: Import, error: MailError, *, progresse
 
 
 def raise_if_still_full(import_: Import, destination: MailboxWriter) -> None:
-    """Raise QuotaExceeded, before anything is listed or sent, if an import waited for room and the quota says
-    that there is none. Without a quota, the copy itself finds out."""
+    """Raise QuotaExceeded, before anything is listed or sent, if an import waited for room and the quota
+    leaves none. If the server reports no quota, the copy itself finds out."""
     if import_.problem is None or import_.problem.code != QuotaExceeded.code:
         return
     quota = destination.quota()

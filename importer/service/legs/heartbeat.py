@@ -1,4 +1,4 @@
-"""Keep leases alive while a leg runs, and know when to stop sending.
+"""Keep leases alive while a leg runs, and stop sending before they can expire.
 
 Invariants:
 - The send deadline lies SENDING_SHARE of a lease after the moment at which the holder began to ask for the

@@ -3,8 +3,8 @@
 Invariants:
 - No connection is opened without a slot for its host, and none is used without one for its account. A leg
   keeps its slots as long as it renews them; the slots of a dead worker expire together with its leases.
-- Before the first login to an account its slots are not taken and its daily cap is not told: until then it is
-  only named, perhaps by a stranger. A pause of the host counts before, too.
+- Before the first login to an account its slots are not taken and its daily cap is not disclosed: until then
+  it is only named, perhaps by a stranger. A pause of the host applies before the login, too.
 - A pause that a host requested applies to all imports of that account or host, not only to the one that was
   throttled. If the pause concerns new connections only, existing connections continue.
 - Bytes are counted within a second. If a worker is killed, the bytes of its last second may not be counted;

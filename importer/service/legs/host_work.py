@@ -1,4 +1,4 @@
-"""Work at the hosts of an import that is no leg: under its own lease, within the limits of both hosts."""
+"""Work other than legs at the hosts of an import: under its own lease, within the limits of both hosts."""
 
 from __future__ import annotations
 

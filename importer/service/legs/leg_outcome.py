@@ -21,7 +21,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class CutOff:
-    """The leg was ended in the midst of a command: for a reason as in Unfinished (`called_off`), or by its
+    """The leg was ended in the middle of a command: for a reason as in Unfinished (`called_off`), or by its
     deadline."""
 
     called_off: bool = False

@@ -1,4 +1,4 @@
-"""Ends a leg in the midst of a command, if it does not end by itself: on a pause or cancel request, or when
+"""Ends a leg in the middle of a command, if it does not end by itself: on a pause or cancel request, or when
 the process has to stop."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHECK_INTERVAL_S: Final = 1.0
 class LegWatch:
     """Context manager. `requested` and `stopping` are called about once a second, from a thread of its own;
     the first time that one is true, `called_off` is set, and `limit` ends after REQUEST_GRACE_S or
-    STOP_GRACE_S, though the request may be taken back meanwhile."""
+    STOP_GRACE_S, even if the request is withdrawn meanwhile."""
 
     def __init__(
         self,

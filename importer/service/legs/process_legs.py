@@ -1,7 +1,8 @@
-"""The legs that one process runs, and what the store says about them: asked for all together, twice a second.
+"""The legs that one process runs, and their requests and pauses in the store, read for all legs together
+twice a second.
 
-Each leg has to notice a pause or cancel request and a pause of its hosts within about a second. With a query
-of each leg for each of these, eight legs spent a third of a worker's processor time on asking.
+Each leg has to notice a pause or cancel request and a pause of its hosts within about a second. With separate
+queries, eight legs spent a third of a worker's processor time on them.
 """
 
 from __future__ import annotations

@@ -217,11 +217,11 @@ def _run(
                     raise_if_still_full(import_, first.destination)
                 return _copy(deps, import_, first, lanes, mailbox, heartbeat, observer, host_limits, watch)
             except Exception:
-                heartbeat.check()  # whatever failed after the connections were cut failed because of that
+                heartbeat.check()  # any failure after the connections were cut is a consequence of the cut
                 raise
             finally:
                 observer.alerts = lanes.alerts()
-                lanes.close()  # before the lease is released: nothing of ours is on its way then
+                lanes.close()  # before the lease is released: no sent bytes are in flight then
 
 
 def _copy(

@@ -1,4 +1,4 @@
-"""Bounds of the mails that one person can have sent to others; the operator sees each that is reached."""
+"""Bounds of the mails that one person can cause to others; each bound that is reached is logged."""
 
 from __future__ import annotations
 
