@@ -37,7 +37,7 @@ class AuditAction(StrEnum):
     CONSENT_GIVE = "consent.give"
     CONSENT_DECLINE = "consent.decline"
     CONSENT_REMIND = "consent.remind"  # an owner is reminded to sign in
-    DATA_READ = "data.read"  # what is known of an address was shown or exported
+    DATA_READ = "data.read"  # stored data about an address was shown or exported
     DATA_ERASE = "data.erase"
 
     @classmethod
@@ -62,7 +62,7 @@ class AuditOutcome(StrEnum):
 
     DONE = "done"
     REFUSED = "refused"
-    FAILED = "failed"  # nothing is known about the right: the host did not answer, for example
+    FAILED = "failed"  # the right is unknown: for example, the host did not answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""What pages and mails show of the host whose customers use them: its name, logo, colours and legal pages.
+"""The brand on pages and mails: name, logo, colours and legal pages of the host whose customers use them.
 
-A colour is taken only if people can read it: as the ground of white text, and as text on the grounds of the
-pages (WCAG 2.2, 1.4.3: contrast of at least 4.5). What pages need beside it is derived from it.
+A colour is accepted only if it is readable: as the background of white text, and as text on the backgrounds
+of the pages (WCAG 2.2, 1.4.3: contrast of at least 4.5). The other colours of the pages are derived from it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class UnreadableColour(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """The accent colour, a stronger one, a ground for it and the text on it, as `#rrggbb`."""
+    """The accent colour, a stronger one, a background for it and the text on it, as `#rrggbb`."""
 
     accent: str
     strong: str
@@ -101,7 +101,7 @@ def light_palette(colour: str) -> Palette:
 
 
 def dark_palette(colour: str) -> Palette:
-    """The colour as far lightened as dark grounds need."""
+    """The colour, lightened as far as dark backgrounds require."""
     accent = _rgb(colour)
     while any(contrast(accent, ground) < MIN_CONTRAST + 2 for ground in (*_DARK_GROUNDS, _DARK_TEXT)):
         accent = _mix(accent, _WHITE, 0.08)
@@ -116,7 +116,7 @@ def contrast(one: Rgb, other: Rgb) -> float:
 
 
 def _wash(accent: Rgb, ground: Rgb) -> Rgb:
-    """The ground with as much of the accent as leaves text in it readable."""
+    """The background with as much of the accent as keeps text on it readable."""
     shares = (share / 100 for share in range(14, -1, -2))
     washes = (_mix(ground, accent, share) for share in shares)
     return next(wash for wash in washes if contrast(accent, wash) >= MIN_CONTRAST)

@@ -1,4 +1,4 @@
-"""What can be done to many imports at once."""
+"""The actions on many imports at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class BulkAction(StrEnum):
-    """What is done to all of them."""
+    """An action on all selected imports."""
 
     PAUSE = "pause"
     RESUME = "resume"  # paused ones

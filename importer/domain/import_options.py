@@ -1,8 +1,8 @@
-"""The options of an import: what its submitter may choose about the copy.
+"""The options of an import, which its submitter chooses.
 
 `ImportOptions` is the table. Each field is one row, from which all front ends are made: the CSV column, the
 console option, the API field, the form field and the setting have the name of the field, and texts come from
-its `Option`. Options are stored as one JSON object. To add one, add a row and let the engine honour it.
+its `Option`. Options are stored as one JSON object. To add an option, add a row, and honour it in the engine.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from importer.domain.planning.cutover_options import (
 )
 
 OPTION_RULE: Final = "option_rule"
-"""The code of what an option accepts, its `rule`, with its name as the parameter `option`."""
+"""The code of an option's `rule`, which says what it accepts; the parameter `option` is its name."""
 
 Choices = Mapping[str, Any]
-"""The options that somebody chose, by name; the others are left open."""
+"""The chosen options by name; the others are left open."""
 
 
 class SpamAndTrash(StrEnum):
-    """What becomes of mail in the spam and trash folders."""
+    """The treatment of mail in the spam and trash folders."""
 
     COPY = "copy"
     SKIP = "skip"

@@ -1,4 +1,4 @@
-"""How long the installation keeps what it knows about people."""
+"""How long the installation keeps data about people."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """Each begins when the thing is over: at the end of an import, when a mail was written, at an event.
-
-    `receipts` begins with the last import from the same old into the same new mailbox. They are what "running
-    again copies only what is new" rests on, and hold no address.
+    """Each lifetime begins at the end of an import, at the time of a mail, or at an event; `receipts` at the
+    last import from the same old into the same new mailbox. Receipts hold no address. Without them, running
+    an import again would copy everything again.
     """
 
     reports: timedelta = timedelta(days=365)  # imports and batches with their numbers; undo ends with them

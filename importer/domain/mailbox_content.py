@@ -1,4 +1,4 @@
-"""What mailboxes hold, as servers tell it: folders, messages, quota; and what became of an append."""
+"""The content of mailboxes as servers report it: folders, messages, quota; and the results of appends."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class State(StrEnum):
     STOPPED = "stopped"  # a person has to act; `problem` says how
     CANCELLED = "cancelled"  # by a person, or because a pause was never resumed
     FAILED = "failed"  # an internal error of Mailhaul
-    UNDONE = "undone"  # by a person after its end: what it added was removed, as far as it was unchanged
+    UNDONE = "undone"  # by a person after its end: its unchanged copies were removed
 
 
 class ControlRequest(StrEnum):
@@ -100,14 +100,14 @@ class Problem:
 
 
 class Alert(NamedTuple):
-    """What a server wants its users to read (ALERT, RFC 9051 section 7.1), in one line."""
+    """A text that a server wants its users to read (ALERT, RFC 9051 section 7.1), in one line."""
 
     side: Side
     text: str
 
 
 class Phase(StrEnum):
-    """What a leg does at the moment."""
+    """The current activity of a leg."""
 
     CONNECTING = "connecting"
     READING_FOLDERS = "reading_folders"
@@ -174,7 +174,7 @@ class Import:
 
     @property
     def standing_problem(self) -> Problem | None:
-        """The problem, unless it is overcome as far as is known: the next leg has begun."""
+        """The problem; None once the next leg has begun, which may have overcome it."""
         return None if self.state is State.RUNNING else self.problem
 
     @property

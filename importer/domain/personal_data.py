@@ -1,4 +1,4 @@
-"""What is known of a mail address: how long it stays, and how it is erased."""
+"""Stored data about a mail address: how long it is kept, and how it is erased."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Lifetime(StrEnum):
 
 
 class Erasure(StrEnum):
-    """What an erasure does to a row that names the address and belongs to no import of that mailbox. Those
-    imports are removed with all that belongs to them."""
+    """The effect of an erasure on a row that names the address and belongs to no import of that mailbox.
+    Imports of that mailbox are removed with all of their rows."""
 
     WITH_IMPORT = "with import"
     WITH_ROUTE = "with route"

@@ -35,7 +35,7 @@ HEADER: Final = ",".join(USUAL_COLUMNS)
 OPTIONAL_COLUMNS: Final = (DESTINATION_SERVER, *OPTIONS)
 KNOWN_COLUMNS: Final = (*USUAL_COLUMNS, *OPTIONAL_COLUMNS, PROBLEM_COLUMN)
 ADDRESS_COLUMNS: Final = (SOURCE_ADDRESS, DESTINATION_ADDRESS)
-"""Without these no row can be read; the other columns may be missing where they may be empty."""
+"""Columns that every file needs. The others may be missing if their cells may be empty."""
 
 PASSWORD_COLUMNS: Final = frozenset({SOURCE_PASSWORD, DESTINATION_PASSWORD})
 SERVER_COLUMNS: Final = frozenset({SOURCE_SERVER, DESTINATION_SERVER})
@@ -198,7 +198,8 @@ _NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "es": ("Problema",),
     },
 }
-"""Column -> language -> its names; the first is that of templates. A column without any has its own."""
+"""Column -> language -> its names; the first is that of templates. A column without an entry has its own name
+only."""
 
 _COMMAS: Final = frozenset({"en"})
 _MISREAD_MARK: Final = "ï»¿"  # the byte order mark of UTF-8, read as Windows-1252 and saved again
@@ -211,7 +212,7 @@ def name_in(language: str, column: str) -> str:
 
 
 def separator(language: str) -> str:
-    """What separates cells in a spreadsheet of that language: Excel takes the list separator of the system's
+    """The delimiter of cells in a spreadsheet of that language: Excel uses the list separator of the system's
     region, a semicolon where the decimal sign is a comma."""
     return "," if language in _COMMAS else ";"
 
@@ -222,18 +223,18 @@ def header_line(language: str) -> str:
 
 
 def column_of(name: str) -> str:
-    """The column that a file calls by this name; "" if it is unknown."""
+    """The column with this name in a file; "" if it is unknown."""
     return _BY_KEY.get(_key(name), "")
 
 
 def likely_column(name: str) -> str:
-    """The column whose name is written nearly like this one; "" if none is."""
+    """The column with nearly this name; "" if there is none."""
     matches = get_close_matches(_key(name), _BY_KEY, 1, 0.85) if len(name) <= 100 else []
     return _BY_KEY[matches[0]] if matches else ""
 
 
 def _key(name: str) -> str:
-    """What of a name counts: its letters and digits, without case and accents."""
+    """The part of a name that is compared: its letters and digits, without case and accents."""
     decomposed = unicodedata.normalize("NFKD", name.removeprefix(_MISREAD_MARK).casefold())
     return "".join(char for char in decomposed if char.isalnum())
 

@@ -28,7 +28,7 @@ _AROUND: Final = re.compile(
     r"(?:[^<>@]*<\s*)?(?:mailto:)?[\"'(\[]?(?P<address>[^\s<>@\"'()\[\],;:]+@[^\s<>@\"'()\[\],;:]*[^\s<>@\"'()\[\],;:.])[\"')\],;.]*(?:\s*>)?[,;.]?",
     re.IGNORECASE,
 )
-"""An address with what mail programs and spreadsheets write around it."""
+"""An address with the signs that mail programs and spreadsheets write around it."""
 
 
 class Refused(Exception):
@@ -40,7 +40,7 @@ class Refused(Exception):
 
     @classmethod
     def of(cls, text: Text) -> Refused:
-        """That a cell is not valid, with the reason as it is."""
+        """The error for an invalid cell, with this reason unchanged."""
         refused = cls(text.code)
         refused.text = text
         return refused
@@ -84,7 +84,7 @@ def bare_address(cell: str) -> str:
 
 
 def _address_fault(text: str) -> str:
-    """The code of what is wrong with an address; "" if it is one."""
+    """The code of the fault of an address; "" if it is valid."""
     local, at, domain = text.rpartition("@")
     if not at:
         return "no_at"

@@ -56,8 +56,8 @@ def annotate(parsed: Parsed, describe: Callable[[RowProblem], str], problem_head
 
 
 def _safe_cell(column: str, cells: Mapping[str, str], *, faulty: bool) -> str:
-    """The cell, or "" if it may be a password. Of a row with problems, free text may be one: it becomes a
-    text that is refused, because left out it would choose something else."""
+    """The cell, or "" if it may be a password. In a row with problems, free text may be a password: it is
+    replaced by a text that is refused, because an empty cell would choose another value."""
     cell = cells.get(column, "")
     if faulty and column in FREE_TEXT and cell.strip():
         return HIDDEN

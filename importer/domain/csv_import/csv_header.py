@@ -26,8 +26,8 @@ _MAX_UNKNOWN: Final = 20  # columns that are named, and compared with known name
 
 @dataclass(frozen=True, slots=True)
 class CsvHeader:
-    """The line that names the columns. `names` are as written, `columns` what they mean: "" for names that
-    are unknown. `wrapped`: they were in one cell. `above` are the records before it."""
+    """The line that names the columns. `names` are as written, `columns` are the columns that they mean, ""
+    for unknown names. `wrapped`: they were in one cell. `above` are the records before it."""
 
     delimiter: str = ","
     line: int = 0
@@ -42,7 +42,8 @@ class CsvHeader:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """The higher, the more likely it is the header: a hint that lists many optional columns is none."""
+        """The higher, the more likely it is the header: a comment that lists many optional columns is not a
+        header."""
         return sum(column in self.columns for column in ADDRESS_COLUMNS), self.known
 
 
@@ -72,7 +73,7 @@ def _as_header(raw: RawRecord, delimiter: str) -> CsvHeader:
 
 
 def header_problems(header: CsvHeader) -> Iterator[RowProblem]:
-    """What prevents the reading of any row."""
+    """The problems because of which no row can be read."""
     line = header.line
     if not header.known:
         code = "header_missing" if line else "header_missing.empty"

@@ -1,8 +1,8 @@
 """Reading of import files, from bytes to records with known columns.
 
-A file from any program (Excel in any language, an editor) is read as intended, or rejected with the line
-and the fix; what may not be as intended has a note. This module never raises because of a file's content, and
-never quotes a cell in a message: if the columns of a file are shifted, any cell may be a password.
+A file from any program (Excel in any language, an editor) is read as intended, or rejected with the line and
+the fix; doubtful cells get a note. This module never raises because of a file's content, and never quotes a
+cell in a message: if the columns of a file are shifted, any cell may be a password.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _sheet(header: CsvHeader, raws: Iterable[RawRecord], *, guessed_encoding: bo
 
 
 def _heading(column: str, name: str) -> str:
-    """The name as far as it is shown, if it still means that column."""
+    """The name, cut to the length that is shown, if it still means that column."""
     return shown if column_of(shown := shown_name(name)) == column else column
 
 
@@ -201,7 +201,7 @@ def _filled_without_name(raw: RawRecord, header: CsvHeader) -> bool:
 
 
 def _cleaned(record: Record, notes: list[RowProblem]) -> Record:
-    """The record without traces of spreadsheets; what was taken off and could be meant is noted."""
+    """The record without traces of spreadsheets, with a note on removed signs that could be intended."""
     if record.cells is None:
         return record
     cells = {}
@@ -215,7 +215,7 @@ def _cleaned(record: Record, notes: list[RowProblem]) -> Record:
 def _cell_notes(
     raw: RawRecord, record: Record, header: CsvHeader, *, guessed_encoding: bool
 ) -> Iterator[RowProblem]:
-    """What a spreadsheet may have changed. In a workbook, texts are as they were typed."""
+    """Notes on cells that a spreadsheet may have changed. In a workbook, texts are as they were typed."""
     if record.cells is None:
         return
     if record.cells.get(header.columns[0], "").startswith("#") and header.columns[0] in ADDRESS_COLUMNS:
@@ -231,7 +231,7 @@ def _cell_notes(
 
 
 def _is_row(raw: RawRecord, header: CsvHeader) -> bool:
-    """Whether a record that begins with # is a row all the same: `#info@old.example` is an address."""
+    """Whether a record that begins with # is nevertheless a row: `#info@old.example` is an address."""
     first = raw.cells[0].strip()
     if _EXAMPLES.match(first) or first.lstrip("#")[:1].isspace():
         return False
@@ -242,7 +242,7 @@ def _is_row(raw: RawRecord, header: CsvHeader) -> bool:
 
 
 def _comment_notes(raw: RawRecord) -> Iterator[RowProblem]:
-    """A comment that may be meant as a row is named."""
+    """A note on a comment that may be intended as a row."""
     cells = [cell.strip().lstrip("#").strip() for cell in raw.cells]
     if not _EXAMPLES.match(raw.cells[0].strip()) and ADDRESS_LIKE.fullmatch(cells[0]):
         yield RowProblem(raw.line, "", Text("row_left_out"))

@@ -29,7 +29,7 @@ class RawRecord:
 
     @property
     def is_comment(self) -> bool:
-        """Whether it begins with #: what that means is decided by its other cells."""
+        """Whether it begins with #. Its other cells decide whether it is a comment."""
         return bool(self.cells) and self.cells[0].lstrip().startswith("#")
 
     @property

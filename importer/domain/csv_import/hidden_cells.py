@@ -1,4 +1,5 @@
-"""Which cells of a file may be shown: all but passwords, and what may be one in the wrong column."""
+"""Which cells of a file may be shown: all but passwords, and cells that may be a password in the wrong
+column."""
 
 from __future__ import annotations
 

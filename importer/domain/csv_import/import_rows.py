@@ -35,7 +35,7 @@ class Lookup(Protocol):
     def for_address(self, address: str) -> Provider | None: ...
 
     def why_unknown(self, address: str) -> Text:
-        """Why `for_address` found no provider for this address."""
+        """The reason why `for_address` found no provider for this address."""
         ...
 
     def for_host(self, host: str) -> Provider | None: ...
@@ -90,8 +90,8 @@ class Parsed:
 
     @property
     def notes(self) -> tuple[RowProblem, ...]:
-        """What is worth a look, sorted by line: columns that are not read, cells that a spreadsheet may have
-        changed."""
+        """Notes for the submitter, sorted by line: columns that are not read, cells that a spreadsheet may
+        have changed."""
         return self.sheet.notes
 
 

@@ -112,7 +112,7 @@ class _Rules:
 def _parsed(sheet: Sheet, rules: _Rules, max_rows: int | None) -> Parsed:
     limit = LONG_FILE_ROWS if max_rows is None else max_rows
     file_problems = tuple(_file_problems(sheet, rules.destination, limit))
-    if len(sheet.records) > limit:  # reading the rows would take time, and look-ups the time of others
+    if len(sheet.records) > limit:  # reading the rows takes time, and look-ups use limits that others share
         return Parsed((), file_problems, len(sheet.records), sheet)
     problems = [*sheet.problems, *file_problems]
     rules.catalog.expect(_addresses_without_server(sheet))

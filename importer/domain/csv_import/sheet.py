@@ -14,7 +14,7 @@ MOST_ROWS: Final = 1000
 @dataclass(frozen=True, slots=True)
 class RowProblem:
     """A problem to fix, or a note. `line` counts from 1 (0: the whole file), `column` is "" for the whole
-    line. `text` says what it is, and its advice what to do. No field ever contains a password."""
+    line. `text` describes it, and its advice says what to do. No field ever contains a password."""
 
     line: int
     column: str

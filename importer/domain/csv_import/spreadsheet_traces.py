@@ -1,4 +1,4 @@
-"""What a spreadsheet leaves behind in cells: removed where it is certain, named where it is not.
+"""Traces that spreadsheets leave in cells: removed if they are certain, otherwise reported.
 
 Passwords are never changed here, whatever they look like.
 """
@@ -37,14 +37,14 @@ _SHAPES: Final = {
     "number": re.compile(r"-?(?:0|[1-9]\d*)(?:[.,'’]\d+)*[  \u202f]?[%€$£]?|[€$£] ?\d+(?:[.,]\d+)*"),
     "apostrophe": re.compile(r"'[=+@\d-].*", re.DOTALL),
 }
-"""What a spreadsheet makes of a password; the whole of it has that shape."""
+"""Forms into which a spreadsheet converts a password; they match whole cells."""
 
-_TYPOGRAPHIC: Final = frozenset("‘’‚“”„«»‹›–—…")  # what autocorrection writes for ' " - ...
+_TYPOGRAPHIC: Final = frozenset("‘’‚“”„«»‹›–—…")  # signs that autocorrection writes for ' " - ...
 
 
 def without_traces(column: str, cell: str) -> tuple[str, bool]:
-    """The cell without what certainly does not belong to it, and whether the `'` of an annotated file was
-    taken off."""
+    """The cell without signs that certainly do not belong to it, and whether the `'` of an annotated file was
+    removed."""
     if column in PASSWORD_COLUMNS:
         return cell, False
     text = without_blank_ends(cell)
@@ -64,13 +64,12 @@ def without_blank_ends(text: str) -> str:
 
 
 def is_blank(char: str) -> bool:
-    """Blanks of every kind, zero-width and direction marks. Control characters are none but for the blanks
-    among them."""
+    """Blanks of every kind, zero-width and direction marks. Of control characters, only blanks count."""
     return char.isspace() or unicodedata.category(char) == "Cf"
 
 
 def traces(column: str, cell: str, *, guessed_encoding: bool, typed: bool = False) -> list[Text]:
-    """What a spreadsheet may have changed in a cell, as notes. `guessed_encoding`: see FileText. `typed`: the
+    """Notes on possible changes of a cell by a spreadsheet. `guessed_encoding`: see FileText. `typed`: the
     cell is a text for certain, as it was typed into a workbook."""
     kinds = []
     if column in PASSWORD_COLUMNS and cell.strip():

@@ -1,7 +1,7 @@
 """Reading of workbooks (.xlsx): the rows of their sheets as text, within limits.
 
-openpyxl reads XML through defusedxml, so entities are refused. What a workbook may expand to is limited
-before anything of it is read: `zipfile` never reads more of an entry than the directory of the archive
+openpyxl reads XML through defusedxml, so entities are refused. The expanded size of a workbook is limited
+before any part of it is read: `zipfile` never reads more of an entry than the directory of the archive
 states.
 """
 
@@ -46,7 +46,7 @@ def sheets_of(data: bytes) -> list[list[WorkbookRow]]:
         return [rows for sheet in _visible_sheets(data) if (rows := list(_rows(sheet)))]
     except UnreadableWorkbook:
         raise
-    except Exception as error:  # openpyxl lets through whatever a malformed file causes
+    except Exception as error:  # openpyxl passes on any exception that a malformed file causes
         raise UnreadableWorkbook from error
 
 
@@ -73,7 +73,7 @@ def _visible_sheets(data: bytes) -> Iterator[Any]:
 
 
 def _rows(sheet: Any) -> Iterator[WorkbookRow]:
-    sheet.reset_dimensions()  # what a file states may be a million rows
+    sheet.reset_dimensions()  # a file may state a million rows
     for line, values in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True), start=1):
         if line > MAX_LINES:
             raise UnreadableWorkbook

@@ -1,1 +1,1 @@
-"""The evidence of an import: what became of each message, as a file that anybody can check."""
+"""The evidence of an import: the outcome of each message, as a file that anyone can check."""

@@ -1,4 +1,4 @@
-"""Checks an evidence file line by line, with constant memory for each folder: nothing of it is trusted."""
+"""Checks an evidence file line by line, with constant memory for each folder. The file is not trusted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NotEvidence(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong: `code` is `line_altered`, `line_unreadable`, `seal_missing`, `seal_digest`,
+    """A fault in the file: `code` is `line_altered`, `line_unreadable`, `seal_missing`, `seal_digest`,
     `seal_signature`, `seal_lines` or `sum`; `line` is the first line concerned, from 1."""
 
     code: str
@@ -105,7 +105,7 @@ class _Checker:
         whole = head + end + expected.encode() + tail + (b"\r\n" if self._csv else b"\n")
         if not self._broken and (not separator or whole != line):
             self._fault("line_altered")
-        # Go on with what is written there, so that a later fault can be told from the first one.
+        # Continue with the chain in the file, so that a later fault is reported separately.
         self._chain = found.decode("ascii", "replace")[:CHAIN_DIGITS]
 
     def _parsed(self, line: bytes) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 Each line ends with the field `chain`: 16 hexadecimal digits of SHA-256 over the chain of the line before (as
 text, "" before the first) and the line without this field and its line end. So a check names the first line
 that was altered. The last line, the seal, has the SHA-256 over all bytes before it, and an Ed25519 signature
-(RFC 8032) of the installation over `statement`. It is made of nothing but the lines, so that the same ledger
-always makes the same file.
+(RFC 8032) of the installation over `statement`. It depends on the lines alone, so the same ledger always
+gives the same file.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class EvidenceFormat(StrEnum):
 
 
 class Seal(NamedTuple):
-    """Who vouches for a file. `content` is the SHA-256 of all before the seal, `file` that of the whole file.
-    All are hexadecimal digits."""
+    """The seal of a file. `content` is the SHA-256 of all bytes before the seal, `file` that of the whole
+    file. All are hexadecimal digits."""
 
     content: str
     file: str
@@ -42,7 +42,7 @@ class Seal(NamedTuple):
 
 
 def statement(content: str) -> bytes:
-    """What is signed: ASCII, so that other tools can check it."""
+    """The signed text: ASCII, so that other tools can check it."""
     return f"mailhaul evidence {VERSION} {content}".encode()
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class LineKind(StrEnum):
-    """What a line is about. MESSAGE, MESSAGES and REST are counted in the sum of their folder."""
+    """The subject of a line. MESSAGE, MESSAGES and REST are counted in the sum of their folder."""
 
     EVIDENCE = "evidence"  # the first line
     IMPORT = "import"
@@ -28,7 +28,7 @@ OUTCOMES: Final = ("copied", "present", GONE, "duplicate", "skipped", "failed")
 
 
 class EvidenceRow(NamedTuple):  # one per message, so a NamedTuple
-    """The columns in order. Numbers are 0 and texts empty where they are not known, or have no meaning."""
+    """The columns in order. Numbers are 0 and texts empty if they are unknown or have no meaning."""
 
     record: str
     import_id: str = ""

@@ -2,8 +2,8 @@
 numbers of the report.
 
 Messages that this import settled have a line each. Those that an earlier import of the same two mailboxes
-settled are named by their UIDs, with that import: its evidence has a line for each. What the ledger does not
-hold is said to be unknown (`rest`) and never inferred.
+settled are named by their UIDs, with that import: its evidence has a line for each. Messages that the ledger
+does not hold are reported as unknown (`rest`), never inferred.
 """
 
 from __future__ import annotations

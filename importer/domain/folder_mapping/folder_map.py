@@ -118,7 +118,7 @@ def _place(folder: Folder, hierarchy: Hierarchy) -> _Place:
 
 
 def shown_name(folder: Folder, hierarchy: Hierarchy) -> str:
-    """The name of a folder as people see it: with `/` between levels, without the namespace prefix."""
+    """The displayed name of a folder: with `/` between levels, without the namespace prefix."""
     place = _place(folder, hierarchy)
     return "/".join((INBOX, *place.parts) if place.in_inbox else place.parts)
 

@@ -1,4 +1,4 @@
-"""The order in which people read folders: INBOX, the special ones, then by name."""
+"""The order in which folders are displayed: INBOX, the special ones, then by name."""
 
 from __future__ import annotations
 

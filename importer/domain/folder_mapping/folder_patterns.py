@@ -1,9 +1,9 @@
-"""Folder patterns: which folders of the old mailbox are copied, as people write it.
+"""Folder patterns: how users write which folders of the old mailbox are copied.
 
 Patterns are separated by commas, such as `INBOX, Work/*, !Work/Old`. A folder is copied if it matches a
-pattern without `!`, or if there is none, and no pattern with `!`; their order has no effect. A name stands
-for that folder alone; `*` stands for any characters, `/` included. A name in quote marks is taken literally,
-with each quote mark inside it written twice. `all` stands for every folder.
+pattern without `!`, or if there is none, and no pattern with `!`; their order has no effect. A name matches
+that folder alone; `*` matches any characters, `/` included. A name in quote marks is taken literally, with
+each quote mark inside it written twice. `all` stands for every folder.
 
 Names are compared as people see them: decoded, with `/` between levels whatever the server's delimiter is,
 without the prefix of the personal namespace. The name that the server lists matches as well. Upper and lower

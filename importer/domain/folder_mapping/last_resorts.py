@@ -1,4 +1,5 @@
-"""What to do with a folder name that the destination refuses: names that are ever more likely to be accepted.
+"""Alternatives to a folder name that the destination refuses, each more likely to be accepted than the one
+before.
 
 No name is tried before the one that is closer to the original. Two folders never share a changed name
 (`folder_map.py`).

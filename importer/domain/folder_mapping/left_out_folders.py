@@ -31,7 +31,7 @@ def left_out_folders(
 
 
 def names_of(folder: Folder, hierarchy: Hierarchy) -> tuple[str, str]:
-    """The names by which patterns find a folder: as people see it, and as the server lists it."""
+    """The names by which patterns match a folder: the displayed one, and the one that the server lists."""
     return shown_name(folder, hierarchy), folder.name
 
 

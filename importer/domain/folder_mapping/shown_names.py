@@ -1,4 +1,4 @@
-"""How folders are called for people: without the prefix of their server, and without [Gmail]."""
+"""The displayed names of folders: without the prefix of their server, and without [Gmail]."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def shown_name(name: str) -> ShownName:
 
 
 def shown_names(names: Iterable[str]) -> Mapping[str, ShownName]:
-    """The folders of one mailbox. `INBOX/` is a prefix only if every folder has it. A folder that would be
-    called like another one keeps its full name."""
+    """The folders of one mailbox. `INBOX/` is a prefix only if every folder has it. A folder whose displayed
+    name would equal that of another one keeps its full name."""
     folders = list(dict.fromkeys(names))
     others = [name for name in folders if name.upper() != "INBOX"]
     separators = _separators(others)

@@ -1,4 +1,4 @@
-"""The canonical form of a message: what remains without the changes that mail programs and servers are known
+"""The canonical form of a message: the message without the changes that mail programs and servers are known
 to make to messages they store. Two messages with the same canonical form are the same message, although
 another program changed one of them.
 

@@ -1,4 +1,4 @@
-"""Signs that a content is not all of a message."""
+"""Signs that a content is only a part of its message."""
 
 from __future__ import annotations
 

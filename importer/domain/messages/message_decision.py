@@ -1,4 +1,4 @@
-"""What becomes of one message, as pure functions of what is known about it.
+"""The decision about one message, as pure functions of the facts about it.
 
 `decide` is consulted before an append, `decide_unread` if the source did not deliver the message, and
 `decide_rejected` after the destination rejected it. A decision is an outcome without an append (`Settle`), an
@@ -43,7 +43,7 @@ class Refuse(NamedTuple):
 
 
 class NextStep(Enum):
-    """What to do with a message that has no outcome yet."""
+    """The next step for a message that has no outcome yet."""
 
     COPY = "append it"
     FOLLOW = "the append of an equal message in the same batch decides"
@@ -65,7 +65,7 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a destination folder holds of the messages that were looked for, by their digests.
+    """The messages that were searched for in a destination folder, by their digests.
 
     `matches` are there. `unknown` may be there: a message that could be equal cannot be read. All others are
     not there.
@@ -76,7 +76,7 @@ class Findings:
 
 
 class Claim(Enum):
-    """Who is appending the content of a message."""
+    """Which append has claimed the content of a message."""
 
     NONE = "no lane"
     BATCH = "this lane, in the same batch"
@@ -84,7 +84,7 @@ class Claim(Enum):
 
 
 class Known(NamedTuple):  # one per message, so a NamedTuple, as Message is
-    """What is known of a message before it is appended.
+    """The facts about a message before it is appended.
 
     `left_out`: why it is not to be copied although it could be; None if it is. `recorded`: the
     outcome of a further message with its content (`FolderHistory.again`), None if the content has no receipt.

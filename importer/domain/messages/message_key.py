@@ -1,4 +1,4 @@
-"""The identity of one message, held for as long as its outcome is open."""
+"""The identity of one message, held as long as its outcome is open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importer.domain.messages.stored_changes import content_marks
 
 class MessageKey(NamedTuple):  # one per message, so a NamedTuple, as Message is
     """A message without its content. `digest` is that of the content; b"" if it was not fetched. `header` is
-    empty where it is needed no more. `marks` are those of the content (`stored_changes.py`)."""
+    empty once it is no longer needed. `marks` are those of the content (`stored_changes.py`)."""
 
     uid: Uid
     size_bytes: int = 0

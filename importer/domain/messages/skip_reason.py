@@ -27,14 +27,14 @@ class SkipReason(NamedTuple):
 
     @property
     def text(self) -> Text:
-        """What it means. A code that this version does not know is quoted as it is."""
+        """The reason as a text. An unknown code is quoted unchanged."""
         if not is_known(self.code):
             return Text("other.words", words=str(self))
         return Text(self.code, date=_day(self.date)) if self.date else Text(self.code)
 
 
 def _day(stored: str) -> date | str:
-    """What is no day, which an edited store may hold, stays as it is."""
+    """A value that is not a day, which an edited store may hold, stays unchanged."""
     try:
         return date.fromisoformat(stored)
     except ValueError:

@@ -1,9 +1,10 @@
-"""What changes about a message on its way: by this program, because servers would not keep it, or by the
-server that stores it.
+"""Changes of messages during a copy: by this program, because servers would not keep them, or by the server
+that stores them.
 
-Each message has a byte of marks: what was changed before it was sent, and what some servers are known to
-change (Dovecot turns NUL into 0x80; Cyrus turns 8-bit bytes in headers into X, and epoch dates into now;
-Courier ends the last line). Marks cost little, since every message passes here. Marked copies are read back.
+Each message has a byte of marks: changes that were made before it was sent, and changes that some servers are
+known to make (Dovecot turns NUL into 0x80; Cyrus turns 8-bit bytes in headers into X, and epoch dates into
+now; Courier ends the last line). Marks cost little, since every message passes here. Marked copies are read
+back.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ READ_BACK: Final = _DATES | HAS_NUL | HAS_8BIT_HEADER | ENDS_WITHIN_LINE | HAS_B
 
 
 def content_marks(body: Body, header: bytes, original: Body) -> int:
-    """The marks of a message with CRLF line ends; `original` is what the source delivered (the same object if
-    nothing was changed)."""
+    """The marks of a message with CRLF line ends; `original` is the message as the source delivered it (the
+    same object if nothing was changed)."""
     if not isinstance(body, bytes):
         return body.marks | (0 if header.isascii() else HAS_8BIT_HEADER)
     marks = 0 if header.isascii() else HAS_8BIT_HEADER
@@ -68,14 +69,14 @@ def has_bare_cr(piece: bytes) -> bool:
 
 
 def changed_before(marks: int) -> list[ChangeKind]:
-    """What was changed before the message was sent."""
+    """The changes that were made before the message was sent."""
     if marks & _DATES == DATE_LEFT_OUT:
         return [ChangeKind.DATE_NOT_KEPT, *changed_before(marks & ~_DATES)]
     return [kind for mark, kind in _CHANGED_BEFORE.items() if marks & mark]
 
 
 def changed_by_server(marks: int, sent_digest: bytes, stored: Message) -> list[ChangeKind]:
-    """What the server changed about a copy with these marks, which it delivers as `stored`."""
+    """The changes that the server made to a copy with these marks, which it delivers as `stored`."""
     kinds = []
     header = header_block(stored.body)
     expected = _expected_date(marks, header)

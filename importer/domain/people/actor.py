@@ -1,4 +1,4 @@
-"""An actor: on whose behalf imports are submitted, and what that person or program may do."""
+"""An actor: on whose behalf imports are submitted, with the rights of that person or program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importer.domain.people.batch_right import NO_RIGHT, BatchRight
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who submits imports. Made once per request: by `cli/console_actor.py` for the console, by
+    """The submitter of imports. Made once per request: by `cli/console_actor.py` for the console, by
     `web/request_context.py` for a web user, by `web/api/authentication.py` for an API client.
 
     `owner` is the PersonId that may view the imports; the console has none. `right` covers the destinations

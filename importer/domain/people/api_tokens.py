@@ -1,4 +1,4 @@
-"""API tokens: which client a token identifies, and what it permits."""
+"""API tokens: the client that a token identifies, and its permissions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_NAME_CHARS: Final = 60
 
 
 class TokenScope(StrEnum):
-    """What a token permits."""
+    """A permission of a token."""
 
     READ = "read"  # read imports and reports
     WRITE = "write"  # start, pause, resume, cancel, run again, undo, check

@@ -1,7 +1,7 @@
-"""Who is written to about an import: people who are proven to own what it is about.
+"""The recipients of mails about an import: people who are proven to own the mailbox concerned.
 
 Until a login at both mailboxes has succeeded, only the submitter is. An address is proven by a login at a
-host that speaks for it; a server that a submitter names proves nothing about another domain's address.
+host that speaks for it; a server that a submitter names is no proof for an address of another domain.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from importer.domain.reporting.report import Report
 
 
 class MailVoice(StrEnum):
-    """As whom a mail addresses its reader."""
+    """The role in which a mail addresses its reader."""
 
     OWN = "own"  # moves their own mail
-    OWNER = "owner"  # of a mailbox that somebody else moves: cannot start or mend anything
+    OWNER = "owner"  # of a mailbox that another person moves: cannot start or fix anything
     SUBMITTER = "submitter"  # moves the mailboxes of others
 
 
 @dataclass(frozen=True, slots=True)
 class MailReader:
-    """Somebody who gets a mail about an import."""
+    """A recipient of a mail about an import."""
 
     address: str
     voice: MailVoice = MailVoice.OWN
@@ -40,8 +40,9 @@ def is_host_of_domain(account: Account) -> bool:
 def completion_readers(
     report: Report, is_proven: Callable[[Account], bool], *, summed_up: bool = False
 ) -> tuple[MailReader, ...]:
-    """Who gets a mail about the end of an import: old mailbox, new mailbox, submitter. With `summed_up`, the
-    submitter gets the summary of the batch in its place, even as the owner of one of the mailboxes."""
+    """The recipients of the mail about the end of an import: old mailbox, new mailbox, submitter. With
+    `summed_up`, the submitter gets the summary of the batch in its place, even as the owner of one of the
+    mailboxes."""
     import_ = report.import_
     logged_in = bool(report.tallies) or import_.state in (State.COMPLETE, State.INCOMPLETE)
     accounts = (import_.source, import_.destination) if logged_in else ()

@@ -1,8 +1,8 @@
 """When an import that follows its mailbox makes its next pass: until the domain has moved, or a date.
 
-A pass copies what is new since the one before. Once the mail exchangers (MX, RFC 5321 section 5.1) of the
-domain are those of the destination, one last pass follows some hours later: senders may use the old answer
-until its time to live is over.
+A pass copies mail that is new since the one before. Once the mail exchangers (MX, RFC 5321 section 5.1) of
+the domain are those of the destination, one last pass follows some hours later: senders may use the old
+answer until its time to live is over.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NULL_MX: Final = "."
 
 
 class MxSight(StrEnum):
-    """What the mail exchangers of a domain say; the values are ends of codes of `awaiting_cutover`."""
+    """The state of a domain by its mail exchangers; the values are ends of codes of `awaiting_cutover`."""
 
     MOVED = "moved"
     NOT_MOVED = "not_moved"
@@ -51,8 +51,8 @@ class MxSight(StrEnum):
 
 
 def sight_of(exchangers: Sequence[str] | None, expected: Sequence[str]) -> MxSight:  # noqa: PLR0911
-    """What the `exchangers` of a domain say. None: they could not be looked up. `expected` are those of the
-    destination, or suffixes of them at label boundaries."""
+    """The state of a domain with these `exchangers`. None: they could not be looked up. `expected` are those
+    of the destination, or suffixes of them at label boundaries."""
     if not expected:
         return MxSight.UNNAMED
     if exchangers is None:

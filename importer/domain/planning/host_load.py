@@ -1,4 +1,4 @@
-"""What runs and waits at each mail host, and what its budgets say."""
+"""The load of each mail host: running and waiting imports, and its budgets."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def host_loads(
 
 @dataclass(frozen=True, slots=True)
 class BudgetsInUse:
-    """What is in use, by the name of the budget: connections, and bytes of the last 24 hours."""
+    """The use of each budget by its name: connections, and bytes of the last 24 hours."""
 
     slots: Mapping[str, int]
     bytes_of_a_day: Mapping[str, int]

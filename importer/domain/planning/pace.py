@@ -1,4 +1,4 @@
-"""How fast an import is, and how long it still takes: from what was copied in the last seconds."""
+"""The speed of an import and its remaining time, from the amount copied in the last seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST_COPYING_S: Final = 1.0
 """Shorter periods than these, of the last seconds and of the leg, show no rate."""
 
 Samples = deque[tuple[datetime, int, int]]
-"""What was done when: time, messages, bytes."""
+"""A sample of the progress: time, messages, bytes."""
 
 
 @dataclass(frozen=True, slots=True)

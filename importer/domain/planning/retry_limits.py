@@ -1,5 +1,5 @@
-"""How often something is tried again, and after how long: every such number, from the whole import down to
-one command. `retry_policy.py` decides by them between legs.
+"""All numbers of retries and waits, from the whole import down to one command, each with its reason.
+`retry_policy.py` applies them between legs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DEFAULT_PAUSE: Final = timedelta(seconds=AWAY_WAITS_S[0])
 """Length of a pause that a host requests without naming a duration, if nothing has backed off from it yet."""
 
 DISK_FULL_WAIT: Final = timedelta(seconds=60)
-"""How long to wait before writing to our own full disk is tried again."""
+"""The wait before Mailhaul writes to its own full disk again."""
 
 KEY_MISSING_WAIT: Final = timedelta(minutes=1)
 """The same for passwords that no configured key opens."""
@@ -63,7 +63,7 @@ DATABASE_LOST_WAIT: Final = timedelta(seconds=5)
 
 INTERNAL_ERROR_ATTEMPTS: Final = 3
 INTERNAL_ERROR_WAIT: Final = timedelta(seconds=60)
-"""A defect of ours is mostly the same the next time; a restart or an update may have mended it."""
+"""An internal error mostly repeats itself; a restart or an update may have fixed it."""
 
 RING_ATTEMPTS: Final = 5
 """How often another process may be faster to the chosen import before this ring is dropped; the tick rings
@@ -90,7 +90,7 @@ MAX_PASSES: Final = 12
 """Passes over one pair in a leg. Each further one is caused by messages in doubt, or by trouble."""
 
 MAX_LOST_ALONE: Final = 3
-"""Connections that end at a message that is sent alone before it is decided who is to blame."""
+"""Connections that end at a message sent alone, before the cause is decided."""
 
 MAX_VERDICTS_IN_A_ROW: Final = 5
 """Messages that may be refused one after another because they end connections. If no other message is stored

@@ -136,10 +136,10 @@ def is_verdict(error: BaseException) -> bool:
 
 
 def decisive(errors: Sequence[BaseException]) -> BaseException:
-    """The error that decides what happens next, of several that ended the same attempt.
+    """Of several errors that ended the same attempt, the one that decides what happens next.
 
-    A verdict comes first: a password that is refused must not be tried again because the other side broke
-    off. Errors of our own come next, then a pause that a host asks for. Of equal ones it is the first.
+    A verdict comes first: a refused password must not be tried again because the connection to the other side
+    was lost. Internal errors come next, then a pause that a host asks for. Of equal ones it is the first.
     """
 
     def rank(error: BaseException) -> int:
@@ -153,7 +153,7 @@ def decisive(errors: Sequence[BaseException]) -> BaseException:
 
 
 class Blame(StrEnum):
-    """What is believed to end the connection whenever a certain message is sent."""
+    """The presumed cause if the connection ends whenever a certain message is sent."""
 
     MESSAGE = "message"  # it is refused
     UNKNOWN = "unknown"  # try it once more, after everything else

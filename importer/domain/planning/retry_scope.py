@@ -1,4 +1,4 @@
-"""What a retry of an earlier import's failed messages tries again."""
+"""The messages and folders that a retry of an earlier import's failed messages tries again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one mail server may make Mailhaul read, hold and wait for: every bound, with its reason.
+"""Bounds of what one mail server may cause Mailhaul to read, hold and wait for, each with its reason.
 
 A server is not trusted: it may answer without end, announce billions of messages or send one byte a second.
 Each bound is far above what real mailboxes need (20,000 folders, a folder of a million messages, a message of
@@ -35,8 +35,8 @@ MAX_FOLDERS: Final = 30_000
 
 MAX_ITEM_BYTES: Final = 4 << 10
 MAX_HEADER_LINES_BYTES: Final = 16 << 10
-"""What sizes, dates, flags and labels of a message may take, or a few lines of its header, on average over
-the messages of one command. Servers send some 100 bytes, and 500."""
+"""The size of the answer about a message without its content: for sizes, dates, flags and labels, or for a
+few lines of its header, on average over the messages of one command. Servers send some 100 bytes, and 500."""
 
 MAX_SEARCH_BYTES: Final = 12 << 20
 """A line with UIDs, which is held several times while it is parsed. A folder whose UIDs take more is listed
@@ -47,7 +47,7 @@ MAX_FOLDER_MESSAGES: Final = 5_000_000
 
 MAX_LOGIN_LINES: Final = 1_000
 MAX_LOGIN_BYTES: Final = 1 << 20
-"""What a server may send from its greeting to the end of the login. Most send some ten lines."""
+"""The amount that a server may send from its greeting to the end of the login. Most send some ten lines."""
 
 MAX_CACHED_FLAGS_BYTES: Final = 512
 """A list of flags above this size is parsed anew each time: the cache belongs to the whole process."""
@@ -65,7 +65,8 @@ MAX_PARTIAL_LISTS: Final = 20_000
 
 REQUEST_GRACE_S: Final = 2.5
 """Time that a batch gets to end by itself once a pause or cancellation is requested. With the second at most
-until it is noticed and the second at most until connections are cut, a request is obeyed within 5 seconds."""
+until it is noticed and the second at most until connections are cut, a request takes effect within 5 seconds.
+"""
 
 STOP_GRACE_S: Final = 10.0
 """The same once the process has to end. It ends within 30 seconds."""
@@ -78,14 +79,14 @@ MAX_LOGIN_S: Final = 45.0
 a wrong one."""
 
 OVERTIME_S: Final = 2700.0
-"""How long a command that was begun within a leg may go on after its end, as long as it makes headway: 45
+"""How long a command that was begun within a leg may go on after its end, as long as it makes progress: 45
 minutes suffice for 256 MiB at 100 kB/s."""
 
 OVERTIME_WINDOW_S: Final = 30.0
 OVERTIME_BYTES_PER_S: Final = 2048
-"""Headway: more than this, measured over the window. A line of 1994 is slower than that only if it stands
-still; a server that answers LIST for ever with some lines a second is. After a leg without progress the next
-one asks for fewer messages at a time, so that slower lines get on, too."""
+"""Progress: more than this rate, measured over the window. A line of 1994 is slower than that only if it
+stands still; a server that answers LIST for ever with some lines a second is. After a leg without progress
+the next one asks for fewer messages at a time, so that slower lines get on, too."""
 
 OVERTIME_BYTES_PER_REPLY: Final = 1024
 """A completed command counts as so many bytes: a server with thousands of folders may need its time for

@@ -1,9 +1,10 @@
 """Estimate of how long a copy will take: a range, and the basis of the estimate.
 
-A copy costs time for each folder, for each message and for each byte. What a few small messages and a part of
-a large one took to read tells the last two; without a large one, each can only be bounded by the other. The
-write speed of the new host is not measured, because that would change its contents. The range is therefore
-wide: its low end assumes that writing is as fast as reading just was, its high end four times as slow.
+A copy costs time for each folder, for each message and for each byte. The last two follow from the time to
+read a few small messages and a part of a large one; without a large one, each can only be bounded by the
+other. The write speed of the new host is not measured, because that would change its contents. The range is
+therefore wide: its low end assumes that writing is as fast as reading just was, its high end four times as
+slow.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class ReadTrial:
-    """What reading a few `small` messages at once took, and the beginning of a `large` one, if the mailbox
-    has one. `round_trip` is contained in each."""
+    """The time to read a few `small` messages at once, and the beginning of a `large` one, if the mailbox has
+    one. `round_trip` is contained in each."""
 
     small: Throughput
     large: Throughput | None = None
@@ -79,7 +80,7 @@ class DailyCap:
 
 
 class Basis(StrEnum):
-    """What an estimate is based on; its text is `estimate.<value>`."""
+    """The basis of an estimate; its text is `estimate.<value>`."""
 
     DAILY_LIMITS = "daily_limits"
     NOTHING_NEW = "nothing_new"
@@ -116,7 +117,7 @@ def estimate(
 
     Based on `earlier` imports into the same host if there are representative ones, otherwise on what was
     `read` from the source just now; None if there is neither. If the copy exceeds a daily cap, the estimate
-    follows from the cap instead; what was used before counts towards the cap as if it came first.
+    follows from the cap instead; earlier use counts towards the cap as if it came first.
     """
     capped = [
         DAY * ((amount.size_bytes + cap.used_bytes) / cap.cap_bytes - 1) + _OVERHEAD
@@ -149,8 +150,8 @@ def estimate(
 
 
 def _spans(amount: Amount, throughput: Throughput) -> tuple[timedelta, timedelta]:
-    """How long `amount` takes at that throughput if only messages count, and if only bytes do: the truth lies
-    in between."""
+    """How long `amount` takes at that throughput if only messages count, and if only bytes do: the real time
+    is in between."""
     by_messages = amount.messages / max(1, throughput.amount.messages)
     by_bytes = amount.size_bytes / max(1, throughput.amount.size_bytes)
     return throughput.took * by_messages, throughput.took * by_bytes

@@ -91,7 +91,7 @@ class FolderHistory:
     unlistable: bool = False  # this import already refused the folder as a whole
     unlisted_known: bool = False  # this import already has a refusal for the messages that are not listed
     unnumbered: int = 0  # messages, of any source folder, that are there under an unknown UID
-    there: CopiesThere = field(default_factory=CopiesThere)  # what the recount found
+    there: CopiesThere = field(default_factory=CopiesThere)  # results of the recount
     # Digests of messages with a receipt in this folder: first seen by this import, and all others.
     met_first: DigestSet = field(default_factory=Digests)
     met_before: DigestSet = field(default_factory=Digests)
@@ -212,7 +212,7 @@ class FolderHistory:
 
     @property
     def claims_presence(self) -> bool:
-        """Whether the tally says of any message that it is at the destination."""
+        """Whether the tally counts any message as being at the destination."""
         return any(outcome is not Outcome.SKIPPED for outcome, _ in self._settled)
 
     @property
@@ -260,7 +260,7 @@ class FolderHistory:
     def listing(
         self, source_uids: UidSet, left_out: UidSet, left_out_reason: SkipReason | None
     ) -> FolderListing:
-        """What the receipts do not show of the messages that the source lists (`source_uids`)."""
+        """The facts about the messages that the source lists (`source_uids`) which receipts do not show."""
         earlier, there = UidSet(), self.there
         for settled in self._settled.values():
             earlier = earlier | settled.earlier.uids
@@ -377,7 +377,7 @@ def _counted(changes: Mapping[str, int]) -> dict[str, int]:
 
 def unchanged(checkpoint: FolderCheckpoint) -> FolderTally:
     """The tally of a folder of which neither side has changed since its checkpoint: all copies are there, and
-    what was gone then still is."""
+    messages that were gone still are."""
     before = checkpoint.tally
     return replace(
         before,

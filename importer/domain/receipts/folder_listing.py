@@ -1,5 +1,5 @@
-"""What became of the messages of one folder that the receipts do not show: it is stored with the tally, so
-that the evidence of an import names each message. Nearly always all sets are empty."""
+"""The outcomes of messages of one folder that receipts do not show. They are stored with the tally, so that
+the evidence of an import names each message. Nearly always all sets are empty."""
 
 from __future__ import annotations
 

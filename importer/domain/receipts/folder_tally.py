@@ -1,5 +1,4 @@
-"""The numbers of one folder, what could not be copied from it, and how it stood when it was copied to its
-end."""
+"""The numbers of one folder, its refusals, and its checkpoint: its state once it was copied completely."""
 
 from __future__ import annotations
 
@@ -130,9 +129,9 @@ class FolderCheckpoint:
     """A folder that was copied completely, without a refusal. As long as both sides report the same state, it
     need not be searched again. `status` is the source's, `tally` that of import `import_id`.
 
-    `destination_status` is what the destination's status has to be if nothing changed since the recount
-    listed it: its UIDNEXT grows with each message, so an equal number of messages means the same messages.
-    None if it is unknown; MISSING_FOLDER if the folder was missing.
+    `destination_status` is the destination's status if nothing has changed since the recount listed it: its
+    UIDNEXT grows with each message, so an equal number of messages means the same messages. None if it is
+    unknown; MISSING_FOLDER if the folder was missing.
     """
 
     import_id: ImportId

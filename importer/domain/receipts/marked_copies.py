@@ -1,4 +1,4 @@
-"""The copies of one folder that have marks: what was changed about them, and which of them are read back."""
+"""The copies of one folder that have marks: the changes made to them, and the sample that is read back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PER_MARK: Final = 25
 """Copies with the same mark that are read back; servers treat all of them alike."""
 
 MAX_READ_BYTES: Final = 4 << 20
-"""Content that is read back in one folder, roughly."""
+"""Approximate limit of the bytes that are read back in one folder."""
 
 
 class MarkedCopy(NamedTuple):
@@ -58,7 +58,7 @@ class MarkedCopies:
         return sum(number for marks, number in self._numbers.items() if marks & READ_BACK)
 
     def changes(self) -> Counter[str]:
-        """What was changed before the copies were sent."""
+        """The changes that were made before the copies were sent."""
         counts: Counter[str] = Counter()
         for marks, number in self._numbers.items():
             counts.update(dict.fromkeys(changed_before(marks), number))

@@ -1,4 +1,4 @@
-"""What is about to be appended, and the proof of what was: a ledger's rows."""
+"""The rows of the ledger: intents of appends, and receipts of their outcomes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 
 
 class CopyNote(StrEnum):
-    """What is special about messages that were copied, or were there."""
+    """A note on messages that were copied, or were there."""
 
     CHANGED_ELSEWHERE = "recognised, though changed by another program"
     """PRESENT messages that are at the destination in a form that another program is known to make of
@@ -78,8 +78,8 @@ def skip_reason_of(reason: ReceiptReason) -> SkipReason:
 
 
 class ChangeKind(StrEnum):
-    """What was changed about copied messages; see docs/usage/report.md. The first four by Mailhaul, so that
-    the destination keeps the message, the others at the destination, as far as copies were read back."""
+    """A change of copied messages; see docs/usage/report.md. The first four by Mailhaul, so that the
+    destination keeps the message, the others at the destination, as far as copies were read back."""
 
     DATE_FROM_FIELD = "date_from_field"  # no date that servers keep: the Date field's
     DATE_UNKNOWN = "date_unknown"  # no date at all: 1 January 1970

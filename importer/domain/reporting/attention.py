@@ -1,4 +1,4 @@
-"""Which imports need somebody: those that do not go on by themselves and are not finished."""
+"""Which imports need a person: those that do not continue by themselves and are not finished."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from importer.domain.reporting.batch_overview import awaits_owner
 
 
 class Need(StrEnum):
-    """What has to be done, in the order in which they are shown."""
+    """The required action, in the order in which they are shown."""
 
     RETRY = "retry"  # it stopped or failed
     LOOK = "look"  # some messages could not be copied
-    RESUME = "resume"  # somebody paused it
+    RESUME = "resume"  # a person paused it
     SIGN_IN = "sign_in"  # the owner of a mailbox
 
 
@@ -28,14 +28,14 @@ _BY_STATE: Final = {
 
 
 def need(import_: Import) -> Need | None:
-    """None if the import goes on by itself, has come to the end that was wanted, or was run again."""
+    """None if the import continues by itself, has ended as intended, or was run again."""
     if import_.successor is not None:
         return None
     return Need.SIGN_IN if awaits_owner(import_) else _BY_STATE.get(import_.state)
 
 
 def most_urgent(imports: Sequence[Import]) -> list[tuple[Need, Import]]:
-    """Those that need somebody: stopped ones first, and otherwise in the order given."""
+    """The imports that need a person: stopped ones first, otherwise in the given order."""
     needs = [(what, import_) for import_ in imports if (what := need(import_)) is not None]
     order = list(Need)
     return sorted(needs, key=lambda pair: order.index(pair[0]))

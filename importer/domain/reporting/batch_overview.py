@@ -1,4 +1,5 @@
-"""A batch at a glance: what each import waits for, their numbers, their order, and one progress for all."""
+"""Summary of a batch: what each import waits for, counts, the order, and the progress of all imports
+together."""
 
 from __future__ import annotations
 
@@ -16,13 +17,13 @@ from importer.domain.model import Import, ImportId, State
 class Standing(StrEnum):
     """What an import waits for, in the order in which lists show it; the values stand in addresses."""
 
-    NEEDS_YOU = "needs-you"  # ended with something to mend, or waits for it
+    NEEDS_YOU = "needs-you"  # ended with a problem that a person has to fix, or waits for that
     RUNNING = "running"
     OWNER = "owner"  # a mailbox owner has to sign in
     WAITING = "waiting"  # for its turn, or for a certain time
     PAUSED = "paused"
     COMPLETE = "complete"
-    REPEATED = "repeated"  # ended with something to mend, and run again since then
+    REPEATED = "repeated"  # ended with such a problem, and was run again since
     CANCELLED = "cancelled"
     UNDONE = "undone"
 
@@ -43,9 +44,9 @@ _GOES_ON = frozenset({Standing.RUNNING, Standing.WAITING})
 
 WAITS_FOR: Final[Mapping[Standing, tuple[str, ...]]] = {
     Standing.OWNER: ("consent_needed",),  # has to sign in
-    Standing.NEEDS_YOU: ("destination_full",),  # goes on by itself once somebody has made room
+    Standing.NEEDS_YOU: ("destination_full",),  # continues by itself once there is room
 }
-"""The public codes of the problems for which somebody has to act while an import is WAITING."""
+"""The public codes of the problems for which a person has to act while an import is WAITING."""
 
 
 def standing(import_: Import) -> Standing:
@@ -71,7 +72,7 @@ def needed_since(import_: Import) -> datetime | None:
 
 
 def awaits_next_pass(import_: Import) -> bool:
-    """Whether all is copied, and what is new follows with the next pass."""
+    """Whether everything is copied, and new mail follows with the next pass."""
     problem = import_.problem
     return import_.state is State.WAITING and problem is not None and problem.code == "awaiting_cutover"
 
@@ -129,8 +130,8 @@ class WholeProgress:
 def whole_progress(imports: Sequence[Import], messages_per_s: Mapping[ImportId, float]) -> WholeProgress:
     """The progress of all `imports`; the speeds are those of the running ones.
 
-    Mailboxes that were not counted yet are taken to be like the average of the others. What ended counts as
-    done, with or without a gap. What waits for its owner or is paused adds no time.
+    Mailboxes that were not counted yet are taken to be like the average of the others. Imports that have
+    ended count as done, with or without a gap. Imports that are paused or wait for an owner add no time.
     """
     sizes = [i.progress.messages_total for i in imports if i.progress.messages_total]
     average = sum(sizes) / len(sizes) if sizes else 0.0

@@ -1,4 +1,4 @@
-"""What the check of two mailboxes warns of: the same on the console, in the API and on the page."""
+"""Warnings of the check of two mailboxes, the same on the console, in the API and on the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from providers.text import ByteSize, Param, Text
 
 
 class CheckWarning(NamedTuple):
-    """What its user should know before the start. May quote foreign text."""
+    """A warning for the user before the start. May quote foreign text."""
 
     text: Text
     serious: bool = True  # False for what was chosen, or is likely to be intended

@@ -1,4 +1,4 @@
-"""Why an import is in its state, what happens next and what its user can do, as facts.
+"""Facts about the state of an import: its reason, the next step, and the actions of its user.
 
 `importer.i18n.explanation_texts` makes sentences of them, for console, API and pages alike.
 """
@@ -20,7 +20,7 @@ from importer.domain.reporting.report import Report
 
 
 class Action(StrEnum):
-    """What a user can do with an import; front ends have a button or a command for each."""
+    """An action of a user on an import; front ends have a button or a command for each."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 class Upcoming(StrEnum):
-    """What happens without anyone's action."""
+    """The next step that follows without any action."""
 
     NOTHING = "nothing"  # it has ended
     CAN_BE_REOPENED = "can_be_reopened"  # it was stopped, and its passwords are kept for a while
@@ -46,7 +46,7 @@ class Upcoming(StrEnum):
 
 
 class Advice(StrEnum):
-    """What a user can do."""
+    """Advice to the user."""
 
     NOTHING = "nothing"
     BY_PROBLEM = "by_problem"
@@ -54,7 +54,7 @@ class Advice(StrEnum):
     RESUME_OR_CANCEL = "resume_or_cancel"
     CHECK_AGAIN = "check_again"  # incomplete without any refusal
     RETRY_REFUSED = "retry_refused"
-    LOOK_FOR_SENT = "look_for_sent"  # nothing is amiss but copies that were never seen
+    LOOK_FOR_SENT = "look_for_sent"  # the only problem is copies that were never seen
     RUN_AGAIN = "run_again"
 
 

@@ -1,4 +1,4 @@
-"""Where one message went, or why it did not."""
+"""The place of one message in the new mailbox, or the reason why it is not there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from providers.text import Text
 
 
 class Fate(StrEnum):
-    """What the ledger says of a message."""
+    """The outcome of a message according to the ledger."""
 
     COPIED = "copied"
     PRESENT = "present"
@@ -26,10 +26,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageTrace:
-    """A message that one side lists now, and what is recorded of it. `destination_uid` is None if it is not
-    recorded. `reason` is that of the receipt or of a skip, `refusal` says why a message was not copied.
-    `import_id`: the import that settled it. `source` is None if the message was found at the destination only
-    and no receipt names it."""
+    """A message that one side lists now, and its record. `destination_uid` is None if it is not recorded.
+    `reason` is that of the receipt or of a skip, `refusal` says why a message was not copied. `import_id`:
+    the import that settled it. `source` is None if the message was found at the destination only and no
+    receipt names it."""
 
     source: FolderRef | None
     source_uid: Uid | None

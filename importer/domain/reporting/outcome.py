@@ -57,7 +57,7 @@ class ImportOutcome:
 
     @property
     def findings(self) -> tuple[OutcomeFinding, ...]:
-        """What is told about an import that is complete or incomplete; nothing in other states."""
+        """The findings about an import that is complete or incomplete; empty in other states."""
         match self.import_.state:
             case State.COMPLETE:
                 return (*_all_there(self.totals), *self._retried())
@@ -87,7 +87,7 @@ class ImportOutcome:
             never_seen = (OutcomeFinding.NEVER_SEEN,) if self.never_seen else ()
             return (OutcomeFinding.FAILED, *never_seen, *gone, *named)
         verified = totals.found and totals.adds_up and not totals.unconfirmed and not totals.unchecked
-        first = _all_there(totals) if verified else gone  # of what could be read
+        first = _all_there(totals) if verified else gone  # of the readable part
         if named:
             return (*first, *named)
         return (*(first or _all_there(totals)), OutcomeFinding.UNVERIFIED)

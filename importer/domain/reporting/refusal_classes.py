@@ -13,7 +13,7 @@ class RefusalClass(StrEnum):
 
     NOT_COPIED = "not_copied"
     NEVER_SEEN = "never_seen"  # an earlier import sent it, and no recount has seen it
-    PARTLY_SHOWN = "partly_shown"  # what the old mailbox lists of the folder was copied
+    PARTLY_SHOWN = "partly_shown"  # the listed part of the folder was copied
     SURPLUS = "surplus"  # there more often than it was sent
 
 

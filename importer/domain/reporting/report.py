@@ -110,7 +110,7 @@ class Report:
 
     @property
     def outcome(self) -> ImportOutcome:
-        """What became of the import, for the sentences about it."""
+        """The outcome of the import, for the sentences about it."""
         folders = [refusal for refusal in self.refusals if refusal.uid is None and not refusal.count]
         partly = sum(refusal.partly for refusal in folders)
         surplus = sum(r.count for r in self.refusals if r.code is RefusalCode.SURPLUS)

@@ -1,4 +1,4 @@
-"""What the servers want their users to read: ALERT, which a client has to show (RFC 9051 section 7.1)."""
+"""ALERT texts of servers, which a client has to show to its user (RFC 9051 section 7.1)."""
 
 from __future__ import annotations
 

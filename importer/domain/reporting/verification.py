@@ -1,4 +1,4 @@
-"""What an independent comparison of both mailboxes found."""
+"""The result of an independent comparison of both mailboxes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_LISTED: Final = 1000
 
 
 class ComparedAs(StrEnum):
-    """What is true of one message of the old mailbox. A message that is the same but for its flags and its
+    """A finding about one message of the old mailbox. A message that is the same but for its flags and its
     date has two findings."""
 
     SAME = "same"
@@ -25,7 +25,7 @@ class ComparedAs(StrEnum):
     LEFT_OUT = "left_out"  # skipped by the import
     FAILED = "failed"  # refused during the import
     NEW = "new"  # at the source, since the import
-    UNREADABLE = "unreadable"  # one of the two servers does not hand it out
+    UNREADABLE = "unreadable"  # one of the two servers does not deliver it
 
 
 FAULTS: Final = frozenset(
