@@ -1,4 +1,4 @@
-"""When the certificates of servers expire, which a verified connection tells."""
+"""The expiry of servers' certificates, read from a verified connection."""
 
 from __future__ import annotations
 

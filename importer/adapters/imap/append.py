@@ -41,8 +41,8 @@ side ever blocks on a write while the other waits to be read."""
 
 _FASTER_INTO_OPEN = "THREAD=REFS"
 """An extension of Dovecot and Cyrus, which store messages into the open folder as well as into any other;
-Dovecot does so 1.4 times as fast. Other servers are not relied on: Courier refuses an APPEND into the folder
-that the connection has examined, and GNU mailutils loses messages appended into the selected one."""
+Dovecot does so 1.4 times as fast. Other servers are not known to be safe: Courier refuses an APPEND into the
+folder that the connection has examined, and GNU mailutils loses messages appended into the selected one."""
 
 
 def into_open_folder(capabilities: frozenset[str]) -> bool:
@@ -209,7 +209,7 @@ class AppendCommand:
         return self._results
 
     def finish(self) -> None:
-        """Wait for all replies; `results` returns or raises what they mean."""
+        """Wait for all replies; `results` returns or raises their meaning."""
         if self._done:
             return
         results: Sequence[AppendResult] | None = []

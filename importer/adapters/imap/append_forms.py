@@ -1,4 +1,4 @@
-"""The forms in which one message is appended: as it is, or without what the server refuses of it.
+"""The forms in which one message is appended: unchanged, or without the parts that the server refuses.
 
 Refusals of a keyword, a flag or a date cannot be recognised by their text: Exchange replies "BAD Command
 Argument Error. 11" to a keyword that it rejects, other servers that there are too many keywords, and some

@@ -1,4 +1,4 @@
-"""What an APPENDUID (RFC 4315 section 3) that contradicts the folder's UIDVALIDITY means."""
+"""Checks an APPENDUID (RFC 4315 section 3) that contradicts the folder's UIDVALIDITY."""
 
 from __future__ import annotations
 

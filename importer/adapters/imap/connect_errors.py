@@ -41,7 +41,7 @@ from providers.text import Explain, Text
 
 def opening_error(error: Exception, peer: Peer) -> MailError:  # noqa: PLR0912 - one for each error
     """Translate an error raised between the name look-up and the end of STARTTLS. Errors of the system and of
-    TLS are in our words: the server said nothing."""
+    TLS have texts of our own, since the server sent none."""
     host, port = peer.host, str(peer.endpoint.port)
     kind: type[MailError]
     match error:
@@ -50,7 +50,7 @@ def opening_error(error: Exception, peer: Peer) -> MailError:  # noqa: PLR0912 -
         case socket.gaierror() if error.errno == socket.EAI_AGAIN:
             kind, code = ServerUnavailable, "server_unavailable.name"
         case AddressForbidden() | socket.gaierror() if isinstance(error, AddressForbidden) or peer.is_guarded:
-            # One answer for both: whether a name exists inside is nothing for the user who guesses it.
+            # One answer for both: a user must not learn which names exist inside.
             kind, code = HostForbidden, "host_forbidden"
         case socket.gaierror():
             kind, code = HostUnknown, "host_unknown"
@@ -88,7 +88,7 @@ _CERTIFICATE_CODES: Final = {
 
 
 def _certificate_text(error: ssl.SSLCertVerificationError, host: str) -> Text:
-    """What is wrong with the certificate; in the words of OpenSSL if it is nothing of the above."""
+    """The fault of the certificate; in the words of OpenSSL if it is none of the above."""
     if code := _CERTIFICATE_CODES.get(error.verify_code):
         return Text(f"certificate_refused.{code}", host=host)
     return Text("certificate_refused.verify", host=host, error=error.verify_message)
@@ -160,9 +160,9 @@ def login_error(
 ) -> MailError:
     """Translate a failed login with a password.
 
-    `alerts` is what the server wants its users to read. `bye_text` is the text of the server's BYE, "" if
-    there was none. `explain` maps the server's words to the steps to take at this provider. `secrets` are
-    redacted from the server's words.
+    `alerts` are the server's ALERT texts. `bye_text` is the text of the server's BYE, "" if there was none.
+    `explain` maps the server's words to the steps to take at this provider. `secrets` are redacted from the
+    server's words.
     """
     refusal = _refusal(error, bye_text, peer, secrets, alerts)
     return _login_rejected(refusal, peer, explain) if isinstance(refusal, Reply) else refusal
@@ -247,7 +247,7 @@ def _refusal(
 
 
 def redact(alerts: list[str], secrets: tuple[str, ...]) -> None:
-    """Strike the secrets out of what the server wants its users to read."""
+    """Redact the secrets in the server's ALERT texts."""
     alerts[:] = [_redacted(alert, secrets) for alert in alerts]
 
 

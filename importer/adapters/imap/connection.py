@@ -29,7 +29,7 @@ MAX_PIPELINED: Final = 100
 
 
 def _ignore(_event: WireEvent) -> None:
-    """For callers that do not follow the events."""
+    """For callers that ignore the events."""
 
 
 class Connection(EventStream):
@@ -165,7 +165,7 @@ class Connection(EventStream):
 
         The commands have to be few and short enough that neither side blocks on a write. The events of an
         answer are those since the previous tagged reply; the caller has to attribute them to commands. A
-        command that gets BAD is repeated once, alone. `heard` gets each event as it arrives. Raises
+        command that gets BAD is repeated once, alone. `heard` is called with each event as it arrives. Raises
         ConnectionLost, ProtocolViolation and Throttled.
         """
         heard = heard or _ignore

@@ -1,9 +1,9 @@
-"""Reads whole messages. A content that cannot be all of it is requested in another way before it is believed.
+"""Reads whole messages. A content that seems incomplete is requested in another way before it is accepted.
 
 Such a content is missing or empty although the server states a size, shorter than that size, or a multipart
 message without its end: Courier's BODY[] ends after some hundred parts, and its RFC822.SIZE agrees. The other
 ways are RFC822 and BODY[]<0.n>; the longest content counts. If it is still shorter than its size, that size
-is believed only on a server whose other sizes are exact.
+is trusted only on a server whose other sizes are exact.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class ContentReader:
             yield from fetch(self._link, folder, deadly, self._sparing)
 
     def _doubt(self, message: Fetched, header: bytes) -> _Doubtful | None:
-        """Return why the content may not be all of it, None if there is no sign of that. `header` is its
+        """Return why the content may be incomplete, None if there is no sign of that. `header` is its
         `header_block`."""
         body, size_bytes = message.body, message.size_bytes
         if not body:
@@ -204,7 +204,8 @@ class ContentReader:
                 yield from self._decide(folder, doubtful[uid], answered.get(uid, Fetched(0, uid)))
 
     def _answers_alone(self, folder: FolderRef, uids: UidSet) -> bool:
-        """Whether one of the messages comes if it is requested alone; together none of them did."""
+        """Whether the server delivers one of the messages if it is requested alone; together it delivered
+        none."""
         ends = {uid for uid in (uids.lowest, uids.highest) if uid is not None}
         return any([*self._fetch(folder, UidSet.of((uid,)), self._whole)] for uid in ends)
 
@@ -235,7 +236,7 @@ class ContentReader:
             yield NotHandedOut(best.uid, self._no_content(size_bytes))
 
     def _sizes_are_right(self, folder: FolderRef, doubtful: Uid) -> bool:
-        """Whether nearly all sizes were exact, so that this one tells of a part that is missing."""
+        """Whether nearly all sizes were exact, so that this one shows that a part is missing."""
         if not self._compared_others and self._right_sizes + self._wrong_sizes < _OTHERS:
             self._compared_others = True
             self._compare_others(folder, doubtful)
@@ -264,7 +265,7 @@ class ContentReader:
         return Text("not_handed_out.empty", host=self._link.peer.host, size=ByteSize(size_bytes))
 
     def _fetch(self, folder: FolderRef, uids: UidSet, query: Query) -> Iterator[Fetched]:
-        """Yield what the server sends; nothing if it does not understand the query."""
+        """Yield the server's responses; none if it does not understand the query."""
         try:
             for message in fetch(self._link, folder, uids, query):
                 if not isinstance(message, Unreadable):
@@ -274,8 +275,8 @@ class ContentReader:
 
 
 def _longer(one: Fetched, other: Fetched) -> Fetched:
-    """Return the one with the longer content, with what only the other has. `one` came first and its flags
-    count: RFC822 sets \\Seen on some servers, if only for the session."""
+    """Return the one with the longer content, with the items that only the other has. `one` came first and
+    its flags count: RFC822 sets \\Seen on some servers, if only for the session."""
     best, rest = (one, other) if _length(one) >= _length(other) else (other, one)
     return best._replace(
         body=rest.body if best.body is None else best.body,

@@ -1,9 +1,9 @@
 """COMPRESS=DEFLATE (RFC 4978): fewer bytes over slow lines.
 
-A `LinkSpeed` is the byte stream of a connection: plain, plain and measured, or compressed. Measuring finds
-out whether bytes wait for the line and costs two clock readings per call. A slow server is indistinguishable
+A `LinkSpeed` is the byte stream of a connection: plain, plain and measured, or compressed. Measuring shows
+whether bytes wait for the line, and costs two clock readings per call. A slow server is indistinguishable
 from a slow line; compressing then is useless but cheap, since few bytes pass. A server that is slow because
-it has many connections is told by their sum: what all of them transfer passes over the line.
+it has many connections is recognised by their sum: the line carries the traffic of all of them.
 
 Invariants
 - All data is in the socket when `sendall` returns: each call ends with a flush (RFC 4978 section 3).
@@ -108,7 +108,7 @@ class KnownLines:
         return self._compression == "auto" and endpoint not in self._broken
 
     def rates(self, endpoint: Endpoint) -> tuple[LineRates, LineRates]:
-        """The rates of the connections to `endpoint`: of what it sends and of what it receives."""
+        """The rates of the connections to `endpoint`: of the bytes that it sends and that it receives."""
         return self._rates.setdefault(endpoint, (LineRates(self._clock), LineRates(self._clock)))
 
     def mark_slow(self, endpoint: Endpoint) -> None:

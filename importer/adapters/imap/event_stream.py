@@ -41,7 +41,7 @@ _GOODBYE_READS = 20
 
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
-    """What a connection needs beside its server and its login.
+    """The context of a connection, beside its server and its login.
 
     `max_literal_bytes` is the size of the largest message. `spool_folder` is for large ones; None: the
     system's temporary folder. `known_lines`, `stall_watchdog` and `fallbacks` are shared with other
@@ -71,7 +71,7 @@ class EventStream:
         self.peer = peer
         self.limit = context.limit
         self.greeting = client.greeting
-        self.alerts: list[str] = client.alerts  # what the server wants its users to read (RFC 9051: ALERT)
+        self.alerts: list[str] = client.alerts  # the server's ALERT texts (RFC 9051)
         self.usable = True
         self.waiting = False  # for bytes from the server, at this moment
         self.sending = False  # at this moment
@@ -135,8 +135,8 @@ class EventStream:
                 return event
 
     def _is_unawaited(self, event: WireEvent) -> bool:
-        """Note what an event says about the connection. Return whether it is a reply that nothing waits for.
-        Raises ConnectionLost on BYE."""
+        """Note the facts in an event about the connection. Return whether it is a reply that no caller waits
+        for. Raises ConnectionLost on BYE."""
         if isinstance(event, Tagged):
             self._note_alert(event.reply)
             return not self._commands.complete(event)
@@ -149,7 +149,7 @@ class EventStream:
         return False
 
     def _await_discarded(self) -> Iterable[WireEvent]:
-        """Read until all replies that nothing waits for have arrived; yield all events."""
+        """Read until all replies that no caller waits for have arrived; yield all events."""
         while self._commands.discarded:
             while not self._events:
                 self._receive()

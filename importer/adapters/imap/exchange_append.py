@@ -1,4 +1,5 @@
-"""Exchange and Exchange Online as the destination: works around what their APPEND ignores or limits.
+"""Exchange and Exchange Online as the destination: works around flags that their APPEND ignores, and its
+limits.
 
 Sources: imapsync FAQ.Exchange and FAQ.Office365; RFC 3503 for read receipts. Exchange is recognised by its
 greeting, by capabilities that it offers after login and no other server does (jstedfast/MailKit#791 and

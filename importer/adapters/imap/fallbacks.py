@@ -1,4 +1,5 @@
-"""What the server of one account announced and then refused or could not handle: it is not used again.
+"""Features that the server of one account announced and then refused or could not handle. They are not used
+again.
 
 One object serves all sessions of an account, so that a refusal costs one command per run and not one per
 connection. Its methods may be called from several threads.
@@ -27,13 +28,12 @@ _MAX_ACCOUNTS: Final = 1000
 
 class Fallbacks:
     """`one_at_a_time`: the server does not handle a command that arrives before the previous one is answered
-    (RFC 9051 section 5.5 allows that), so no command is sent ahead. `by_examine`: STATUS tells nothing, or
-    not the truth. `counts_by_status`: SELECT and EXAMINE do not tell EXISTS. `has_stored`: the server stored
-    a message. `literals_work`: it stored one that came as a non-synchronizing literal (RFC 7888).
-    `dates_work`, `flags_work`: it stored a message with a date, with a system flag. `no_dates`, `no_flags`:
-    it stored one only without. `appends_failed`: appends in a row of which it stored no message and for which
-    it may be at fault itself. `deadly`: messages of which a request ended the connection each time, and for
-    which items.
+    (RFC 9051 section 5.5 allows that), so no command is sent ahead. `by_examine`: STATUS returns nothing, or
+    wrong numbers. `counts_by_status`: SELECT and EXAMINE return no EXISTS. `has_stored`: the server stored a
+    message. `literals_work`: it stored one that came as a non-synchronizing literal (RFC 7888). `dates_work`,
+    `flags_work`: it stored a message with a date, with a system flag. `no_dates`, `no_flags`: it stored one
+    only without. `appends_failed`: appends in a row of which it stored no message and for which it may be at
+    fault itself. `deadly`: messages of which a request ended the connection each time, and for which items.
     `message_limit`: the server refuses FETCH of more messages. `subscribes_lost`: SUBSCRIBEs that ended the
     connection. `selects_lost`: SELECTs in a row that did."""
 
@@ -101,8 +101,8 @@ class Fallbacks:
             self._resumed += 1
 
     def note_loss_at_id(self) -> None:
-        """A connection was lost before ID was answered. Some hosts require ID, so it takes two in a row to do
-        without."""
+        """A connection was lost before ID was answered. Some hosts require ID, so only two losses in a row
+        end its use."""
         self._losses_at_id += 1
         if self._losses_at_id >= MAX_LOSSES_AHEAD:
             self.disable({"ID"})

@@ -1,11 +1,12 @@
-"""The sending half of a connection: looks before each piece whether it may still be sent.
+"""The sending half of a connection: checks before each piece whether it may still be sent.
 
 A process that is frozen in the middle of an append, or cut off from its store, must not send the rest once
-another worker may have taken over. A look before each command is not enough, since an append takes minutes on
-a slow line.
+another worker may have taken over. A check before each command is not enough, since an append takes minutes
+on a slow line.
 
-What remains on its way: the piece that was handed over between the last look and the freeze, and what the
-operating system holds. Both are bounded, by the sizes below; `importer/engine/settle.py` waits for them.
+Bytes that may still be sent after that: the piece that was handed over between the last check and the freeze,
+and the bytes that the operating system holds. Both are bounded, by the sizes below;
+`importer/engine/settle.py` waits for them.
 """
 
 from __future__ import annotations
@@ -24,17 +25,18 @@ without blocking."""
 
 _SMALL_PIECE_BYTES: Final = 16 << 10
 """While the line does not keep up: one TLS record (RFC 8446 section 5.1). A longer piece would be several
-writes without a look in between."""
+writes without a check in between."""
 
 _UNSENT_BYTES: Final = 160 << 10
-"""What the operating system may hold beyond what is in flight. By default it takes megabytes, and sends them
-while the process is frozen, or after it was killed."""
+"""The bytes that the operating system may hold beyond those in flight. By default it accepts megabytes, and
+sends them while the process is frozen, or after it was killed."""
 
 _KEEPS_UP_BYTES: Final = _UNSENT_BYTES - _PIECE_BYTES
 """With no more than this unsent, a whole piece fits without blocking."""
 
 _UNACKNOWLEDGED_MS: Final = 60_000
-"""After this time without an acknowledgement the operating system gives up what it holds (RFC 5482)."""
+"""After this time without an acknowledgement the operating system discards the bytes that it holds (RFC
+5482)."""
 
 _TCP_INFO: Final[int | None] = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 _TCP_INFO_BYTES: Final = 192
@@ -84,7 +86,8 @@ class FencedSender:
         with memoryview(data) as whole:
             sent = 0
             while sent < len(whole):
-                # Wait first, then look, then send what does not block: a process is frozen while it waits.
+                # Wait first, then check, then send as much as does not block: a process is frozen while it
+                # waits.
                 piece_bytes = _PIECE_BYTES if self._keeps_up() else self._wait_for_room()
                 self._check()
                 now_sent = self._socket.send(whole[sent : sent + piece_bytes])

@@ -47,15 +47,15 @@ from providers.errors import (
 from providers.text import ByteSize, Text
 
 _SPARE_BYTES: Final = 2 << 20
-"""What the answer to a query without contents may bring beyond `Query.bytes_each`."""
+"""The bytes that the answer to a query without contents may have beyond `Query.bytes_each`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to fetch. `complete` returns whether a response has all items, `usable` whether it suffices if the
-    server sends no more; `max_members` is the maximum number of messages per command. `bytes_each` limits the
-    size of the answer: so much for each message on average, None if it has their contents. `dispensable`: if
-    it ended the connection at a message, that one is not asked for again."""
+    """The items to fetch. `complete` returns whether a response has all items, `usable` whether it suffices
+    if the server sends no more; `max_members` is the maximum number of messages per command. `bytes_each`
+    limits the size of the answer: so much for each message on average, None if it has their contents.
+    `dispensable`: if it ended the connection at a message, that message is not requested again."""
 
     items: bytes
     complete: Callable[[Fetched], bool]
@@ -148,7 +148,7 @@ class _Fetch:
                 fallbacks.message_limit = self._limit
 
     def _request(self, requested: UidSet) -> Generator[Fetched | Unreadable, None, _Failure | None]:
-        """Send one command and yield what comes. Return why it failed, None if it did not."""
+        """Send one command and yield the returned messages. Return why it failed, None if it did not."""
         link = self._link
         command = b"UID FETCH %s %s" % (str(requested).encode(), self._query.items)
         _, tag = link.retry_folder(
@@ -188,7 +188,7 @@ class _Fetch:
         return _Failure(UidSet.of(missing), error, words, any_came)
 
     def _handle(self, failure: _Failure) -> Iterator[Unreadable]:
-        """Request again what may still come, and yield what will not."""
+        """Request the messages again that may still be delivered, and yield the others as unreadable."""
         remaining, error, words = failure.remaining, failure.error, failure.words
         if isinstance(error, ProtocolViolation) and (found := _culprit(error, remaining)):
             culprit, cause = found
@@ -329,7 +329,7 @@ def _responses(
                 connection.drop()
                 raise response_errors.too_much(link.peer, MAX_UNSTATED_BYTES)
     except (ConnectionLost, ProtocolViolation, CommandRefused):
-        for uid, message in incomplete.items():  # what came need not be requested again
+        for uid, message in incomplete.items():  # messages that were delivered need not be requested again
             if query.usable(message):
                 missing.discard(uid)
                 yield message

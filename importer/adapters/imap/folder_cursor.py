@@ -1,4 +1,4 @@
-"""Which folder of a session is open. The only module that sends EXAMINE, SELECT and UNSELECT."""
+"""The open folder of a session. The only module that sends EXAMINE, SELECT and UNSELECT."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.errors import ConnectionLost, Side
 
 UNCOUNTED: Final = -1
-"""The number of messages while the server has told none."""
+"""The number of messages as long as the server has sent none."""
 
 _MESSAGES = re.compile(rb"\bMESSAGES[ \t]([0-9]{1,10})\b", re.IGNORECASE)
 
@@ -141,9 +141,10 @@ class FolderCursor:
     def examine_each_and(
         self, connection: Connection, folders: Sequence[FolderRef], command: bytes
     ) -> dict[FolderRef, tuple[SelectedFolder, Answer]]:
-        """Examine folders and send `command` in each, all pipelined; return what each folder is, and the
-        answer. Left out is a folder if a command cannot carry its name, if one of both commands is refused,
-        or if the folder is another one or uncounted. None is open afterwards, as far as is known."""
+        """Examine folders and send `command` in each, all pipelined; return for each folder its state and the
+        answer. A folder is left out if a command cannot carry its name, if one of both commands is refused,
+        if its UIDVALIDITY differs, or if its number of messages is unknown. Afterwards it is unknown which
+        folder is open."""
         named = [folder for folder in folders if self.can_name(folder.name)]
         self.forget()
         if connection.fallbacks.one_at_a_time or connection.fallbacks.counts_by_status:
@@ -257,7 +258,7 @@ class FolderCursor:
         return selected
 
     def _count(self, connection: Connection, folder: str) -> int:
-        """Ask STATUS for the number of messages. Raises FolderUnusable if it tells none either."""
+        """Get the number of messages by STATUS. Raises FolderUnusable if STATUS does not return it either."""
         with contextlib.suppress(CommandRefused):
             for event in connection.call(b"STATUS " + self.quoted(folder) + b" (MESSAGES)").events:
                 if isinstance(event, LiteralData) and (number := _MESSAGES.search(event.text)):
@@ -268,7 +269,7 @@ class FolderCursor:
 def _read_select(
     folder: str, events: tuple[WireEvent, ...], *, read_only: bool, uidvalidity: UidValidity | None
 ) -> SelectedFolder | None:
-    """`uidvalidity` is what STATUS tells, for servers that leave it out here."""
+    """`uidvalidity` is that of STATUS, for servers that leave it out here."""
     uidnext = permanent_flags = None
     messages = UNCOUNTED
     for event in events:

@@ -47,10 +47,10 @@ class Listing:
     """The folders of the personal namespace with their roles and subscriptions; INBOX is always among them
     (RFC 9051 section 5.1). `statuses` holds those that the server sent along with the list (LIST-STATUS).
 
-    `shared` are the selectable folders of other users and of all, `unreadable` the lines of LIST that name
-    no folder, `refusal` the reply of a server that refuses LIST. `inbox_listed`: the server itself lists it,
-    as a folder that can be opened.
-    `names_nothing`: it lists no folder at all, in whatever way it is asked.
+    `shared` are the selectable folders of other users and of all users, `unreadable` the lines of LIST that
+    name no folder, `refusal` the reply of a server that refuses LIST. `inbox_listed`: the server itself lists
+    it, as a folder that can be opened. `names_nothing`: it lists no folder at all, in whatever way it is
+    asked.
     """
 
     hierarchy: Hierarchy
@@ -195,7 +195,7 @@ def _existing(
     listed: Sequence[Listed],
     subscriptions: Sequence[Listed],
 ) -> list[Listed]:
-    """Return the subscribed folders that LIST leaves out and that exist all the same."""
+    """Return the subscribed folders that LIST leaves out and that nevertheless exist."""
     known = {folder.name for folder in listed}
     missing = [folder for folder in subscriptions if folder.name not in known and folder.selectable]
     missing = missing[:MAX_PIPELINED]

@@ -1,4 +1,4 @@
-"""STATUS, and what EXAMINE and SELECT tell of a folder.
+"""The status of folders: by STATUS, EXAMINE and SELECT.
 
 Each function accepts the FolderCursor of a session and an idle Connection, and is safe to repeat. It raises
 what `Connection.call` raises, WireError, and for folders FolderUnusable and FolderChanged.
@@ -66,8 +66,8 @@ def _examined_status(
     folder: str,
     refused: FolderUnusable | None = None,
 ) -> FolderStatus:
-    """Return the status of a folder as EXAMINE tells it. Raises `refused`, the refusal of STATUS, if that is
-    refused as well and has no more to say."""
+    """Return the status of a folder from EXAMINE. Raises `refused`, the refusal of STATUS, if EXAMINE is
+    refused as well, without a reason of its own."""
     try:
         selected = cursor.examine_by_name(connection, folder)
     except FolderUnusable as unusable:
@@ -82,7 +82,7 @@ def _examined_status(
 def confirmed_by_examine(
     cursor: FolderCursor, connection: Connection, statuses: Mapping[str, FolderStatus]
 ) -> bool:
-    """Return whether EXAMINE finds no more messages in the folders than their STATUS tells. If it does,
+    """Return whether EXAMINE finds no more messages in the folders than their STATUS counts. If it does,
     STATUS is not used again for this account.
 
     The commands are pipelined; of the folders, the first are examined, as many as one round trip allows.

@@ -31,7 +31,7 @@ _SHARED: Final = Text("folder_left_out.shared")
 _MISSING = re.compile(
     r"NONEXISTENT|TRYCREATE|(?:does not|doesn't|not) exist|no such|unknown mailbox|not found", re.I
 )
-"""Words of a server that has no such folder."""
+"""The words of servers for a folder that does not exist."""
 
 
 def _status_or_error(
@@ -44,7 +44,7 @@ def _status_or_error(
 
 
 def _avoids_status(_cursor: FolderCursor, connection: Connection) -> bool:
-    """Ask by EXAMINE from now on. Return whether that was so before."""
+    """Use EXAMINE in place of STATUS from now on. Return whether that was the case before."""
     before = connection.fallbacks.by_examine
     connection.fallbacks.by_examine = True
     return before
@@ -116,9 +116,9 @@ class FolderSurvey:
             return beyond
 
     def _are_confirmed(self, statuses: Mapping[str, FolderStatus | FolderUnusable]) -> bool:
-        """Return False if a folder has more messages when it is opened than its status says: STATUS is then
-        answered from what the server knew earlier. INBOX and the largest other folder are opened, and those
-        that are empty by their status."""
+        """Return False if a folder has more messages when it is opened than its status says: STATUS then
+        returns an earlier state. INBOX and the largest other folder are opened, and those that are empty by
+        their status."""
         known = {name: status for name, status in statuses.items() if isinstance(status, FolderStatus)}
         filled = sorted(
             (name for name, status in known.items() if status.messages),

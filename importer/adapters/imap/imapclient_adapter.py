@@ -192,7 +192,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # IMAPClient has no type inform
 
     @property
     def alerts(self) -> list[str]:
-        """What the server wants its users to read (RFC 9051 section 7.1: ALERT), up to MAX_ALERTS texts."""
+        """The server's ALERT texts (RFC 9051 section 7.1), at most MAX_ALERTS of them."""
         return cast(list[str], self._imap.alerts)
 
     def bye_text(self) -> str:

@@ -89,7 +89,7 @@ class IncomingLiterals:
             self._sink = self._new_spool()
 
     def take(self, data: bytes, at: int) -> int:
-        """Add what `data` has of the current literal from `at` on. Return the offset behind it."""
+        """Add the part of the current literal that `data` holds from `at` on. Return the offset behind it."""
         chunk = data[at : at + self.missing_bytes]  # a slice of all of `data` makes no copy
         self._sink.write(chunk)
         self.missing_bytes -= len(chunk)

@@ -1,7 +1,7 @@
 """Parses the responses to LIST, LSUB and NAMESPACE into folders and their hierarchy.
 
-Lines that violate the grammar are understood as what they must mean, as long as two folders never become one;
-a line that names no folder is returned as it is, for the report.
+Lines that violate the grammar are read by their evident meaning, as long as two folders never become one. A
+line that names no folder is returned unchanged, for the report.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ def _name(text: bytes, literals: Sequence[Body], *, escapes: bool) -> bytes | No
 
 
 def as_folders(listed: Iterable[Listed], namespaces: Namespaces, subscribed: frozenset[str]) -> list[Folder]:
-    """Return the folders of the personal namespace. `subscribed` are those that LSUB lists; the
-    attribute \\Subscribed counts as well. INBOX always exists, whatever LIST says of it."""
+    """Return the folders of the personal namespace. `subscribed` are those that LSUB lists; the attribute
+    \\Subscribed counts as well. INBOX always exists, even if LIST contradicts that."""
     return [
         Folder(
             line.name,
@@ -172,9 +172,8 @@ def as_folders(listed: Iterable[Listed], namespaces: Namespaces, subscribed: fro
 
 
 def read_namespaces(events: Iterable[WireEvent], names: FolderNames) -> Namespaces:
-    """Parse the response to NAMESPACE; one that cannot be parsed tells nothing.
-
-    A prefix that is announced as the user's own is not shared, whatever else is said of it.
+    """Parse the response to NAMESPACE; one that cannot be parsed is ignored. A prefix that is announced as
+    the user's own is not shared, even if it is announced as shared, too.
     """
     for event in events:
         if isinstance(event, LiteralData) and event.name == "NAMESPACE":
@@ -206,7 +205,7 @@ def without_listed_children(listed: Sequence[Listed]) -> list[Listed]:
 
 
 def hierarchy_of(namespaces: Namespaces, listed: Sequence[Listed]) -> Hierarchy:
-    """Return the hierarchy that NAMESPACE tells, unless LIST contradicts it: the user's folders have another
+    """Return the hierarchy of NAMESPACE, unless LIST contradicts it: the user's folders have another
     delimiter, or none of them has the prefix. Then it is guessed from LIST."""
     told = namespaces.personal
     if told is None:

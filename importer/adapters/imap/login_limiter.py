@@ -1,4 +1,4 @@
-"""Limits how often one account is logged in to: a host that counts logins locks accounts.
+"""Limits the logins to one account: hosts that count logins lock accounts.
 
 A token bucket. Only reconnecting waits; the first login of each session counts but is not delayed, since
 their number is limited by the lanes.

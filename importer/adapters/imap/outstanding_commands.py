@@ -7,9 +7,10 @@ from importer.adapters.imap.wire_events import Tagged
 
 
 class OutstandingCommands:
-    """`awaited`: how many replies a caller waits for. `discarded`: tags of the commands whose replies nothing
-    waits for. `ahead`: commands that were sent before the previous reply arrived, by tag; b"" until they are
-    known. `refusals`: NO and BAD so far; some servers close the connection after a number of them."""
+    """`awaited`: how many replies a caller waits for. `discarded`: tags of the commands whose replies no
+    caller waits for. `ahead`: commands that were sent before the previous reply arrived, by tag; b"" until
+    they are known. `refusals`: NO and BAD so far; some servers close the connection after a number of them.
+    """
 
     def __init__(self, fallbacks: Fallbacks) -> None:
         self.awaited = 0

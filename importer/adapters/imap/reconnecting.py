@@ -171,7 +171,7 @@ class ReconnectingConnection:
             except WireError as caught:
                 error = response_errors.violation(self.peer, str(caught))
             else:
-                if connection.received_bytes:  # some operations only ask what the login told
+                if connection.received_bytes:  # some operations only read what the login returned
                     self._silent_left = None
                 return result
             self.drop()
@@ -190,14 +190,14 @@ class ReconnectingConnection:
         *,
         attempts: int = MAX_READ_ATTEMPTS,
     ) -> T:
-        """Run `retry_read`; errors have what the server wanted its users to read."""
+        """Run `retry_read`; errors include the server's ALERT texts."""
         try:
             return self.retry_read(lambda connection: operation(self.cursor, connection), attempts=attempts)
         except MailError as error:
             raise self.with_alerts(error) from error.__cause__
 
     def with_alerts(self, error: MailError) -> MailError:
-        """Add to the error what the server wanted its users to read, unless a single folder is concerned."""
+        """Add the server's ALERT texts to the error, unless it concerns a single folder."""
         if error.scope is not ErrorScope.FOLDER:
             error.server_text = response_errors.with_alerts(error.server_text, self.alerts)
         return error

@@ -83,8 +83,8 @@ def printable(text: str) -> str:
 
 
 def lost(peer: Peer, said: str = "", *, announced: bool = False) -> ConnectionLost:
-    """The connection broke; `said` are the server's words before that, those of its BYE if `announced`. What
-    the operating system calls it is no word of the server."""
+    """The connection broke; `said` are the server's words before that, those of its BYE if `announced`. The
+    text of the operating system is not part of them."""
     return ConnectionLost(
         Text("connection_lost", host=peer.host),
         announced=announced and bool(printable(said)),

@@ -4,10 +4,10 @@ alone.
 Invariants
 - Splitting the input anywhere gives the same events (verified by tests/property/test_wire.py).
 - Memory is bounded: no line above `max_line_bytes`, no literals beyond the bounds of `IncomingLiterals`.
-- Deviations from the grammar (RFC 9051 section 9) whose meaning is certain are read as what they mean: blanks
-  around the asterisk, TABs in place of blanks, CR CR LF, NULs around a line, our tag in lower case, empty
-  lines, a FETCH response that goes on in the next line, numbers that are none.
-- A line that has no meaning is an `Unparsed` event and costs only itself. What cannot be told from the
+- Deviations from the grammar (RFC 9051 section 9) whose meaning is certain are accepted: blanks around the
+  asterisk, TABs in place of blanks, CR CR LF, NULs around a line, our tag in lower case, empty lines, a FETCH
+  response that continues in the next line, malformed numbers.
+- A line that has no meaning is an `Unparsed` event and costs only itself. A response that may be part of the
   content of a message raises WireError: after it no byte of the connection can be trusted.
 """
 
@@ -31,8 +31,7 @@ from importer.compact.uid_set import Uid
 
 MAX_LINE_BYTES: Final = 1 << 20
 MAX_STRAY_LINES: Final = 1000
-"""Empty and unparsed lines without a response between them, after which the server is not believed any
-longer."""
+"""Empty and unparsed lines without a response between them, after which the server is no longer trusted."""
 
 _UID = re.compile(rb"\bUID[ \t]([0-9]{1,10})\b", re.IGNORECASE)
 _LITERAL_SIZE = re.compile(rb"\{([0-9]{1,20})\+?\}\Z")

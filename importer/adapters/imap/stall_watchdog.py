@@ -8,7 +8,7 @@ Invariants
 - As long as the work is within its limit, a connection is closed only if it was waiting for bytes at every
   check of a whole period, for the same command. A connection is not considered stalled while the client is
   not reading, or while commands keep completing.
-- Once the work is overdue, a connection under way is closed unless it makes headway (OVERTIME_BYTES_PER_S).
+- Once the work is overdue, a connection is closed unless it makes progress (OVERTIME_BYTES_PER_S).
 - Once the work has ended, its connections are closed within LIMIT_INTERVAL_S.
 """
 
@@ -28,7 +28,7 @@ from importer.domain.planning.server_limits import (
 from importer.ports.work_limit import WorkLimit
 
 LEAST_BYTES_PER_S: Final = 64
-"""Slower than any line that mail was ever read over: a modem of 1994 is thirty times as fast."""
+"""Slower than any line in use: a modem of 1994 is thirty times as fast."""
 
 LIMIT_INTERVAL_S: Final = 1.0
 
@@ -70,7 +70,7 @@ class _Check:
 
 @dataclass(slots=True)
 class _Headway:
-    """What a connection has done at each check of the last OVERTIME_WINDOW_S: (time, bytes)."""
+    """The bytes of a connection at each check of the last OVERTIME_WINDOW_S: (time, bytes)."""
 
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -80,7 +80,7 @@ class _Headway:
         done += OVERTIME_BYTES_PER_REPLY * connection.completed_commands
         samples = self.samples
         if not (connection.waiting or connection.sending):
-            samples.clear()  # it is not the server that is waited for
+            samples.clear()  # the connection does not wait for the server
         samples.append((now_s, done))
         while len(samples) > 2 and samples[1][0] <= now_s - OVERTIME_WINDOW_S:
             samples.popleft()

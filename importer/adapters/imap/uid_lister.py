@@ -1,7 +1,8 @@
-"""Finds the UIDs of a folder. What a server counts (EXISTS) and what it lists have to agree; if it lists
-fewer, it is asked in other ways, and all UIDs count that any of them names.
+"""Finds the UIDs of a folder. The number that a server counts (EXISTS) and its list have to agree. If it
+lists fewer, other commands are tried, and the UIDs of all answers count together.
 
-Where the first answers agree nothing else is asked. The way that was right is the first one from then on.
+If the first answers agree, no further command is sent. The command that gave all UIDs comes first from then
+on.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class UidLister:
             return selected, UidSet()
         try:
             return selected, _by_uid_fetch(cursor, connection, folder, selected, at_or_above)
-        except FolderUnusable:  # there are other ways
+        except FolderUnusable:  # there are other commands
             known, _ = self._ask_otherwise(cursor, connection, folder, selected, UidSet(), at_or_above)
             if known:
                 return selected, known
@@ -128,13 +129,14 @@ class UidLister:
         known: UidSet,
         at_or_above: Uid,
     ) -> tuple[UidSet, int]:
-        """Return all UIDs that any way names, and how many messages are counted beyond them."""
+        """Return the UIDs of all answers together, and the number of messages that the server counts beyond
+        them."""
         ways: tuple[_Way, ...] = (_by_uid_fetch, _by_number, _by_search)
         missing = _missing(selected, known, at_or_above)
         for way in ways:
             try:
                 new = way(cursor, connection, folder, selected, at_or_above) - known
-            except FolderUnusable:  # refused: the next way may not be
+            except FolderUnusable:  # refused: the next command may not be
                 continue
             known |= new
             self._search_is_wrong |= bool(new)

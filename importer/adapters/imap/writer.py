@@ -126,8 +126,7 @@ class ImapWriter(ImapReader):
         return fallbacks.subscribes_lost < MAX_SUBSCRIBES_LOST
 
     def _subscribe_alone(self, folder: str) -> None:
-        """Subscribe the folder, unless the server refuses that or ends the connection at it: mail matters
-        more."""
+        """Subscribe the folder. A refusal, or a lost connection, is ignored: the copy matters more."""
         if not self._may_subscribe():
             return
         fallbacks = self._link.connection().fallbacks

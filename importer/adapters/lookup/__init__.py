@@ -1,1 +1,2 @@
-"""Provider look-ups on the network: DNS and small files over https, bounded, through the egress guard."""
+"""Provider look-ups on the network: DNS, and small files over https, with limits and through the egress
+guard."""

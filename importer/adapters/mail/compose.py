@@ -72,7 +72,7 @@ class TemplateComposer:
     def completion(
         self, report: Report, readers: Sequence[MailReader], now: datetime, pages: str = ""
     ) -> Sequence[Notice]:
-        """One notice per reader that the import has ended, in whatever state, or what it waits for.
+        """One notice per reader about the end of the import, in any state, or about the reason why it waits.
 
         Duplicates and bare login names among the addresses are left out.
 

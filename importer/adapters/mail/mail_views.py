@@ -104,7 +104,7 @@ class FolderLine:
 
 @dataclass(frozen=True, slots=True)
 class RefusalLine:
-    """A message or a whole folder, and what is amiss. `messages` is 0 if the number is unknown."""
+    """A refusal: a message or a whole folder, and the reason. `messages` is 0 if the number is unknown."""
 
     whole_folder: bool
     messages: int

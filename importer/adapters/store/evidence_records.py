@@ -1,4 +1,4 @@
-"""What the evidence of an import is made of, and its seal."""
+"""The rows from which the evidence of an import is made, and its seal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from importer.domain.model import ImportId, Route
 
 _PAGE_ROWS: Final = 250
 _HEAVY: Final = ("digests", "flags", "facts", "destination_uids", "marks")
-"""Columns that are read of the import's own receipts only. Of the UIDs it is told whether there are any."""
+"""Columns that are read of the import's own receipts only. Of the UIDs, only their presence is read."""
 
 
 class SqlEvidence(Database):

@@ -1,6 +1,6 @@
 """The sentences that version 0.1.0 stored, as codes with parameters.
 
-The only place that recognises sentences of ours. It reads rows without a code; no row is written without one.
+The only module that recognises stored sentences. It reads rows without a code; no row is written without one.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def stored_problem(code: str, sentence: str, host: str) -> Text:
 
 
 def stored_reason(code: str, reason: str) -> Text:
-    """The text of a stored refusal. Words that are not ours are quoted, also in brackets after a sentence."""
+    """The text of a stored refusal. Words of others are quoted, also in brackets after a sentence."""
     if (known := _recognised(reason)) is not None:
         return known
     own, bracket, words = reason.partition(" (")

@@ -9,7 +9,7 @@ Invariants:
   savepoint. The others do not notice it.
 - `joining` returns normally only if the changes of its block were committed. If the commit fails, it raises
   in every thread whose changes were part of it.
-- A group is committed by the thread that has the turn. Should that thread vanish, one that waits takes over.
+- A group is committed by the thread that has the turn. If that thread ends, a waiting one takes over.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 
 MOST_MEMBERS: Final = 32
 LONGEST_S: Final = 0.025
-"""How long a transaction is kept open for others, and how often a thread that waits looks after it."""
+"""How long a transaction is kept open for others, and how often a waiting thread checks it."""
 
 _SAVEPOINT: Final = "SAVEPOINT before_block"
 _UNDO: Final = "ROLLBACK TO SAVEPOINT before_block"
@@ -37,7 +37,7 @@ class _Group:
         self.connection = connection
         self.members = 0  # blocks that succeeded
         self.began_at = time.monotonic()
-        self.checked: set[object] = set()  # what `joining` has been told to check once in a transaction
+        self.checked: set[object] = set()  # the checks that `joining` makes once in a transaction
         self.ended = threading.Event()
         self.error: BaseException | None = None
 
@@ -120,7 +120,7 @@ class GroupCommit:
             group.connection.commit()
         except BaseException as failed:
             error = failed
-            with suppress(Exception):  # closing it may take for granted that nothing is left to roll back
+            with suppress(Exception):  # closing it may assume that nothing is left to roll back
                 group.connection.invalidate()
         self._end(group, error)
 
@@ -129,7 +129,7 @@ class GroupCommit:
         group.error = error
         group.ended.set()
         with suppress(Exception):
-            group.connection.close()  # rolls back what is not committed
+            group.connection.close()  # rolls back the uncommitted changes
 
     def _await(self, group: _Group) -> None:
         while not group.ended.wait(LONGEST_S):

@@ -1,4 +1,4 @@
-"""Lists and numbers of imports by a filter. `ImportFilter` says what each part of it means."""
+"""Lists and numbers of imports by a filter; `ImportFilter` defines its parts."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ def following(
         condition = or_(
             column < bound if name in descending else column > bound, and_(column == bound, condition)
         )
-    # What follows anyway, said so that an index serves: without it, all rows up to `last` are read.
+    # Implied by the other conditions; stated so that an index is used. Without it, all rows up to `last` are
+    # read.
     newest = descending[0]
     return and_(table.c[newest] <= select(last.c[newest]).scalar_subquery(), condition)
 

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that do not wait for ever.
+"""Connections to PostgreSQL with a limit on each wait.
 
 libpq's timeouts cover connecting and bytes that are not acknowledged. A server that is frozen, or a proxy in
 front of it, acknowledges everything and answers nothing.

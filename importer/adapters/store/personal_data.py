@@ -1,4 +1,4 @@
-"""Finds and erases what is known of an address, in every table, by the rules of `table_rules.py`.
+"""Finds and erases the data about an address, in every table, by the rules of `table_rules.py`.
 
 Columns are searched as text: a query finds candidates, and the exact pattern of the domain decides. So a
 table that is added later is searched as soon as it has its rule.
@@ -52,7 +52,7 @@ _OWNS_TABLES: Final = text(
     "SELECT bool_and(pg_has_role(tableowner, 'USAGE')) FROM pg_tables WHERE tablename = 'imports'"
 )
 _EMPTIED: Final = frozenset({"submitter"})
-"""Columns with an address that mails are sent to: a pseudonym would be taken for one."""
+"""Columns with an address that mails are sent to: a pseudonym would be used as an address."""
 
 
 class SqlPersonalData(Database):

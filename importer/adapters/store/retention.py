@@ -1,8 +1,8 @@
 """Removes what is older than its lifetime.
 
-Each step reads what is over without a lock, and removes it in transactions of at most STEP_ROWS rows, so that
-neither a worker nor a page waits for it, on either database. A step that is interrupted is continued by the
-next. Which lifetime a table has, and why, is in `table_rules.py`.
+Each step reads expired rows without a lock, and removes them in transactions of at most STEP_ROWS rows, so
+that neither a worker nor a page waits for it, on either database. A step that is interrupted is continued by
+the next. Which lifetime a table has, and why, is in `table_rules.py`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class SqlRetention(Database):
         return {kind: rows for kind, rows in removed.items() if rows}
 
     def _delete(self, table: Table, condition: ColumnElement[bool]) -> int:
-        with self.reading() as connection:  # mostly there is nothing, and then no lock is needed
+        with self.reading() as connection:  # mostly there is none, and then no lock is needed
             if (
                 connection.execute(select(literal(1)).select_from(table).where(condition).limit(1)).first()
                 is None
@@ -69,7 +69,7 @@ class SqlRetention(Database):
             return delete_some(connection, table, condition, STEP_ROWS)
 
     def _blank_refusals(self, before: datetime) -> int:
-        """Subjects and dates go, and what the report says of the message besides stays."""
+        """Removes subjects and dates; the other facts about the message stay in the report."""
         ended = select(imports.c.id).where(imports.c.finished_at < before)
         over = and_(or_(refusals.c.subject != "", refusals.c.date != ""), refusals.c.import_id.in_(ended))
         with self.reading() as connection:
@@ -125,8 +125,8 @@ class SqlRetention(Database):
 
 
 def _over_mails(before: datetime) -> ColumnElement[bool]:
-    """Sent or refused mails about what has ended: as long as an import goes on, its mails show which ones its
-    owner got."""
+    """Sent or refused mails about ended imports and batches. As long as an import continues, its mails show
+    which ones its owner got."""
     alive = imports.c.state.in_(sorted(ALIVE))
     return and_(
         notices.c.state != MailState.PENDING,

@@ -1,7 +1,7 @@
-"""What each table knows about people: which columns, until when, and what an erasure does to them.
+"""The data about people in each table: which columns, until when, and the effect of an erasure.
 
-Every table and every column has its place here. `tests/contract/test_table_rules.py` fails for one that has
-not, and for a lifetime or an erasure that does not hold.
+Every table and every column is listed here. `tests/contract/test_table_rules.py` fails for one that is not,
+and for a lifetime or an erasure that is not kept.
 """
 
 from __future__ import annotations
