@@ -74,7 +74,7 @@ class BulkDiscovery:
         return self._catalog.for_host(host)
 
     def why_unknown(self, address: str) -> Text:
-        """Why an address has no provider."""
+        """The reason why an address has no provider."""
         discovery = self.discover(address)
         code = "server_unknown.offline" if discovery.offline else "server_unknown.unlisted"
         return Text(code, domain=discovery.domain)

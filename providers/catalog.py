@@ -95,7 +95,7 @@ class Catalog:
         """Implements `Lookup.expect`; the catalog needs no prefetching."""
 
     def why_unknown(self, address: str) -> Text:
-        """That `for_address` does not know the address."""
+        """The reason: `for_address` finds no provider for the address."""
         return Text("server_unknown", domain=address.rpartition("@")[2].lower())
 
     def for_host(self, host: str) -> Provider | None:
@@ -118,8 +118,8 @@ class Catalog:
 
 @lru_cache(maxsize=256)
 def provider_of_host(host: str) -> Provider | None:
-    """`Catalog.load().for_host(host)` without reading the rows of other hosts: all take a fifteenth of
-    the start-up of a copy. Raises CatalogError."""
+    """`Catalog.load().for_host(host)`, without reading the rows of other hosts: reading all of them takes a
+    fifteenth of the start-up of a copy. Raises CatalogError."""
     name = host.casefold().rstrip(".")
     texts, *rows = _shipped_text().split(_ROW)
     rows = [row for row in rows if name in row]

@@ -50,7 +50,7 @@ class Security(StrEnum):
 
 
 class FolderRole(StrEnum):
-    """Special use of a folder (RFC 6154). INBOX is no special use, but the only name that IMAP reserves."""
+    """Special use of a folder (RFC 6154). INBOX is none: it is the only name that IMAP reserves."""
 
     INBOX = "inbox"
     ARCHIVE = "archive"

@@ -99,7 +99,7 @@ class ConnectionLost(MailError):
 
 
 class ServerTooSlow(ConnectionLost):
-    """The server answered too slowly. An immediate retry would only block the worker again."""
+    """The server responded too slowly. An immediate retry would only block the worker again."""
 
     code = "server_too_slow"
     scope = ErrorScope.ACCOUNT

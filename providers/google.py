@@ -82,7 +82,7 @@ TEXTS: Final[Mapping[str, str]] = {
         " administrator does it in the Admin console under Apps, Gmail, End User Access."
     ),
 }
-"""What an error means and what to do, by code."""
+"""The meaning of an error and the advice, by code."""
 
 # OAuth: the pages above, and https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
 # IMAP: https://support.google.com/mail/answer/7126229 and the responses collected in imapsync's FAQ.Gmail.

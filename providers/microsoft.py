@@ -87,7 +87,7 @@ TEXTS: Final[Mapping[str, str]] = {
     ),
     "mailbox_microsoft": _MAILBOX,
 }
-"""What an error means and what to do, by code."""
+"""The meaning of an error and the advice, by code."""
 
 
 def _codes(*numbers: int) -> str:

@@ -1,7 +1,7 @@
 """OAuth for mailboxes: authorize, exchange the code, refresh, revoke.
 
-RFC 6749 with PKCE (RFC 7636, S256), `state` and OpenID Connect's `nonce`; based on Authlib. What is
-particular to a provider is in its `SignInProvider`; the invariants of requests are those of oauth_http.py.
+RFC 6749 with PKCE (RFC 7636, S256), `state` and OpenID Connect's `nonce`; based on Authlib. The facts of a
+provider are in its `SignInProvider`; the invariants of requests are those of oauth_http.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests to authorisation servers, and what their answers mean.
+"""Requests to authorisation servers, and the meaning of their answers.
 
 Invariants
 - No exception raised here contains a code, a token or a secret, or has a context that does: exceptions of

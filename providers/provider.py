@@ -97,7 +97,7 @@ class ProviderLimits:
     download_bytes_per_day: int | None = None
     upload_bytes_per_day: int | None = None
     message_bytes: int | None = None
-    messages_per_folder: int | None = None  # how many messages of a folder `endpoint` shows
+    messages_per_folder: int | None = None  # messages of a folder that `endpoint` shows
     read_messages_per_folder: int | None = None  # the same of `read_endpoint`
 
 

@@ -18,7 +18,7 @@ from providers.endpoint import Secret
 from providers.text import Text
 
 TENANT: Final = "{tenant}"
-"""Stands in URLs and issuers for the directory of an application or of a signed-in account."""
+"""Placeholder in URLs and issuers for the directory of an application or of a signed-in account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _lower(address: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInProvider:
-    """What Mailhaul knows of a provider.
+    """All facts about a provider with a sign-in.
 
     `id` is that of `Provider.sign_in` in the catalog, of the settings and of the redirect URI; it never
     changes.
@@ -159,7 +159,7 @@ class SignInProvider:
         return next(matches, "")
 
     def explain(self, words: str) -> Text | None:
-        """What an error text of this provider means and what to do; None if it is unknown."""
+        """The meaning of an error text of this provider, with the advice; None if it is unknown."""
         code = self.code_of(words)
         return Text(code) if code else None
 

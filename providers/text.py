@@ -1,7 +1,7 @@
-"""What is said to people, as data: a code and typed parameters. Front ends render it in a language.
+"""Texts for people, as data: a code and typed parameters. Front ends render them in a language.
 
-Whatever can fail says why with a `Text`; the sentence of each code, with what it implies, is a `TextRow`.
-Nothing below the front ends composes a sentence. A server's words are quoted apart from it, verbatim.
+Every failure gives its reason as a `Text`. The sentence of each code, with its consequences, is a `TextRow`.
+No module below the front ends composes a sentence. A server's words are quoted separately, verbatim.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class ByteSize:
 
 
 Param: TypeAlias = "str | int | date | datetime | timedelta | ByteSize | Text"
-"""What a sentence may contain: foreign words and identifiers such as ports (`str`), quantities (`int`),
-days, instants, time spans, sizes, and other texts. A `Secret` is none of these."""
+"""The parameters of a sentence: foreign words and identifiers such as ports (`str`), quantities (`int`),
+days, instants, time spans, sizes, and other texts. A `Secret` is not a Param."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -118,20 +118,20 @@ def _param(value: Any) -> Param:
 
 
 Explain: TypeAlias = Callable[[str], Text | None]
-"""Maps the words of a server to what its user has to do; None if they are unknown."""
+"""Maps the words of a server to the steps that its user has to take; None if they are unknown."""
 
 
 class WayOn(StrEnum):
-    """What its user does first to run an import again that stopped."""
+    """The user's first step to run a stopped import again."""
 
     PASSWORD = "password"  # noqa: S105 - enters a password
     SIGN_IN = "sign-in"  # signs in at the host
-    CONTINUE = "rest"  # nothing here: what was wrong is mended elsewhere
+    CONTINUE = "rest"  # nothing here: the cause is fixed elsewhere
 
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One row of the catalog: what a code means for people and for the program.
+    """One row of the catalog: the meaning of a code for people and for the program.
 
     Sentences and advice are English, the keys of the gettext catalogs, with the parameters as `%(name)s`. A
     pair is a singular and a plural, chosen by the parameter `number`, which both show as `%(num)s`. An empty
@@ -144,10 +144,10 @@ class TextRow:
     advice: str = ""  # what the reader can do about it
     sentence_at_destination: str = ""  # if it reads differently for the new mailbox
     advice_at_destination: str = ""
-    way_on: WayOn | None = None  # what the button that runs a stopped import again does first
+    way_on: WayOn | None = None  # the first step of the button that runs a stopped import again
     counts_as_failure: bool = True  # an import that waits for it has used up an attempt
     retry_now: bool = True  # its user may have it retried before the wait is over
     exit_code: int = 5  # of the console
     cause: str = ""  # for operators, in docs/errors.md
     operator_advice: str = ""  # as `cause`
-    as_refusal: str = ""  # what it means for a message or a folder that was not copied, in docs/errors.md
+    as_refusal: str = ""  # its meaning for a message or a folder that was not copied, in docs/errors.md

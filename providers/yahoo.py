@@ -48,7 +48,7 @@ TEXTS: Final[Mapping[str, str]] = {
         " instead of the account's password, or sign in with Yahoo."
     ),
 }
-"""What an error means and what to do, by code."""
+"""The meaning of an error and the advice, by code."""
 
 # https://developer.yahoo.com/oauth2/guide/errors/ and .../openid_connect/troubleshooting.html (2026-11).
 # IMAP: the responses in github.com/OfflineIMAP/offlineimap issue 688.
