@@ -1,6 +1,8 @@
-"""How long lists take with many imports in the store: `python -m benchmarks.stored_imports`.
+"""How long lists, and the choice of the next leg, take with many imports in the store:
+`python -m benchmarks.stored_imports`.
 
-Fills an empty database with generated imports of many owners, and prints the median time of each list.
+Fills an empty database with generated imports of many owners, and prints the median time of each query. With
+`--queued`, all of them are in the queue.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from importer.adapters.store.tables import batches, grants, imports
 from importer.domain.import_filter import ImportFilter
 from importer.domain.import_state import ENDED
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Problem, Progress, State
+from importer.domain.planning.fair_shares import Share
 from importer.domain.reporting.batch_overview import Standing
 from importer.ports.store import SealedGrants
 from providers.endpoint import Endpoint
@@ -143,6 +146,8 @@ def lists(number: int) -> dict[str, Callable[[SqlStore], object]]:
         "search": lambda s: s.imports(ImportFilter(words="person777@"), limit=51),
         "search without any": lambda s: s.imports(ImportFilter(words="nothing"), limit=51),
         "search of one owner": lambda s: s.imports(ImportFilter(owner=owner, words="nothing"), limit=51),
+        "the queue": lambda s: s.leg_queue(NOW),
+        "the next leg": lambda s: s.next_leg(Share(owner, _HOSTS[7]), NOW),
         "numbers of all": lambda s: s.import_counts(),
         "numbers of one owner": lambda s: s.import_counts(ImportFilter(owner=owner)),
         "numbers of a search": lambda s: s.import_counts(ImportFilter(words="nothing")),
@@ -163,13 +168,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--imports", type=int, default=100_000)
     parser.add_argument("--url", help="of an empty database; without it a new SQLite file")
+    parser.add_argument("--queued", action="store_true", help="all imports are in the queue")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = arguments.url or f"sqlite:///{Path(folder) / 'mailhaul.db'}"
         migrate(url)
         store = SqlStore.open(url)
         begin = time.perf_counter()
-        fill(store, arguments.imports)
+        fill(store, arguments.imports, {State.QUEUED: 1} if arguments.queued else _STATES)
         sys.stdout.write(f"{arguments.imports} imports added in {time.perf_counter() - begin:.1f} s\n")
         for name, run in lists(arguments.imports).items():
             sys.stdout.write(f"{name:<26}{1000 * measured(store, run):>8.1f} ms\n")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from math import inf
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import Message, NotHandedOut
 from importer.domain.messages.message_decision import NextStep, Refuse, Settle, decide_unread
 from importer.domain.messages.message_key import MessageKey, identified
 from importer.domain.planning.message_batches import MessageBatch
-from importer.domain.planning.server_limits import MAX_UNSTATED_BYTES
+from importer.domain.planning.server_limits import BATCH_S, MAX_UNSTATED_BYTES
 from importer.domain.receipts.folder_tally import RefusalCode
 from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane
@@ -31,19 +30,23 @@ class FetchedBatch:
 def fetch_batch(state: FolderState, lane: Lane, batch: MessageBatch, *, whole: bool = False) -> FetchedBatch:
     """Read one batch, over the lane's source alone. Raises what the session raises.
 
-    If the messages are far larger than the source stated (MAX_UNSTATED_BYTES), only some of them are read,
-    and the rest is returned to the queue, unless all are wanted (`whole`).
+    If the messages are far larger than the source stated (MAX_UNSTATED_BYTES), or take more than
+    BATCH_S once the leg's time is over, only some of them are read, and the rest is returned to the queue,
+    unless all are wanted (`whole`).
     """
     return _BatchReader(state, lane, batch, whole=whole).run()
 
 
 class _BatchReader:
     def __init__(self, state: FolderState, lane: Lane, batch: MessageBatch, *, whole: bool) -> None:
-        self._max_bytes = inf if whole else batch.total_bytes + MAX_UNSTATED_BYTES
+        self._whole = whole
+        self._max_bytes = batch.total_bytes + MAX_UNSTATED_BYTES
         self._state = state
         self._source = state.target.source
         self._session = lane.source
         self._batch = batch
+        self._leg = state.leg
+        self._began_s = state.leg.clock.elapsed_s()
         self._unread: dict[Uid, NotHandedOut] = {}
         self._result = FetchedBatch()
 
@@ -54,7 +57,8 @@ class _BatchReader:
             self._decide(dict.fromkeys(batch.uids, Refuse(RefusalCode.TOO_LARGE, reason)))
             return result
         wanted = self._read()
-        self._state.leg.budget.count(Side.SOURCE, sum([key.size_bytes for key, _ in result.messages]))
+        self._leg.pace.took(Side.SOURCE, len(result.messages), self._leg.clock.elapsed_s() - self._began_s)
+        self._leg.budget.count(Side.SOURCE, sum([key.size_bytes for key, _ in result.messages]))
         missing = wanted - UidSet.of([key.uid for key, _ in result.messages])
         if missing:
             self._decide_missing(missing)
@@ -70,17 +74,22 @@ class _BatchReader:
             else:
                 messages.append(identified(message))
                 size_bytes += len(message.body)
-            if size_bytes > self._max_bytes:
+            if not self._whole and (size_bytes > self._max_bytes or self._is_late()):
                 read = UidSet.of([*(key.uid for key, _ in messages), *self._unread])
                 if rest := self._batch.uids - read:
                     self._state.put_back(MessageBatch(rest, 0))
                 return read
         return self._batch.uids
 
+    def _is_late(self) -> bool:
+        """Whether others wait for the end of this batch."""
+        leg = self._leg
+        return leg.clock.elapsed_s() - self._began_s > BATCH_S and leg.budget.is_over()
+
     def _decide_missing(self, missing: UidSet) -> None:
         """Decide about messages that were requested and not delivered."""
         listed = missing & self._session.uids(self._source)
-        attempts = self._state.leg.import_.attempts
+        attempts = self._leg.import_.attempts
         decided: dict[Uid, Settle | Refuse] = {}
         left: list[Uid] = []
         for uid in missing:

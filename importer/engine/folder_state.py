@@ -66,9 +66,14 @@ class FolderState:
     # --- For every lane: batches ---------------------------------------------------------------------
 
     def take(self) -> MessageBatch | None:
-        """The next batch; None if the queue is empty."""
+        """The next batch, or as much of it as takes BATCH_S; None if the queue is empty."""
         with self._lock:
-            return self._queue.popleft() if self._queue else None
+            if not self._queue:
+                return None
+            batch, rest = self._queue.popleft().split(self.leg.pace.most_messages)
+            if rest is not None:
+                self._queue.appendleft(rest)
+            return batch
 
     def put_back(self, batch: MessageBatch) -> None:
         """Return a batch that the lane cannot start yet to the front of the queue."""

@@ -90,6 +90,7 @@ class Lanes:
         self._held = ByteBudget(partial(leg.held_share, leg.limits.held_bytes))
         self._error: BaseException | None = None
         self._budget_spent = False
+        self._has_begun = False  # to read: each leg does, however long it took to get there
         self._known_share = leg.share()
 
     def __enter__(self) -> Lanes:
@@ -109,7 +110,7 @@ class Lanes:
                 self._start_lanes(folders)
 
     def run(self, pairs: Sequence[Unprepared], on_tally: TallyListener) -> bool:
-        """Copy `pairs`. Return False if the budget is spent before all is done.
+        """Copy `pairs`. Return False if the leg's time is over, or the budget spent, before all is done.
 
         `on_tally` is called after each batch and after the recount of a pair, in the thread of the lane that
         worked on it. Raises the first error of a lane, or ConnectionLost if everything is done except
@@ -126,7 +127,7 @@ class Lanes:
             thread.join()
         if self._error is not None:
             raise self._error
-        if self._budget_spent:
+        if self._budget_spent or not all(job.is_done for job in self._jobs):
             return False
         if undone := sum(job.state.left_undone for job in self._jobs):
             raise ConnectionLost(Text("connection_lost.undone", number=undone), side=Side.DESTINATION)
@@ -171,8 +172,8 @@ class Lanes:
                 phase = self._work_on(lane, job, after)
 
     def _next_job(self, number: int, *, wait: bool) -> tuple[_Job, Unprepared | None] | None:
-        """A pair that a free lane can begin, with its phase, or join, without. None once all pairs are done
-        or the lanes stop, and without `wait` if there is none now."""
+        """A pair that a free lane can begin, with its phase, or join, without. None once all pairs are done,
+        the lanes stop or the time is over, and without `wait` if there is none now."""
         with self._changed:
             while not self._stopping:
                 job = self._available() if self._has_turn(number) else None
@@ -182,7 +183,8 @@ class Lanes:
                         return job, None
                     phase, job.phase = job.phase, None
                     return job, phase
-                if not wait or (self._jobs_known and all(job.is_done for job in self._jobs)):
+                all_done = self._jobs_known and all(job.is_done for job in self._jobs)
+                if not wait or all_done or self._is_over():
                     return None
                 self._changed.wait()
             return None
@@ -202,7 +204,7 @@ class Lanes:
                 self._held,
                 self._may_continue,
                 on_concluded,
-                lambda: self._has_turn(lane.number),
+                partial(self._may_take, lane.number),
             ).run()
             prepared = self._leave(job, lane.number)
             if prepared is None:
@@ -261,8 +263,19 @@ class Lanes:
         self._held.stop_waiting()
 
     def _has_turn(self, number: int) -> bool:
-        """Whether a lane is within the leg's share. The leg's own lane is: it ends what others leave."""
-        return not number or number < self._leg.share()
+        """Whether a lane may begin to read something: there is time, and it is within the leg's share. The
+        leg's own lane is: it ends what others leave."""
+        return not self._is_over() and (not number or number < self._leg.share())
+
+    def _may_take(self, number: int) -> bool:
+        """Whether a lane may read a batch, which it does."""
+        if not self._has_turn(number):
+            return False
+        self._has_begun = True
+        return True
+
+    def _is_over(self) -> bool:
+        return self._has_begun and self._leg.budget.is_over()
 
     def _available(self) -> _Job | None:
         return self._unbegun() or self._joinable() or self._unbegun(postponed=True)
@@ -307,6 +320,7 @@ class Lanes:
 
     def _end(self, job: _Job, phase: Counted) -> None:
         with self._changed:
+            self._has_begun = True
             job.phase = phase
             self._changed.notify_all()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +16,13 @@ from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.mailbox_content import FolderStatus
 from importer.domain.model import Import
 from importer.domain.planning.retry_limits import MAX_RENEWALS, MAX_VERDICTS_IN_A_ROW
+from importer.domain.planning.server_limits import BATCH_S
 from importer.ports.leases import Lease
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import MailboxReader, MailboxWriter
 from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.process import Budget, Clock, Observer
+from providers.errors import Side
 
 if TYPE_CHECKING:
     from importer.domain.planning.retry_scope import RetryScope
@@ -66,6 +70,23 @@ class AppendRecord:
         with self._lock:
             self._renewals_left -= 1
             return self._renewals_left >= 0
+
+
+class BatchPace:
+    """How many messages a lane reads and stores in BATCH_S each, by the last batch of any. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._most = {Side.SOURCE: sys.maxsize, Side.DESTINATION: sys.maxsize}
+
+    def took(self, side: Side, messages: int, seconds: float) -> None:
+        """A batch of so many messages was read, or stored, in that time."""
+        if messages and seconds > 0:
+            self._most[side] = math.ceil(messages * BATCH_S / seconds)
+
+    @property
+    def most_messages(self) -> int:
+        """For the next batch: as many as the slower side manages."""
+        return min(self._most.values())
 
 
 @dataclass(slots=True)
@@ -149,6 +170,7 @@ class Leg:
     held_share: Callable[[int], int] = lambda alone: alone  # bytes it may hold now, of those it may alone
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
     appends: AppendRecord = field(default_factory=AppendRecord)
+    pace: BatchPace = field(default_factory=BatchPace)
     late_copies: LateCopies = field(default_factory=LateCopies)
     kept_flags: KeptFlags = field(default_factory=KeptFlags)
     retries: RetryScope | None = None  # what alone is copied; None: everything

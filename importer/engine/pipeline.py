@@ -84,6 +84,8 @@ class _Sending:
     size_bytes: int  # held until the batch is concluded
     planned: MessageBatch
     batch: InFlightBatch
+    messages: int
+    took_s: float  # to send it
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ class Pipeline:
             self._state.put_back(batch)
 
     def _send(self, reader: ThreadPoolExecutor) -> None:
+        clock = self._state.leg.clock
         fetching, self._fetching = self._fetching, None
         if fetching is None:
             return
@@ -245,9 +248,11 @@ class Pipeline:
         try:
             fetched = fetching.batch.result()
             self._fetch_ahead(reader, wait=False)
+            began_s = clock.elapsed_s()
             if in_flight.send(fetched):
                 held_bytes = fetching.size_bytes
-            self._sending = _Sending(number, held_bytes, fetching.planned, in_flight)
+            took_s, messages = clock.elapsed_s() - began_s, len(fetched.messages)
+            self._sending = _Sending(number, held_bytes, fetching.planned, in_flight, messages, took_s)
         except ConnectionLost as error:
             self._note_lost(number, fetching.planned, in_flight, error)
         except (FolderUnusable, FolderChanged) as error:
@@ -264,9 +269,13 @@ class Pipeline:
         self._lost.append(_Lost(number, planned, batch, error, planned.apart and self._unused))
 
     def _conclude(self, sending: _Sending) -> None:
+        clock = self._state.leg.clock
+        began_s = clock.elapsed_s()
         try:
             sending.batch.conclude()
             self._unused = False
+            storing_s = sending.took_s + clock.elapsed_s() - began_s
+            self._state.leg.pace.took(Side.DESTINATION, sending.messages, storing_s)
         except ConnectionLost as error:
             self._note_lost(sending.number, sending.planned, sending.batch, error)
         except (FolderUnusable, FolderChanged) as error:

@@ -76,8 +76,13 @@ class Budget(Protocol):
         ...
 
     def spent(self) -> bool:
-        """True if the leg has to end: its time or bytes are used up, or the worker stops. Raises
+        """True if the leg has to end: its bytes are used up, others wait, or the worker stops. Raises
         LeaseLost."""
+        ...
+
+    def is_over(self) -> bool:
+        """True once the leg's time is over: nothing more is read for it, and what was read is stored. Only
+        looks at the clock."""
         ...
 
     def is_called_off(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from importer.domain.evidence.evidence_file import Seal
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
@@ -26,6 +26,9 @@ from importer.ports.web_sessions import WebSessions
 from importer.ports.webhook_calls import WebhookCall, WebhookCalls
 from providers.errors import Side
 
+if TYPE_CHECKING:
+    from importer.domain.planning.fair_shares import Share
+
 
 @dataclass(frozen=True, slots=True)
 class SealedGrants:
@@ -37,15 +40,15 @@ class SealedGrants:
 
 @dataclass(frozen=True, slots=True)
 class LegQueue:
-    """The legs that run and those that could, by the owner of the batch ("" for the console).
+    """The legs that run and those that could, by share.
 
-    `running` holds the imports whose lease is held. `due` counts the due imports of each owner that has any.
-    `new` are the owners with a due import that never had a leg.
+    `running` are the imports whose lease is held, with their shares. `due` counts the due imports of each
+    share that has any. `new` are the shares with a due import that never had a leg.
     """
 
-    running: Mapping[str, frozenset[ImportId]]
-    due: Mapping[str, int]
-    new: frozenset[str]
+    running: Mapping[ImportId, Share]
+    due: Mapping[Share, int]
+    new: frozenset[Share]
 
 
 class RouteUnderWay(Exception):
@@ -176,9 +179,17 @@ class Store(
         """The legs of all workers. `due` is as in `due_imports`, without the imports of `besides`."""
         ...
 
-    def next_leg(self, owner: str, now: datetime, besides: Collection[ImportId] = ()) -> ImportId | None:
-        """The owner's due import that never had a leg, or else the one whose last leg ended longest ago; of
-        several, the oldest. None if there is none beside those of `besides`."""
+    def next_leg(
+        self,
+        share: Share,
+        now: datetime,
+        besides: Collection[ImportId] = (),
+        *,
+        longest_waiting: bool = False,
+    ) -> ImportId | None:
+        """The share's due import that never had a leg, or else the one with the fewest messages left; of
+        several, the one whose last leg ended longest ago, then the oldest. With `longest_waiting`, the one
+        whose last leg, or submission, was longest ago. None if there is none beside those of `besides`."""
         ...
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:

@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from importer.domain.model import Batch, BatchId, ControlRequest, ImportId, State
-from importer.domain.planning.fair_shares import FEW_IMPORTS
+from importer.domain.model import Batch, BatchId, ControlRequest, ImportId, Progress, State
+from importer.domain.planning.fair_shares import FEW_IMPORTS, Share
 from importer.ports.store import LegQueue, Store
 from importer.service.deps import Deps
 from importer.service.legs import fair_legs
 from importer.service.legs.fair_legs import LOOK_INTERVAL, FairLegs
-from tests.contract.test_store import NOW, SEALED, an_import
+from tests.contract.test_store import NOW, SEALED, an_import, mailbox
 from tests.fakes.store import MemoryStore
 from tests.unit.test_service import Office
 
 TTL = timedelta(minutes=1)
+HOST = mailbox("ada@old.example").endpoint.host
 
 
 def submit(store: Store, owner: str, number: int, **facts: Any) -> list[ImportId]:
@@ -31,6 +32,15 @@ def submit(store: Store, owner: str, number: int, **facts: Any) -> list[ImportId
     batch = Batch(batch_id, NOW, "", "", tuple(ids), owner, "")
     store.add_batch(batch, [(import_, SEALED) for import_ in imports])
     return ids
+
+
+def had_leg(store: Store, id_: str, progress: Progress | None = None) -> None:
+    """The import has had a leg, and got so far."""
+    lease = store.acquire(f"import:{id_}", "worker", TTL)
+    assert lease is not None
+    if progress is not None:
+        store.save_tallies(ImportId(id_), [], lease, progress=progress)
+    store.release(lease)
 
 
 class Legs:
@@ -169,25 +179,100 @@ def test_due_imports_of_several_owners_are_in_turn(store: Store) -> None:
     assert list(store.due_imports(NOW, limit=2)) == due[:2]
 
 
-def test_the_leg_queue_names_running_and_due_imports_by_owner(store: Store) -> None:
+def test_the_leg_queue_names_running_and_due_imports_by_share(store: Store) -> None:
     ada, grace = submit(store, "ada", 3), submit(store, "grace", 1)
     store.add_batch(
         Batch(BatchId("console"), NOW, "", "", (ImportId("alone"),), "", ""), [(an_import("alone"), SEALED)]
     )
+    of_ada, of_grace, console = (Share(owner, HOST) for owner in ("ada", "grace", ""))
     assert store.acquire(f"import:{ada[0]}", "worker", TTL)
     queue = store.leg_queue(NOW, besides=[ada[1]])
-    assert queue.running == {"ada": {ada[0]}}
-    assert queue.due == {"ada": 1, "grace": 1, "": 1}
-    assert queue.new == {"ada", "grace", ""}
-    assert store.next_leg("ada", NOW, besides=[ada[1]]) == ada[2]
-    assert store.next_leg("grace", NOW) == grace[0]
-    assert store.next_leg("", NOW) == "alone"
-    assert store.next_leg("grace", NOW, besides=grace) is None
-    lease = store.acquire("import:alone", "worker", TTL)
+    assert queue.running == {ada[0]: of_ada}
+    assert queue.due == {of_ada: 1, of_grace: 1, console: 1}
+    assert queue.new == {of_ada, of_grace, console}
+    assert store.next_leg(of_ada, NOW, besides=[ada[1]]) == ada[2]
+    assert store.next_leg(of_grace, NOW) == grace[0]
+    assert store.next_leg(console, NOW) == "alone"
+    assert store.next_leg(of_grace, NOW, besides=grace) is None
+    assert store.next_leg(Share("grace", "elsewhere.example"), NOW) is None
+    had_leg(store, "alone")
+    assert store.leg_queue(NOW).new == {of_ada, of_grace}, "one that had a leg is not new"
+    assert store.leg_queue(NOW).due == {of_ada: 2, of_grace: 1, console: 1}
+
+
+def test_small_mailboxes_of_an_owner_come_first(store: Store) -> None:
+    large, small, new, half = submit(store, "ada", 4)
+    for id_, done, total in ((large, 0, 9000), (small, 10, 30), (half, 8900, 9000)):
+        had_leg(store, id_, Progress(messages_done=done, messages_total=total))
+    order: list[ImportId] = []
+    while (chosen := store.next_leg(Share("ada", HOST), NOW, besides=order)) is not None:
+        order.append(chosen)
+    assert order == [new, small, half, large]
+    assert store.next_leg(Share("ada", HOST), NOW, longest_waiting=True) in (new, large)
+    had_leg(store, new)
+    assert store.next_leg(Share("ada", HOST), NOW, longest_waiting=True) == large, "its leg was longest ago"
+
+
+def test_a_large_mailbox_gets_some_turns_although_small_ones_keep_coming(store: Store, legs: Legs) -> None:
+    large, *small = submit(store, "ada", 20)
+    had_leg(store, large, Progress(messages_total=9000))
+    for id_ in small:
+        had_leg(store, id_, Progress(messages_total=10))
+    worker, _ = fair(store)
+    for _ in small:
+        worker.handle_ring(large)
+    assert large in legs.ran[:10]
+    assert legs.ran.count(large) == 1
+
+
+def test_a_host_of_many_imports_does_not_hold_every_thread(store: Store, legs: Legs) -> None:
+    """All legs are of one host, each of another owner, and one more owner waits for another host."""
+    worker, office = fair(store)
+    running = [submit(store, f"owner{n}", 10)[0] for n in range(4)]
+    leases = {id_: store.acquire(f"import:{id_}", "worker", TTL) for id_ in running}
+    submit(store, "late", 10)
+
+    def over() -> list[ImportId]:
+        office.clock.sleep(LOOK_INTERVAL.total_seconds())
+        return [id_ for id_ in running if worker.must_yield(id_)]
+
+    assert [over(), over(), over()] == [[], [], []], "alone, a host may use every thread"
+    elsewhere = mailbox("mallory@elsewhere.example", "imap.elsewhere.example")
+    other = submit(store, "mallory", 10, source=elsewhere)
+    assert over() == [], "a free thread would take it"
+    [given_up] = over()
+    lease = leases[given_up]
     assert lease is not None
     store.release(lease)
-    assert store.leg_queue(NOW).new == {"ada", "grace"}, "one that had a leg is not new"
-    assert store.leg_queue(NOW).due == {"ada": 2, "grace": 1, "": 1}
+    worker.handle_ring(given_up)
+    [chosen] = legs.ran
+    assert chosen in other
+
+
+def test_a_long_queue_is_not_counted_for_each_leg(
+    store: Store, legs: Legs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = submit(store, "ada", 12)
+    worker, office = fair(store)
+    counted: list[LegQueue] = []
+    count = store.leg_queue
+
+    def slow(*arguments: Any, **named: Any) -> LegQueue:
+        office.clock.sleep(0.4)
+        counted.append(count(*arguments, **named))
+        return counted[-1]
+
+    monkeypatch.setattr(store, "leg_queue", slow)
+    for id_ in ids[:10]:
+        office.clock.sleep(0.1)
+        worker.handle_ring(id_)
+    assert len(legs.ran) == 10
+    assert len(counted) == 1
+    [new] = submit(store, "grace", 1)
+    for id_ in ids[:2]:
+        worker.handle_ring(id_)
+    worker.handle_ring(new)
+    assert new in legs.ran, "what was rung for runs, though it was not counted yet"
 
 
 def test_a_person_with_one_mailbox_does_not_wait_behind_those_with_hundreds(store: Store, legs: Legs) -> None:

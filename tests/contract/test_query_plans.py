@@ -16,7 +16,9 @@ from benchmarks.stored_imports import add_in_bulk
 from importer.adapters.store import SqlStore
 from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, ImportId, State
+from importer.domain.planning.fair_shares import Share
 from tests.contract.conftest import migrated_url
+from tests.contract.test_fair_legs import HOST
 from tests.contract.test_store import NOW, SEALED, an_import
 
 IN_ORDER = "SCAN imports USING INDEX imports_created_at_ix"
@@ -32,7 +34,7 @@ QUERIES: dict[str, tuple[Callable[[SqlStore], object], set[str]]] = {
     "running ones": (lambda s: s.imports(ImportFilter(states=(State.RUNNING,))), set()),
     "the tick": (lambda s: s.due_imports(NOW), set()),
     "the queue of legs": (lambda s: s.leg_queue(NOW), set()),
-    "the next leg": (lambda s: s.next_leg("ada", NOW), set()),
+    "the next leg": (lambda s: s.next_leg(Share("ada", HOST), NOW), set()),
     "an import": (lambda s: s.import_(ImportId("one")), set()),
     "its tallies": (lambda s: s.tallies(ImportId("one")), set()),
     "its refusals": (lambda s: list(s.refusals(ImportId("one"))), set()),
@@ -92,7 +94,7 @@ def test_the_choice_of_a_leg_costs_little_for_each_import_in_the_queue(store: Sq
         driver.set_progress_handler(lambda: steps.update(["taken"]), STEP)
         with mock.patch.object(SqlStore, "reading", return_value=nullcontext(connection)):
             queue = store.leg_queue(NOW)
-            assert store.next_leg("owner7", NOW) is not None
+            assert store.next_leg(Share("owner7", HOST), NOW) is not None
         driver.set_progress_handler(None, STEP)
-    assert queue.due == {f"owner{owner}": each for owner in range(owners)}
+    assert queue.due == {Share(f"owner{owner}", HOST): each for owner in range(owners)}
     assert steps["taken"] * STEP < STEPS_OF_A_CHOICE * owners * each

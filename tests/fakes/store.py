@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 from importer.domain import import_state
 from importer.domain.evidence.evidence_file import Seal
@@ -28,6 +29,7 @@ from importer.domain.model import (
     Route,
     State,
 )
+from importer.domain.planning.fair_shares import Share
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
@@ -369,28 +371,45 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
 
     def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
         with self._lock:
-            running: dict[str, set[ImportId]] = {}
-            for import_ in self._imports.values():
-                if self._has_grants(import_) and self._is_held(f"import:{import_.id}"):
-                    running.setdefault(self._owner(import_), set()).add(import_.id)
             due = self._waiting(now, besides)
             return LegQueue(
-                {owner: frozenset(ids) for owner, ids in running.items()},
-                Counter(self._owner(import_) for import_ in due),
-                frozenset(self._owner(import_) for import_ in due if self._last_leg(import_) is None),
+                {
+                    i.id: self._share(i)
+                    for i in self._imports.values()
+                    if self._has_grants(i) and self._is_held(f"import:{i.id}")
+                },
+                Counter(self._share(import_) for import_ in due),
+                frozenset(self._share(import_) for import_ in due if self._last_leg(import_) is None),
             )
 
-    def next_leg(self, owner: str, now: datetime, besides: Collection[ImportId] = ()) -> ImportId | None:
+    def next_leg(
+        self,
+        share: Share,
+        now: datetime,
+        besides: Collection[ImportId] = (),
+        *,
+        longest_waiting: bool = False,
+    ) -> ImportId | None:
         with self._lock:
-            mine = [i for i in self._waiting(now, besides) if self._owner(i) == owner]
-            return min(mine, key=self._turn).id if mine else None
+            mine = [i for i in self._waiting(now, besides) if self._share(i) == share]
+            turn = self._waits_since if longest_waiting else self._turn
+            return min(mine, key=turn).id if mine else None
+
+    def _share(self, import_: Import) -> Share:
+        return Share(self._owner(import_), import_.source.endpoint.host)
 
     def _waiting(self, now: datetime, besides: Collection[ImportId]) -> list[Import]:
         return [import_ for import_ in self._due(now) if import_.id not in besides]
 
-    def _turn(self, import_: Import) -> tuple[bool, datetime, datetime]:
+    def _turn(self, import_: Import) -> tuple[Any, ...]:
         ended = self._last_leg(import_)
-        return ended is not None, ended or datetime.min.replace(tzinfo=UTC), import_.created_at
+        if ended is None:
+            return False, 0, import_.created_at
+        left = import_.progress.messages_total - import_.progress.messages_done
+        return True, left, ended, import_.created_at
+
+    def _waits_since(self, import_: Import) -> tuple[Any, ...]:
+        return self._last_leg(import_) or import_.created_at, import_.created_at
 
     def _due(self, now: datetime) -> list[Import]:
         return [

@@ -17,6 +17,7 @@ import pytest
 from importer.compact.uid_set import UidSet
 from importer.domain.mailbox_content import FolderRef, Message, NotHandedOut
 from importer.domain.model import Import, ImportId
+from importer.domain.planning.server_limits import BATCH_S
 from importer.engine.leg import LegEnd
 from importer.engine.leg_context import Lane, TransferLimits
 from importer.engine.pipeline import ByteBudget
@@ -215,3 +216,79 @@ def test_no_append_is_begun_once_the_leg_is_called_off() -> None:
     import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now())
     assert world._leg(import_, Watcher(), TransferLimits(batch_messages=2), 0) is LegEnd.AGAIN
     assert len(world.destination.folders["INBOX"].messages) == 2
+
+
+def long_folder(budget: Batches, messages: int) -> World:
+    """A folder of that many messages, and a leg with this budget."""
+    world = World(budget=budget)
+    for number in range(messages):
+        world.source.folders["INBOX"].add((), "", b"Subject: %d\r\n\r\ntext" % number)
+    return world
+
+
+def one_leg(world: World, batch_messages: int) -> LegEnd:
+    import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now())
+    return world._leg(import_, Watcher(), TransferLimits(batch_messages=batch_messages), 0)
+
+
+def stored(world: World) -> int:
+    return len(world.destination.folders["INBOX"].messages)
+
+
+def test_once_the_time_is_over_what_was_read_is_stored_and_no_more_is_read() -> None:
+    world = long_folder(budget := Batches(99), 40)
+
+    def take_long(_body: bytes) -> None:
+        budget.over = True
+
+    world.destination.refuses = take_long
+    assert one_leg(world, batch_messages=4) is LegEnd.AGAIN
+    assert stored(world) == 8, "one batch was on its way, and one was read meanwhile"
+    budget.over = False
+    world.destination.refuses = lambda _body: None
+    assert one_leg(world, batch_messages=4) is LegEnd.DONE
+    assert stored(world) == 40
+
+
+def test_each_leg_copies_something_however_long_it_took_to_begin() -> None:
+    world = long_folder(Batches(99, over=True), 12)
+    ends = [one_leg(world, batch_messages=4) for _ in range(4)]
+    assert ends[-1] is LegEnd.DONE
+    assert stored(world) == 12
+
+
+def test_a_batch_that_takes_long_has_fewer_messages_once_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = long_folder(Batches(99, over=True), 40)
+    messages = MemoryReader.messages
+
+    def slow(session: MemoryReader, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
+        for message in messages(session, folder, uids):
+            world.clock.sleep(BATCH_S / 4)
+            yield message
+
+    monkeypatch.setattr(MemoryReader, "messages", slow)
+    assert one_leg(world, batch_messages=40) is LegEnd.AGAIN
+    assert stored(world) == 5
+    for _ in range(40):
+        if one_leg(world, batch_messages=40) is LegEnd.DONE:
+            break
+    assert stored(world) == 40
+
+
+def test_on_a_slow_line_batches_have_fewer_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = long_folder(Batches(99), 400)
+    asked: list[int] = []
+    messages = MemoryReader.messages
+
+    def slow(session: MemoryReader, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
+        asked.append(len(uids))
+        world.clock.sleep(len(uids) * BATCH_S / 20)
+        return messages(session, folder, uids)
+
+    monkeypatch.setattr(MemoryReader, "messages", slow)
+    assert one_leg(world, batch_messages=100) is LegEnd.DONE
+    assert stored(world) == 400
+    assert asked[0] == 100
+    assert max(asked[1:]) <= 40, asked

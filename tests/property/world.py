@@ -109,9 +109,13 @@ class Batches:
 
     left: int
     called_off: bool = False
+    over: bool = False
 
     def count(self, side: Side, size_bytes: int) -> None:
         pass
+
+    def is_over(self) -> bool:
+        return self.over
 
     def is_called_off(self) -> bool:
         return self.called_off

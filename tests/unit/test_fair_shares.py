@@ -9,18 +9,56 @@ from hypothesis import strategies as st
 
 from importer.domain.planning.fair_shares import (
     FEW_IMPORTS,
+    SMALL_FIRST,
+    Share,
+    crowding_host,
     gives_up_a_leg,
     gives_up_for_urgent,
     has_few,
-    next_owner,
+    is_for_the_longest_waiting,
+    next_share,
 )
+
+ADA, GRACE = Share("ada", "old.example"), Share("grace", "old.example")
+ELSEWHERE = Share("ada", "elsewhere.example")
 
 
 def test_the_owner_with_the_fewest_legs_is_next_and_of_several_the_one_who_waited_longest() -> None:
-    assert next_owner(["ada", "grace"], {"ada": 1}, {}) == "grace"
-    assert next_owner(["ada", "grace"], {"ada": 1, "grace": 1}, {"ada": 1, "grace": 2}) == "ada"
-    assert next_owner(["ada", "grace"], {}, {"ada": 7}) == "grace"
-    assert next_owner(["ada"], {"ada": 9}, {"ada": 9}) == "ada"
+    assert next_share([ADA, GRACE], [ADA], {}) == GRACE
+    assert next_share([ADA, GRACE], [ADA, GRACE], {ADA: 1, GRACE: 2}) == ADA
+    assert next_share([ADA, GRACE], [], {ADA: 7}) == GRACE
+    assert next_share([ADA], [ADA] * 9, {ADA: 9}) == ADA
+
+
+def test_of_several_owners_and_of_one_the_host_with_the_fewest_legs_is_next() -> None:
+    assert next_share([ADA, ELSEWHERE], [ADA], {}) == ELSEWHERE
+    assert next_share([ADA, ELSEWHERE], [ELSEWHERE], {}) == ADA
+    assert next_share([GRACE, ELSEWHERE], [ADA, ELSEWHERE], {}) == GRACE, "owners come before hosts"
+    one, other = Share("mallory", "old.example"), Share("eve", "elsewhere.example")
+    assert next_share([one, other], [ADA], {other: 5}) == other
+
+
+def test_hosts_of_one_owner_take_turns() -> None:
+    turns: list[Share] = []
+    for number in range(4):
+        turns.append(next_share([ADA, ELSEWHERE], [], {share: n for n, share in enumerate(turns)}))
+        assert len(turns) == number + 1
+    assert turns == [ELSEWHERE, ADA, ELSEWHERE, ADA]
+
+
+def test_a_host_with_more_than_half_of_the_legs_ends_one_for_a_host_that_has_none() -> None:
+    assert crowding_host(["new"], {"old": 3, "other": 2}) == "old"
+    assert crowding_host(["new"], {"old": 2, "other": 2}) is None
+    assert crowding_host(["new"], {"old": 1}) is None, "its only leg goes on"
+    assert crowding_host(["old"], {"old": 9}) is None, "alone, a host may use every thread"
+    assert crowding_host(["other"], {"old": 9, "other": 1}) is None
+    assert crowding_host(["new"], {}) is None
+
+
+def test_some_turns_of_each_owner_go_to_the_import_that_has_waited_longest() -> None:
+    for owner in ("", "ada", "grace"):
+        turns = sum(is_for_the_longest_waiting(owner, turn) for turn in range(1000))
+        assert 0.7 < turns * SMALL_FIRST / 1000 < 1.3
 
 
 def test_an_owner_gives_up_a_leg_only_to_one_who_has_fewer_afterwards() -> None:
@@ -41,14 +79,16 @@ def test_giving_up_ends_with_equal_shares(held: list[str]) -> None:
         if not giving:
             break
         running[giving[0]] -= 1
-        running[next_owner(owners, running, {})] += 1
+        waiting = [Share(owner, "old.example") for owner in owners]
+        legs = [Share(owner, "old.example") for owner in running.elements()]
+        running[next_share(waiting, legs, {}).owner] += 1
     assert max(running[o] for o in owners) - min(running[o] for o in owners) <= 1
 
 
 def test_urgent_owners_come_first_and_among_themselves_in_turn() -> None:
-    assert next_owner(["ada", "grace"], {}, {"grace": 3}, ["grace"]) == "grace"
-    assert next_owner(["ada", "grace"], {"grace": 2}, {}, ["grace"]) == "grace"
-    assert next_owner(["ada", "grace"], {"grace": 2}, {}, ["ada", "grace"]) == "ada"
+    assert next_share([ADA, GRACE], [], {GRACE: 3}, ["grace"]) == GRACE
+    assert next_share([ADA, GRACE], [GRACE, GRACE], {}, ["grace"]) == GRACE
+    assert next_share([ADA, GRACE], [GRACE, GRACE], {}, ["ada", "grace"]) == ADA
 
 
 def test_few_counts_what_runs_too() -> None:

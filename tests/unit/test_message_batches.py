@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.planning.message_batches import MessageBatch, batches
+from importer.engine.leg_context import BatchPace
+from providers.errors import Side
 
 
 def sized(*sizes: int) -> list[tuple[Uid, int]]:
@@ -34,3 +36,28 @@ def test_a_message_over_the_destination_limit_is_a_batch_of_its_own() -> None:
 def test_batches_store_uid_ranges() -> None:
     (batch,) = batches(sized(*[1] * 1000), max_messages=1000, max_bytes=10_000)
     assert batch == MessageBatch(UidSet(((1, 1000),)), 1000)
+
+
+def test_a_batch_is_split_so_that_no_part_is_a_single_message() -> None:
+    (batch,) = batches(sized(*[7] * 10), max_messages=10, max_bytes=100)
+    first, rest = batch.split(4)
+    assert rest is not None
+    assert (str(first.uids), str(rest.uids)) == ("1:4", "5:10")
+    assert first.total_bytes == rest.total_bytes == 70, "an upper bound"
+    assert str(batch.split(0)[0].uids) == "1:2"
+    assert batch.split(9) == (batch, None)
+    assert batch.split(10) == (batch, None)
+
+
+def test_a_batch_has_as_many_messages_as_were_copied_in_ten_seconds() -> None:
+    pace = BatchPace()
+    assert pace.most_messages > 10**6
+    pace.took(Side.DESTINATION, 200, 100.0)
+    assert pace.most_messages == 20
+    pace.took(Side.SOURCE, 20, 1.0)
+    assert pace.most_messages == 20, "that of the slower side"
+    pace.took(Side.DESTINATION, 20, 0.5)
+    assert pace.most_messages == 200
+    pace.took(Side.SOURCE, 0, 90.0)
+    pace.took(Side.SOURCE, 20, 0.0)
+    assert pace.most_messages == 200

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -49,6 +49,9 @@ from importer.ports.store import LegQueue, RouteUnderWay, SealedGrants
 from importer.ports.webhook_calls import WebhookCall
 from providers.errors import Side
 
+if TYPE_CHECKING:
+    from importer.domain.planning.fair_shares import Share
+
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
 HAS_GRANTS: Final = (  # and has not ended; a foreground copy stores no grants
     _IS_ALIVE,
@@ -62,7 +65,13 @@ _PENDING_REQUEST: Final = or_(  # a control request that was not applied yet
 )
 
 _OWNER: Final = func.coalesce(batches.c.owner, "")
+_HOST: Final = imports.c.source_host.label("host")
 _HAD_LEG: Final = case((leases.c.name.is_(None), 0), else_=1)
+_MESSAGES_LEFT: Final = case(
+    (leases.c.name.is_(None), 0),
+    else_=imports.c.progress["messages_total"].as_integer()
+    - imports.c.progress["messages_done"].as_integer(),
+)
 
 # Built once: building a statement costs more than running it.
 _BY_ID: Final = select(imports).where(imports.c.id == bindparam("of_import"))
@@ -240,30 +249,47 @@ class SqlImports(SqlImportLists):
             return [ImportId(id_) for id_ in connection.execute(statement).scalars()]
 
     def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
-        running: dict[str, set[ImportId]] = defaultdict(set)
+        from importer.domain.planning.fair_shares import Share  # noqa: PLC0415 - a copy starts without it
+
         with self.reading() as connection:
-            held = _with_owner(imports.c.id).where(*HAS_GRANTS, _is_held(database_now(connection)))
-            for row in connection.execute(held):
-                running[row.batch_owner].add(ImportId(row.id))
+            held = _with_owner(imports.c.id, _HOST).where(*HAS_GRANTS, _is_held(database_now(connection)))
+            running = {ImportId(row.id): Share(row.batch_owner, row.host) for row in connection.execute(held)}
             due = select_due(connection, now).where(imports.c.id.not_in(besides))
-            by_owner = due.with_only_columns(
-                _OWNER.label("of_owner"), func.count().label("number"), func.min(_HAD_LEG).label("had_leg")
-            ).group_by(_OWNER)
-            rows = connection.execute(by_owner).all()
+            by_share = due.with_only_columns(
+                _OWNER.label("of_owner"),
+                _HOST,
+                func.count().label("number"),
+                func.min(_HAD_LEG).label("had_leg"),
+            ).group_by(_OWNER, imports.c.source_host)
+            rows = connection.execute(by_share).all()
         return LegQueue(
-            {owner: frozenset(ids) for owner, ids in running.items()},
-            {row.of_owner: row.number for row in rows},
-            frozenset(row.of_owner for row in rows if not row.had_leg),
+            running,
+            {Share(row.of_owner, row.host): row.number for row in rows},
+            frozenset(Share(row.of_owner, row.host) for row in rows if not row.had_leg),
         )
 
-    def next_leg(self, owner: str, now: datetime, besides: Collection[ImportId] = ()) -> ImportId | None:
+    def next_leg(
+        self,
+        share: Share,
+        now: datetime,
+        besides: Collection[ImportId] = (),
+        *,
+        longest_waiting: bool = False,
+    ) -> ImportId | None:
         # Without "" the planner may begin with the owner's batches.
-        is_of_owner = batches.c.owner == owner if owner else _OWNER == ""
+        is_of_owner = batches.c.owner == share.owner if share.owner else _OWNER == ""
         # Rows of leases stay after their release: `expires_at` is about when the last leg ended.
-        order = (_HAD_LEG, leases.c.expires_at, imports.c.created_at, imports.c.seq)
+        order = (
+            (func.coalesce(leases.c.expires_at, imports.c.created_at),)
+            if longest_waiting
+            else (_HAD_LEG, _MESSAGES_LEFT, leases.c.expires_at)
+        )
         with self.reading() as connection:
-            due = select_due(connection, now).where(is_of_owner, imports.c.id.not_in(besides))
-            chosen = connection.execute(due.order_by(*order).limit(1)).first()
+            due = select_due(connection, now).where(
+                is_of_owner, imports.c.source_host == share.host, imports.c.id.not_in(besides)
+            )
+            order_by = due.order_by(*order, imports.c.created_at, imports.c.seq)
+            chosen = connection.execute(order_by.limit(1)).first()
             return None if chosen is None else ImportId(chosen.id)
 
     def grants(self, import_id: ImportId) -> SealedGrants | None:

@@ -1,21 +1,38 @@
-"""Whose import a free worker thread runs next, and which leg ends early so that another owner gets a turn.
+"""Whose import a free worker thread runs next, and which leg ends early so that others get a turn.
 
 Max-min fairness between owners (persons, API clients, the console): a thread goes to the owner with the
-fewest running legs, and of several such owners to the one whose last turn was longest ago. An owner who is
-alone may use every thread; once others wait, an owner with at least two legs more gives up one at a time.
+fewest running legs; of several such owners, or of one with imports from several old hosts, to the host with
+the fewest; then to the owner whose last turn was longest ago. An owner who is alone may use every thread;
+once others wait, an owner with at least two legs more gives up one at a time. So does a host that holds more
+than half of all legs, if one without any waits.
 
 A person who moves a mailbox or two does not wait behind those who move hundreds: the first leg of each
 import of an owner with few imports comes first, and an owner with many gives up a leg for it.
+
+Within a share, imports that never had a leg come first, and then those with the fewest messages left: most
+mailboxes are done early, though there are large ones. One turn in SMALL_FIRST is the import's that has waited
+longest, so that large ones get on while small ones keep coming.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 FEW_IMPORTS: Final = 3
 """An owner with at most so many imports under way has few."""
+
+SMALL_FIRST: Final = 4
+"""Of so many turns of an owner one goes to the import that has waited longest."""
+
+
+class Share(NamedTuple):
+    """The imports of one owner ("" for the console) from one old host."""
+
+    owner: str
+    host: str
 
 
 def has_few(due: int, running: int) -> bool:
@@ -28,24 +45,37 @@ def may_run(owner: str, running: int, most: int | None) -> bool:
     return not owner or most is None or running < most
 
 
-def next_owner(
-    waiting: Collection[str],
-    running: Mapping[str, int],
-    last_turns: Mapping[str, int],
+def next_share(
+    waiting: Collection[Share],
+    running: Collection[Share],
+    last_turns: Mapping[Share, int],
     urgent: Collection[str] = (),
-) -> str:
-    """The owner whose import runs next. `waiting` are the owners with a due import, at least one; `running`
-    counts legs by owner; `last_turns` holds the number of each owner's latest turn, growing with time;
-    `urgent` are those with few imports, one of which never had a leg."""
+) -> Share:
+    """The share whose import runs next. `waiting` are those with a due import, at least one; `running` has an
+    entry for each leg; `last_turns` holds the number of each share's latest turn, growing with time; `urgent`
+    are the owners with few imports, one of which never had a leg."""
+    of_owner = Counter(share.owner for share in running)
+    of_host = Counter(share.host for share in running)
+    owners_turns: dict[str, int] = {}
+    for share, turn in last_turns.items():
+        owners_turns[share.owner] = max(turn, owners_turns.get(share.owner, -1))
     return min(
         waiting,
-        key=lambda owner: (
-            owner not in urgent,
-            running.get(owner, 0),
-            last_turns.get(owner, -1),
-            owner,
+        key=lambda share: (
+            share.owner not in urgent,
+            of_owner[share.owner],
+            of_host[share.host],
+            owners_turns.get(share.owner, -1),
+            last_turns.get(share, -1),
+            share,
         ),
     )
+
+
+def is_for_the_longest_waiting(owner: str, turn: int) -> bool:
+    """Whether an owner's turn goes to the import that has waited longest, and not to the smallest one; `turn`
+    numbers the turns of all owners."""
+    return crc32(f"{owner} {turn}".encode()) % SMALL_FIRST == 0
 
 
 def gives_up_a_leg(owner: str, waiting: Collection[str], running: Mapping[str, int]) -> bool:
@@ -53,6 +83,16 @@ def gives_up_a_leg(owner: str, waiting: Collection[str], running: Mapping[str, i
     legs than that owner has then."""
     mine = running.get(owner, 0)
     return any(running.get(other, 0) + 1 <= mine - 1 for other in waiting if other != owner)
+
+
+def crowding_host(waiting: Collection[str], running: Mapping[str, int]) -> str | None:
+    """The host that has to end a leg for one of the `waiting` hosts: it holds more than half of the legs, and
+    at least two, while one that waits has none. `running` counts legs by host."""
+    if all(running.get(host, 0) for host in waiting):
+        return None
+    host = max(running, key=lambda each: (running[each], each), default="")
+    legs = running.get(host, 0)
+    return host if legs > 1 and 2 * legs > sum(running.values()) else None
 
 
 def gives_up_for_urgent(

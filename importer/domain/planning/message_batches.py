@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from importer.compact.uid_set import Uid, UidSet
 
@@ -16,6 +17,16 @@ class MessageBatch:
     uids: UidSet
     total_bytes: int
     apart: bool = False
+
+    def split(self, messages: int) -> tuple[MessageBatch, MessageBatch | None]:
+        """The first `messages` of the batch, at least two, and the rest. Each part is given the size of the
+        whole: that of its messages is not known, and is not larger. No part is a single message, whose size
+        would have to be right."""
+        messages = max(2, messages)
+        if len(self.uids) < messages + 2:
+            return self, None
+        first = UidSet.of(islice(self.uids, messages))
+        return replace(self, uids=first), replace(self, uids=self.uids - first)
 
 
 def batches(

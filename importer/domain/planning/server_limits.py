@@ -78,9 +78,14 @@ MAX_LOGIN_S: Final = 45.0
 """A login that only proves a password, while its owner waits for the page. Dovecot takes up to 17 s to refuse
 a wrong one."""
 
+BATCH_S: Final = 10.0
+"""How long a batch of several messages should take: on a slow line it has fewer of them. Others wait for the
+thread of a leg, and a batch that was begun in time ends it late. So after the end of a leg a batch that takes
+longer to be read has only the messages that came until then."""
+
 OVERTIME_S: Final = 2700.0
-"""How long a command that was begun within a leg may go on after its end, as long as it makes progress: 45
-minutes suffice for 256 MiB at 100 kB/s."""
+"""How long any other command that was begun within a leg may go on after its end, as long as it makes
+progress: 45 minutes suffice for 256 MiB at 100 kB/s."""
 
 OVERTIME_WINDOW_S: Final = 30.0
 OVERTIME_BYTES_PER_S: Final = 2048

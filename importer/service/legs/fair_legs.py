@@ -1,8 +1,8 @@
-"""Fair choice of the next leg: every person gets the same share of the worker threads.
+"""Fair choice of the next leg: every person, and every old host, gets the same share of the worker threads.
 
 A ring wakes one thread; which import the thread runs is decided here and not by the order of the rings, since
-one person may submit hundreds of imports at once. A leg ends early if its person holds more threads than
-others who wait, or if one with few imports waits for a first leg. The decisions are in
+one person may submit hundreds of imports at once. A leg ends early if its person or its host holds more
+threads than others who wait, or if a person with few imports waits for a first leg. The decisions are in
 `importer.domain.planning.fair_shares`.
 
 Invariant: each ring leads to at most one leg, and a leg that leaves work rings again, so rings for imports
@@ -12,10 +12,11 @@ that were passed over stay in the queue.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import inf
 from threading import Lock
 from typing import Final
 
@@ -24,11 +25,14 @@ from structlog.contextvars import bound_contextvars
 from importer.domain.import_state import GOING, is_request_pending
 from importer.domain.model import ImportId
 from importer.domain.planning.fair_shares import (
+    Share,
+    crowding_host,
     gives_up_a_leg,
     gives_up_for_urgent,
     has_few,
+    is_for_the_longest_waiting,
     may_run,
-    next_owner,
+    next_share,
 )
 from importer.domain.planning.retry_limits import RING_ATTEMPTS
 from importer.ports.store import LegQueue
@@ -38,6 +42,10 @@ from importer.service.legs.run_leg import handle_ring
 
 LOOK_INTERVAL: Final = timedelta(seconds=3)
 """How often a process looks for persons who wait. A leg ends early once a person has waited for two looks."""
+
+COUNTING_SHARE: Final = 5
+"""Counting the queue takes about one in so many seconds of a process at most: with 100,000 imports it takes
+half a second. An older answer only makes shares less exact for a moment."""
 
 ROUND_S: Final = 60
 """How long the same owners would give up a leg for urgent ones."""
@@ -49,11 +57,13 @@ class FairLegs:
     def __init__(self, deps: Deps) -> None:
         self._deps = replace(deps, must_yield=self.must_yield)
         self._lock = Lock()
-        self._busy: dict[ImportId, str] = {}  # the imports of this process's threads, and their owners
-        self._last_turns: dict[str, int] = {}  # of owners
+        self._busy: dict[ImportId, Share] = {}  # the imports of this process's threads
+        self._last_turns: dict[Share, int] = {}
         self._turns = 0
+        self._queue = LegQueue({}, {}, frozenset())
+        self._counts_again_s = -inf  # when the queue is counted anew, by `Clock.elapsed_s`
         self._looked_at: datetime | None = None
-        self._waiting_before: frozenset[str] = frozenset()
+        self._waiting_before: frozenset[Share] = frozenset()
         self._gives_up: frozenset[ImportId] = frozenset()
         self._held = False  # by maintenance
 
@@ -99,20 +109,48 @@ class FairLegs:
 
     def _look(self, now: datetime) -> None:
         self._held = self._deps.store.maintenance() is not None
-        queue = self._deps.store.leg_queue(now)
+        queue = self._counted(now)
         waiting = frozenset(queue.due)
         patient = waiting & self._waiting_before  # a free thread would have taken theirs by now
         self._waiting_before = waiting
-        running = {owner: len(ids) for owner, ids in queue.running.items()}
-        few = frozenset(o for o, n in running.items() if has_few(queue.due.get(o, 0), n))
-        urgent = patient & _urgent(queue, running)
+        running = _legs_by_owner(queue.running.values())
+        due = _due_by_owner(queue)
+        few = frozenset(owner for owner, legs in running.items() if has_few(due[owner], legs))
+        urgent = {share.owner for share in patient} & _urgent(queue, running)
         for_urgent = gives_up_for_urgent(running, few, urgent, int(now.timestamp() // ROUND_S))
+        giving = {
+            owner
+            for owner in running
+            if owner in for_urgent or gives_up_a_leg(owner, {share.owner for share in patient}, running)
+        }
         # One leg of an owner at a time, the same one for all processes.
-        self._gives_up = frozenset(
-            min(ids)
-            for owner, ids in queue.running.items()
-            if owner in for_urgent or gives_up_a_leg(owner, patient, running)
-        )
+        of_owners = {min(_of(owner, queue)) for owner in giving}
+        self._gives_up = frozenset(of_owners or self._for_another_host(queue, self._free(patient, running)))
+
+    def _for_another_host(self, queue: LegQueue, patient: list[Share]) -> list[ImportId]:
+        """A leg of a host that has too many, if the thread goes to a host that has none."""
+        hosts = Counter(share.host for share in queue.running.values())
+        crowding = crowding_host({share.host for share in patient}, hosts)
+        if crowding is None:
+            return []
+        ends = min(id_ for id_, share in queue.running.items() if share.host == crowding)
+        others = [share for id_, share in queue.running.items() if id_ != ends]
+        follows = next_share(patient, others, self._last_turns, _urgent(queue, _legs_by_owner(others)))
+        return [] if hosts[follows.host] else [ends]
+
+    def _free(self, shares: Iterable[Share], running: Mapping[str, int]) -> list[Share]:
+        """Those whose owners may run another import."""
+        most = self._deps.quotas.running
+        return [share for share in shares if may_run(share.owner, running.get(share.owner, 0), most)]
+
+    def _counted(self, now: datetime, *, anew: bool = False) -> LegQueue:
+        """The queue, as it is now or, unless `anew`, was a moment ago (COUNTING_SHARE)."""
+        began_s = self._deps.clock.elapsed_s()
+        if anew or began_s >= self._counts_again_s:
+            self._queue = self._deps.store.leg_queue(now, besides=self._busy)
+            ended_s = self._deps.clock.elapsed_s()
+            self._counts_again_s = ended_s + (COUNTING_SHARE - 1) * (ended_s - began_s)
+        return self._queue
 
     @contextmanager
     def _chosen(self) -> Iterator[tuple[ImportId, str] | None]:
@@ -121,34 +159,58 @@ class FairLegs:
         with self._lock:
             chosen = self._choose(self._deps.clock.now())
         try:
-            yield None if chosen is None else (chosen, self._busy[chosen])
+            yield None if chosen is None else (chosen, self._busy[chosen].owner)
         finally:
             with self._lock:
                 if chosen is not None:
                     del self._busy[chosen]
 
     def _choose(self, now: datetime) -> ImportId | None:
-        queue = self._deps.store.leg_queue(now, besides=self._busy)
-        running = Counter({owner: len(ids) for owner, ids in queue.running.items()})
-        running.update(
-            owner for id_, owner in self._busy.items() if id_ not in queue.running.get(owner, frozenset())
-        )
-        free = [owner for owner in queue.due if may_run(owner, running[owner], self._deps.quotas.running)]
-        urgent = _urgent(queue, running)
-        while free:
-            owner = next_owner(free, running, self._last_turns, urgent)
-            chosen = self._deps.store.next_leg(owner, now, besides=self._busy)
+        before = self._queue
+        queue = self._counted(now)
+        chosen = self._choose_of(queue, now)
+        if chosen is None and queue is before:  # what was rung for may be new
+            return self._choose_of(self._counted(now, anew=True), now)
+        return chosen
+
+    def _choose_of(self, queue: LegQueue, now: datetime) -> ImportId | None:
+        running = [*{**queue.running, **self._busy}.values()]
+        of_owner = _legs_by_owner(running)
+        waiting = self._free(queue.due, of_owner)
+        urgent = _urgent(queue, of_owner)
+        while waiting:
+            share = next_share(waiting, running, self._last_turns, urgent)
+            longest = is_for_the_longest_waiting(share.owner, self._turns)
+            chosen = self._deps.store.next_leg(share, now, besides=self._busy, longest_waiting=longest)
             if chosen is not None:
-                self._busy[chosen] = owner
+                self._busy[chosen] = share
                 self._turns += 1
-                # Owners without a due import lose their place: the mapping must not grow without limit.
-                kept = {o: t for o, t in self._last_turns.items() if o in queue.due}
-                self._last_turns = kept | {owner: self._turns}
+                # Shares without a due import lose their place: the mapping must not grow without limit.
+                kept = {share: turn for share, turn in self._last_turns.items() if share in queue.due}
+                self._last_turns = kept | {share: self._turns}
                 return chosen
-            free.remove(owner)  # another process has just taken it
+            waiting.remove(share)  # another process has just taken it, or it was counted a moment ago
         return None
+
+
+def _due_by_owner(queue: LegQueue) -> Counter[str]:
+    numbers: Counter[str] = Counter()
+    for share, number in queue.due.items():
+        numbers[share.owner] += number
+    return numbers
+
+
+def _legs_by_owner(running: Iterable[Share]) -> Counter[str]:
+    return Counter(share.owner for share in running)
+
+
+def _of(owner: str, queue: LegQueue) -> Iterator[ImportId]:
+    """The running imports of an owner."""
+    return (id_ for id_, share in queue.running.items() if share.owner == owner)
 
 
 def _urgent(queue: LegQueue, running: Mapping[str, int]) -> frozenset[str]:
     """The owners of few imports, one of which never had a leg; `running` counts legs by owner."""
-    return frozenset(owner for owner in queue.new if has_few(queue.due.get(owner, 0), running.get(owner, 0)))
+    due = _due_by_owner(queue)
+    new = {share.owner for share in queue.new}
+    return frozenset(owner for owner in new if has_few(due[owner], running.get(owner, 0)))

@@ -289,6 +289,9 @@ class _LegBudget:
     def count(self, side: Side, size_bytes: int) -> None:
         self._host_limits.count_bytes(side, size_bytes)
 
+    def is_over(self) -> bool:
+        return self._deps.clock.now() >= self._ends_at
+
     def is_called_off(self) -> bool:
         return self._watch.called_off
 
@@ -298,7 +301,7 @@ class _LegBudget:
         if self._next_check_at is None or now >= self._next_check_at:
             self._next_check_at = now + REQUEST_CHECK_INTERVAL
             self._has_to_end = _has_to_end(self._deps, self._import_id)
-        if self._has_to_end or self._deps.stopping() or now >= self._ends_at:
+        if self._has_to_end or self._deps.stopping():
             return True
         return self._host_limits.postponement() is not None
 
