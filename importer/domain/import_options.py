@@ -56,7 +56,10 @@ class Option:
     `read` accepts a stripped text that is not empty and raises Refused. With `needs_labels`, the option has
     an effect only at sources with labels (Gmail), with `for_many` only in batches of several. With
     `starts_again`, another value is a reason to start an import again that is complete. With `forecast`, a
-    check counts by it.
+    check counts by it. With `free_text`, it accepts nearly any text: in a file with shifted columns, a
+    password as well. With `is_schedule`, it can be changed while an import follows its mailbox.
+
+    `column_names` are the names of its CSV column by language; the first is that of templates.
     """
 
     name: str
@@ -72,6 +75,9 @@ class Option:
     for_many: bool = False
     starts_again: bool = True
     forecast: bool = True
+    free_text: bool = False
+    is_schedule: bool = False
+    column_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def parse(self, cell: str) -> Any | None:
         """The value of a cell as written; None if it is empty. Raises Refused."""
@@ -146,6 +152,13 @@ class ImportOptions:
             ),
         ),
         needs_labels=True,
+        column_names={
+            "en": ("Labels", "Mail with several labels"),
+            "de": ("Labels", "Nachrichten mit mehreren Labels"),
+            "fr": ("Libellés", "Messages à plusieurs libellés"),
+            "it": ("Etichette", "Messaggi con più etichette"),
+            "es": ("Etiquetas", "Mensajes con varias etiquetas"),
+        },
     )
     sync_flags: bool = _row(
         False,
@@ -159,6 +172,13 @@ class ImportOptions:
         " mailbox get the same flags in the new one. Your own changes there are kept.",
         starts_again=False,
         forecast=False,
+        column_names={
+            "en": ("Changed flags", "Also copy changed flags"),
+            "de": ("Geänderte Markierungen", "Auch geänderte Markierungen übernehmen"),
+            "fr": ("Marques modifiées", "Reprendre aussi les marques modifiées"),
+            "it": ("Contrassegni modificati", "Riprendi anche i contrassegni modificati"),
+            "es": ("Marcas cambiadas", "Copiar también las marcas cambiadas"),
+        },
     )
 
     folders: FolderPatterns = _row(
@@ -171,6 +191,14 @@ class ImportOptions:
         title="Folders",
         meaning="all, or names separated by commas, such as INBOX, Work/*, !Work/Old: * stands for any"
         " characters, ! leaves a folder out.",
+        free_text=True,
+        column_names={
+            "en": ("Folders",),
+            "de": ("Ordner",),
+            "fr": ("Dossiers",),
+            "it": ("Cartelle",),
+            "es": ("Carpetas",),
+        },
     )
 
     spam_and_trash: SpamAndTrash = _row(
@@ -186,6 +214,13 @@ class ImportOptions:
             Word(SpamAndTrash.COPY, "Copy it", "Into the spam and trash folders of the new mailbox."),
             Word(SpamAndTrash.SKIP, "Leave it out", "It stays in the old mailbox."),
         ),
+        column_names={
+            "en": ("Spam and trash",),
+            "de": ("Spam und Papierkorb",),
+            "fr": ("Indésirables et corbeille",),
+            "it": ("Spam e cestino",),
+            "es": ("Spam y papelera",),
+        },
     )
 
     since: Since = _row(
@@ -198,6 +233,13 @@ class ImportOptions:
         title="Mail since",
         meaning="all, or a date such as 2024-01-31. It is compared with the day on which the old server"
         " received a message (UTC); mail without a usable date is copied.",
+        column_names={
+            "en": ("Mail since",),
+            "de": ("Mails ab",),
+            "fr": ("Messages depuis",),
+            "it": ("Messaggi dal",),
+            "es": ("Correo desde",),
+        },
     )
 
     mail_per_mailbox: bool = _row(
@@ -212,6 +254,13 @@ class ImportOptions:
         for_many=True,
         starts_again=False,
         forecast=False,
+        column_names={
+            "en": ("Mail per mailbox", "A mail about each mailbox, too"),
+            "de": ("Mail je Postfach", "Auch eine Mail zu jedem Postfach"),
+            "fr": ("Courriel par boîte", "Aussi un courriel pour chaque boîte"),
+            "it": ("E-mail per casella", "Anche un’e-mail per ogni casella"),
+            "es": ("Correo por buzón", "También un correo por cada buzón"),
+        },
     )
 
     until_cutover: bool = _row(
@@ -226,6 +275,14 @@ class ImportOptions:
         meaning="New mail follows every few hours until the domain of the old address has moved to the new"
         " host (its MX), and once more some hours later. The passwords stay stored, sealed, until then.",
         forecast=False,
+        is_schedule=True,
+        column_names={
+            "en": ("Until the move", "Fetch new mail until the move"),
+            "de": ("Bis zum Umzug", "Neue Mails bis zum Umzug holen"),
+            "fr": ("Jusqu’au déménagement", "Reprendre les nouveaux messages jusqu’au déménagement"),
+            "it": ("Fino al trasloco", "Riprendere i nuovi messaggi fino al trasloco"),
+            "es": ("Hasta el traslado", "Traer el correo nuevo hasta el traslado"),
+        },
     )
 
     follow_until: FollowUntil = _row(
@@ -239,6 +296,14 @@ class ImportOptions:
         meaning="no, or a date such as 2026-12-31: new mail follows every few hours until the end of that day"
         " (UTC). The passwords stay stored, sealed, until then.",
         forecast=False,
+        is_schedule=True,
+        column_names={
+            "en": ("Fetch new mail until",),
+            "de": ("Neue Mails holen bis",),
+            "fr": ("Reprendre les nouveaux messages jusqu’au",),
+            "it": ("Riprendere i nuovi messaggi fino al",),
+            "es": ("Traer el correo nuevo hasta",),
+        },
     )
 
     cutover_mx: MxNames = _row(
@@ -253,6 +318,14 @@ class ImportOptions:
         " all of its MX records lead there.",
         starts_again=False,
         forecast=False,
+        is_schedule=True,
+        column_names={
+            "en": ("Mail exchangers of the new host", "MX"),
+            "de": ("Mailserver (MX) des neuen Anbieters",),
+            "fr": ("Serveurs MX du nouvel hébergeur",),
+            "it": ("Server MX del nuovo provider",),
+            "es": ("Servidores MX del nuevo proveedor",),
+        },
     )
 
     def choose(self, choices: Choices) -> ImportOptions:
@@ -294,8 +367,8 @@ OPTIONS: Final[dict[str, Option]] = {
 }
 """The rows of the table by name, in the order in which they are shown."""
 
-FREE_TEXT: Final = frozenset({"folders"})
-"""Options that accept nearly any text: in a file with shifted columns, a password as well."""
+FREE_TEXT: Final = frozenset(name for name, option in OPTIONS.items() if option.free_text)
+SCHEDULE_OPTIONS: Final = tuple(name for name, option in OPTIONS.items() if option.is_schedule)
 
 DEFAULTS: Final = ImportOptions()
 NO_CHOICES: Final[Choices] = MappingProxyType({})

@@ -34,7 +34,9 @@ def row(default, read, **further):
 class More(table.ImportOptions):
     """With two invented rows."""
 
-    pigeon_post: bool = row(False, yes_or_no)
+    pigeon_post: bool = row(
+        False, yes_or_no, column_names={"en": ("Pigeons",), "de": ("Brieftaube", "Taube")}
+    )
     wax_seal: table.SpamAndTrash = row(
         table.SpamAndTrash.COPY,
         partial(table._word, table.SpamAndTrash, "copy or skip", "spam_and_trash_invalid"),
@@ -88,6 +90,11 @@ def typed():
     return seen
 
 
+def column_read_as(name):
+    [parsed] = read(f"{header},{name}\\n{row.removesuffix(',skip')}\\n".encode()).rows
+    return parsed.choices
+
+
 row = "ada@old.example,one,,ada@new.example,two,yes,skip"
 header = "source_address,source_password,source_server,destination_address,destination_password"
 [parsed] = read(f"{header},{','.join(NAMES)}\\n{row}\\n".encode()).rows
@@ -95,8 +102,10 @@ print(json.dumps({
     "settings": [name for name, _, _ in Settings.table() if name.endswith(("PIGEON_POST", "WAX_SEAL"))],
     "console": typed(),
     "file": {name: value for name, value in parsed.choices.items() if name in NAMES},
+    "own names": [column_read_as(name) for name in ("Pigeons", "Brieftaube", "taube")],
+    "hint in German": "Brieftaube, wax_seal" in csv_template(texts("de")).decode(),
     "templates": [template(write, tag) for write in (csv_template, workbook_template) for tag in LANGUAGES],
-    "hints": [b"pigeon_post, wax_seal" in csv_template(texts(tag)) for tag in LANGUAGES],
+    "hints": [b"wax_seal" in csv_template(texts(tag)) for tag in LANGUAGES],
     "API": [sorted(set(NAMES) & set(m.model_fields)) for m in (RowIn, FileIn, PasswordsIn, ImportOut)],
     "form": [option.name for option in form_options(texts("de")) if option.name in NAMES],
     "page": [name in page.render() for name in NAMES],
@@ -124,6 +133,11 @@ def test_console_file_and_store_give_its_value(seen: dict[str, Any]) -> None:
     chosen = {"pigeon_post": True, "wax_seal": "skip"}
     assert seen["console"] == seen["file"] == chosen
     assert {name: seen["stored"][name] for name in NAMES} == chosen
+
+
+def test_its_column_has_the_names_of_its_row_in_each_language(seen: dict[str, Any]) -> None:
+    assert seen["own names"] == [{"pigeon_post": True}] * 3
+    assert seen["hint in German"]
 
 
 def test_templates_name_it_and_are_read_in_each_language(seen: dict[str, Any]) -> None:

@@ -127,69 +127,6 @@ _NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "it": ("Nuovo server", "Nuovo server di posta", "Server di destinazione"),
         "es": ("Servidor nuevo", "Nuevo servidor", "Servidor de destino"),
     },
-    "labels": {
-        "en": ("Labels", "Mail with several labels"),
-        "de": ("Labels", "Nachrichten mit mehreren Labels"),
-        "fr": ("Libellés", "Messages à plusieurs libellés"),
-        "it": ("Etichette", "Messaggi con più etichette"),
-        "es": ("Etiquetas", "Mensajes con varias etiquetas"),
-    },
-    "sync_flags": {
-        "en": ("Changed flags", "Also copy changed flags"),
-        "de": ("Geänderte Markierungen", "Auch geänderte Markierungen übernehmen"),
-        "fr": ("Marques modifiées", "Reprendre aussi les marques modifiées"),
-        "it": ("Contrassegni modificati", "Riprendi anche i contrassegni modificati"),
-        "es": ("Marcas cambiadas", "Copiar también las marcas cambiadas"),
-    },
-    "folders": {
-        "en": ("Folders",),
-        "de": ("Ordner",),
-        "fr": ("Dossiers",),
-        "it": ("Cartelle",),
-        "es": ("Carpetas",),
-    },
-    "spam_and_trash": {
-        "en": ("Spam and trash",),
-        "de": ("Spam und Papierkorb",),
-        "fr": ("Indésirables et corbeille",),
-        "it": ("Spam e cestino",),
-        "es": ("Spam y papelera",),
-    },
-    "since": {
-        "en": ("Mail since",),
-        "de": ("Mails ab",),
-        "fr": ("Messages depuis",),
-        "it": ("Messaggi dal",),
-        "es": ("Correo desde",),
-    },
-    "mail_per_mailbox": {
-        "en": ("Mail per mailbox", "A mail about each mailbox, too"),
-        "de": ("Mail je Postfach", "Auch eine Mail zu jedem Postfach"),
-        "fr": ("Courriel par boîte", "Aussi un courriel pour chaque boîte"),
-        "it": ("E-mail per casella", "Anche un’e-mail per ogni casella"),
-        "es": ("Correo por buzón", "También un correo por cada buzón"),
-    },
-    "until_cutover": {
-        "en": ("Until the move", "Fetch new mail until the move"),
-        "de": ("Bis zum Umzug", "Neue Mails bis zum Umzug holen"),
-        "fr": ("Jusqu’au déménagement", "Reprendre les nouveaux messages jusqu’au déménagement"),
-        "it": ("Fino al trasloco", "Riprendere i nuovi messaggi fino al trasloco"),
-        "es": ("Hasta el traslado", "Traer el correo nuevo hasta el traslado"),
-    },
-    "follow_until": {
-        "en": ("Fetch new mail until",),
-        "de": ("Neue Mails holen bis",),
-        "fr": ("Reprendre les nouveaux messages jusqu’au",),
-        "it": ("Riprendere i nuovi messaggi fino al",),
-        "es": ("Traer el correo nuevo hasta",),
-    },
-    "cutover_mx": {
-        "en": ("Mail exchangers of the new host", "MX"),
-        "de": ("Mailserver (MX) des neuen Anbieters",),
-        "fr": ("Serveurs MX du nouvel hébergeur",),
-        "it": ("Server MX del nuovo provider",),
-        "es": ("Servidores MX del nuevo proveedor",),
-    },
     PROBLEM_COLUMN: {
         "en": ("Problem",),
         "de": ("Problem",),
@@ -197,6 +134,7 @@ _NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "it": ("Problema",),
         "es": ("Problema",),
     },
+    **{name: option.column_names for name, option in OPTIONS.items()},
 }
 """Column -> language -> its names; the first is that of templates. A column without an entry has its own name
 only."""

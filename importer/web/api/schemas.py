@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, model_validator
 
 from importer.domain.csv_import.import_rows import BATCH_ROWS
+from importer.domain.import_options import SCHEDULE_OPTIONS
 from importer.domain.model import Account, Batch, ControlRequest, Import, Phase, State
 from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.planning.pace import average_rate
@@ -31,9 +32,6 @@ _BY_OWNER: Final = f"Empty if its owner signs in at {names()}."
 _BY_RIGHT: Final = (
     f"Empty if its owner signs in at {names()}, or if the token has the batch right for that mailbox."
 )
-
-
-SCHEDULE_OPTIONS: Final = ("until_cutover", "follow_until", "cutover_mx")
 
 
 class RequestModel(BaseModel):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from importer.domain.import_options import text_of
+from importer.domain.import_options import SCHEDULE_OPTIONS, text_of
 from importer.domain.model import Import, ImportId, State
 from importer.domain.planning.cutover import is_following
 from importer.domain.planning.pace import Rate, average_rate
@@ -40,7 +40,6 @@ from importer.web.view_models import ImportView, import_view, report_columns
 router: Final = APIRouter()
 _MOST_REFUSALS: Final = 200
 
-SCHEDULE_OPTIONS: Final = ("until_cutover", "follow_until", "cutover_mx")
 END_FOLLOWING: Final = "last"
 """The wish of the form that ends the following of a mailbox."""
 

@@ -10,13 +10,13 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from importer.domain.csv_import.csv_cells import Refused
-from importer.domain.import_options import OPTIONS, Choices
+from importer.domain.import_options import OPTIONS, SCHEDULE_OPTIONS, Choices
 from importer.domain.planning.cutover_options import FollowUntil
 from importer.i18n.code_texts import render_with_advice
 from importer.i18n.row_problem_texts import refused_text
 from importer.service.imports import following
 from importer.service.imports.control import Effect
-from importer.web.pages.import_pages import END_FOLLOWING, SCHEDULE_OPTIONS, import_page
+from importer.web.pages.import_pages import END_FOLLOWING, import_page
 from importer.web.pages.own_imports import import_or_404, report_or_404
 from importer.web.rendering import redirect
 from importer.web.request_context import Fields, Guest, SignedIn, field_text
