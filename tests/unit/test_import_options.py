@@ -19,20 +19,26 @@ from importer.i18n.translations import texts
 from importer.settings import Settings
 from importer.web.api.schemas import FileIn, ImportOut, PasswordsIn, RowIn
 
-OTHER_VALUES: dict[str, tuple[str, ...]] = {
-    "labels": ("keywords", "each"),
-    "sync_flags": ("yes",),
+FREE_VALUES: dict[str, tuple[str, ...]] = {
     "folders": ("INBOX, Work/*, !Work/Old", '"a, ""b""", !Spam'),
-    "spam_and_trash": ("skip",),
     "since": ("2024-02-29",),
-    "mail_per_mailbox": ("yes",),
-    "until_cutover": ("yes",),
     "follow_until": ("2026-12-31",),
     "cutover_mx": ("mx1.example.net, mail.example.com",),
 }
-"""Texts of values that are not the default."""
+"""Texts of values that are not the default, of options that accept more than some words."""
 
-CASES = [(name, text) for name in OPTIONS for text in (text_of(OPTIONS[name].default), *OTHER_VALUES[name])]
+
+def values_of(name: str) -> tuple[str, ...]:
+    """The texts of all values; of free ones the default and some others."""
+    option = OPTIONS[name]
+    if option.words:
+        return tuple(word.value for word in option.words)
+    if isinstance(option.default, bool):
+        return "no", "yes"
+    return text_of(option.default), *FREE_VALUES[name]
+
+
+CASES = [(name, text) for name in OPTIONS for text in values_of(name)]
 
 
 def test_every_option_has_its_column_fields_and_setting() -> None:

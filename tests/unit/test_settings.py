@@ -12,8 +12,7 @@ import pytest
 
 from importer.domain.brand import logo_of
 from importer.domain.folder_mapping.folder_patterns import read_patterns
-from importer.domain.folder_mapping.label_rules import LabelRule
-from importer.domain.import_options import SpamAndTrash
+from importer.domain.import_options import OPTIONS
 from importer.domain.messages.since import Since
 from importer.domain.planning.cutover_options import FollowUntil, MxNames
 from importer.i18n.code_texts import render_with_advice
@@ -88,11 +87,8 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "BATCH_BYTES": ("1048576", 1048576),
         "LANES": ("3", 3),
         "COMPRESS": ("on", "on"),
-        "LABELS": ("each", LabelRule.EACH),
-        "SYNC_FLAGS": ("true", True),
         "FOLDERS": ("INBOX, Work/*", read_patterns("INBOX, Work/*")),
         "SINCE": ("2019-03-02", Since(date(2019, 3, 2))),
-        "SPAM_AND_TRASH": ("skip", SpamAndTrash.SKIP),
         "ACCOUNT_CONNECTIONS": ("4", 4),
         "HOST_CONNECTIONS": ("40", 40),
         "RUNNING_PER_OWNER": ("3", 3),
@@ -134,7 +130,6 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         "KEEP_LEASES_DAYS": ("35", 35),
         "KEEP_PASSWORDS_DAYS": ("0", 0),
         "FULL_MAILBOX_DAYS": ("30", 30),
-        "UNTIL_CUTOVER": ("yes", True),
         "FOLLOW_UNTIL": ("2026-12-31", FollowUntil(date(2026, 12, 31))),
         "CUTOVER_MX": (
             "MX1.example.net., mail.example.com",
@@ -142,7 +137,6 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
         ),
         "PASS_HOURS": ("24", 24),
         "LAST_PASS_HOURS": ("12", 12),
-        "MAIL_PER_MAILBOX": ("true", True),
         "METRICS_LISTEN": ("127.0.0.1:9464", "127.0.0.1:9464"),
         "SESSION_IDLE_MINUTES": ("30", 30),
         "GIVE_BACK_CONSENT": ("no", False),
@@ -167,6 +161,10 @@ def test_every_setting_can_be_set_by_its_variable(monkeypatch: pytest.MonkeyPatc
     }
     for provider in SIGN_IN_PROVIDERS.values():
         values |= {f"{provider.id}_{s.name}".upper(): by_kind[s.kind] for s in provider.settings}
+    for option in OPTIONS.values():
+        if option.words or isinstance(option.default, bool):  # its last word, or yes
+            text = option.words[-1].value if option.words else "yes"
+            values[option.name.upper()] = text, option.parse(text)
     for name, (text, _) in values.items():
         monkeypatch.setenv(f"MAILHAUL_{name}", text)
     settings = Settings.load()
