@@ -109,11 +109,13 @@ class Outgoing(NamedTuple):  # for the same reason as Message
 class Stored(NamedTuple):  # one per message, so a NamedTuple, as Message is
     """The destination stored the message. `uid` is None if the server does not report it (no UIDPLUS);
     `keywords_dropped` counts the flags and keywords that the server rejected during the append, and
-    `date_dropped` is whether it rejected the date."""
+    `date_dropped` is whether it rejected the date. `named`: the server accepted several messages together and
+    named the UIDs of only so many of them, so that it may not have stored the others."""
 
     uid: Uid | None
     keywords_dropped: int = 0
     date_dropped: bool = False
+    named: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,18 @@ Invariants:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Final, Protocol, TypeVar
 
 from importer.compact.message_facts import pack_date
-from importer.compact.uid_set import UidSet
+from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import AppendResult, Message, Outgoing, Rejected, Stored
-from importer.domain.messages.flags import fold_flags
+from importer.domain.messages.flags import fold_flags, system_flags, unfold_flags
 from importer.domain.messages.message_decision import (
     NextStep,
     Refuse,
@@ -41,7 +43,7 @@ from importer.domain.receipts.receipt import Intent, Outcome, Receipt
 from importer.engine.batch_decision import decide_batch
 from importer.engine.batch_fetch import FetchedBatch, fetch_batch
 from importer.engine.folder_state import FolderState
-from importer.engine.leg_context import Lane
+from importer.engine.leg_context import FlaggedCopies, Lane
 from importer.engine.new_receipts import copied_receipt, settled_receipts, with_dates_left_out
 from importer.engine.new_refusals import message_refusal
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost
@@ -50,6 +52,9 @@ from providers.errors import ConnectionLost, MailError, Side
 from providers.text import Text
 
 T = TypeVar("T")
+
+_MOST_NEW: Final = 1000
+"""Messages that are new in the folder since an append, of which its copies may be any."""
 
 _DUPLICATE: Final = Settle(Outcome.DUPLICATE)
 
@@ -247,17 +252,39 @@ class InFlightBatch:
         """Wait for the outcome and return the receipt of what was stored; decide about the twins."""
         with self._settling(append.intent):
             results = append.results()
-        if results is not None:
+        named = _named(results or ())
+        if results is not None and named is None:
             return self._outcomes(decided, append, results)
         # Refused together. Some servers store a part all the same, against RFC 3502 section 6.3.11, and the
-        # headers of the source recognise what they altered.
-        settling = partial(settle_lost, self._leg, self._lane, append.intent, SettlingWait())
-        self._set_aside(decided, self._with_source(settling))
-        refetched = self._refetch_new(decided) if decided.new else []
+        # headers of the source recognise what they altered. Others accept all and store only a part.
+        wait = SettlingWait() if named is None else SettlingWait(self._leg.limits.settle_quiet)
+        settling = partial(settle_lost, self._leg, self._lane, append.intent, wait)
+        landed = self._with_source(settling)
+        self._set_aside(decided, landed)
+        if not decided.new:
+            return []
+        if named is not None and not self._lacks_the_rest(append.intent, landed, named):
+            return self._unproven(decided, append.intent)
+        refetched = self._refetch_new(decided)
         if not refetched:
             return []
         append = self._append(refetched, individually=True)
         return self._outcomes(decided, append, append.results() or ())
+
+    def _lacks_the_rest(self, intent: Intent, landed: Sequence[Receipt], named: int) -> bool:
+        """Whether it is certain that the destination has not stored what it accepted and does not list: it
+        lists each message that got a UID since before the append, and these are all that it named."""
+        session, folder = self._lane.destination, intent.destination
+        new = session.uids(folder, at_or_above=intent.uidnext)
+        given = session.status(folder.name).uidnext - intent.uidnext
+        return given == len(new) and named == sum(len(receipt.source_uids) for receipt in landed)
+
+    @staticmethod
+    def _unproven(decided: _Decided, intent: Intent) -> list[Receipt]:
+        """The receipt of messages that the destination accepted and does not list so far."""
+        rest = UidSet.of(key.uid for key in decided.new)
+        decided.settled += [(key, _DUPLICATE) for key in decided.twins]
+        return [copied_receipt(intent, [i for i, uid in enumerate(intent.source_uids) if uid in rest], [])]
 
     def _refetch_new(self, decided: _Decided) -> list[tuple[MessageKey, Message]]:
         """Fetch the new messages again and return those whose content is the same.
@@ -320,19 +347,37 @@ class InFlightBatch:
         stored = [(i, result) for i, result in enumerate(results) if isinstance(result, Stored)]
         if not stored:
             return []
-        self._leg.appends.stored()
+        self._leg.traits.stored()
         indexes = [i for i, _ in stored]
         dropped = sum([append.keywords_dropped[i] + result.keywords_dropped for i, result in stored])
         # Below UIDNEXT it is the UID of an earlier message (RFC 9051 section 2.3.1.1).
         reported = (result.uid for _, result in stored)
         uids = [uid for uid in reported if uid is not None and uid >= append.intent.uidnext]
+        new = UidSet()
         if len(uids) < len(stored):
             uids = []
             # No UIDPLUS: raise the bound, so that `settle` has few messages to check.
-            self._state.note_uidnext(self._lane.destination.status(self._target.folder.name).uidnext)
+            uidnext = self._lane.destination.status(self._target.folder.name).uidnext
+            self._state.note_uidnext(uidnext)
+            first = append.intent.uidnext
+            new = UidSet.of(range(first, min(uidnext, first + _MOST_NEW)))
+        self._note_flags(append.intent, indexes, uids or new)
         receipt = copied_receipt(append.intent, indexes, uids, keywords_dropped=dropped)
         undated = [result.date_dropped for _, result in stored]
         return [with_dates_left_out(receipt, undated) if any(undated) else receipt]
+
+    def _note_flags(self, intent: Intent, stored: Sequence[int], uids: Sequence[Uid] | UidSet) -> None:
+        """Note which copies were appended with flags of which nothing is known. `uids` are theirs, or all
+        that they may have."""
+        traits = self._leg.traits
+        if not system_flags(intent.flags) - traits.kept_flags - traits.lost_flags:
+            return
+        flags = unfold_flags(intent.flags)
+        put = [system_flags(" ".join(flags[index])) for index in stored]
+        if not isinstance(uids, UidSet):
+            uids = UidSet.of(uid for uid, names in zip(uids, put, strict=True) if names)
+        numbers = Counter(chain.from_iterable(put))
+        traits.note_flagged(intent.destination, FlaggedCopies(uids, sum(map(bool, put)), numbers))
 
     def _decide_rejected(self, decided: _Decided, rejected: dict[bytes, Rejected]) -> None:
         """Decide about the messages that the destination rejected, and about their twins."""
@@ -348,3 +393,8 @@ class InFlightBatch:
             else:
                 refuse = Refuse(RefusalCode.NOT_TAKEN, answer.reason)
                 self._state.doubt_refused(self._refusal(key, refuse))
+
+
+def _named(results: Sequence[AppendResult]) -> int | None:
+    """How many UIDs the server named, if they are fewer than the messages that it accepted."""
+    return next((result.named for result in results if isinstance(result, Stored)), None)

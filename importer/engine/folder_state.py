@@ -267,7 +267,7 @@ class FolderState:
             if self._doubts.first(uid):
                 return True
             refused = self._doubts.was_refused(uid)
-        return refused and self.leg.appends.may_renew()
+        return refused and self.leg.traits.may_renew()
 
     def trouble(self, error: MailError) -> None:
         """One of the folders cannot be used, was recreated, or ends connections: the pass ends, and another
@@ -276,7 +276,7 @@ class FolderState:
             raise error
         with self._lock:
             self._queue.clear()
-            self._trouble.note(error, self.leg.import_.attempts, self.leg.appends.may_renew)
+            self._trouble.note(error, self.leg.import_.attempts, self.leg.traits.may_renew)
 
     @property
     def pass_over(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from importer.compact.digest_set import Digests, DigestSet
-from importer.domain.mailbox_content import FolderStatus
+from importer.compact.uid_set import UidSet
+from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.model import Import
 from importer.domain.planning.retry_limits import MAX_RENEWALS, MAX_VERDICTS_IN_A_ROW
 from importer.domain.planning.server_limits import BATCH_S
@@ -40,14 +42,38 @@ class TransferLimits:
     settle_quiet: timedelta = timedelta(seconds=10)
 
 
-class AppendRecord:
-    """How the destination has answered the appends of one leg, over all lanes. Thread-safe."""
+_LEAST_FLAGGED: Final = 2
+"""Copies that must lack a flag to prove that the destination ignores it: of one alone, its owner may have
+removed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedCopies:
+    """Copies that were just appended into a folder with system flags: their UIDs, and where these are not
+    known all those that they may have; how many they are; how many have each flag, by its name in lower
+    case."""
+
+    uids: UidSet = UidSet()
+    number: int = 0
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+
+class DestinationTraits:
+    """What a leg learns about its destination, over all lanes. Thread-safe.
+
+    `kept_flags`, `lost_flags`: the system flags of appended messages that it keeps, that it ignores; as far
+    as copies were looked at. `shows_late`: whether it may show copies later than it stores them; not after a
+    wait in vain.
+    """
 
     def __init__(self) -> None:
+        self.kept_flags = self.lost_flags = frozenset[str]()
+        self.shows_late = True
         self._lock = threading.Lock()
         self._stored = 0
         self._verdicts_in_a_row = 0
         self._renewals_left = MAX_RENEWALS
+        self._flagged: dict[FolderRef, FlaggedCopies] = {}
 
     def stored(self) -> None:
         """It stored a batch, or a part of it."""
@@ -71,6 +97,41 @@ class AppendRecord:
             self._renewals_left -= 1
             return self._renewals_left >= 0
 
+    def note_flagged(self, folder: FolderRef, copies: FlaggedCopies) -> None:
+        """Copies were appended with flags. The latest ones are noted, at least two if there are."""
+        with self._lock:
+            before = self._flagged.get(folder)
+            if before is not None and copies.number < _LEAST_FLAGGED:
+                numbers = Counter(before.numbers) + Counter(copies.numbers)
+                copies = FlaggedCopies(before.uids | copies.uids, before.number + copies.number, numbers)
+            self._flagged[folder] = copies
+
+    def take_flagged(self, folder: FolderRef) -> FlaggedCopies:
+        """Remove and return what was noted for the folder."""
+        with self._lock:
+            return self._flagged.pop(folder, FlaggedCopies())
+
+    def is_proof(self, copies: FlaggedCopies) -> bool:
+        """Whether these copies can show that flags are ignored which are not known to be."""
+        known = self.kept_flags | self.lost_flags
+        several = any(n >= _LEAST_FLAGGED for name, n in copies.numbers.items() if name not in known)
+        return several or (not known and copies.number >= _LEAST_FLAGGED)
+
+    def learn_flags(self, copies: FlaggedCopies, now: Sequence[Collection[str]]) -> None:
+        """The folder lists messages with the flags `now`, of those that these copies may be."""
+        if len(now) < copies.number:
+            return  # some were removed
+        with self._lock:
+            self.kept_flags |= copies.numbers.keys() & {name for flags in now for name in flags}
+            lost = {name for name, n in copies.numbers.items() if n >= _LEAST_FLAGGED or not self.kept_flags}
+            self.lost_flags |= lost - self.kept_flags
+
+    def lost_of(self, flags: Mapping[str, str]) -> Mapping[str, str]:
+        """Those of the flags of a message, by their names in lower case, that were ignored."""
+        if self.lost_flags and not self.kept_flags:
+            return flags
+        return {name: flag for name, flag in flags.items() if name in self.lost_flags}
+
 
 class BatchPace:
     """How many messages a lane reads and stores in BATCH_S each, by the last batch of any. Thread-safe."""
@@ -87,20 +148,6 @@ class BatchPace:
     def most_messages(self) -> int:
         """For the next batch: as many as the slower side manages."""
         return min(self._most.values())
-
-
-@dataclass(slots=True)
-class LateCopies:
-    """Whether the destination may show copies later than it stores them; not after a wait `in_vain`."""
-
-    in_vain: bool = False
-
-
-@dataclass(slots=True)
-class KeptFlags:
-    """Whether the destination keeps the flags of appended messages; None until some were looked at."""
-
-    answer: bool | None = None
 
 
 MOST_LISTINGS: Final = 5
@@ -169,8 +216,6 @@ class Leg:
     share: Callable[[], int] = lambda: _ALL_LANES  # how many lanes may be at work now, as others run, too
     held_share: Callable[[int], int] = lambda alone: alone  # bytes it may hold now, of those it may alone
     digests: Callable[[int], DigestSet] = lambda _expected: Digests()  # an empty set for about so many
-    appends: AppendRecord = field(default_factory=AppendRecord)
+    traits: DestinationTraits = field(default_factory=DestinationTraits)
     pace: BatchPace = field(default_factory=BatchPace)
-    late_copies: LateCopies = field(default_factory=LateCopies)
-    kept_flags: KeptFlags = field(default_factory=KeptFlags)
     retries: RetryScope | None = None  # what alone is copied; None: everything

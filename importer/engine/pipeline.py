@@ -193,8 +193,8 @@ class Pipeline:
         self._on_concluded()
 
     def _blame(self, lost: _Lost, rest: Sequence[MessageKey]) -> None:
-        appends, error = self._state.leg.appends, lost.error
-        stored = appends.stored_batches
+        traits, error = self._state.leg.traits, lost.error
+        stored = traits.stored_batches
         if not lost.alone:
             uids = [key.uid for key in rest]
             self._state.doubt_lost(uids, stored, announced=error.announced)
@@ -210,7 +210,7 @@ class Pipeline:
             stored_between=stored > stored_at_first,
             attempts=self._state.leg.import_.attempts,
         )
-        if blamed is Blame.SERVER or (blamed is Blame.MESSAGE and not appends.may_refuse()):
+        if blamed is Blame.SERVER or (blamed is Blame.MESSAGE and not traits.may_refuse()):
             raise error
         if blamed is Blame.MESSAGE:
             self._state.record([], [lost.batch.refuse(key, error)])

@@ -81,9 +81,14 @@ def recount(
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
     """
     copied = tally_of_history().copied
+
+    def looked_up() -> tuple[UidSet | None, Mapping[str, int]]:
+        there = _listed_there(lane, history, copied, already.destination, waits, missing=missing)
+        return there, read_back(lane, history) if copied and not missing else {}
+
     listed, (there, changes) = run_both(
         lambda: lane.source.uids(history.source) if already.source is None else already.source,
-        lambda: _looked_up(lane, history, copied, already.destination, waits, missing=missing),
+        looked_up,
         decisive,
         lane.beside,
     )
@@ -115,20 +120,6 @@ def recount(
         _surplus(lane, history, copied, there) if copied and there is not None else 0,
         _status(history, there, missing=missing) if complete and there is not None else None,
     )
-
-
-def _looked_up(
-    lane: Lane,
-    history: FolderHistory,
-    copied: int,
-    already: UidSet | None,
-    waits: Iterator[None],
-    *,
-    missing: bool,
-) -> tuple[UidSet | None, Mapping[str, int]]:
-    """What the destination lists (`_listed_there`), and how many of the copies it changed, by ChangeKind."""
-    there = _listed_there(lane, history, copied, already, waits, missing=missing)
-    return there, read_back(lane, history) if copied and not missing else {}
 
 
 def _listed_there(

@@ -79,12 +79,13 @@ def recount_folder(
 def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool) -> tuple[FolderTally, bool]:
     """The tally, and whether mail has arrived."""
     state = folder.state
-    tally = state.tally
+    tally, flags = state.tally, dict[str, int]()
     try:
         wanted = folder.leg.import_.syncs_flags and not folder.is_left_out
         if wanted and state.unusable is None:
             _update_flags(folder, lane)
-        without_flags = keep_flags(folder.leg, lane, folder.history) if not folder.missing else 0
+        if not folder.missing:
+            flags = {ChangeKind.FLAGS_NOT_KEPT: keep_flags(folder.leg, lane, folder.history)}
         folder.unlisted = 0  # the recount counts them itself
         result = recount(
             lane,
@@ -98,11 +99,10 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
             missing=folder.missing,
         )
         listing = folder.history.listing(folder.listed, folder.left_out.uids, folder.left_out.reason)
-        changed = with_changes(result.tally, {ChangeKind.FLAGS_NOT_KEPT: without_flags})
-        result = replace(result, tally=replace(changed, listing=listing))
+        result = replace(result, tally=replace(with_changes(result.tally, flags), listing=listing))
         _note_unseen(folder, lane)
     except FolderUnusable:
-        return tally, False
+        return with_changes(tally, flags), False
     except FolderChanged as error:
         if state.unusable is None:
             state.trouble_in_recount(error, last=last)
@@ -110,7 +110,7 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
             return state.tally, True
         folder.refuse_rest(lane, state.unusable)
         _note_uncounted(folder, state.unusable)
-        return state.tally, False
+        return with_changes(state.tally, flags), False
     if result.surplus:
         _report_surplus(folder, result.surplus)
     arrived = bool(result.arrived - state.unfetched - folder.left_out.uids) and state.unusable is None
@@ -126,13 +126,13 @@ def _waits(leg: Leg) -> Iterator[None]:
     """Wait a moment before each item, for `settle_quiet` in all: some servers show a message only seconds
     after they stored it, and a copy that no recount saw may be sent again. A leg in which such a wait was in
     vain does not wait any more. Raises LeaseLost."""
-    if leg.late_copies.in_vain:
+    if not leg.traits.shows_late:
         return
     for _ in range(round(leg.limits.settle_quiet.total_seconds() / CHECK_INTERVAL_S)):
         leg.clock.sleep(CHECK_INTERVAL_S)
         leg.budget.spent()
         yield
-    leg.late_copies.in_vain = True
+    leg.traits.shows_late = False
 
 
 def _update_flags(folder: FolderCopy, lane: Lane) -> None:

@@ -1,75 +1,126 @@
 """Sees to it that copies have the flags that they were appended with.
 
-Some servers store a message and ignore its flags: dbmail 3.5.0 does with \\Seen
-(github.com/roundcube/roundcubemail/issues/9805, read 2026-11-30). The first copies with flags are looked at
-once in a leg, in one round trip. If none of them has a flag, the flags of all copies are set by STORE.
+Some servers store a message and ignore its flags, or one of them: dbmail 3.5.0 does with \\Seen
+(github.com/roundcube/roundcubemail/issues/9805, read 2026-11-30). In each leg the copies that it appended
+last are looked at, in one round trip, until each system flag has been. A flag that none of them has is set by
+STORE on all copies that were sent with it; all flags are if none was kept.
+
+An owner may have removed flags, too. That can be told apart as long as no time has passed: only copies that
+this leg has just appended prove that the server ignores flags. What older copies lack is told and left alone.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import NamedTuple
 
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.messages.flags import copied_flags, flags_put, unfold_flags
+from importer.domain.messages.flags import copied_flags, flags_put, system_flags, unfold_flags
+from importer.domain.messages.message_identity import CandidateKeys, ExistingMailIndex
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.engine.leg_context import Lane, Leg
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 
-_LEAST_ASKED: Final = 2
-"""Of one copy alone, its owner may have removed the flag."""
 
-_Flags: TypeAlias = Mapping[str, str]
-"""As of `copied_flags`."""
+class _Sent(NamedTuple):
+    """A copy that was appended with flags: its UIDs at the source and, if it is known, at the destination;
+    the flags by their names in lower case."""
+
+    source: Uid
+    uid: Uid | None
+    flags: Mapping[str, str]
 
 
 def keep_flags(leg: Leg, lane: Lane, history: FolderHistory) -> int:
     """Set the flags of this import's copies in a folder, if the destination ignored them. Return how many
-    copies have not got them nevertheless. Left alone are copies without a known UID, and those of a folder
-    that cannot be opened. Raises what the sessions raise."""
-    if leg.kept_flags.answer or not history.flagged:
+    copies have not got them nevertheless, or may not have. Raises what the sessions raise, except that the
+    folder cannot be opened."""
+    traits = leg.traits
+    latest = traits.take_flagged(history.destination)
+    if not history.flagged:
+        return 0
+    if traits.is_proof(latest):
+        with suppress(FolderUnusable, FolderChanged):
+            now = lane.destination.flags(history.destination, latest.uids)
+            traits.learn_flags(latest, [copied_flags(flags) for _, flags in now])
+    if traits.lost_flags:
+        return _set_flags(lane, history, list(_sent(leg, history, traits.lost_of)))
+    if latest.number or traits.kept_flags:
+        return 0
+    return _lost_before(lane, history, list(_sent(leg, history, dict)))
+
+
+def _sent(
+    leg: Leg, history: FolderHistory, wanted: Callable[[Mapping[str, str]], Mapping[str, str]]
+) -> Iterator[_Sent]:
+    """Each copy from this source folder that this import appended with `wanted` flags, oldest first."""
+    for copies in leg.ledger.copies_into(leg.import_.route, history.destination.name):
+        receipt = copies.receipt
+        if receipt.import_id != leg.import_.id or receipt.source != history.source:
+            continue
+        if receipt.destination == history.destination:
+            uids = receipt.destination_uids or (None,) * len(receipt.source_uids)
+            sent = zip(receipt.source_uids, uids, unfold_flags(receipt.flags), strict=False)
+            for source, uid, remembered in sent:
+                if flags := wanted(flags_put(remembered)):
+                    yield _Sent(source, uid, flags)
+
+
+def _last(sent: Sequence[_Sent]) -> _Sent | None:
+    """The last copy that was sent with a system flag: a folder may be unable to hold keywords."""
+    return next((one for one in reversed(sent) if system_flags(" ".join(one.flags))), None)
+
+
+def _lost_before(lane: Lane, history: FolderHistory, sent: Sequence[_Sent]) -> int:
+    """How many copies of earlier legs lack flags, if the last one of them does."""
+    last, numbered = _last(sent), {one.uid: one for one in sent if one.uid is not None}
+    if last is None or last.uid is None:
         return 0
     with suppress(FolderUnusable, FolderChanged):
-        if leg.kept_flags.answer is None:
-            leg.kept_flags.answer = _are_kept(lane, history, history.flagged)
-        if leg.kept_flags.answer is False:
-            return _set_flags(lane, history, dict(_sent(leg, history)))
+        if _lacking(lane, history, {last.uid: last}):
+            return _lacking(lane, history, numbered)
     return 0
 
 
-def _are_kept(lane: Lane, history: FolderHistory, sent: Mapping[Uid, _Flags]) -> bool | None:
-    """Whether any of these copies has a flag that it was sent with; None of too few."""
-    now = _now(lane, history, sent) if len(sent) >= _LEAST_ASKED else {}
-    if len(now) < _LEAST_ASKED:
-        return None
-    return any(sent[uid].keys() & flags.keys() for uid, flags in now.items())
+def _set_flags(lane: Lane, history: FolderHistory, sent: Sequence[_Sent]) -> int:
+    """Set the flags, those of the last copy in the end: if that is interrupted, the next leg finds that this
+    one lacks them. Return how many copies lack flags, as far as that can be told; else all of them do."""
+    last = _last(sent)
+    with suppress(FolderUnusable, FolderChanged):
+        numbered = _numbered(lane, history, sent)
+        groups: defaultdict[tuple[bool, tuple[str, ...]], list[Uid]] = defaultdict(list)
+        for uid, one in numbered.items():
+            groups[one is last, tuple(one.flags.values())].append(uid)
+        for (_, add), uids in sorted(groups.items()):
+            lane.destination.change_flags(history.destination, UidSet.of(uids), add, ())
+        return len(sent) - len(numbered) + _lacking(lane, history, numbered)
+    return len(sent)
 
 
-def _sent(leg: Leg, history: FolderHistory) -> Iterator[tuple[Uid, _Flags]]:
-    """The UID and the flags of each copy of this import that was appended with any."""
-    for copies in leg.ledger.copies_into(leg.import_.route, history.destination.name):
-        receipt = copies.receipt
-        if receipt.import_id == leg.import_.id and receipt.destination == history.destination:
-            for uid, flags in zip(receipt.destination_uids, unfold_flags(receipt.flags), strict=False):
-                if put := flags_put(flags):
-                    yield uid, put
+def _lacking(lane: Lane, history: FolderHistory, sent: Mapping[Uid, _Sent]) -> int:
+    """How many of the copies that are still there lack a flag."""
+    now = lane.destination.flags(history.destination, UidSet.of(sent))
+    return sum(not sent[uid].flags.keys() <= copied_flags(flags).keys() for uid, flags in now if uid in sent)
 
 
-def _now(lane: Lane, history: FolderHistory, sent: Mapping[Uid, _Flags]) -> dict[Uid, _Flags]:
-    """The flags of those copies that are still there."""
-    all_ = lane.destination.flags(history.destination, UidSet.of(sent))
-    return {uid: copied_flags(flags) for uid, flags in all_ if uid in sent}
-
-
-def _set_flags(lane: Lane, history: FolderHistory, sent: Mapping[Uid, _Flags]) -> int:
-    if not sent:
-        return 0
-    groups: defaultdict[tuple[str, ...], list[Uid]] = defaultdict(list)
-    for uid, flags in sent.items():
-        groups[tuple(flags.values())].append(uid)
-    for add, uids in groups.items():
-        lane.destination.change_flags(history.destination, UidSet.of(uids), add, ())
-    now = _now(lane, history, sent)
-    return sum(not sent[uid].keys() <= flags.keys() for uid, flags in now.items())
+def _numbered(lane: Lane, history: FolderHistory, sent: Sequence[_Sent]) -> dict[Uid, _Sent]:
+    """The copies by their UIDs. One without a known UID is the only message with its header and its size."""
+    numbered = {one.uid: one for one in sent if one.uid is not None}
+    unnumbered = {one.source: one for one in sent if one.uid is None}
+    if not unnumbered:
+        return numbered
+    index = ExistingMailIndex()
+    others = lane.destination.uids(history.destination) - history.destination_uids
+    for lines in lane.destination.headers(history.destination, others):
+        index.add(lines.uid, lines.size_bytes, lines.header)
+    found: defaultdict[Uid, list[_Sent]] = defaultdict(list)
+    for lines in lane.source.headers(history.source, UidSet.of(unnumbered)):
+        for uid in index.namesakes(CandidateKeys.of(lines.header)):
+            if index.has_size(uid, lines.size_bytes):
+                found[uid].append(unnumbered[lines.uid])
+    sources = Counter(one.source for ones in found.values() for one in ones)
+    return numbered | {
+        uid: ones[0] for uid, ones in found.items() if len(ones) == 1 and sources[ones[0].source] == 1
+    }

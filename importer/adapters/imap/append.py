@@ -381,7 +381,11 @@ class AppendCommand:
             self.other_uidvalidity = True
             return [Stored(None)] * count
         with contextlib.suppress(ValueError):
-            if len(UidSet.parse(uids)) == count:  # checked before a list of that size is built
+            named = len(UidSet.parse(uids))  # looked at before a list of that size is built
+            if 0 < named < count:
+                self._connection.disable("MULTIAPPEND")
+                return [Stored(None, named=named)] * count
+            if named == count:
                 ordered_uids = parse_ordered(uids)
                 if len(ordered_uids) == count:
                     return [Stored(uid) for uid in ordered_uids]

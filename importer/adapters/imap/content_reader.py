@@ -141,10 +141,7 @@ class ContentReader:
                 yield again if isinstance(again, NotHandedOut) else result(again, b"")
 
     def _fetch_all(self, folder: FolderRef, uids: UidSet) -> Iterator[Fetched | Unreadable]:
-        deadly = UidSet()
-        if (folder, self._whole.items) not in self._link.unreadable:  # else nothing is requested
-            connection = self._link.retry_read(lambda connection: connection)
-            deadly = connection.fallbacks.deadly_of(folder, uids)
+        deadly = self._link.fallbacks.deadly_of(folder, uids)
         yield from fetch(self._link, folder, uids - deadly, self._whole)
         if deadly:
             yield from fetch(self._link, folder, deadly, self._sparing)

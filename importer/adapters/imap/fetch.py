@@ -126,7 +126,7 @@ class _Fetch:
             yield from self._unreadable(uids, words)
             return
         connection = link.retry_read(lambda connection: connection)
-        fallbacks = connection.fallbacks
+        fallbacks = link.fallbacks
         limit = fallbacks.message_limit or connection.message_limit or max_members
         self._all_deadly = fallbacks.deadly
         if self._query.dispensable:
@@ -295,6 +295,7 @@ def _responses(
     The reply of a server that executed only a part of the command is added to `partial_replies`.
     """
     connection = link.current_connection()
+    alone = next(iter(missing)) if len(missing) == 1 else None
     incomplete: dict[Uid, Fetched] = {}  # a server may spread one message over several responses
     held_bytes = 0  # contents in `incomplete`
     limit_bytes = None if query.bytes_each is None else _SPARE_BYTES + query.bytes_each * len(missing)
@@ -308,9 +309,10 @@ def _responses(
                 raise response_errors.too_much(link.peer, limit_bytes)
             if not isinstance(event, Fetched):
                 continue
-            uid, message = event.uid, event
+            uid = event.uid or (None if event.body is None else alone)  # contents come only on request
             if uid is None or uid not in missing:
                 continue
+            message = event if event.uid else event._replace(uid=uid)
             if incomplete and (earlier := incomplete.pop(uid, None)) is not None:
                 held_bytes -= len(earlier.body or b"")
                 message = _merge(earlier, event)

@@ -59,6 +59,7 @@ class ReconnectingConnection:
         self._closed = False
         self.peer: Peer = self._connection.peer
         self.alerts = self._connection.alerts  # of the last connection
+        self.fallbacks = self._connection.fallbacks  # likewise
         self._earlier_alerts: tuple[str, ...] = ()
         self.cursor = FolderCursor(self.peer, names)
         self.progress = False  # the current connection brought messages
@@ -84,7 +85,7 @@ class ReconnectingConnection:
         self.progress = False
         self._earlier_alerts = self.heard()
         self._connection = self._connect()
-        self.alerts = self._connection.alerts
+        self.alerts, self.fallbacks = self._connection.alerts, self._connection.fallbacks
         return self._connection
 
     def heard(self) -> tuple[str, ...]:

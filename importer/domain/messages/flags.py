@@ -48,6 +48,17 @@ def unfold_flags(text: str) -> list[tuple[str, ...]]:
     return flags
 
 
+def has_flags(text: str) -> bool:
+    """Whether any message of `text` (see `fold_flags`) has a flag that we set."""
+    return " " in text and any(map(flags_put, unfold_flags(text)))
+
+
+def system_flags(text: str) -> frozenset[str]:
+    """The system flags that are copied among these words, or of any message of folded flags, in lower
+    case."""
+    return _SYSTEM.intersection(text.lower().split())
+
+
 def flags_put(remembered: Collection[str]) -> dict[str, str]:
     """The flags that we set, by their names in lower case."""
     return _parse(remembered)[0]

@@ -21,7 +21,7 @@ from typing import Final
 from importer.compact.digest_set import DIGEST_BYTES, Digests, DigestSet
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef
-from importer.domain.messages.flags import flags_put, unfold_flags
+from importer.domain.messages.flags import has_flags
 from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import ImportId
 from importer.domain.receipts.copies_there import CopiesThere
@@ -38,8 +38,6 @@ from importer.domain.receipts.receipt import (
     ReceiptReason,
     skip_reason_of,
 )
-
-MOST_FLAGGED: Final = 20
 
 _MAX_UNMERGED: Final = 5_000
 
@@ -100,8 +98,7 @@ class FolderHistory:
     copied_bytes: int = 0
     keywords_dropped: int = 0
     marked: MarkedCopies = field(default_factory=MarkedCopies)  # of this import
-    flagged: dict[Uid, Mapping[str, str]] = field(default_factory=dict)
-    """The first MOST_FLAGGED copies of this import with flags: destination UID -> `flags_put`."""
+    flagged: bool = False  # copies of this import were sent with flags
     _settled: defaultdict[tuple[Outcome, ReceiptReason], _Settled] = field(
         default_factory=lambda: defaultdict(_Settled)
     )
@@ -160,13 +157,7 @@ class FolderHistory:
                 self.copied_bytes += receipt.size_bytes
                 self.keywords_dropped += receipt.keywords_dropped
                 self.marked.add(receipt)
-                self._note_flags(receipt)
-
-    def _note_flags(self, receipt: Receipt) -> None:
-        if len(self.flagged) < MOST_FLAGGED and receipt.destination_uids:
-            for uid, remembered in zip(receipt.destination_uids, unfold_flags(receipt.flags), strict=False):
-                if (flags := flags_put(remembered)) and len(self.flagged) < MOST_FLAGGED:
-                    self.flagged[uid] = flags
+                self.flagged = self.flagged or has_flags(receipt.flags)
 
     def _learn_digests(self, receipt: Receipt, *, current: bool) -> None:
         # The same folder under another UIDVALIDITY lists the same messages again: they are “already there”.

@@ -14,6 +14,7 @@ from tests.rehearsal.quirks import (  # noqa: F401 - registers the quirks
     admission,
     answers,
     append_answers,
+    append_outcomes,
     append_refusals,
     breaking_off,
     claims,

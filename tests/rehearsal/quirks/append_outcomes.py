@@ -1,0 +1,48 @@
+"""Quirks of what a destination tells, or does not tell, of what it stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.rehearsal.quirks.hooks import PLAIN
+from tests.rehearsal.quirks.mail import Folder
+from tests.rehearsal.quirks.registry import quirk
+from tests.rehearsal.quirks.session import Session
+
+
+@quirk("some-appends-without-uid", "ProtonMail/proton-bridge#170")
+class SomeAppendsWithoutUid(Session):
+    """At a destination: UIDPLUS is offered, and the answer to every third APPEND has no APPENDUID."""
+
+    answers = 0
+
+    def capabilities(self) -> bytes:
+        return PLAIN.encode()
+
+    def append_code(self, folder: Folder, uids: list[int]) -> bytes:
+        self.answers += 1
+        return super().append_code(folder, uids) if self.answers % 3 else b""
+
+
+@quirk("appenduid-left-out", "ProtonMail/proton-bridge#123")
+class AppenduidLeftOut(Session):
+    """At a destination: UIDPLUS is offered, and no answer to APPEND has APPENDUID."""
+
+    def append_code(self, folder: Folder, uids: list[int]) -> bytes:
+        return b""
+
+
+@quirk("multiappend-names-the-first")
+class MultiappendNamesTheFirst(Session):
+    """At a destination: APPENDUID names the first of several messages; all are stored."""
+
+    def append_code(self, folder: Folder, uids: list[int]) -> bytes:
+        return super().append_code(folder, uids[:1])
+
+
+@quirk("seen-of-append-ignored", "roundcube/roundcubemail#9805")
+class SeenOfAppendIgnored(Session):
+    r"""At a destination: APPEND keeps all flags but \Seen."""
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        return super().store(folder, body, [flag for flag in flags if flag != rb"\Seen"], date)
