@@ -1,4 +1,4 @@
-"""The rows of all codes, and how a row is found."""
+"""The rows of all codes. `code_lookup.py` finds the row of a code, and loads these for the first one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from importer.codes import (
     undo_texts,
 )
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
-from providers.text import TextRow, WayOn
+from providers.text import TextRow
 
 ROWS: Final[dict[str, TextRow]] = {
     row.code: row
@@ -44,8 +44,6 @@ ROWS: Final[dict[str, TextRow]] = {
 }
 """The rows of Mailhaul's own codes; those of a provider with a sign-in are in its module."""
 
-UNKNOWN: Final = "mail_error"
-
 
 def all_rows() -> Iterator[TextRow]:
     """The own rows, and what each provider says to do."""
@@ -53,38 +51,3 @@ def all_rows() -> Iterator[TextRow]:
     for provider in SIGN_IN_PROVIDERS.values():
         for code, sentence in provider.texts.items():
             yield TextRow(code, sentence=sentence)
-
-
-def lineage(code: str) -> Iterator[TextRow]:
-    """The rows of a.b.c, a.b and a, as far as they exist. A code without any, such as one that a later version
-    stored, has that of `mail_error`."""
-    found = False
-    while code:
-        if (row := _row(code)) is not None:
-            found = True
-            yield row
-        code = code.rpartition(".")[0]
-    if not found:
-        yield ROWS[UNKNOWN]
-
-
-def is_known(code: str) -> bool:
-    """Whether the code, or one above it, has a row."""
-    return next(lineage(code)).code != UNKNOWN or code.partition(".")[0] == UNKNOWN
-
-
-def public_row(code: str) -> TextRow:
-    """The row of the public part of `code`: it says how the program treats the code."""
-    return ROWS.get(code.partition(".")[0], ROWS[UNKNOWN])
-
-
-def way_on(code: str) -> WayOn:
-    """What its user does first to run an import again that stopped for this reason."""
-    return next((row.way_on for row in lineage(code) if row.way_on is not None), WayOn.CONTINUE)
-
-
-def _row(code: str) -> TextRow | None:
-    if code in ROWS:
-        return ROWS[code]
-    sentences = (provider.texts[code] for provider in SIGN_IN_PROVIDERS.values() if code in provider.texts)
-    return next((TextRow(code, sentence=sentence) for sentence in sentences), None)

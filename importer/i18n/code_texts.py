@@ -10,7 +10,7 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from importer.codes.code_table import lineage
+from importer.codes.code_lookup import lineage
 from importer.domain.import_options import OPTION_RULE, OPTIONS
 from importer.domain.reporting.formatting import Translator, printable
 from providers.catalog import Catalog

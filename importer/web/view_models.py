@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from importer.codes.code_table import public_row, way_on
+from importer.codes.code_lookup import public_row, way_on
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, Phase, State
 from importer.domain.people.consent_schedule import owner_wait

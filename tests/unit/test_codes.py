@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from importer.codes.code_table import ROWS, all_rows, lineage, public_row
+from importer.codes.code_lookup import lineage, public_row
+from importer.codes.code_table import ROWS, all_rows
 from importer.i18n.code_texts import advice, render, render_with_advice
 from importer.i18n.translations import LANGUAGES, texts
 from providers.endpoint import Secret

@@ -12,7 +12,8 @@ from typing import get_args
 import pytest
 from pydantic_core import core_schema
 
-from importer.codes.code_table import ROWS, lineage
+from importer.codes.code_lookup import lineage
+from importer.codes.code_table import ROWS
 from importer.i18n.code_texts import HOST_STEPS
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
 from providers.text import TextRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Final, NamedTuple
 
-from importer.codes.code_table import is_known
+from importer.codes.code_lookup import is_known
 from providers.text import Text
 
 

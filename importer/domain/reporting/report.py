@@ -14,7 +14,7 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Final, assert_never
 
-from importer.codes.code_table import public_row
+from importer.codes.code_lookup import public_row
 from importer.domain.model import Batch, Import, State
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.receipts.undo_report import UndoReport
