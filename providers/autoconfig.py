@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError  # types and error only; defusedxml does the parsing
 
@@ -18,6 +17,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from providers.endpoint import Endpoint, LoginForm, Security
+from providers.frozen import frozen
 from providers.provider import LANGUAGES, LocalizedText, PasswordKind, Step
 
 _HOST: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+")
@@ -34,7 +34,7 @@ class NoAutoconfigFile(AutoconfigUnusable):
     """The bytes are no autoconfig file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """The IMAP settings of a file. `name` may be ""; `steps` are the host's own instructions."""
 

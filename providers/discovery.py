@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
@@ -19,6 +19,7 @@ from urllib.parse import quote
 from providers.autoconfig import AutoconfigUnusable, NoAutoconfigFile, is_host_name, parse
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint, Security
+from providers.frozen import frozen
 from providers.provider import Provider
 from providers.text import Param, Text
 
@@ -74,7 +75,7 @@ class FoundBy(StrEnum):
     NOTHING = "nothing"  # unknown: ask the user
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Discovery:
     """The provider of an address and the evidence for it.
 
@@ -280,7 +281,7 @@ def _found(case: str, **params: Param) -> Text:
     return Text(f"discovery.{case}", steps=None, **params)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _StepResult:
     """The result of one step: its line of evidence, and the provider if it found one."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from providers.frozen import frozen
 from providers.text import Text
 
 IMAPS_PORT: Final = 993
@@ -69,7 +69,7 @@ class LoginForm(StrEnum):
     LOCAL_PART = "local_part"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """Host name, TCP port and connection security of an IMAP service."""
 

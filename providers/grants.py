@@ -6,20 +6,20 @@ A grant is what is stored, sealed; a credential is what a login uses. This modul
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
 from providers.endpoint import Secret
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PasswordGrant:
     """A mailbox password or an app password."""
 
     password: Secret
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OAuthGrant:
     """The owner's consent (RFC 6749 section 1.5). `provider` is an id of `SIGN_IN_PROVIDERS`; `tenant`
     is the directory of the consent, "" for none."""
@@ -33,14 +33,14 @@ PASSWORD_LINK: Final = "password-link"  # noqa: S105
 """In place of a provider, in a grant that is awaited: its owner enters the password over a link."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrganisationGrant:
     """An organisation's consent for all its mailboxes; its key is in the settings, not in the grant."""
 
     provider: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MasterGrant:
     """The permission of an administrator of `domain` to open this mailbox as the host's master user.
 
@@ -73,7 +73,7 @@ class AccessTokens(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MasterLogin:
     """A master user's name and password.
 

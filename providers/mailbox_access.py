@@ -7,17 +7,18 @@ are set up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected
+from providers.frozen import frozen
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.sign_in_providers import name_of
 from providers.text import Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """A pending authorization request, for one use.
 
@@ -30,7 +31,7 @@ class Question:
     nonce: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccessToken:
     """A token, its expiry on the clock of `time.monotonic`, and its lifetime, both in seconds."""
 
@@ -39,7 +40,7 @@ class AccessToken:
     life_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consent:
     """An owner's consent: the grant to store, the first token, and the addresses of the signed-in account."""
 
@@ -48,7 +49,7 @@ class Consent:
     addresses: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Person:
     """A person as authenticated by an OpenID issuer.
 

@@ -12,11 +12,11 @@ Invariant: the password is sent to `server` only, and opens only the requested a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from providers.endpoint import Endpoint, Secret
 from providers.errors import MasterRefused, Side
+from providers.frozen import frozen
 from providers.grants import MasterGrant, MasterLogin
 from providers.text import Text
 
@@ -55,7 +55,7 @@ def login_is_address(address: str, login: str) -> bool:
     return login.isascii() and login.lower() == address.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MasterUser:
     """The master user of the destination host.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -16,6 +16,7 @@ from authlib.common.errors import AuthlibBaseError
 
 from providers.endpoint import Secret
 from providers.errors import LoginRejected
+from providers.frozen import frozen
 from providers.grants import OAuthGrant
 from providers.id_token import InvalidIdToken, verified_claims
 from providers.mailbox_access import AccessToken, Consent, Question
@@ -33,7 +34,7 @@ from providers.sign_in_provider import Endpoints, SignInProvider
 from providers.text import Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Application:
     """Our registration at a provider. `tenant` is its directory, "" for none; `authority` replaces the
     provider's own, "" for that."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import assert_never
 
 from providers import oauth
 from providers.errors import GrantExpired, LoginRejected
+from providers.frozen import frozen
 from providers.grants import Grant, OAuthGrant, OrganisationGrant, OwnerCredential, PasswordGrant
 from providers.mailbox_access import AccessToken, Consent, Question, not_set_up
 from providers.oauth import Application
@@ -15,7 +15,7 @@ from providers.oauth_http import OAuthHttp
 from providers.token_refresh import FreshTokens, consent_tokens
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OrganisationAccess:
     """Access to the mailboxes of an organisation's `domains`, and to no others.
 
@@ -29,7 +29,7 @@ class OrganisationAccess:
         return mailbox.rpartition("@")[2].casefold().rstrip(".") in self.domains
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OAuthAccess:
     """Implements `MailboxAccess`. `applications` and `organisations` are by provider."""
 

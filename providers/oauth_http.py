@@ -11,7 +11,6 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from requests.adapters import HTTPAdapter
 
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected, MailError, ServerUnavailable, Throttled
+from providers.frozen import frozen
 from providers.mailbox_access import AccessToken
 from providers.text import Explain, Text
 
@@ -42,7 +42,7 @@ _LONGEST_PAUSE_S: Final = 86_400
 """The limit of a `Retry-After` pause; longer ones are cut."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OAuthClient:
     """Our registration at an authorisation server, as requests state it.
 

@@ -22,6 +22,7 @@ from urllib.parse import urlencode, urlsplit
 
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, ServerUnavailable
+from providers.frozen import frozen
 from providers.id_token import InvalidIdToken, verified_claims
 from providers.mailbox_access import Person, Question
 from providers.oauth_http import OAuthClient, OAuthHttp, get_json, refusal_error, run_request
@@ -37,7 +38,7 @@ _CACHED_FOR_S: Final = 600.0
 _WRONG_RESPONSE: Final = Text("login_rejected.wrong_response")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registration:
     """Our registration at an issuer.
 
@@ -56,7 +57,7 @@ class Registration:
     operator: tuple[str, str] = ("", "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Service:
     """The issuer's discovery document (Discovery section 3)."""
 

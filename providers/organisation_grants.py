@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final, assert_never
 
@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
+from providers.frozen import frozen
 from providers.mailbox_access import AccessToken
 from providers.oauth import Application
 from providers.oauth_access import OrganisationAccess
@@ -40,7 +41,7 @@ class KeyFileUnusable(ValueError):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceAccount:
     """A service account with domain-wide delegation, read from its key file."""
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
 from providers.endpoint import Endpoint, LoginForm
+from providers.frozen import frozen
 from providers.text import Text
 
 LANGUAGES: Final = ("en", "de", "fr", "it", "es")
 """The languages of every text for owners; the first is the fallback."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LocalizedText:
     """A text in every language of LANGUAGES."""
 
@@ -38,7 +39,7 @@ class LoginKind(StrEnum):
     ORGANISATION = "organisation"  # an administrator grants access to all mailboxes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """A step for the owner before the login.
 
@@ -85,7 +86,7 @@ class Quirk(StrEnum):
         return Text(f"quirk.{self.value}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProviderLimits:
     """The limits of a host for one account; None if unknown. Days are those of the host.
 
@@ -101,7 +102,7 @@ class ProviderLimits:
     read_messages_per_folder: int | None = None  # the same of `read_endpoint`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """The source of the facts of one kind (`server`, `steps`, `limits`, `quirks`, `mx`), with the date."""
 
@@ -114,7 +115,7 @@ class Source:
         return "unconfirmed" not in self.page
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Provider:
     """One mail host.
 

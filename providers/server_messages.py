@@ -8,10 +8,11 @@ differently. Each message is quoted verbatim with its source; a test checks the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
+
+from providers.frozen import frozen
 
 
 class Meaning(StrEnum):
@@ -31,7 +32,7 @@ class Meaning(StrEnum):
     TOO_MANY_TRIES = "too_many_tries"  # login blocked for a while after wrong passwords
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerMessage:
     """A known message.
 

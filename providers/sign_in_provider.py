@@ -15,13 +15,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from providers.endpoint import Secret
+from providers.frozen import frozen
 from providers.text import Text
 
 TENANT: Final = "{tenant}"
 """Placeholder in URLs and issuers for the directory of an application or of a signed-in account."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoints:
     """The URLs of a provider; `keys` are those that sign ID tokens (a JWK set), `revoke` is "" for none."""
 
@@ -60,7 +61,7 @@ class ProviderSetting:
     accepts: Callable[[str, Mapping[str, Any]], bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProviderConfig:
     """The values of a provider's settings, by name."""
 

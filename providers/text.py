@@ -12,8 +12,10 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from providers.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class ByteSize:
     """A number of bytes as a parameter: each language shows it in a unit of its own."""
 
@@ -129,7 +131,7 @@ class WayOn(StrEnum):
     CONTINUE = "rest"  # nothing here: the cause is fixed elsewhere
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextRow:
     """One row of the catalog: the meaning of a code for people and for the program.
 

@@ -8,7 +8,7 @@ wraps.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
@@ -25,6 +25,7 @@ from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.state_texts import state_word
 from importer.i18n.translations import CatalogTranslator
 from importer.i18n.wait_texts import wait_text
+from providers.frozen import frozen
 
 INDENT: Final = "  "
 _GAP: Final = "  "
@@ -42,7 +43,7 @@ _STYLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImportList:
     """Renders `imports`; at most `max_lines` lines if it is given: the last one then says how many more there
     are. `with_batch` shows the id of the batch of each; `heads`, what the columns are."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,6 +25,7 @@ from importer.i18n.translations import CatalogTranslator
 from importer.service.deps import Deps
 from importer.service.imports.finish import report_of
 from importer.service.queries import find_imports
+from providers.frozen import frozen
 
 POLL_INTERVAL_S: Final = 0.2
 LONGEST_WAIT: Final = timedelta(minutes=2)
@@ -92,7 +92,7 @@ def _watch_changes(texts: CatalogTranslator, deps: Deps, import_ids: Sequence[Im
     _poll_until(refresh)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiveView:
     """The imports as they are, never more lines than the terminal has: first the sums, then those that need
     somebody, those that move, the rest."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -28,6 +27,7 @@ from importer.i18n.translations import CatalogTranslator, texts
 from importer.i18n.wait_texts import maintenance_text
 from importer.service.board import Board, BoardReader
 from importer.settings import Settings
+from providers.frozen import frozen
 
 INTERVAL_S: Final = 2.0
 _SHOWN: Final = (State.RUNNING, State.QUEUED, State.WAITING, State.PAUSED)
@@ -71,7 +71,7 @@ def _show(words: CatalogTranslator, reader: BoardReader) -> None:
             time.sleep(INTERVAL_S)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BoardView:
     """Renders a board; with `fits`, in no more lines than the terminal has."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from providers.frozen import frozen
 from providers.text import Text
 
 
@@ -16,7 +16,7 @@ class Health(StrEnum):
     ERROR = "ill"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """The result of checking one part. The advice of `text` is the fix; OK needs none."""
 

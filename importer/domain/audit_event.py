@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from providers.frozen import frozen
 
 OPERATOR: Final = "operator:"
 """The beginning of the names of operators: the user at the console, or the address of a web session."""
@@ -65,7 +66,7 @@ class AuditOutcome(StrEnum):
     FAILED = "failed"  # the right is unknown: for example, the host did not answer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuditActor:
     """Who acts, and from where. `name` is a PersonId, `token:<id>`, `operator:<user>` or "" for a visitor who
     is not signed in; `client` is a network address or ""."""
@@ -74,7 +75,7 @@ class AuditActor:
     client: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuditEvent:
     """One security event.
 

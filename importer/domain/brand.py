@@ -12,6 +12,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
+from providers.frozen import frozen
+
 PRODUCT: Final = "Mailhaul"
 MIN_CONTRAST: Final = 4.5
 
@@ -31,7 +33,7 @@ class UnreadableColour(ValueError):
     """Text in this colour, or on it, cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Palette:
     """The accent colour, a stronger one, a background for it and the text on it, as `#rrggbb`."""
 
@@ -41,7 +43,7 @@ class Palette:
     on_accent: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Logo:
     """An image that pages serve. No SVG: it could contain a script that runs on this site."""
 

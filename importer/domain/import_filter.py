@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from importer.domain.model import BatchId, State
 from importer.domain.reporting.batch_overview import Standing
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImportFilter:
     """All of it has to hold, and what is empty leaves out nothing. The case of ASCII letters in texts makes
     no difference.

@@ -24,6 +24,7 @@ from importer.domain.planning.cutover_options import (
     read_follow_until,
     read_mx_names,
 )
+from providers.frozen import frozen
 
 OPTION_RULE: Final = "option_rule"
 """The code of an option's `rule`, which says what it accepts; the parameter `option` is its name."""
@@ -47,7 +48,7 @@ class Word(NamedTuple):
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option:
     """One option. `help` and `setting` are English, for the console, the API, the CSV template and the
     documentation. Translated: `title` and `meaning`, the heading and the explanation in forms and reports,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
+from providers.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Lifetimes:
     """Each lifetime begins at the end of an import, at the time of a mail, or at an event; `receipts` at the
     last import from the same old into the same new mailbox. Receipts hold no address. Without them, running

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.messages.message_body import Body
 from providers.endpoint import FolderRole
+from providers.frozen import frozen
 from providers.text import Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Folder:
     """One LIST response. `name` is decoded, in the server's own hierarchy; `delimiter` None means flat."""
 
@@ -22,7 +23,7 @@ class Folder:
     subscribed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hierarchy:
     """How a server names folders: personal namespace prefix (RFC 2342) and delimiter."""
 
@@ -30,7 +31,7 @@ class Hierarchy:
     delimiter: str | None = "/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderRef:
     """A folder at a certain UIDVALIDITY. Reads raise FolderChanged if its UIDVALIDITY has changed."""
 
@@ -38,7 +39,7 @@ class FolderRef:
     uidvalidity: UidValidity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderStatus:
     """One STATUS response (RFC 9051 section 6.3.11). If two are equal, the folder holds the same messages:
     where the three numbers cannot show that (folders of labels), `contents` does.
@@ -59,7 +60,7 @@ class FolderStatus:
         return FolderRef(name, self.uidvalidity)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeywordRule:
     """Which keywords a folder stores (PERMANENTFLAGS): all of them (`any_keyword`) or just `known`."""
 
@@ -118,7 +119,7 @@ class Stored(NamedTuple):  # one per message, so a NamedTuple, as Message is
     named: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rejected:
     """The destination rejected this message. `reason` is for the report. `certain`: another try cannot change
     it. `passing`: the server may be at fault, and not the message."""
@@ -131,7 +132,7 @@ class Rejected:
 AppendResult = Stored | Rejected
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeaderLines:
     """Message-ID, Date, From and Subject of one message as raw header bytes, and its RFC822.SIZE."""
 
@@ -140,7 +141,7 @@ class HeaderLines:
     header: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outline:
     """A message without its content: RFC822.SIZE in bytes, and the server's INTERNALDATE as text."""
 
@@ -149,7 +150,7 @@ class Outline:
     internaldate: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quota:
     """Usage and limits of a mailbox (RFC 9208). A limit of None means unlimited."""
 

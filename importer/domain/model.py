@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -11,6 +10,7 @@ from typing import NamedTuple, NewType
 from importer.domain.import_options import ImportOptions
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint
 from providers.errors import MailError, Side
+from providers.frozen import frozen
 from providers.text import Text
 
 ImportId = NewType("ImportId", str)
@@ -21,7 +21,7 @@ Route = NewType("Route", str)
 a route, not to an import."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Account:
     """One mailbox on a host. `address` is its mail address, `login` the user name that the host accepts.
 
@@ -78,7 +78,7 @@ class ControlRequest(StrEnum):
     CANCEL = "cancel"  # final
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """Why an import is waiting or has stopped: a MailError in a form that can be stored.
 
@@ -117,7 +117,7 @@ class Phase(StrEnum):
     RECOUNTING = "recounting"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """Progress as shown to users. Message and byte counts are those of the source in this import's survey.
 
@@ -140,7 +140,7 @@ class Progress:
     bytes_before: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Import:
     """A copy of one source mailbox into one destination mailbox. `attempts` counts legs without progress."""
 
@@ -190,7 +190,7 @@ class Import:
         return self.source if side is Side.SOURCE else self.destination
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Batch:
     """A submission of 1 to 25 imports."""
 

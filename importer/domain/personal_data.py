@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
+from providers.frozen import frozen
+
 
 class Lifetime(StrEnum):
     """Until when rows of a table are kept; the sentences are in docs/trust.md."""
@@ -83,7 +85,7 @@ def _text_of(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PersonalData:
     """All rows about an address, by table: the imports of that mailbox with what belongs to them, and every
     other row that names it. Values are those of JSON; sealed ones are left out."""

@@ -49,6 +49,7 @@ from importer.engine.new_refusals import message_refusal
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost
 from importer.ports.mailbox_errors import FolderUnusable
 from providers.errors import ConnectionLost, MailError, Side
+from providers.frozen import frozen
 from providers.text import Text
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ class _Decided:
             self.refused.append((key, decision))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _SentAppend:
     """An append that was sent; `results` waits for its outcome."""
 

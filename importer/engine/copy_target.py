@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from importer.domain.mailbox_content import FolderRef, KeywordRule
 from importer.engine.existing_mail import ExistingMail
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """`source`, and the destination `folder`, which accepts the
     keywords of `rule` and messages of `limit_bytes` (None: of any size)."""

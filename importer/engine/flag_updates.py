@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
@@ -19,6 +18,7 @@ from importer.domain.receipts.folder_history import FolderHistory
 from importer.engine.leg_context import Lane, Leg
 from importer.ports.ledger import Copies
 from importer.ports.mailbox_errors import FolderUnusable
+from providers.frozen import frozen
 
 _MESSAGES_PER_GROUP: Final = 10_000
 """Messages that are compared together. Memory holds their flags, not their bodies."""
@@ -27,7 +27,7 @@ _MessageKey = tuple[int, int]
 """One message: the number of its receipt, and its index within the receipt."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Suspect:
     """A copy whose message has flags at the source that differ from those it was copied with."""
 

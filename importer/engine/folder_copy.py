@@ -32,6 +32,7 @@ from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_refusals import folder_refusal
 from importer.engine.owned_folder_state import OwnedFolderState
 from providers.errors import MailError
+from providers.frozen import frozen
 from providers.text import Text
 
 REFUSED_AT_ONCE: Final = 1000
@@ -145,7 +146,7 @@ class FolderCopy:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unprepared:
     """To be prepared for a pass: the first one of the leg, or a further one."""
 
@@ -173,21 +174,21 @@ class Unprepared:
         return cls(folder)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     """Its batches are queued in `FolderState`: any number of lanes may copy them."""
 
     folder: FolderCopy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finished:
     """Each message has its outcome, or is left to the next leg."""
 
     folder: FolderCopy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counted:
     """Done in this leg. It holds no memory of the folder."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,13 @@ from importer.engine.survey import Survey
 from importer.ports.mailbox import MailboxReader
 from importer.ports.mailbox_errors import FolderLeftOut
 from providers.errors import Side
+from providers.frozen import frozen
 
 if TYPE_CHECKING:
     from importer.domain.planning.retry_scope import RetryScope
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeftOutMessages:
     """Messages of one folder that are left out, all for the same reason."""
 

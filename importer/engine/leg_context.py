@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -25,12 +25,13 @@ from importer.ports.mailbox import MailboxReader, MailboxWriter
 from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.process import Budget, Clock, Observer
 from providers.errors import Side
+from providers.frozen import frozen
 
 if TYPE_CHECKING:
     from importer.domain.planning.retry_scope import RetryScope
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransferLimits:
     """The size of an append batch, the number of connection pairs at work, the bytes that they may hold
     together, and how long to wait for an append whose reply was lost, or for copies that are not listed."""
@@ -47,7 +48,7 @@ _LEAST_FLAGGED: Final = 2
 removed it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FlaggedCopies:
     """Copies that were just appended into a folder with system flags: their UIDs, and where these are not
     known all those that they may have; how many they are; how many have each flag, by its name in lower
@@ -171,7 +172,7 @@ class DestinationListings:
         return self._last
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lane:
     """One connection pair, for one thread. `number` counts from 0 and tells the lane's intents apart."""
 
@@ -195,7 +196,7 @@ class Lane:
 _ALL_LANES: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leg:
     """One import and the right to write to its destination mailbox (`lease`).
 

@@ -20,6 +20,7 @@ from importer.domain.receipts.copies_there import CopiesThere
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.engine.existing_mail import UNLIKELY_CANDIDATES
 from importer.engine.leg_context import Lane
+from providers.frozen import frozen
 
 MOST_READ: Final = 1000
 """Messages of a folder that are read to compare their bytes."""
@@ -27,7 +28,7 @@ MOST_READ: Final = 1000
 _UNLIKELY_PER_MESSAGE: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoundCopies:
     """Source UIDs of the messages that are there, and of those of which that could not be checked; `used` is
     the number of destination messages that they are."""
@@ -50,7 +51,7 @@ def find_copies(
     return _Search(lane, history, missing, others).run(digests_of)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Candidates:
     """Destination messages that may be one source message: by its identifying fields, and in other ways."""
 

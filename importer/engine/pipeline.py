@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
@@ -28,6 +27,7 @@ from importer.ports.leases import LeaseLost
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from importer.ports.work_limit import WorkEnded
 from providers.errors import ConnectionLost, MailError, ServerTooSlow, Side
+from providers.frozen import frozen
 
 T = TypeVar("T")
 
@@ -71,14 +71,14 @@ class ByteBudget:
             self._freed.notify_all()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Fetching:
     size_bytes: int
     planned: MessageBatch
     batch: Future[FetchedBatch]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Sending:
     number: int  # in the order of sending
     size_bytes: int  # held until the batch is concluded
@@ -88,7 +88,7 @@ class _Sending:
     took_s: float  # to send it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Lost:
     """A batch that was sent, or partly sent, when the connection ended."""
 

@@ -4,7 +4,7 @@ lists the source and queues the messages to copy."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice
 
 from importer.compact.uid_set import Ascending, Uid, UidSet, UidValidity
@@ -25,10 +25,11 @@ from importer.engine.leg_context import Lane
 from importer.engine.settle import settle
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.errors import Side
+from providers.frozen import frozen
 from providers.text import Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _DestinationFolder:
     """The destination folder and the keywords it accepts; `rule` is None if the folder is read-only."""
 

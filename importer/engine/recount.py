@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
@@ -33,12 +33,13 @@ from importer.engine.missing_copies import MOST_READ, FoundCopies, find_copies
 from importer.engine.moved_copies import find_moved
 from importer.engine.read_back import read_back
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
+from providers.frozen import frozen
 
 MOST_COMPARED: Final = 20_000
 """Messages of a folder whose headers are read to find copies without a known UID among them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UidLists:
     """What both sides have listed just now, together with other folders; None: to be asked."""
 
@@ -46,7 +47,7 @@ class UidLists:
     destination: UidSet | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recount:
     """The tally with the recount in it, the UIDs that the source lists and that have no outcome yet, how many
     messages the source counts beyond those that it lists, and how many more copies the destination folder

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -41,6 +41,7 @@ from importer.domain.receipts.receipt import ANY_UIDVALIDITY, FORMER_UIDVALIDITY
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_receipts import copied_receipt
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
+from providers.frozen import frozen
 from providers.text import Text
 
 CHECK_INTERVAL_S: Final = 1.0
@@ -107,7 +108,7 @@ def settle_lost(leg: Leg, lane: Lane, intent: Intent, wait: SettlingWait) -> lis
     return _record(leg, search, landed, closes=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Search:
     """Where to look for the messages of an intent: in `folder`, from `intent.uidnext` on.
 

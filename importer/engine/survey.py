@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from importer.domain.mailbox_content import Folder, FolderStatus, Hierarchy
 from importer.ports.mailbox import FolderCount, MailboxReader, uncounted
 from importer.ports.mailbox_errors import FolderUnusable
+from providers.frozen import frozen
 from providers.text import Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Survey:
     """The folders in the server's order. `statuses` has the selectable folders that can be opened, `unusable`
     the error of each other selectable folder, `partial` a sentence about each folder of which the server is

@@ -14,7 +14,6 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import groupby
 
 from importer.compact.uid_set import Uid, UidSet
@@ -30,9 +29,10 @@ from importer.ports.ledger import Copies, Ledger
 from importer.ports.mailbox import MailboxWriter
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from importer.ports.process import Clock
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Undoing:
     """The objects that one undo works with. `lease` is that of the destination mailbox, and `check` raises
     LeaseLost if it is lost. `on_folder` is called with a folder's counts each time they change."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +25,7 @@ from importer.i18n.reason_texts import reason
 from importer.i18n.state_texts import state_word
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.i18n.wait_texts import wait_text
+from providers.frozen import frozen
 
 _REASONS_NAMED: Final = 3
 _EXAMPLES: Final = 5
@@ -64,7 +64,7 @@ _REFUSED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExplanationTexts:
     """`facts` are (label, value) pairs in display order."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from importer.domain.people.api_tokens import ApiToken, TokenId
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptAnswer:
     """The state of a request with an idempotency key. `fingerprint` identifies the request's content.
     `status` is None until the request is answered; `sealed` is the response, sealed by the vault."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from providers.frozen import frozen
 
 
 class CertifiedServer(StrEnum):
@@ -15,7 +16,7 @@ class CertifiedServer(StrEnum):
     PAGES = "pages"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Certificate:
     """The certificate of one server. `ends_at` is None if the server does not answer, is not encrypted, or
     if its certificate is not verified; `problem` says why, in the words of the system, or is ""."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from importer.domain.model import ImportId
 from importer.ports.leases import Lease
 from providers.errors import Side
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConsentRequest:
     """A request to the owner of one side to sign in for one import, over a link that is valid until
     `expires_at`.

@@ -10,12 +10,13 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from providers.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Lease:
     """The right to work on `name` until it expires. `fence` grows with every new holder."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from importer.compact.uid_set import UidSet, UidValidity
@@ -12,9 +11,10 @@ from importer.domain.model import Account, ImportId, Route
 from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import CopyNote, Intent, Receipt
 from importer.ports.leases import Lease
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copies:
     """One receipt of copies, with its `number` in the ledger. `undoing` has the destination UIDs that an undo
     was about to remove when it last noted them."""
@@ -24,7 +24,7 @@ class Copies:
     undoing: UidSet = UidSet()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchOutcome:
     """The outcome of a batch of one destination folder. `closes_slot` is the slot of its intent; None if it
     had no intent."""
@@ -35,7 +35,7 @@ class BatchOutcome:
     closes_slot: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LedgerChanges:
     """Outcomes in the order in which they are recorded, then checkpoints, then an intent. An intent may reuse
     a slot that an outcome closes."""

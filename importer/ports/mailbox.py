@@ -26,6 +26,7 @@ from importer.domain.model import Account
 from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.work_limit import WorkLimit
 from providers.errors import Side
+from providers.frozen import frozen
 from providers.grants import Credential
 from providers.text import Text
 
@@ -37,7 +38,7 @@ def uncounted(_done: int, _total: int) -> None:
     """A FolderCount for callers that ignore the progress."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailboxListing:
     """Every folder of the personal namespace, unselectable ones included, in the server's order, and the
     status of each selectable one, or the error of one that cannot be opened. `partial` maps each folder of

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from importer.domain.import_filter import EVERY_IMPORT, ImportFilter
 from importer.domain.model import State
 from importer.ports.certificates import Certificate
+from providers.frozen import frozen
 
 if TYPE_CHECKING:
     from importer.ports.store import Store
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkerProcess:
     """A worker as it last reported. `name` is the owner of its leases, HOST:PID:TOKEN."""
 
@@ -27,7 +27,7 @@ class WorkerProcess:
     """How far the worker's clock is ahead of the database's; negative if it is behind."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueueDepth:
     """An amount of waiting work: due imports that no worker holds, or other work. `oldest_since` is None if
     there is none."""
@@ -36,7 +36,7 @@ class QueueDepth:
     oldest_since: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImportCount:
     """A number of imports in one state with one problem ("" without a problem)."""
 
@@ -45,7 +45,7 @@ class ImportCount:
     imports: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WaitCount:
     """A number of waiting imports with one problem at one host ("" if the problem is of no host)."""
 
@@ -58,7 +58,7 @@ MAINTENANCE: Final = "maintenance"
 """The code of its text, and its name among the pauses."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Maintenance:
     """Maintenance that is in force: submissions are accepted and held. `note` is shown wherever maintenance
     is announced; `by` is the name of an audit actor."""
@@ -114,7 +114,7 @@ class Monitoring(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Observed:
     """What the metrics of a process report about the whole installation."""
 

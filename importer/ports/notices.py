@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -12,6 +11,7 @@ from importer.domain.model import Import
 from importer.domain.people.mail_recipients import MailReader
 from importer.domain.reporting.report import BatchReport, Report
 from providers.errors import Side
+from providers.frozen import frozen
 
 
 class MailState(StrEnum):
@@ -23,7 +23,7 @@ class MailState(StrEnum):
     REFUSED = "refused"  # the server does not accept it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """One mail to one recipient. `key` is unique: posting the same key again has no effect."""
 
@@ -87,7 +87,7 @@ class Mailer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Invitation:
     """A request to an owner to sign in at `provider` (its display name), so that `import_` can read the
     mailbox, or put mail into it. `mail` counts from 1; further ones are reminders. With `both`, the owner of

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from providers.frozen import frozen
 
 Renew = Callable[[bytes], "bytes | None"]
 """Seals a sealed value anew with the newest key; None if that key sealed it. Raises KeyMissing if no key
 opens it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resealed:
     """Numbers of sealed values in one column: under the newest key before, sealed with it now, and those that
     no key opens, which stay as they are."""

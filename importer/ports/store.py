@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,12 +24,13 @@ from importer.ports.notices import Notice, Outbox
 from importer.ports.web_sessions import WebSessions
 from importer.ports.webhook_calls import WebhookCall, WebhookCalls
 from providers.errors import Side
+from providers.frozen import frozen
 
 if TYPE_CHECKING:
     from importer.domain.planning.fair_shares import Share
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SealedGrants:
     """The grants for an import's two mailboxes (`providers.grants`), sealed by the vault."""
 
@@ -38,7 +38,7 @@ class SealedGrants:
     destination: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LegQueue:
     """The legs that run and those that could, by share.
 

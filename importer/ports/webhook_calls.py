@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
+
+from providers.frozen import frozen
 
 CALLS_KEPT_FOR: Final = timedelta(days=100)
 """Longer than an owner may take to sign in, so that no event is sent twice."""
@@ -20,7 +21,7 @@ class CallState(StrEnum):
     GIVEN_UP = "given up"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebhookCall:
     """One event for one webhook. `key` is unique: posting the same key again has no effect. `hook` names the
     webhook; its address and secret are looked up when it is called."""

@@ -13,11 +13,12 @@ from importer.domain.model import Import, ImportId, State
 from importer.domain.planning.pace import Rate, Samples, current_rate
 from importer.ports.monitoring import ImportCount, Maintenance, QueueDepth
 from importer.service.deps import Deps
+from providers.frozen import frozen
 
 MOST_SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Board:
     """`imports` are running ones, the fastest first, then those that wait for a time; at most MOST_SHOWN of
     each. `counts` and `queue` cover all imports that have not ended; the filter does not apply to `queue`."""

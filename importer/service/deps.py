@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from importer.ports.webhook_calls import WebhookSender
 from importer.service.legs.lane_shares import LaneShares
 from importer.service.legs.process_legs import ProcessLegs
 from providers.endpoint import Endpoint, Secret
+from providers.frozen import frozen
 from providers.mailbox_access import MailboxAccess, PasswordsOnly, People
 from providers.master_user import MasterUser
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:  # few processes use these
     from importer.ports.signer import Signer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deadlines:
     """The duration of a leg, of a lease that is not renewed, of an owner's consent request, of a web session
     without use."""
@@ -48,7 +49,7 @@ class Deadlines:
     session_idle: timedelta = timedelta(hours=2)  # a web session that is not used ends
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quotas:
     """How much one customer, a person or an API client, may use; the console has no quotas.
 
@@ -61,7 +62,7 @@ class Quotas:
     client_starts: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Webhook:
     """A webhook: its URL and the secret that signs the calls."""
 
@@ -69,7 +70,7 @@ class Webhook:
     secret: Secret
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutgoingMail:
     """How mails are composed and how they are sent."""
 
@@ -77,7 +78,7 @@ class OutgoingMail:
     mailer: Mailer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deps:
     """The dependencies of every use case.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.event_stream import EventStream
 from importer.adapters.imap.wire_events import Reply, WireEvent
 from importer.domain.planning.server_limits import MAX_ANSWER_BYTES, MAX_ANSWER_RESPONSES
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The response to one command: the untagged events in order, and the tagged reply."""
 

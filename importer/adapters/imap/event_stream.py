@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from importer.domain.messages.message_body import Body
 from importer.ports.process import OwnDiskFull
 from importer.ports.work_limit import WorkLimit
 from providers.errors import ConnectionLost, MailError
+from providers.frozen import frozen
 
 _READ_BYTES = 128 << 10
 """Maximum size of one read: some 30 small messages."""
@@ -39,7 +39,7 @@ _GOODBYE_READS = 20
 """How long and how often a connection that broke during a write is read for a BYE."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConnectionContext:
     """The context of a connection, beside its server and its login.
 

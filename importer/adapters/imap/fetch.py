@@ -15,7 +15,6 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Final
@@ -44,13 +43,14 @@ from providers.errors import (
     ServerTooSlow,
     ServerUnavailable,
 )
+from providers.frozen import frozen
 from providers.text import ByteSize, Text
 
 _SPARE_BYTES: Final = 2 << 20
 """The bytes that the answer to a query without contents may have beyond `Query.bytes_each`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Query:
     """The items to fetch. `complete` returns whether a response has all items, `usable` whether it suffices
     if the server sends no more; `max_members` is the maximum number of messages per command. `bytes_each`
@@ -65,7 +65,7 @@ class Query:
     dispensable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unreadable:
     """A message that exists but that the server does not return; `reason` is for the report.
     `broke_connection`: the connection ended at it MAX_READ_ATTEMPTS times in a row. `too_large`: it is larger
@@ -94,7 +94,7 @@ def fetch(
     return _Fetch(link, folder, query).run(uids)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Failure:
     """Why a command did not complete; `error` is None if the server refused it because of its messages.
     `remaining` are the messages that did not come."""

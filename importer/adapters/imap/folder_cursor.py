@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from importer.adapters.imap import response_errors
@@ -19,6 +19,7 @@ from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderRef
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.errors import ConnectionLost, Side
+from providers.frozen import frozen
 
 UNCOUNTED: Final = -1
 """The number of messages as long as the server has sent none."""
@@ -26,7 +27,7 @@ UNCOUNTED: Final = -1
 _MESSAGES = re.compile(rb"\bMESSAGES[ \t]([0-9]{1,10})\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SelectedFolder:
     """The response to EXAMINE or SELECT (RFC 9051 section 6.3.2). `permanent_flags` is None if the server
     does not send them."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from importer.adapters.imap import response_errors
@@ -37,12 +36,13 @@ from importer.adapters.imap.wire_events import Reply, WireEvent
 from importer.domain.mailbox_content import Folder, FolderStatus, Hierarchy
 from importer.domain.planning.server_limits import MAX_FOLDERS
 from importer.ports.mailbox import FolderCount, uncounted
+from providers.frozen import frozen
 
 _MAX_LEVELS_ASKED: Final = 1000
 """Lists of one level each that are asked for folders which the list of all left out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """The folders of the personal namespace with their roles and subscriptions; INBOX is always among them
     (RFC 9051 section 5.1). `statuses` holds those that the server sent along with the list (LIST-STATUS).

@@ -31,7 +31,6 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BufferedReader
 from typing import Final, cast
 
@@ -41,6 +40,7 @@ from importer.adapters.imap.commands import quoted
 from importer.adapters.imap.wire_values import human_words
 from importer.domain.planning.server_limits import MAX_LOGIN_BYTES, MAX_LOGIN_LINES, MAX_NAME_BYTES
 from providers.endpoint import Endpoint
+from providers.frozen import frozen
 
 Dial = Callable[[tuple[str, int], float | None], socket.socket]
 """Opens a TCP connection to (host, port): `socket.create_connection`, or the method of a guard."""
@@ -74,7 +74,7 @@ class SilentServer(Exception):
     """The connection was accepted, but no greeting arrived in time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timeouts:
     """`connect_s` covers name look-up to greeting, `io_s` each later wait for a read or write, `stall_s` a
     response that arrives too slowly (`stall_watchdog.py`)."""

@@ -27,6 +27,7 @@ from importer.domain.folder_mapping.label_rules import LabelRule, most_specific
 from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.planning.server_limits import MAX_FOLDERS, MAX_ITEM_BYTES
 from providers.endpoint import FolderRole
+from providers.frozen import frozen
 
 DELIMITER: Final = "/"
 
@@ -47,7 +48,7 @@ _LABELS: Final = Query(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SystemFolders:
     """The host's own folders by role: names differ by language, and accounts may hide some of them."""
 

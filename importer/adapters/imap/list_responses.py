@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from importer.adapters.imap.utf7_names import FolderNames
@@ -17,6 +17,7 @@ from importer.adapters.imap.wire_values import Value, WireError
 from importer.domain.mailbox_content import Folder, Hierarchy
 from importer.domain.messages.message_body import Body
 from providers.endpoint import FolderRole
+from providers.frozen import frozen
 
 _ROLES: Final = {
     "\\all": FolderRole.ALL,
@@ -33,7 +34,7 @@ _ROLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listed:
     """One line of LIST or LSUB; attributes in lower case."""
 
@@ -46,7 +47,7 @@ class Listed:
         return not self.attributes & _UNSELECTABLE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Namespaces:
     """NAMESPACE (RFC 2342): the hierarchy of the user's own folders, the prefixes of other users' and shared
     folders, and those of all the user's own namespaces."""
@@ -60,7 +61,7 @@ class Namespaces:
         return name != "INBOX" and any(_within(name, prefix) for prefix in self.shared)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListLines:
     """The lines of LIST or LSUB, in the server's order, each name once, and the lines that name no folder.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import imaplib
 from base64 import b64encode
-from dataclasses import dataclass
 
 from importer.adapters.imap import connect_errors
 from importer.adapters.imap.commands import line_safe, quoted
@@ -19,11 +18,12 @@ from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.sasl import OAUTHBEARER, XOAUTH2, TokenExchange, mechanism_of
 from providers.endpoint import Secret
 from providers.errors import LoginRejected, MailError, MasterRefused
+from providers.frozen import frozen
 from providers.grants import AccessTokens, MasterLogin
 from providers.text import Explain, Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """The user name that the host expects, and the advice for a refused login."""
 

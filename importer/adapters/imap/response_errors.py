@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from importer.adapters.imap.imapclient_adapter import Dial
@@ -35,6 +34,7 @@ from providers.errors import (
     Side,
     Throttled,
 )
+from providers.frozen import frozen
 from providers.server_messages import LOGIN_CODES, Meaning, affects_whole_host, classify, suggested_pause
 from providers.text import ByteSize, Text
 
@@ -49,7 +49,7 @@ class CommandRefused(Exception):
         self.reply = reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Peer:
     """The server at the other end: its name and how to connect to it. `now` returns the
     instant from which a requested pause is counted. With `is_guarded`, `dial` reaches public servers only."""

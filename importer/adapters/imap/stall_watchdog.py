@@ -26,6 +26,7 @@ from importer.domain.planning.server_limits import (
     OVERTIME_WINDOW_S,
 )
 from importer.ports.work_limit import WorkLimit
+from providers.frozen import frozen
 
 LEAST_BYTES_PER_S: Final = 64
 """Slower than any line in use: a modem of 1994 is thirty times as fast."""
@@ -58,7 +59,7 @@ class Watched(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Check:
     """The state of a connection at one check. `stalled_checks`: number of consecutive checks at which it had
     been waiting and received next to nothing."""

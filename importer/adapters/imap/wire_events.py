@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple
 
 from importer.adapters.imap.wire_values import Value, WireError, human_words, latin1, parse_values
 from importer.compact.uid_set import Uid
 from importer.domain.messages.message_body import Body
+from providers.frozen import frozen
 
 RECENT: Final = "\\Recent"
 """How the flag is spelled in `Fetched.flags`, however the server spells it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """A status response (RFC 9051 section 7.1) with its response code parsed.
 
@@ -28,7 +29,7 @@ class Reply:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tagged:
     """The reply that completes the command with this tag."""
 
@@ -36,14 +37,14 @@ class Tagged:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Untagged:
     """A status response that does not complete a command."""
 
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Continue:
     """`+`: the server waits for the rest of a command."""
 
@@ -74,7 +75,7 @@ class Fetched(NamedTuple):  # one per message: five times as fast to create as a
         return f"Fetched({self.sequence}, uid={self.uid}, flags={self.flags}, size_bytes={self.size_bytes})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiteralData:
     """Any other untagged response: `* 5 EXISTS`, `* LIST (...) "/" name`. Parsed on demand."""
 
@@ -88,7 +89,7 @@ class LiteralData:
         return parse_values(self.text, self.literals)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unparsed:
     """A line that is no IMAP response."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from importer.domain.model import Import, State
@@ -31,6 +30,7 @@ from importer.i18n.refusal_lists import refusal_lists
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.ports.notices import Invitation
 from providers.errors import Side
+from providers.frozen import frozen
 
 MAX_REFUSALS: Final = 50
 MAX_FOLDERS: Final = 60
@@ -42,7 +42,7 @@ _PLAIN_FILE: Final = re.compile(r"[\w -]+\.(csv|tsv|txt|xlsx)", re.IGNORECASE)
 _TOLD_TO_OWNERS: Final = frozenset({"destination_full", "awaiting_cutover"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sums:
     """The tally of a mailbox or a folder. `skipped` holds (reason, messages) pairs that add up to
     `skipped_total`. `never_seen` messages were sent by an earlier import and are not `not_copied`."""
@@ -78,7 +78,7 @@ class Sums:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderLine:
     """One folder of the old mailbox, its destination and its tally."""
 
@@ -102,7 +102,7 @@ class FolderLine:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefusalLine:
     """A refusal: a message or a whole folder, and the reason. `messages` is 0 if the number is unknown."""
 
@@ -127,7 +127,7 @@ class RefusalLine:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReportMailView:
     """The mail about one import. `state` is the value of a State; `duration` is "" while unknown.
 
@@ -217,7 +217,7 @@ class ReportMailView:
         return _nonzero_columns(self.sums)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InvitationMailView:
     """The mail that requests the owner of `mailbox` to sign in. With `into` that mailbox is the destination,
     otherwise the source. With `both` the owner of the other mailbox has to sign in, too. `submitter` is ""
@@ -269,7 +269,7 @@ class InvitationMailView:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchRow:
     """One import of a batch. `line` is its line in the CSV file, 0 if there is no file; `link` is the URL of
     its page, "" if the reader cannot open it."""
@@ -284,7 +284,7 @@ class BatchRow:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchMailView:
     """The mail about a batch, the rows that need its reader first. With `so_far`, some have not ended yet."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -12,9 +11,10 @@ from email.utils import format_datetime
 
 from importer.domain.messages.message_identity import NOTICE_HEADER, notice_signature
 from importer.ports.notices import Notice
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Envelope:
     """Sender and recipient of a mail, with ASCII domains."""
 

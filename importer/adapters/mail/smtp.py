@@ -16,7 +16,6 @@ import re
 import smtplib
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -33,6 +32,7 @@ from importer.i18n.code_texts import render_with_advice
 from importer.i18n.translations import texts
 from importer.ports.notices import MailOutcome, Notice
 from providers.endpoint import Secret
+from providers.frozen import frozen
 from providers.text import Text
 
 # At any step, these concern the client and not the mail (RFC 4954 section 6, RFC 3207 section 4).
@@ -229,7 +229,7 @@ class _TryAgain(_CannotStart):
     """No connection is available, but an immediate retry may succeed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Result:
     outcome: MailOutcome
     text: str

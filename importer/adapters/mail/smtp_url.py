@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from providers.endpoint import Secret
+from providers.frozen import frozen
 
 _SUBMISSION_PORT: Final = 587
 _SUBMISSIONS_PORT: Final = 465
@@ -22,7 +22,7 @@ class Protection(StrEnum):
     TLS = "tls"  # from the first byte (RFC 8314)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailServer:
     """One SMTP server. `opportunistic` uses STARTTLS if it is offered and continues without it otherwise.
 

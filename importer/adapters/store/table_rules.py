@@ -6,13 +6,13 @@ and for a lifetime or an erasure that is not kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from importer.domain.personal_data import Erasure, Lifetime
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableRule:
     """`readable` columns may hold an address, a name, or words of a person or of a server; `sealed` ones are
     encrypted by the vault; `impersonal` ones hold ids, numbers, times, codes, digests and servers."""

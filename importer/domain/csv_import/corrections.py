@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from importer.domain.csv_import.column_names import (
@@ -21,6 +21,7 @@ from importer.domain.csv_import.column_names import (
 )
 from importer.domain.csv_import.csv_cells import Refused, address, server
 from importer.domain.csv_import.sheet import Record, RowProblem, Sheet
+from providers.frozen import frozen
 
 Cells = Mapping[int, Mapping[str, str]]
 """Line -> column -> text."""
@@ -31,7 +32,7 @@ _SIDES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Corrections:
     """`cells` replace those of the file. `kept` are the passwords among them that come from an earlier
     version of the file, as (line, column). `left_out` are lines of rows that are not read."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
 from providers.endpoint import Endpoint, PasswordInServer, Secret, parse_server
+from providers.frozen import frozen
 from providers.text import Param, Text
 
 MAX_CELL_CHARS: Final = 320  # 64 + "@" + 255: no address is longer (RFC 5321 section 4.5.3.1)
@@ -51,7 +51,7 @@ class Refused(Exception):
         return self.text.public_code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Server:
     """The value of a server cell: both None if it is empty; `login` only if given (`imaps://ada@host`)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -18,13 +18,14 @@ from importer.domain.csv_import.column_names import (
 from importer.domain.csv_import.csv_records import ADDRESS_LIKE, RawRecord, unwrapped
 from importer.domain.csv_import.sheet import RowProblem
 from importer.domain.csv_import.spreadsheet_traces import without_blank_ends
+from providers.frozen import frozen
 from providers.text import Text
 
 _HEADER_LINES: Final = 20  # records in which the header is looked for, below the name of a table
 _MAX_UNKNOWN: Final = 20  # columns that are named, and compared with known names
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CsvHeader:
     """The line that names the columns. `names` are as written, `columns` are the columns that they mean, ""
     for unknown names. `wrapped`: they were in one cell. `above` are the records before it."""

@@ -6,11 +6,12 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain
 from typing import Final
 
 from importer.domain.csv_import.sheet import RowProblem
+from providers.frozen import frozen
 from providers.text import Text
 
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -18,7 +19,7 @@ _SEPARATORS: Final = "".join(DELIMITERS)
 ADDRESS_LIKE: Final = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawRecord:
     """A record as its cells. `values`: see WorkbookRow; None for a file whose cells are text only."""
 

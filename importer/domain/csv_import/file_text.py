@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from providers.frozen import frozen
 
 _ENDINGS: Final = frozenset({"csv", "txt", "tsv", "tab", "xlsx", "xlsm"})
 _MARKS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -11,7 +13,7 @@ _ZIP: Final = b"PK\x03\x04"  # workbooks of Excel since 2007, LibreOffice and Nu
 _OLE: Final = b"\xd0\xcf\x11\xe0"  # workbooks of Excel before 2007
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileText:
     """The text of a file. `guessed`: its encoding is assumed to be Windows-1252, which any bytes may be."""
 

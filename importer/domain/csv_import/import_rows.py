@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
 
 from importer.domain.csv_import.sheet import MOST_ROWS, RowProblem, Sheet
 from importer.domain.import_options import Choices
 from importer.domain.model import Account
 from providers.endpoint import Secret
+from providers.frozen import frozen
 from providers.grants import OAuthGrant
 from providers.provider import Provider
 from providers.text import Text
@@ -41,7 +42,7 @@ class Lookup(Protocol):
     def for_host(self, host: str) -> Provider | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One import as requested by its line.
 
@@ -69,7 +70,7 @@ class Row:
         return not opened and not self.destination_sign_in
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parsed:
     """The content of a file. `rows` are in the order of the file, and complete only if there are no problems;
     `problems` are sorted by line and column; `row_count` counts all rows, valid or not; `sheet` is the file

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Self
 
 from importer.domain.csv_import.csv_cells import Refused, Server, password
 from providers.endpoint import Secret
+from providers.frozen import frozen
 from providers.grants import PASSWORD_LINK
 from providers.provider import PasswordKind, Provider
 
@@ -16,7 +16,7 @@ SignInMethod = Callable[[str, str], bool]
 sign in with (`Provider.sign_in`) and the mail address."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoginMethod:
     """How a row logs in to a mailbox: with the password in its cell, or by the owner's sign-in at `sign_in`
     (PASSWORD_LINK: the owner enters the password over a link).

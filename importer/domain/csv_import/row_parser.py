@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -37,6 +36,7 @@ from importer.domain.model import Account
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight
 from providers.endpoint import Endpoint, Secret
 from providers.errors import Side
+from providers.frozen import frozen
 from providers.text import Text
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ def parse_cells(
 # --- The file ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Rules:
     """The parameters of `parse`."""
 
@@ -169,7 +169,7 @@ def _file_problems(sheet: Sheet, destination: Endpoint | None, limit: int) -> It
 # --- One row ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Mailbox:
     """One side of a row, as far as its cells are valid. `account` is None if they do not identify a
     mailbox."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from providers.frozen import frozen
 from providers.text import Text
 
 MOST_ROWS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RowProblem:
     """A problem to fix, or a note. `line` counts from 1 (0: the whole file), `column` is "" for the whole
     line. `text` describes it, and its advice says what to do. No field ever contains a password."""
@@ -26,7 +27,7 @@ class RowProblem:
         return self.text.public_code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """One row, which starts on `line`: its cells by column, as written but for traces of a spreadsheet; None
     if they could not be separated."""
@@ -35,7 +36,7 @@ class Record:
     cells: Mapping[str, str] | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sheet:
     """The content of a file. If `columns` is empty, there are no records, and the problems give the
     reason. `headings` are the names that the file gives to `columns`."""

@@ -11,9 +11,11 @@ import io
 import warnings
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, time
 from typing import Any, Final
+
+from providers.frozen import frozen
 
 WORKBOOK_BYTES: Final = 192 * 1024  # of a file of one batch; it has more than its rows
 MAX_ENTRIES: Final = 1000
@@ -29,7 +31,7 @@ class UnreadableWorkbook(Exception):
     """The file is no workbook that openpyxl reads, or beyond the limits."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkbookRow:
     """One row of a sheet. `values` are the indexes of cells that are no text: numbers, dates and the like."""
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from importer.domain.evidence.evidence_file import CHAIN, CHAIN_DIGITS, link, statement
 from importer.domain.evidence.evidence_row import COLUMNS, COUNTED, OUTCOMES, LineKind
+from providers.frozen import frozen
 
 Verify = Callable[[bytes, bytes, bytes], bool]
 """Whether the public key made the signature of the message."""
@@ -26,7 +27,7 @@ class NotEvidence(Exception):
     """The file is no evidence file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fault:
     """A fault in the file: `code` is `line_altered`, `line_unreadable`, `seal_missing`, `seal_digest`,
     `seal_signature`, `seal_lines` or `sum`; `line` is the first line concerned, from 1."""

@@ -20,6 +20,7 @@ from importer.domain.folder_mapping.last_resorts import Resort
 from importer.domain.folder_mapping.special_folders import role_by_name
 from importer.domain.mailbox_content import Folder, Hierarchy
 from providers.endpoint import FolderRole
+from providers.frozen import frozen
 from providers.text import Text
 
 INBOX: Final = "INBOX"  # in any case (RFC 9051 section 5.1)
@@ -32,7 +33,7 @@ _MAX_NAME_BYTES: Final = 254
 _MIN_ROOM_BYTES: Final = 16  # a shorter name would be meaningless, and a number has to fit as well
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderPair:
     """A source folder and the name of its destination folder. `reasons` say why it is not the same
     name; () if it is, and for INBOX."""
@@ -224,7 +225,7 @@ def _role_target(name: str, role: FolderRole) -> _Target:
 # --- Names at the destination -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Naming:
     """How names are chosen at the destination."""
 
@@ -232,7 +233,7 @@ class _Naming:
     resorts: Mapping[_Place, Resort]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Target:
     """A destination name. `plain`: chosen by role or without changing a component, so that it may be
     shared."""
@@ -242,7 +243,7 @@ class _Target:
     reasons: tuple[Text, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Proposal:
     """The name that a folder gets if it is free: `stem`, then `leaf` of at most `room_bytes`."""
 

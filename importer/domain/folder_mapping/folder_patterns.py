@@ -15,10 +15,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from importer.domain.csv_import.csv_cells import Refused, check_characters
+from providers.frozen import frozen
 
 EVERY_FOLDER: Final = "all"
 HIDDEN: Final = "?"
@@ -29,7 +29,7 @@ MAX_CHARS: Final = 2000
 _ITEM: Final = re.compile(r'\s*(!?)\s*(?:"((?:[^"]|"")*)"|([^",]*?))\s*(?:,|$)')
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderPattern:
     """One pattern without its `!`. `literal`: it was written in quote marks, and `*` stands for itself."""
 
@@ -46,7 +46,7 @@ class FolderPattern:
         return '"{}"'.format(self.name.replace('"', '""')) if self.literal else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderPatterns:
     """The folders that are copied: by default all."""
 

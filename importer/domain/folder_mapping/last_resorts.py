@@ -8,12 +8,12 @@ No name is tried before the one that is closer to the original. Two folders neve
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 from unicodedata import category, normalize
 
 from importer.domain.mailbox_content import Hierarchy
+from providers.frozen import frozen
 
 
 class Resort(IntEnum):
@@ -62,7 +62,7 @@ def hierarchy_below_inbox(
 # --- What a CREATE made ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Created:
     """The names under which wanted folders are listed, by wanted name; and the names to try otherwise."""
 

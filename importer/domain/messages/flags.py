@@ -17,9 +17,10 @@ for the owner's.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
+
+from providers.frozen import frozen
 
 _SYSTEM: Final = frozenset({"\\seen", "\\answered", "\\flagged", "\\draft"})
 _IGNORED: Final = frozenset({"\\recent", "\\deleted"})
@@ -74,7 +75,7 @@ def touched(sent: Collection[str], now: Collection[str]) -> bool:
 # --- Synchronisation ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FlagChange:
     """The flags to add and to remove at the destination, and the flags to remember: `during` is stored before
     the change is made, `after` once it is made."""

@@ -9,7 +9,7 @@ outcome in the report (`Refuse`), or a `NextStep` after which the message is dec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
@@ -19,6 +19,7 @@ from importer.domain.messages.skip_reason import VANISHED, SkipReason
 from importer.domain.planning.retry_limits import LEGS_WITH_SECOND_ATTEMPTS, MAX_UNREAD_ATTEMPTS
 from importer.domain.receipts.folder_tally import RefusalCode
 from importer.domain.receipts.receipt import CopyNote, Outcome, ReceiptReason
+from providers.frozen import frozen
 from providers.text import Text
 
 NOT_COMPARED: Final = Text("not_compared")
@@ -63,7 +64,7 @@ class Match(NamedTuple):
     changed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Findings:
     """The messages that were searched for in a destination folder, by their digests.
 

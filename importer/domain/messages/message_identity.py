@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from re import compile as regex
 from typing import Final, NamedTuple, Self
@@ -17,6 +16,7 @@ from importer.compact.digest_set import DIGEST_BYTES
 from importer.compact.uid_set import Uid
 from importer.compact.uids_by_key import UidsByKey
 from importer.domain.messages.message_body import Body, pieces
+from providers.frozen import frozen
 
 IDENTIFYING_FIELDS: Final = (b"message-id", b"date", b"from", b"subject")
 NOTICE_HEADER: Final = "X-Mailhaul-Notice"
@@ -116,7 +116,7 @@ def first_field(header: bytes, name: bytes) -> bytes | None:
     return _first_fields(header, (name.lower(),)).get(name.lower())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeaderKey:
     """Equal for messages with equal identifying fields. `digest` is 16 bytes."""
 

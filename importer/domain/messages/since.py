@@ -8,15 +8,15 @@ message without a date that a server would keep (`normalise.usable_instant`) is 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.messages.normalise import usable_instant
 from importer.domain.messages.skip_reason import SkipReason
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Since:
     """The first day whose mail is copied; None: all mail is."""
 

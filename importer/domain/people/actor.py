@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Actor:
     """The submitter of imports. Made once per request: by `cli/console_actor.py` for the console, by
     `web/request_context.py` for a web user, by `web/api/authentication.py` for an API client.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NewType
 
 from importer.domain.model import Account
 from importer.domain.people.identities import PersonId
+from providers.frozen import frozen
 from providers.text import Text
 
 TokenId = NewType("TokenId", str)
@@ -26,7 +26,7 @@ class TokenScope(StrEnum):
     ADMIN = "admin"  # all of the above for every owner's imports, and organisation-wide grants
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApiToken:
     """A client's permission to call the API. Only the client has the token itself; `digest` is its SHA-256,
     as 64 hexadecimal digits.

@@ -6,17 +6,17 @@ Invariant: domains match exactly. `new.example` does not cover `mail.new.example
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from importer.domain.csv_import.csv_cells import Refused, password_missing
 from importer.domain.model import Account
 from providers.endpoint import Endpoint
+from providers.frozen import frozen
 from providers.grants import MasterGrant
 from providers.master_user import MasterUser, domain_name, login_is_address, plain_domain
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchRight:
     """Covers the mailboxes of `domains` at `server`, or all mailboxes at `server` with `everywhere`. `server`
     is None if no master user is configured; then nothing is covered."""

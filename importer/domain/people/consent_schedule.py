@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from importer.domain.model import Import, Problem, State
 from providers.errors import Side
+from providers.frozen import frozen
 from providers.text import Text
 
 REMIND_AFTER: Final = (timedelta(days=2), timedelta(days=5))
@@ -16,7 +16,7 @@ CONSENT_NEEDED: Final = "consent_needed"
 _BY_LINK: Final = f"{CONSENT_NEEDED}.password"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnerWait:
     """An import waits for an owner to sign in: it ends at `until`. `reminder` is when the next mail goes out;
     None if no more go, or none at all."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, NewType
 
 from importer.domain.model import Account
+from providers.frozen import frozen
 
 PersonId = NewType("PersonId", str)
 """The owner of batches and imports: `mailbox:<Account.key>` for a person who logged in to that mailbox,
@@ -31,7 +31,7 @@ def person_at(issuer: str, subject: str) -> PersonId:
     return PersonId(f"openid:{sha256(json.dumps([issuer, subject]).encode()).hexdigest()}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebSession:
     """A signed-in person in one browser. `sealed` holds the session data, passwords included, sealed for this
     session only. `client` is the network address that it began from; `used_at` is within a minute of the last
@@ -46,7 +46,7 @@ class WebSession:
     used_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RateLimit:
     """At most `tries` attempts in any `seconds` seconds."""
 

@@ -7,11 +7,11 @@ host that speaks for it; a server that a submitter names is no proof for an addr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from importer.domain.model import Account, State
 from importer.domain.reporting.report import Report
+from providers.frozen import frozen
 
 
 class MailVoice(StrEnum):
@@ -22,7 +22,7 @@ class MailVoice(StrEnum):
     SUBMITTER = "submitter"  # moves the mailboxes of others
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailReader:
     """A recipient of a mail about an import."""
 

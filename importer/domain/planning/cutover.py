@@ -8,13 +8,13 @@ answer until its time to live is over.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
 from importer.domain.import_options import ImportOptions
 from importer.domain.planning.cutover_options import under
+from providers.frozen import frozen
 
 LONGEST_FOLLOWING: Final = timedelta(days=90)
 """After this time an import without a date makes its last pass, whether or not the domain has moved: its
@@ -70,7 +70,7 @@ def sight_of(exchangers: Sequence[str] | None, expected: Sequence[str]) -> MxSig
     return MxSight.FILTERED if filtered else MxSight.NOT_MOVED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PassTimes:
     """The time between two passes, and from the first sight of a move to the last pass."""
 
@@ -78,7 +78,7 @@ class PassTimes:
     after_move: timedelta = timedelta(hours=6)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NextPass:
     """The next pass begins at `at`. `moved_at`: when the domain was first seen to have moved, None if it has
     not; `ends_by`: when the last pass begins at the latest."""

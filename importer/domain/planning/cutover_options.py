@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from importer.domain.csv_import.csv_cells import Refused
+from providers.frozen import frozen
 
 _HOST: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))+", re.ASCII)
 _MOST_NAMES: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FollowUntil:
     """The day at whose end (UTC) the last pass begins; None: no day was chosen."""
 
@@ -37,7 +37,7 @@ def read_follow_until(text: str) -> FollowUntil:
         raise refused from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MxNames:
     """Mail exchangers or suffixes of them, in lower case; none: those of the destination's provider."""
 

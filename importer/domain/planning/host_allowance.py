@@ -9,11 +9,11 @@ is also kept on every calendar day, in any time zone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from importer.domain.reporting.totals import Totals
+from providers.frozen import frozen
 from providers.text import Text
 
 DAY: Final = timedelta(hours=24)
@@ -23,7 +23,7 @@ _SAMPLE_MESSAGES: Final = 20
 """With fewer copied messages than this, the average size is not representative."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allowance:
     """The limits of one host: simultaneous connections to one account and to the whole host, and bytes per 24
     hours read from one account (`down`) and written to it (`up`); None is no cap. `host` is its display
@@ -36,7 +36,7 @@ class Allowance:
     daily_up_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backoff:
     """No requests are sent to `name` (an account, or a whole host) before `until`. `text` and
     `server_text` are those of the Problem that the waiting imports get."""
@@ -47,7 +47,7 @@ class Backoff:
     server_text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HourlyBytes:
     """The bytes transferred in the hour that began at `hour`."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from importer.domain.model import State
 from importer.domain.planning.host_allowance import (
@@ -13,9 +12,10 @@ from importer.domain.planning.host_allowance import (
     is_of_whole_host,
     without_connecting,
 )
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostLoad:
     """One host. `pauses` are those of the host itself, not of single accounts there."""
 
@@ -59,7 +59,7 @@ def host_loads(
     return sorted(loads, key=lambda load: (-load.connections, -sum(load.imports.values()), load.host))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BudgetsInUse:
     """The use of each budget by its name: connections, and bytes of the last 24 hours."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from importer.compact.uid_set import Uid, UidSet
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageBatch:
     """Source messages to fetch together, and their total size in bytes as reported by the server (0 if
     unknown). `apart`: a message that is sent alone, with no other append under way on the connection."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from importer.domain.model import Import, Phase, State
+from providers.frozen import frozen
 
 WINDOW: Final = timedelta(seconds=15)
 """The period that the current rate is measured over."""
@@ -20,7 +20,7 @@ Samples = deque[tuple[datetime, int, int]]
 """A sample of the progress: time, messages, bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rate:
     """The speed of an import; `left` is None while the remaining time is unknown."""
 

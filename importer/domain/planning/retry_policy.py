@@ -7,7 +7,6 @@ legs without progress the import stops, and a person is notified.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -33,21 +32,22 @@ from providers.errors import (
     ServerUnavailable,
     Throttled,
 )
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WaitUntil:
     """Retry at that time; the error gives the reason."""
 
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stop:
     """A person has to act; the error says how."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GiveUp:
     """Too many legs without progress."""
 
@@ -100,7 +100,7 @@ def held_until(
     return _growing(now, away_for, OWN_HOST_WAITS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoomWait:
     """Look at `until` whether a full mailbox has room; give up at `gives_up_at`."""
 

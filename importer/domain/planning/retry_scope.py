@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.receipts.receipt import NEVER_SEEN, Receipt
+from providers.frozen import frozen
 
 _NOT_ABOUT_MESSAGES: Final = (RefusalCode.PARTLY_SHOWN, RefusalCode.SURPLUS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RetryScope:
     """`messages` failed one by one; of the folders `whole` it is not known which messages failed."""
 

@@ -10,11 +10,11 @@ slow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from providers.frozen import frozen
 from providers.text import Text
 
 DAY: Final = timedelta(hours=24)
@@ -32,7 +32,7 @@ _FAIR_MESSAGES: Final = 100
 """Earlier imports of fewer messages are not representative."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Amount:
     """A number of messages and their total size."""
 
@@ -40,7 +40,7 @@ class Amount:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Throughput:
     """The amount transferred in the time `took`."""
 
@@ -48,7 +48,7 @@ class Throughput:
     took: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadTrial:
     """The time to read a few `small` messages at once, and the beginning of a `large` one, if the mailbox has
     one. `round_trip` is contained in each."""
@@ -71,7 +71,7 @@ class ReadTrial:
         return took, took
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DailyCap:
     """The bytes that a host allows per day, and those used in the last 24 hours."""
 
@@ -92,7 +92,7 @@ class Basis(StrEnum):
         return Text(f"estimate.{self}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Estimate:
     """The copy takes between `low` and `high`; `basis` is what the estimate is based on.
     `capped_until` is the approximate end under a daily cap, None if no cap applies."""

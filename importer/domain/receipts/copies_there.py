@@ -8,7 +8,7 @@ themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from importer.compact.digest_set import DIGEST_BYTES, Digests
 from importer.compact.uid_set import Uid, UidSet
@@ -16,9 +16,10 @@ from importer.compact.uids_by_key import UidsByKey
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import ImportId
 from importer.domain.receipts.receipt import NEVER_SEEN, Outcome, Receipt
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CopiesThere:
     """Source UIDs of messages with a receipt, by what the destination folder lists now; those that are in
     none of these sets are there.

@@ -4,14 +4,14 @@ the evidence of an import names each message. Nearly always all sets are empty."
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.messages.skip_reason import SkipReason
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderListing:
     """Source UIDs, as the recount of one folder found them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
@@ -12,6 +12,7 @@ from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import ImportId
 from importer.domain.receipts.folder_listing import FolderListing
+from providers.frozen import frozen
 from providers.text import Text
 
 
@@ -33,7 +34,7 @@ class RefusalCode(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """A message that could not be copied, or (`uid` None) a folder that could not be opened.
 
@@ -54,7 +55,7 @@ class Refusal:
     code: RefusalCode = RefusalCode.OTHER
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderTally:
     """Message counts of one source folder. `found` is what the source listed; at the end `adds_up` is true.
 
@@ -124,7 +125,7 @@ class FolderTally:
         return self.found == self.accounted
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderCheckpoint:
     """A folder that was copied completely, without a refusal. As long as both sides report the same state, it
     need not be searched again. `status` is the source's, `tally` that of import `import_id`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -12,6 +11,7 @@ from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import ImportId
+from providers.frozen import frozen
 
 FORMER_UIDVALIDITY: Final = UidValidity(-1)
 """The UIDVALIDITY of receipts whose source folder was renumbered without a new UIDVALIDITY: their UIDs mean
@@ -96,7 +96,7 @@ class ChangeKind(StrEnum):
     UNCHECKED = "unchecked"  # could have been changed by the destination, and was not read back
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Receipt:
     """The record of one append batch, or of messages settled without an append: one row in the ledger.
 
@@ -126,7 +126,7 @@ class Receipt:
         return digest_at(self.digests, index)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Intent:
     """Written before an append: the messages about to be sent, and the destination's UIDNEXT, which is a
     lower bound for the UIDs they will get."""

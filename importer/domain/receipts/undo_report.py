@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
 
 from importer.domain.model import ImportId
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderUndo:
     """Message counts of one destination folder. `added`: copies that the import stored in it."""
 
@@ -49,7 +50,7 @@ class FolderKept(StrEnum):
     NOT_OURS = "not_ours"  # it may be another folder of that name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UndoReport:
     """The result of one undo.
 

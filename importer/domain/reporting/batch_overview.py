@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from importer.domain.import_state import ENDED
 from importer.domain.model import Import, ImportId, State
+from providers.frozen import frozen
 
 
 class Standing(StrEnum):
@@ -114,7 +114,7 @@ def matches(import_: Import, words: str, wanted: Standing | None) -> bool:
     return (wanted is None or standing(import_) is wanted) and any(text in each for each in addresses)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WholeProgress:
     """The progress of a batch in messages of the source. `total` holds an estimate for mailboxes that were
     not counted yet, and is None if none was; `left` is the time until all that goes on by itself has ended,

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,6 +16,7 @@ from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.planning.retry_limits import PATIENCE, PATIENCE_UNPROVEN
 from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class
 from importer.domain.reporting.report import Report
+from providers.frozen import frozen
 
 
 class Action(StrEnum):
@@ -58,7 +58,7 @@ class Advice(StrEnum):
     RUN_AGAIN = "run_again"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExplanationContext:
     """Facts that are not part of the import. `worker` is the process that holds the lease of the import,
     `writer` the one that holds the lease of its destination mailbox; "" for none."""
@@ -69,7 +69,7 @@ class ExplanationContext:
     has_passwords: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """`since` and `until`: start and end of the wait or the pause, None if there is none."""
 

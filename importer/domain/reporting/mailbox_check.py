@@ -6,7 +6,7 @@ show the logins first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from importer.domain.mailbox_content import Quota
 from importer.domain.model import Account, Alert, Phase, Problem
 from importer.domain.planning.time_estimate import Amount, Estimate
 from providers.errors import Side
+from providers.frozen import frozen
 from providers.text import Text
 
 
@@ -29,7 +30,7 @@ class CheckPhase(StrEnum):
     FAILED = "failed"  # see `problem`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SideCheck:
     """The check of one mailbox. `size_bytes`, `oldest` and `newest` are set for the source only; None while
     unknown."""
@@ -52,7 +53,7 @@ class SideCheck:
         return replace(self, look=CheckPhase.FAILED, problem=problem)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderCheck:
     """One source folder and the name of its destination folder; `reasons` say why it is not the same.
 
@@ -93,7 +94,7 @@ class LeftOut(NamedTuple):
     messages: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """The check so far. `closed` are source folders that cannot be opened, as (name, reason); `left_out`
     those that hold no mail or do not belong to the mailbox. `labels` is the label rule by which messages were

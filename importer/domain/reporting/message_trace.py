@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -10,6 +9,7 @@ from importer.compact.uid_set import Uid
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.message_identity import first_field
 from importer.domain.receipts.receipt import ReceiptReason
+from providers.frozen import frozen
 from providers.text import Text
 
 
@@ -24,7 +24,7 @@ class Fate(StrEnum):
     UNKNOWN = "unknown"  # no outcome: newer than the import, or not reached yet
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageTrace:
     """A message that one side lists now, and its record. `destination_uid` is None if it is not recorded.
     `reason` is that of the receipt or of a skip, `refusal` says why a message was not copied. `import_id`:

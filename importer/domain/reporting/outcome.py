@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from importer.domain.model import Import, State
 from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.totals import Totals
+from providers.frozen import frozen
 
 
 class OutcomeFinding(StrEnum):
@@ -37,7 +37,7 @@ class OutcomeFinding(StrEnum):
     RENUMBERED = "renumbered"  # no gap: of some folders, all messages
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImportOutcome:
     """The state of an import and its numbers.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
 from typing import Final, assert_never
@@ -20,6 +19,7 @@ from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalC
 from importer.domain.receipts.undo_report import UndoReport
 from importer.domain.reporting.outcome import ImportOutcome
 from importer.domain.reporting.totals import Totals
+from providers.frozen import frozen
 
 # --- Exit codes ---------------------------------------------------------------------------------
 
@@ -70,7 +70,7 @@ def exit_code_of(problem_code: str) -> ExitCode:
 # --- One import -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """The current or final result of one import."""
 
@@ -136,7 +136,7 @@ class Report:
 # --- A batch --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BatchReport:
     """The current or final result of a batch. `reports` are in the order of its rows; `evidence` is the
     SHA-256 of the evidence file of all of them, "" if none is stated."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.receipts.folder_tally import FolderTally
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Totals:
     """Message counts by outcome of several folders; `confirmed` is None until all copies were recounted.
     `unchecked` of the `copied` and `present` messages could not be looked up at the destination."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
 from importer.domain.model import Import, State
+from providers.frozen import frozen
 
 
 class EventType(StrEnum):
@@ -25,7 +25,7 @@ SIGNATURE: Final = "Mailhaul-Signature"
 EVENT: Final = "Mailhaul-Event"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """A webhook event. `id` is the same for each delivery, so that receivers can discard repetitions."""
 

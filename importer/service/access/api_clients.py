@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
@@ -21,6 +21,7 @@ from importer.service.access.visibility import batch_of, import_of
 from importer.service.deps import Deps
 from importer.service.imports.submit import new_id
 from providers.endpoint import Secret
+from providers.frozen import frozen
 
 PREFIX: Final = "mailhaul_"
 """Prefix of all tokens, so that scanners for leaked secrets recognise them."""
@@ -30,7 +31,7 @@ _FORM: Final = re.compile(r"[a-z]{1,16}_[\w-]{43}", re.ASCII)
 _ID: Final = re.compile(r"[a-z0-9]{1,32}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Issued:
     """A new token and its secrets, which are shown only once.
 

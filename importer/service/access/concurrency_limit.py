@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Lock
 from typing import Final
 
 from importer.service.access.rate_limits import RateLimited
+from providers.frozen import frozen
 
 MAX_WAITING: Final = 24
 """Of the 40 threads that serve pages (anyio's default limit)."""
@@ -71,7 +72,7 @@ class ConcurrencyLimit:
         return self._used.get(key, 0) < self._max_per_key and self._used.total() < self._max_total
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PersonShares:
     """The limits of one process: `waiting` for a mail host in a thread of the pages, `checks` of mailboxes,
     and event streams by web session and by network client."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -17,6 +16,7 @@ from importer.service.deps import Deps
 from importer.service.imports.control import cancel
 from importer.service.imports.reopen import erase_kept_grants
 from providers.endpoint import Secret
+from providers.frozen import frozen
 
 CANCEL_WITHIN: Final = timedelta(seconds=90)
 """A worker applies a cancellation after its current batch."""
@@ -31,7 +31,7 @@ class StillUnderWay(Exception):
         self.imports = tuple(imports)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Erased:
     """What an erasure did: changed rows by table, what still names the address, and whether the database's
     files hold no remains of it. `pseudonym` stands where the address was."""

@@ -7,7 +7,6 @@ the same key with a different request is refused.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,13 +14,14 @@ from importer.domain.people.api_tokens import ApiToken
 from importer.ports.api_clients import KeptAnswer
 from importer.service.deps import Deps
 from providers.endpoint import Secret
+from providers.frozen import frozen
 
 RETENTION: Final = timedelta(days=1)
 PROCESSING_TIMEOUT: Final = timedelta(minutes=5)
 """A request that runs longer is considered dead: its process was killed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyedRequest:
     """A request and its idempotency key. `fingerprint` is keyed and covers method, path, type and body."""
 

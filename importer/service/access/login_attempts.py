@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -32,6 +32,7 @@ from importer.service.access.rate_limits import (
 from importer.service.deps import Deps
 from providers.endpoint import Secret
 from providers.errors import ServerTooSlow, Side
+from providers.frozen import frozen
 from providers.grants import Credential
 from providers.text import Text
 
@@ -57,7 +58,7 @@ _KNOWN_ACCOUNTS: Final = 5
 _KNOWN_CONTEXT: Final = "known browser"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoginOrigin:
     """Where a login comes from: the client's network address, the person who is signed in already, and the id
     of the browser if the mailbox has signed in there before (`known_browser`)."""

@@ -21,7 +21,7 @@ import contextlib
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -42,6 +42,7 @@ from importer.service.imports.finish import compose_notices, finish, report_of
 from importer.service.notify.webhooks import webhook_calls
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, Side
+from providers.frozen import frozen
 from providers.grants import PASSWORD_LINK, OAuthGrant, PasswordGrant
 from providers.mailbox_access import Question, not_set_up
 from providers.sign_in_providers import name_of
@@ -57,7 +58,7 @@ class LinkGone(Exception):
     """The link was used, has expired or is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConsentPrompt:
     """The request that is shown to the owner before signing in."""
 
@@ -286,7 +287,7 @@ def post_invitation(
     deps.store.post(compose_notices(compose, import_.id))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _PendingConsent:
     """An owner who has not signed in yet."""
 

@@ -7,7 +7,6 @@ together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +25,7 @@ from importer.service.access.owner_consent import (
 from importer.service.access.rate_limits import CONSENT_REQUESTS_PER_PERSON, consume
 from importer.service.deps import Deps
 from providers.errors import Side
+from providers.frozen import frozen
 from providers.grants import PASSWORD_LINK
 from providers.sign_in_providers import name_of
 
@@ -39,7 +39,7 @@ class NotReminded(Exception):
     """No reminder can be sent: the owner has signed in, is not invited by mail, or got all reminders."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AwaitedOwner:
     """An owner who has to sign in. `mailed_at` is the time of the last mail, None if there was none; it was
     `refused` if the mail server did not accept it. `next_reminder` is None if no further one is due."""

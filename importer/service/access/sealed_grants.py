@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -20,6 +19,7 @@ from importer.ports.vault import VaultError
 from importer.service.deps import Deps
 from providers.endpoint import Secret
 from providers.errors import GrantExpired, LoginRejected, MasterRefused, Side
+from providers.frozen import frozen
 from providers.grants import (
     Credential,
     DestinationGrant,
@@ -39,7 +39,7 @@ _ALL: Final = 2**31 - 1
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenedGrants:
     """Both grants of an import."""
 
@@ -55,7 +55,7 @@ class OpenedGrants:
         return tuple(side for side in Side if is_pending(self.of(side)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credentials:
     """The credentials for both mailboxes, for the duration of a leg."""
 

@@ -5,7 +5,7 @@ Both are sealed with the session's data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from importer.domain.model import Account
 from providers.endpoint import Secret
 from providers.errors import Side
+from providers.frozen import frozen
 from providers.grants import OAuthGrant, dump, load
 
 
@@ -24,7 +25,7 @@ class SignInState(StrEnum):
     FAILED = "failed"  # denied, by another account, or not finished
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PendingSignIn:
     """The owner of `account` is at the provider (an id of `SIGN_IN_PROVIDERS`) until `ends_at` at the latest.
 
@@ -82,7 +83,7 @@ class PendingSignIn:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionGrant:
     """An owner's grant, and its last access token with its end and its lifetime in seconds.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from importer.domain.import_filter import ImportFilter
@@ -18,12 +18,13 @@ from importer.domain.people.identities import PersonId
 from importer.domain.reporting.batch_overview import Standing, standing_of
 from importer.service.deps import Deps
 from importer.service.queries import count_imports, list_imports
+from providers.frozen import frozen
 
 _ID: Final = re.compile("[a-z0-9]{1,40}")
 """The form of ids; URL parameters of any other form are not looked up."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoundImports:
     """A part of a person's imports by batch, newest first, and whether more follow it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -23,6 +23,7 @@ from importer.service.access.session_sign_ins import PendingSignIn, SessionGrant
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret, Security
 from providers.errors import Side
+from providers.frozen import frozen
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
 USE_RECORDED_EVERY: Final = timedelta(minutes=1)
@@ -32,7 +33,7 @@ class SessionEnded(Exception):
     """The session ended while the request was under way."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerifiedMailbox:
     """A mailbox whose login was verified.
 
@@ -55,7 +56,7 @@ class VerifiedMailbox:
         return self.password is not None or self.signed_in is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rerun:
     """The earlier import that the draft runs again, and its destination."""
 
@@ -63,7 +64,7 @@ class Rerun:
     destination: Account
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionData:
     """The data of a web session: the person's destination mailboxes, the draft of the next submission, and an
     uploaded file.

@@ -7,7 +7,7 @@ First a selection, which is shown with its number; then exactly its imports are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
@@ -19,6 +19,7 @@ from importer.service.access.audit import record_import_event
 from importer.service.deps import Deps
 from importer.service.imports import control
 from importer.service.imports.control import Changed, Effect
+from providers.frozen import frozen
 
 PAGE: Final = 1000
 EXAMPLES: Final = 5
@@ -47,7 +48,7 @@ AUDIT_ACTIONS: Final[Mapping[BulkAction, AuditAction]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """The imports that an action changes, newest first; `examples` are the first EXAMPLES of them."""
 

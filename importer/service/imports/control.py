@@ -7,7 +7,6 @@ the lease, else by that worker after its current batch. Requests are idempotent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -21,6 +20,7 @@ from importer.ports.store import RouteUnderWay
 from importer.service.deps import Deps
 from importer.service.imports.finish import finish
 from importer.service.imports.reopen import ImportHeld, erase_kept_grants, reopen
+from providers.frozen import frozen
 from providers.text import Text
 
 MAX_PAUSE: Final = timedelta(days=14)
@@ -39,7 +39,7 @@ class Effect(StrEnum):
     NOT_POSSIBLE = "not possible"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Changed:
     """The import after a request, the effect of the request, and the effect as a text for the user."""
 

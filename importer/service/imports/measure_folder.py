@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -22,12 +22,13 @@ from importer.service.deps import Deps
 from importer.service.imports.existing_forecast import count_existing
 from importer.service.imports.speed_trial import SpeedTrial
 from providers.errors import MailError, Side
+from providers.frozen import frozen
 
 SAMPLE_MESSAGES: Final = 1000
 """Folders with up to this many messages are read completely; larger ones are sampled with this many."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckedDestination:
     """The destination of a check, as far as its login and its survey succeeded."""
 
@@ -40,7 +41,7 @@ class CheckedDestination:
         return self.surveyed.statuses.get(folder) if self.surveyed else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderMeasuring:
     """Measures the folders of one source; `trial` reads a few messages of the first one."""
 

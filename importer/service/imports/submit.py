@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 import structlog
@@ -28,6 +28,7 @@ from importer.service.deps import Deps
 from importer.service.import_batch import batch_of_import
 from providers.endpoint import Secret
 from providers.errors import Side
+from providers.frozen import frozen
 from providers.grants import DestinationGrant, OAuthGrant, PasswordGrant
 
 log = structlog.get_logger()
@@ -42,7 +43,7 @@ class RowOutcome(StrEnum):
     PASSWORD_UPDATED = "password updated"  # noqa: S105 - under way, continues with the new password
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubmittedRow:
     """One row and its import, which is new or an earlier one."""
 
@@ -51,7 +52,7 @@ class SubmittedRow:
     outcome: RowOutcome
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Submission:
     """`batch` holds the started imports; None if there was nothing to start."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from importer.compact.uid_set import UidSet
@@ -22,6 +21,7 @@ from importer.service.deps import Deps
 from importer.service.legs.host_limits import PostponedByHost
 from importer.service.legs.host_work import LeaseHeld, host_work
 from providers.errors import Side
+from providers.frozen import frozen
 from providers.text import Text
 
 
@@ -33,7 +33,7 @@ class VerifyRefused(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Pair:
     """A source folder, what it lists, and its destination folder."""
 

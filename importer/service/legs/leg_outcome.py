@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from importer.domain.model import Problem
 from providers.errors import MailError
+from providers.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completed:
     """Every message that the source listed is in the tally and recounted."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unfinished:
     """Work is left: the leg's time was over, a person asked for a pause, or the process stops."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CutOff:
     """The leg was ended in the middle of a command: for a reason as in Unfinished (`called_off`), or by its
     deadline."""
@@ -27,12 +27,12 @@ class CutOff:
     called_off: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailboxBusy:
     """Another import holds the lease of the destination mailbox. Nothing was begun."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Postponed:
     """Work is left, but a host must not be contacted before `until`. No failure."""
 
@@ -40,14 +40,14 @@ class Postponed:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailTrouble:
     """A mail host, or the way to it, ended the leg. The retry policy decides what follows."""
 
     error: MailError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnFault:
     """Our own disk is full, or our database was lost; `reason` is for the operator."""
 
@@ -55,7 +55,7 @@ class OwnFault:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Defect:
     """An error of our own."""
 
