@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from importer.domain.csv_import.column_names import (
+    ADDRESS_COLUMNS,
     KNOWN_COLUMNS,
+    PASSWORD_COLUMNS,
     PROBLEM_COLUMN,
     column_of,
     name_in,
 )
+from importer.domain.csv_import.hidden_cells import may_be_shown
 from importer.domain.import_options import OPTIONS
 from importer.i18n.csv_template import csv_template
 from importer.i18n.translations import LANGUAGES, texts
@@ -34,6 +37,13 @@ def test_a_column_of_a_mailbox_is_read_and_documented(column: str) -> None:
     reader = (ROOT / "importer/domain/csv_import/row_parser.py").read_text(encoding="utf-8")
     assert f'"{column}"' in reader or re.search(rf"\b{column.upper()}\b", reader)
     assert f"\n| `{column}` |" in (ROOT / "docs/usage/csv.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("column", MAILBOX_COLUMNS)
+def test_it_is_known_whether_a_cell_may_be_shown(column: str) -> None:
+    """A column without a parser would be emptied in annotated files, as if it held a password."""
+    cells = dict.fromkeys(ADDRESS_COLUMNS, "ada@old.example")
+    assert may_be_shown(column, cells, faulty=False) is (column not in PASSWORD_COLUMNS)
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))

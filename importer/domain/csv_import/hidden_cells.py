@@ -23,9 +23,8 @@ def may_be_shown(column: str, cells: Mapping[str, str], *, faulty: bool) -> bool
 
 
 def _is_valid(column: str, cell: str) -> bool:
-    parser = _PARSERS.get(column, address)
     try:
-        parser(cell)
+        _PARSERS[column](cell)
     except Refused:
         return False
     return True
@@ -51,7 +50,8 @@ def _is_meant_as_address(column: str, cells: Mapping[str, str]) -> bool:
 
 
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
+    **dict.fromkeys(ADDRESS_COLUMNS, address),
     **dict.fromkeys(SERVER_COLUMNS, server),
     **{name: option.parse for name, option in OPTIONS.items()},
 }
-"""The parsers of all columns that are not addresses."""
+"""The parsers of all columns but those of passwords."""
