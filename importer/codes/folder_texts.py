@@ -132,4 +132,15 @@ ROWS: Final = (
         "destination_full.waits",
         advice="Free up space or get more by %(until)s: it then resumes where it stopped.",
     ),
+    TextRow(
+        "destination_full.folder",
+        sentence=(
+            "In the new mailbox the folder “%(folder)s” is full: %(num)s message is left. All other folders are copied.",
+            "In the new mailbox the folder “%(folder)s” is full: %(num)s messages are left. All other folders are copied.",
+        ),
+    ),
+    TextRow(
+        "destination_full.folder.waits",
+        advice="Free up space or get more by %(until)s: it then resumes where it stopped.",
+    ),
 )

@@ -348,7 +348,7 @@ class InFlightBatch:
         stored = [(i, result) for i, result in enumerate(results) if isinstance(result, Stored)]
         if not stored:
             return []
-        self._leg.traits.stored()
+        self._leg.traits.stored(self._target.folder.name)
         indexes = [i for i, _ in stored]
         dropped = sum([append.keywords_dropped[i] + result.keywords_dropped for i, result in stored])
         # Below UIDNEXT it is the UID of an earlier message (RFC 9051 section 2.3.1.1).

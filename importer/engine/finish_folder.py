@@ -24,6 +24,9 @@ def finish(phase: Prepared, lane: Lane) -> Prepared | Unprepared | Finished:
     state = folder.state
     if state.pass_over:
         state.forget_postponed()
+    if state.full is not None:
+        folder.leave_rest()
+        return Finished(folder)
     _decide_deferred(folder)
     if not state.queued_batches:
         _decide_held_back(folder, lane)

@@ -136,6 +136,10 @@ class FolderCopy:
                 is_readable = False
             self.state.record([], list(refusals.values()))
 
+    def leave_rest(self) -> None:
+        """Leave every message that has no outcome to the next leg."""
+        self.state.leave(self.history.todo(self.listed) - self.left_out.uids)
+
     def refuse_rest(self, lane: Lane, reason: Text) -> None:
         """Refuse every message that has no outcome: the folder is unusable on one of the sides."""
         code = RefusalCode.FOLDER_UNUSABLE

@@ -35,7 +35,7 @@ from importer.engine.copy_target import Target
 from importer.engine.doubts import Doubts
 from importer.engine.folder_trouble import FolderTrouble
 from importer.engine.leg_context import Leg
-from importer.ports.mailbox_errors import FolderChanged
+from importer.ports.mailbox_errors import FolderChanged, QuotaExceeded
 from providers.errors import MailError
 
 
@@ -186,7 +186,8 @@ class FolderState:
             self._deferred |= {key.uid: key._replace(header=b"") for key in keys}
 
     def leave(self, uids: UidSet) -> None:
-        """Leave messages to the next leg, without an outcome: this leg could not fetch them."""
+        """Leave messages to the next leg, without an outcome: this leg could not fetch them, or there is no
+        room for them."""
         with self._lock:
             self._unfetched |= uids
             for uid in uids:
@@ -270,9 +271,12 @@ class FolderState:
         return refused and self.leg.traits.may_renew()
 
     def trouble(self, error: MailError) -> None:
-        """One of the folders cannot be used, was recreated, or ends connections: the pass ends, and another
-        one follows unless the folder is given up (`FolderTrouble`). Raises `error` if the leg has to end."""
+        """One of the folders cannot be used, is full, was recreated, or ends connections: the pass ends, and
+        another one follows unless the folder is given up (`FolderTrouble`). Raises `error` if the leg has to
+        end."""
         if isinstance(error, FolderChanged) and self._labels:
+            raise error
+        if isinstance(error, QuotaExceeded) and self.leg.traits.is_full(self.destination):
             raise error
         with self._lock:
             self._queue.clear()
@@ -282,6 +286,11 @@ class FolderState:
     def pass_over(self) -> bool:
         """Whether the pass ends early."""
         return self._trouble.pass_over
+
+    @property
+    def full(self) -> QuotaExceeded | None:
+        """Why messages were left for which the destination folder has no room."""
+        return self._trouble.full
 
     # --- What the pass has left ----------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from importer.domain.planning.retry_limits import PATIENCE_WITH_FOLDER
-from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable, QuotaExceeded
 from providers.errors import MailError, Side
 from providers.text import Text
 
@@ -42,16 +42,20 @@ class FolderTrouble:
         self._changes = 0  # passes that ended because a UIDVALIDITY changed
         self.pass_over = False
         self.unusable: Text | None = None  # why the folder was given up
+        self.full: QuotaExceeded | None = None  # the destination has no room for messages in this folder
         self.changed: Side | None = None  # of which folder the next pass has to read the status again
         self.renew: Side | None = None  # which connection the next pass has to replace
 
     def note(self, error: MailError, attempts: int, may_renew: Callable[[], bool]) -> None:
-        """End the pass because of `error`; raises it if the leg has to end. `attempts`: legs without progress
-        before this one. `may_renew`: whether a connection may be opened to rule out that the old one is the
-        reason."""
+        """End the pass because of `error`; raises it if the leg has to end. A full folder waits for room.
+        `attempts`: legs without progress before this one. `may_renew`: whether a connection may be opened to
+        rule out that the old one is the reason."""
         if self.pass_over:
             return  # another lane has reported the same
         self.pass_over = True
+        if isinstance(error, QuotaExceeded):
+            self.full = error
+            return
         if isinstance(error, FolderChanged):
             self._changes += 1
             self.changed = error.side

@@ -34,6 +34,7 @@ from importer.engine.leg_context import Lane, Leg
 from importer.engine.pipeline import ByteBudget, Pipeline
 from importer.engine.prepare_folder import prepare
 from importer.engine.recount_folder import NOTHING, is_small, list_small_folders, recount_folder
+from importer.ports.mailbox_errors import QuotaExceeded
 from providers.errors import ConnectionLost, ErrorScope, MailError, ProtocolViolation, Side
 from providers.text import Text
 
@@ -113,8 +114,8 @@ class Lanes:
         """Copy `pairs`. Return False if the leg's time is over, or the budget spent, before all is done.
 
         `on_tally` is called after each batch and after the recount of a pair, in the thread of the lane that
-        worked on it. Raises the first error of a lane, or ConnectionLost if everything is done except
-        messages that broke the connection.
+        worked on it. Raises the first error of a lane; if everything else is done, QuotaExceeded if folders
+        are full, or ConnectionLost if messages broke the connection.
         """
         self.expect(sum(pair.folder.status.messages for pair in pairs), len(pairs))
         with self._changed:
@@ -129,6 +130,8 @@ class Lanes:
             raise self._error
         if self._budget_spent or not all(job.is_done for job in self._jobs):
             return False
+        if full := [job.state for job in self._jobs if job.state.full is not None]:
+            raise _no_room(self._leg, full)
         if undone := sum(job.state.left_undone for job in self._jobs):
             raise ConnectionLost(Text("connection_lost.undone", number=undone), side=Side.DESTINATION)
         if unfetched := sum(len(job.state.unfetched) for job in self._jobs):
@@ -347,3 +350,15 @@ class Lanes:
             self._stop(error)
             return
         self._work(lane)
+
+
+def _no_room(leg: Leg, full: Sequence[FolderState]) -> QuotaExceeded:
+    """The error of folders without room, by name if the destination has room elsewhere."""
+    first = next(state.full for state in full if state.full is not None)
+    named = [state.destination for state in full if leg.traits.has_room_beside(state.destination)]
+    if not named:
+        return first
+    left = sum(state.remaining for state in full)
+    params = {**first.text.params, "folder": ", ".join(named), "number": left}
+    text = Text("destination_full.folder", steps=None, **params)
+    return QuotaExceeded(text, side=first.side, server_text=first.server_text)

@@ -75,12 +75,25 @@ class DestinationTraits:
         self._verdicts_in_a_row = 0
         self._renewals_left = MAX_RENEWALS
         self._flagged: dict[FolderRef, FlaggedCopies] = {}
+        self._without_room: set[str] = set()
 
-    def stored(self) -> None:
+    def stored(self, folder: str) -> None:
         """It stored a batch, or a part of it."""
         with self._lock:
             self._stored += 1
             self._verdicts_in_a_row = 0
+            self._without_room &= {folder}
+
+    def is_full(self, folder: str) -> bool:
+        """Note that it has no room for a message in this folder. Return whether there is none in any other,
+        as far as that is known: it said so of another one, too, and has stored nothing elsewhere since."""
+        with self._lock:
+            self._without_room.add(folder)
+            return len(self._without_room) > 1
+
+    def has_room_beside(self, folder: str) -> bool:
+        """Whether it stored messages elsewhere after it had no room for one in this folder."""
+        return folder not in self._without_room
 
     @property
     def stored_batches(self) -> int:

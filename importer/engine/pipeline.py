@@ -24,7 +24,7 @@ from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane
 from importer.engine.settle import SettlingWait
 from importer.ports.leases import LeaseLost
-from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable, QuotaExceeded
 from importer.ports.work_limit import WorkEnded
 from providers.errors import ConnectionLost, MailError, ServerTooSlow, Side
 from providers.frozen import frozen
@@ -103,7 +103,7 @@ class Pipeline:
     """Copies batches of one pair over one lane, until the queue is empty or `may_continue` returns False.
     While `may_take` returns False, no batch is taken from the queue; one that was fetched is still sent.
 
-    `on_concluded` is called after each batch. An unusable or changed folder ends the pass
+    `on_concluded` is called after each batch. An unusable, changed or full folder ends the pass
     (`FolderState.trouble`). If the connection to the destination ends during an append, the append is settled
     over a new connection; its first message that was not stored, or its batch, may be the reason and is tried
     again later (`FolderState.doubt_lost`). Every other error is raised.
@@ -255,7 +255,7 @@ class Pipeline:
             self._sending = _Sending(number, held_bytes, fetching.planned, in_flight, messages, took_s)
         except ConnectionLost as error:
             self._note_lost(number, fetching.planned, in_flight, error)
-        except (FolderUnusable, FolderChanged) as error:
+        except (FolderUnusable, FolderChanged, QuotaExceeded) as error:
             self._state.trouble(error)
         finally:
             self._held.release(fetching.size_bytes - held_bytes)
@@ -278,7 +278,7 @@ class Pipeline:
             self._state.leg.pace.took(Side.DESTINATION, sending.messages, storing_s)
         except ConnectionLost as error:
             self._note_lost(sending.number, sending.planned, sending.batch, error)
-        except (FolderUnusable, FolderChanged) as error:
+        except (FolderUnusable, FolderChanged, QuotaExceeded) as error:
             self._state.trouble(error)
         finally:
             self._held.release(sending.size_bytes)

@@ -27,7 +27,8 @@ def waiting_for_room(deps: Deps, import_: Import, error: MailError, *, progresse
     if wait is None or deps.store.grants(import_.id) is None:
         return None
     problem = Problem.of(error)
-    text = Text("destination_full.waits", steps=None, **{**problem.text.params, "until": wait.gives_up_at})
+    params = {**problem.text.params, "until": wait.gives_up_at}
+    text = Text(f"{problem.text.code}.waits", steps=None, **params)
     waiting = import_state.queued_behind(
         import_, replace(problem, text=text), now, wait.until, progressed=progressed
     )

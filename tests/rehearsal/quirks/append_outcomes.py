@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tests.rehearsal.quirks.hooks import PLAIN
+from tests.rehearsal.quirks.keeping import QuotaOfOneFolder
 from tests.rehearsal.quirks.mail import Folder
 from tests.rehearsal.quirks.registry import quirk
 from tests.rehearsal.quirks.session import Session
@@ -46,3 +47,25 @@ class SeenOfAppendIgnored(Session):
 
     def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
         return super().store(folder, body, [flag for flag in flags if flag != rb"\Seen"], date)
+
+
+_NO_ROOM = b"NO APPEND The 1500 MB storage limit has been exceeded."
+
+
+@quirk("storage-limit-in-plain-words", "OfflineIMAP/offlineimap#29")
+class StorageLimitInPlainWords(Session):
+    """At a destination: there is room for five messages; then GroupWise says NO."""
+
+    def capabilities(self) -> bytes:
+        return PLAIN.encode()
+
+    def why_not_stored(self, folder: Folder, body: bytes, flags: Sequence[bytes]) -> bytes:
+        full = sum(len(one.messages) for one in self.box.folders.values()) >= 5
+        return _NO_ROOM if full else super().why_not_stored(folder, body, flags)
+
+
+@quirk("storage-limit-of-one-folder", "OfflineIMAP/offlineimap#29")
+class StorageLimitOfOneFolder(QuotaOfOneFolder):
+    """The quota of one folder, in the words of GroupWise."""
+
+    no_room = _NO_ROOM

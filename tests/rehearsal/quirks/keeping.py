@@ -49,12 +49,14 @@ class AppenduidBackwards(Session):
 
 @quirk("quota-of-one-folder")
 class QuotaOfOneFolder(Session):
-    """At a destination: Sent takes one message; each further one gets NO [OVERQUOTA]."""
+    """At a destination: Sent takes its first message; each further one gets NO [OVERQUOTA]."""
+
+    no_room = b"NO [OVERQUOTA] the quota of this folder is used up"
 
     def why_not_stored(self, folder: Folder, body: bytes, flags: Sequence[bytes]) -> bytes:
-        if folder.name == b"Sent" and folder.messages:
-            return b"NO [OVERQUOTA] the quota of this folder is used up"
-        return b""
+        if folder.name == b"Sent" and b"Subject: sent 201" not in body:
+            return self.no_room
+        return super().why_not_stored(folder, body, flags)
 
 
 @quirk("everything-read-only")

@@ -1,0 +1,118 @@
+"""A destination without room for one folder: the others are copied, and the import says which one is full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from importer.domain.mailbox_content import AppendResult, Outgoing
+from importer.domain.messages.message_body import whole
+from importer.ports.mailbox_errors import QuotaExceeded
+from providers.errors import Side
+from providers.text import Text
+from tests.fakes.mailbox import MemoryFolder, MemoryWriter
+from tests.property.world import Watcher, World, mail
+
+DATE = "02-Feb-1998 10:00:00 +0100"
+FOLDERS = {"INBOX": 8, "Sent": 6, "Archive": 4, "Drafts": 2}
+
+
+def body(folder: str, number: int) -> bytes:
+    return mail(f"{folder} {number}", "text", f"{folder}{number}")
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    for folder, messages in FOLDERS.items():
+        for number in range(messages):
+            world.source.create(folder).add((), DATE, body(folder, number))
+    return world
+
+
+@contextmanager
+def full(world: World, is_full: Callable[[str, int], bool]) -> Iterator[list[str]]:
+    """The destination has no room for a message in a folder that holds so many already. Yields the folders
+    for which it said so."""
+    stored, refused = MemoryWriter._stored, list[str]()
+
+    def stores(session: MemoryWriter, target: MemoryFolder, message: Outgoing) -> AppendResult:
+        (name,) = (name for name, one in world.destination.folders.items() if one is target)
+        if is_full(name, len(target.messages)):
+            refused.append(name)
+            raise QuotaExceeded(Text("destination_full", host="memory"), side=Side.DESTINATION)
+        return stored(session, target, message)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "_stored", stores)
+        yield refused
+
+
+def there(world: World) -> dict[str, int]:
+    return {name: len(folder.messages) for name, folder in world.destination.folders.items()}
+
+
+def stopped(world: World, *, lanes: int = 1) -> Text:
+    with pytest.raises(QuotaExceeded) as caught:
+        world.run(legs_of=100, lanes=lanes)
+    return caught.value.text
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("name", ["INBOX", "Sent", "Archive"])
+def test_other_folders_are_copied_and_the_full_one_is_named(world: World, name: str, lanes: int) -> None:
+    with full(world, lambda folder, number: folder == name and number >= 3) as refused:
+        text = stopped(world, lanes=lanes)
+    assert there(world) == {**FOLDERS, name: 3}
+    assert text == Text("destination_full.folder", folder=name, number=FOLDERS[name] - 3, host="memory")
+    assert set(refused) == {name}
+
+
+def test_what_was_left_is_copied_once_there_is_room(world: World) -> None:
+    with full(world, lambda folder, number: folder == "Sent" and number >= 3):
+        stopped(world)
+    tallies = world.run().tallies
+    assert there(world) == FOLDERS
+    assert (tallies["Sent"].copied, tallies["Sent"].present) == (3, 3)
+    for name, messages in world.contents(world.destination).items():
+        assert messages == {body(name, number): 1 for number in range(FOLDERS[name])}
+
+
+def test_a_full_mailbox_is_asked_for_two_folders(world: World) -> None:
+    with full(world, lambda _folder, _number: sum(there(world).values()) >= 5) as refused:
+        assert stopped(world) == Text("destination_full", host="memory")
+    assert sum(there(world).values()) == 5
+    assert set(refused) == {"INBOX", "Sent"}
+
+
+def test_the_last_folder_alone_does_not_tell_whether_the_mailbox_is_full(world: World) -> None:
+    with full(world, lambda folder, _number: folder == "Drafts"):
+        assert stopped(world).code == "destination_full"
+    assert there(world) == {**FOLDERS, "Drafts": 0}
+
+
+def test_two_full_folders_are_named_if_mail_is_stored_in_between(world: World) -> None:
+    with full(world, lambda folder, number: folder in ("INBOX", "Archive") and number >= 3):
+        text = stopped(world)
+    assert there(world) == {**FOLDERS, "INBOX": 3, "Archive": 3}
+    assert text.params["folder"] == "INBOX, Archive"
+    assert text.params["number"] == 6
+
+
+def test_the_tally_of_a_full_folder_adds_up_with_what_is_left(world: World) -> None:
+    watched: list[Watcher] = []
+    planned = Watcher.planned
+
+    def keep(watcher: Watcher, *rest: object) -> object:
+        watched.append(watcher)
+        return planned(watcher, *rest)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Watcher, "planned", keep)
+        with full(world, lambda folder, number: folder == "Sent" and number >= 3):
+            stopped(world)
+    tally = watched[-1].tallies["Sent"]
+    assert (tally.found, tally.copied, tally.failed, tally.still_to_do) == (6, 3, 0, 3)
+    assert whole(next(iter(world.destination.folders["Sent"].messages.values())).body) == body("Sent", 0)
