@@ -8,13 +8,14 @@ from collections import Counter
 from rich.text import Text
 
 from importer.cli import text_views
-from importer.cli.control_view import SYMBOLS
+from importer.cli.control_view import SYMBOLS, change_json, print_change
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.filter_options import Many
 from importer.cli.import_list import ImportList
 from importer.cli.operator_events import operator
 from importer.cli.yes_or_no import is_confirmed
 from importer.domain.bulk_action import BulkAction
+from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.bulk_texts import bulk_question
 from importer.i18n.code_texts import render_with_advice
@@ -30,6 +31,7 @@ def change_many(
     action: BulkAction,
     many: Many,
     *,
+    actor: Actor,
     as_json: bool,
 ) -> None:
     """Select, show, ask, change, and print the effects. Raises Usage without a terminal and without --yes."""
@@ -44,14 +46,12 @@ def change_many(
         confirm(deps, words, selection)
     changes = []
     with stderr.status(words.gettext("%(done)s of %(total)s", done=0, total=len(selection.ids))) as status:
-        for changed in carry_out(deps, action, selection.ids):
+        for changed in carry_out(deps, action, selection.ids, actor):
             record_change(deps, operator(), action, changed)
             changes.append(changed)
             status.update(words.gettext("%(done)s of %(total)s", done=len(changes), total=len(selection.ids)))
     if as_json:
-        text_views.print_json(
-            [{"id": c.import_.id, "state": c.import_.state.value, "effect": c.effect.value} for c in changes]
-        )
+        text_views.print_json([change_json(words, changed) for changed in changes])
     else:
         _print_effects(words, changes)
     impossible = any(changed.effect is Effect.NOT_POSSIBLE for changed in changes)
@@ -77,7 +77,12 @@ def confirm(deps: Deps, words: CatalogTranslator, selection: Selection) -> None:
 
 
 def _print_effects(words: CatalogTranslator, changes: list[Changed]) -> None:
-    """How many came to which end."""
-    effects = Counter((c.effect, render_with_advice(c.text, words)) for c in changes)
+    """How many came to which end; those that could not be changed, one by one."""
+    effects: Counter[tuple[Effect, str]] = Counter()
+    for changed in changes:
+        if changed.effect is Effect.NOT_POSSIBLE:
+            print_change(words, changed)
+        else:
+            effects[changed.effect, render_with_advice(changed.text, words)] += 1
     for (effect, text), number in effects.most_common():
         stdout.print(f"{SYMBOLS[effect]} {words.number(number)}  {text_views.plain(text)}", soft_wrap=True)

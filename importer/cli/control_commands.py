@@ -81,7 +81,7 @@ def resume(id_: str | None, many: Many, data: Path | None, as_json: bool) -> Non
 @click.option(
     "--failed-only",
     is_flag=True,
-    help="Try only the messages again that failed in an import that has ended; new mail stays for later.",
+    help="Try only the messages again that failed in imports that have ended; new mail stays for later.",
 )
 @options.source_password
 @options.destination_password
@@ -100,29 +100,33 @@ def retry(
     kept (MAILHAUL_KEEP_PASSWORDS_DAYS). Any other import that has ended needs its passwords again: a new
     import then copies what is missing and what is new.
 
+    With --failed-only, many imports are tried again where the installation opens both mailboxes by itself;
+    of each other one it says whose password is needed.
+
     \b
     Example:
       mailhaul retry k3v9m2xw7abc
       mailhaul retry k3v9m2xw7abc --failed-only
       mailhaul retry --state waiting --reason server_unavailable
+      mailhaul retry --owner ada@new.example --failed-only
     """
     given = source_password.given or destination_password.given
     if id_ is None or many.wanted.any:
         if given:
             raise Usage(argument_texts().gettext("Passwords belong to one import: name it."))
-        if failed_only:
-            raise Usage(argument_texts().gettext("--failed-only needs the passwords of one import: name it."))
-        _change_imports(id_, many, BulkAction.RETRY, data, as_json=False)
+        action = BulkAction.RETRY_FAILED if failed_only else BulkAction.RETRY
+        _change_imports(id_, many, action, data, as_json=False)
         return
     settings = Settings.load(data=data)
     words = texts(settings.language, settings.time_zone)
     with queued(settings) as deps:
         found = imports_of(deps, id_, words)
-        if failed_only and len(found) != 1:
-            raise Usage(words.gettext("--failed-only needs the passwords of one import: name it."))
         if len(found) != 1:
-            for import_ in found:
-                _retry_without_passwords(deps, words, import_)
+            action = BulkAction.RETRY_FAILED if failed_only else BulkAction.RETRY
+            ids = tuple(import_.id for import_ in found)
+            for changed in carry_out(deps, action, ids, _rights(settings)):
+                record_change(deps, operator(), action, changed)
+                print_change(words, changed)
             return
         [import_] = found
         if failed_only:
@@ -133,8 +137,7 @@ def retry(
                 record_change(deps, operator(), BulkAction.RETRY, changed)
                 print_change(words, changed)
                 return
-        # The new import keeps the recipient and the language of the earlier one.
-        actor = replace(console_actor(settings), notify="", language="")
+        actor = _rights(settings)
         submitted = _resubmitted(
             deps, actor, import_, source_password, destination_password, failed_only=failed_only
         )
@@ -161,10 +164,9 @@ def cancel(id_: str | None, many: Many, data: Path | None, as_json: bool) -> Non
     _change_imports(id_, many, BulkAction.CANCEL, data, as_json=as_json)
 
 
-def _retry_without_passwords(deps: Deps, words: CatalogTranslator, import_: Import) -> None:
-    changed = control.resume(deps, import_.id)
-    record_change(deps, operator(), BulkAction.RETRY, changed)
-    print_change(words, changed)
+def _rights(settings: Settings) -> Actor:
+    """The operator. New imports keep the recipient and the language of the earlier ones."""
+    return replace(console_actor(settings), notify="", language="")
 
 
 def _require_failed(deps: Deps, words: CatalogTranslator, import_: Import) -> None:
@@ -217,7 +219,7 @@ def _change_imports(
     words = texts(settings.language, settings.time_zone)
     with queued(settings) as deps:
         if id_ is None:
-            change_many(deps, words, action, many, as_json=as_json)
+            change_many(deps, words, action, many, actor=_rights(settings), as_json=as_json)
             return
         imports = imports_of(deps, id_, words)
         if action is BulkAction.CANCEL and not many.yes and sys.stdin.isatty():

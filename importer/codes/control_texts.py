@@ -59,6 +59,23 @@ ROWS: Final = (
         "No message of the import failed, so there is nothing to try again.",
         "Run it again to fetch new mail.",
     ),
+    TextRow("retry_started", "Its failed messages are tried again."),
+    TextRow("retry_done_before", "It was run again before, as %(import_id)s."),
+    TextRow(
+        "retry_needs_passwords",
+        "The passwords of both mailboxes are needed: they were erased at its end.",
+        "Name it in a retry, with the passwords.",
+    ),
+    TextRow(
+        "retry_needs_passwords.source",
+        "The password of the old mailbox is needed: it was erased at its end.",
+        "Name it in a retry, with the password.",
+    ),
+    TextRow(
+        "retry_needs_passwords.destination",
+        "The password of the new mailbox is needed: it was erased at its end.",
+        "Name it in a retry, with the password.",
+    ),
     TextRow(
         "control_foreground",
         "It is a `mailhaul copy` in the foreground.",

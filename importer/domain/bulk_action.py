@@ -11,4 +11,5 @@ class BulkAction(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"  # paused ones
     RETRY = "retry"  # those that wait, and those that were stopped while their passwords are kept
+    RETRY_FAILED = "retry-failed"  # the failed messages of those that have ended, where no password is needed
     CANCEL = "cancel"  # and erase passwords that are kept

@@ -15,6 +15,12 @@ def bulk_question(texts: CatalogTranslator, action: BulkAction, number: int) -> 
             return texts.ngettext("Resume %(num)s import?", "Resume %(num)s imports?", number)
         case BulkAction.RETRY:
             return texts.ngettext("Retry %(num)s import?", "Retry %(num)s imports?", number)
+        case BulkAction.RETRY_FAILED:
+            return texts.ngettext(
+                "Try the failed messages of %(num)s import again?",
+                "Try the failed messages of %(num)s imports again?",
+                number,
+            )
         case BulkAction.CANCEL:
             return texts.ngettext(
                 "Cancel %(num)s import and erase its passwords?",

@@ -214,7 +214,7 @@ def test_each_change_is_recorded_however_many_there_are(
     monkeypatch.setattr(audit, "SUCCESSES_PER_PERSON", RateLimit(1, 3600))
     monkeypatch.setattr(audit, "REFUSALS_PER_NETWORK", RateLimit(1, 3600))
 
-    def paused(deps: Deps, action: BulkAction, ids: tuple[ImportId, ...]) -> Iterator[Changed]:
+    def paused(deps: Deps, action: BulkAction, ids: tuple[ImportId, ...], _actor: Actor) -> Iterator[Changed]:
         return (replace(changed, effect=effect) for changed in carry_out(deps, action, ids))
 
     monkeypatch.setattr(import_actions, "carry_out", paused)

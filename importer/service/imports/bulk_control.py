@@ -1,4 +1,4 @@
-"""Pause, resume, retry or cancel all imports that a filter selects.
+"""Pause, resume, retry or cancel all imports that a filter selects, or try their failed messages again.
 
 First a selection, which is shown with its number; then exactly its imports are changed, one by one, each as
 `control` does it alone: an import that has ended meanwhile is reported as ended.
@@ -15,12 +15,15 @@ from importer.domain.bulk_action import BulkAction
 from importer.domain.import_filter import ImportFilter
 from importer.domain.import_state import ALIVE, GOING
 from importer.domain.model import ControlRequest, Import, ImportId, State
+from importer.domain.people.actor import Actor
 from importer.service.access.audit import record_import_event
 from importer.service.deps import Deps
 from importer.service.imports import control
 from importer.service.imports.control import Changed, Effect
+from importer.service.imports.retry_failed import retry_failed
 from providers.frozen import frozen
 
+NOBODY: Final = Actor()
 PAGE: Final = 1000
 EXAMPLES: Final = 5
 MAX_CHANGED: Final = 250
@@ -32,6 +35,7 @@ _STATES: Final[Mapping[BulkAction, frozenset[State]]] = {
     BulkAction.PAUSE: GOING,
     BulkAction.RESUME: frozenset({State.PAUSED}) | GOING,
     BulkAction.RETRY: frozenset({State.WAITING}) | _STOPPED,
+    BulkAction.RETRY_FAILED: frozenset({State.INCOMPLETE}),
     BulkAction.CANCEL: ALIVE | _STOPPED,
 }
 _CONTROLS: Final[Mapping[BulkAction, Callable[[Deps, ImportId], Changed]]] = {
@@ -44,6 +48,7 @@ AUDIT_ACTIONS: Final[Mapping[BulkAction, AuditAction]] = {
     BulkAction.PAUSE: AuditAction.IMPORT_PAUSE,
     BulkAction.RESUME: AuditAction.IMPORT_RESUME,
     BulkAction.RETRY: AuditAction.IMPORT_RESUME,
+    BulkAction.RETRY_FAILED: AuditAction.IMPORT_START,
     BulkAction.CANCEL: AuditAction.IMPORT_CANCEL,
 }
 
@@ -86,11 +91,15 @@ def selection_of(action: BulkAction, imports: Sequence[Import]) -> Selection:
     return Selection(action, tuple(import_.id for import_ in imports), tuple(imports[:EXAMPLES]))
 
 
-def carry_out(deps: Deps, action: BulkAction, ids: tuple[ImportId, ...]) -> Iterator[Changed]:
-    """Change these imports, one at each step of the iteration. Unknown ones are left out."""
+def carry_out(
+    deps: Deps, action: BulkAction, ids: tuple[ImportId, ...], actor: Actor = NOBODY
+) -> Iterator[Changed]:
+    """Change these imports, one at each step of the iteration. Unknown ones are left out. A retry of failed
+    messages opens mailboxes with the rights of `actor`."""
+    change = _CONTROLS.get(action) or (lambda deps, id_: retry_failed(deps, actor, id_))
     for id_ in ids:
         try:
-            yield _CONTROLS[action](deps, id_)
+            yield change(deps, id_)
         except LookupError:
             continue
 
@@ -130,5 +139,7 @@ def _can_change(action: BulkAction, import_: Import) -> bool:
             return import_.requested is None
         case BulkAction.RESUME:
             return import_.requested is ControlRequest.PAUSE or import_.state is State.PAUSED
+        case BulkAction.RETRY_FAILED:
+            return import_.successor is None
         case BulkAction.RETRY | BulkAction.CANCEL:
             return import_.requested is not ControlRequest.CANCEL

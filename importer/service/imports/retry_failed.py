@@ -1,11 +1,21 @@
-"""Whether the failed messages of an import can be tried again alone."""
+"""Try the failed messages of an import again, alone: whether that can be done, and, for many imports, without
+anybody who knows the passwords.
+
+Passwords are erased when an import comes to its end. So of many imports those can be tried again whose
+mailboxes the installation opens itself: by an organisation's grant, the new mailbox also by the master user.
+"""
 
 from __future__ import annotations
 
 from importer.domain.import_state import ALIVE
-from importer.domain.model import Import, State
+from importer.domain.model import Account, Import, ImportId, State
+from importer.domain.people.actor import Actor
 from importer.domain.planning.retry_scope import RetryScope
 from importer.service.deps import Deps
+from importer.service.imports.control import Changed, Effect
+from importer.service.imports.submit import RowOutcome, resubmit
+from providers.catalog import provider_of_host
+from providers.errors import Side
 from providers.text import Text
 
 
@@ -35,3 +45,59 @@ def has_failed(deps: Deps, import_: Import) -> bool:
         return False
     copies = (copies.receipt for copies in deps.store.copies(import_.route, import_.id))
     return bool(RetryScope.of(deps.store.refusals(import_.id), copies))
+
+
+def missing_passwords(deps: Deps, actor: Actor, import_: Import) -> tuple[Side, ...]:
+    """The sides that nobody can open for the actor without a password."""
+    opened = {
+        Side.SOURCE: bool(_organisation(deps, actor, import_.source)),
+        Side.DESTINATION: bool(_organisation(deps, actor, import_.destination))
+        or actor.right.covers(import_.destination),
+    }
+    return tuple(side for side in Side if not opened[side])
+
+
+def retry_failed(deps: Deps, actor: Actor, import_id: ImportId) -> Changed:
+    """Start an import that tries the failed messages again; the answer names it. If a password is needed, or
+    there is nothing to try again, nothing is changed, and the answer says why.
+
+    Raises LookupError for an unknown import.
+    """
+    import_ = deps.store.import_(import_id)
+    if import_ is None:
+        raise LookupError(f"there is no import {import_id}")
+    try:
+        require_failed(deps, import_)
+    except RetryRefused as refused:
+        return Changed(import_, Effect.NOT_POSSIBLE, refused.text)
+    if import_.successor is not None:
+        return Changed(import_, Effect.NOT_POSSIBLE, Text("retry_done_before", import_id=import_.successor))
+    match missing_passwords(deps, actor, import_):
+        case ():
+            pass
+        case (side,):
+            return Changed(import_, Effect.NOT_POSSIBLE, Text(f"retry_needs_passwords.{side.value}"))
+        case _:
+            return Changed(import_, Effect.NOT_POSSIBLE, Text("retry_needs_passwords"))
+    row = resubmit(
+        deps,
+        actor,
+        import_,
+        None,
+        None,
+        source_sign_in=_organisation(deps, actor, import_.source),
+        destination_sign_in=_organisation(deps, actor, import_.destination),
+        failed_only=True,
+    )
+    if row.outcome is not RowOutcome.STARTED:
+        return Changed(row.import_, Effect.NOT_POSSIBLE, Text("control_other_under_way"))
+    return Changed(row.import_, Effect.DONE, Text("retry_started"))
+
+
+def _organisation(deps: Deps, actor: Actor, account: Account) -> str:
+    """The provider at which an organisation's grant opens the mailbox for the actor; "" if none does."""
+    host = provider_of_host(account.endpoint.host)
+    provider = host.sign_in if host is not None else None
+    if provider is None or not actor.organisation:
+        return ""
+    return provider if deps.access.organisation_grant(provider, account.address) is not None else ""

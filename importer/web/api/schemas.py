@@ -317,15 +317,25 @@ class ChangedOut(BaseModel):
     import_: ImportOut = Field(serialization_alias="import")
 
 
+class RefusedOut(BaseModel):
+    """An import that could not be changed, and why."""
+
+    id: str
+    code: str
+    message: str
+
+
 class ActionOut(BaseModel):
-    """`selected` imports match and can be changed; `effects` counts what came of those that were. `left` have
-    to be confirmed again. Without a confirmation nothing was changed, and `examples` are some of them."""
+    """`selected` imports match and can be changed; `effects` counts what came of those that were tried, and
+    `refused` names those that could not be changed. `left` have to be confirmed again. Without a confirmation
+    nothing was changed, and `examples` are some of them."""
 
     selected: int
     changed: int
     left: int
     effects: dict[str, int]
     examples: list[ImportOut]
+    refused: list[RefusedOut]
 
 
 class PauseOut(BaseModel):

@@ -14,10 +14,13 @@ from starlette.responses import Response
 
 from importer.domain.bulk_action import BulkAction
 from importer.domain.model import Import, ImportId
+from importer.domain.people.actor import Actor
+from importer.domain.people.batch_right import right_of_console
 from importer.i18n.bulk_texts import bulk_question
 from importer.i18n.code_texts import render_with_advice
 from importer.service.access.visibility import is_id
 from importer.service.imports.bulk_control import MAX_CHANGED, carry_out, possible, record_change, select
+from importer.service.imports.control import Effect
 from importer.service.queries import find_imports
 from importer.web.operator_filter import OperatorFilter, Wanted
 from importer.web.operator_views import operator_rows
@@ -71,7 +74,9 @@ def change_imports(operator: SignedInOperator, fields: Fields) -> Response:
     texts, deps = operator.visitor.texts, operator.visitor.site.deps
     action, ids = _sealed(operator, fields)
     changes = []
-    for changed in carry_out(deps, action, ids):
+    # New imports keep the recipient and the language of the earlier ones.
+    rights = Actor(right=right_of_console(operator.visitor.site.settings.master), organisation=True)
+    for changed in carry_out(deps, action, ids, rights):
         record_change(deps, actor_of(operator), action, changed)
         changes.append(changed)
     effects = Counter((_TONES[each.effect.value], render_with_advice(each.text, texts)) for each in changes)
@@ -81,6 +86,11 @@ def change_imports(operator: SignedInOperator, fields: Fields) -> Response:
         "operator_changed.html",
         tab="imports",
         effects=effects.most_common(),
+        refused=[
+            (each.import_, render_with_advice(each.text, texts))
+            for each in changes
+            if each.effect is Effect.NOT_POSSIBLE
+        ],
         following=following if following.startswith("/operator/changes?") else "",
     )
 
