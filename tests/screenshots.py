@@ -256,6 +256,7 @@ def _many_pages(page: Page, places: Places, old: User, new: User, take: Take) ->
 def _pages_of_25(root: Path, language: str) -> dict[str, str]:
     office = BatchOffice(root)
     office.mixed()
+    office.admin.draws = True
     office.set(0, State.INCOMPLETE, progress=Progress("", 3, 3, 300, 301, 1))
     pages = {
         "23-batch": office.path,

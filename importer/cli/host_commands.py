@@ -11,9 +11,9 @@ from rich.text import Text
 from importer.bootstrap import standalone
 from importer.cli import options, text_views
 from importer.cli.exit_codes import stdout
-from importer.cli.import_list import INDENT, wrapped
+from importer.cli.import_list import INDENT, wrapped, wrapped_parts
 from importer.cli.operator_events import operator
-from importer.domain.planning.host_allowance import Backoff, without_connecting
+from importer.domain.planning.host_allowance import Backoff, named_budget
 from importer.domain.planning.host_load import HostLoad
 from importer.domain.reporting.formatting import printable
 from importer.i18n.pause_texts import pause_json
@@ -49,7 +49,7 @@ def hosts(language: str | None, data: Path | None, as_json: bool) -> None:
         destination = words.gettext("destination")
         own = f" ({destination})" if load.is_own else ""
         stdout.print(Text(name, style="bold") + own, soft_wrap=True)
-        stdout.print(*wrapped(_numbers(words, load), stdout.width), sep="\n")
+        stdout.print(*wrapped_parts(_numbers(words, load), stdout.width), sep="\n")
         _print_pauses(words, load.pauses)
     if not loads:
         stdout.print(Text(words.gettext("No import is under way.")))
@@ -94,26 +94,29 @@ def budgets(clear: str | None, language: str | None, data: Path | None, as_json:
         stdout.print(Text(ended, style="bold"))
     for name, slots in sorted(used.slots.items()):
         number = words.ngettext("%(num)s connection", "%(num)s connections", slots)
-        stdout.print(Text(f"{printable(name, 400)}{words.colon} {number}"), soft_wrap=True)
+        stdout.print(Text(f"{printable(named_budget(name), 400)}{words.colon} {number}"), soft_wrap=True)
     for name, size_bytes in sorted(used.bytes_of_a_day.items()):
-        stdout.print(Text(f"{printable(name, 400)}{words.colon} {words.size(size_bytes)}"), soft_wrap=True)
+        stdout.print(
+            Text(f"{printable(named_budget(name), 400)}{words.colon} {words.size(size_bytes)}"),
+            soft_wrap=True,
+        )
     for pause in used.pauses:
-        stdout.print(Text(printable(without_connecting(pause.name), 400), style="bold"), soft_wrap=True)
+        stdout.print(Text(printable(named_budget(pause.name), 400), style="bold"), soft_wrap=True)
         _print_pauses(words, [pause])
     if not (used.slots or used.bytes_of_a_day or used.pauses):
         stdout.print(Text(words.gettext("Nothing is in use.")))
 
 
-def _numbers(words: CatalogTranslator, load: HostLoad) -> str:
-    states = (
+def _numbers(words: CatalogTranslator, load: HostLoad) -> list[str]:
+    states = [
         f"{state_word(words, state)}{words.colon} {words.number(n)}" for state, n in load.imports.items()
-    )
+    ]
     connections = words.gettext(
         "%(used)s of %(most)s connections",
         used=words.number(load.connections),
         most=words.number(load.most_connections),
     )
-    return " · ".join((*states, connections))
+    return [*states, connections]
 
 
 def _print_pauses(words: CatalogTranslator, pauses: Sequence[Backoff]) -> None:

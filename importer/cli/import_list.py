@@ -7,7 +7,7 @@ wraps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import Final
@@ -161,6 +161,19 @@ def wrapped(text: str, width: int, indent: str = INDENT, max_chars: int = 900) -
     for line in Text(printable(text, max_chars)).wrap(console, room, overflow="fold"):
         line.rstrip()
         yield Text(indent + line.plain)
+
+
+def wrapped_parts(parts: Iterable[str], width: int, indent: str = INDENT) -> Iterator[Text]:
+    """Parts with " · " between them, wrapped between two parts: no part is torn unless it is longer than a
+    line."""
+    line = ""
+    for part in parts:
+        together = f"{line} · {part}" if line else part
+        if line and cell_len(indent + together) > width:
+            yield from wrapped(line, width, indent)
+            together = part
+        line = together
+    yield from wrapped(line, width, indent)
 
 
 def _joined(cells: Sequence[Text], widths: Sequence[int]) -> Text:

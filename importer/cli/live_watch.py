@@ -14,7 +14,7 @@ from rich.text import Text
 
 from importer.cli import report_view
 from importer.cli.exit_codes import stderr, stdout
-from importer.cli.import_list import ImportList, wrapped
+from importer.cli.import_list import ImportList, wrapped_parts
 from importer.domain.import_state import ENDED
 from importer.domain.model import Batch, Import, ImportId, State
 from importer.domain.planning.pace import Rate, Samples, current_rate
@@ -104,13 +104,14 @@ class LiveView:
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         height = (options.height or options.size.height) - 1  # the last line is the cursor's
-        sums = [*wrapped(self._sums(), options.max_width, indent="")] if len(self.imports) > 1 else []
+        width = options.max_width
+        sums = [*wrapped_parts(self._sums(), width, indent="")] if len(self.imports) > 1 else []
         yield from sums
         yield ImportList(
             self.texts, in_order(self.imports), self.now, rates=self.rates, max_lines=height - len(sums)
         )
 
-    def _sums(self) -> str:
+    def _sums(self) -> list[str]:
         texts, speeds = self.texts, {id_: rate.messages_per_s for id_, rate in self.rates.items()}
         whole = whole_progress(self.imports, speeds)
         bytes_per_s = sum(rate.bytes_per_s for rate in self.rates.values())
@@ -125,7 +126,7 @@ class LiveView:
             parts.append(texts.gettext("%(size)s/s", size=texts.size(bytes_per_s)))
         if whole.left is not None:
             parts.append(texts.gettext("%(span)s left", span=texts.span(whole.left)))
-        return " · ".join(parts)
+        return parts
 
 
 def _poll_until(done: Callable[[], bool]) -> None:

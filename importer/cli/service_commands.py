@@ -28,6 +28,7 @@ from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.import_list import wrapped
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import advice, render
+from importer.i18n.doctor_parts import PART_NAMES, part_name
 from importer.i18n.translations import texts
 from importer.inspection import migrate_database
 from importer.ports.process import InstallationFault
@@ -36,7 +37,7 @@ from importer.settings import Settings
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
-    from importer.doctor import Finding
+    from importer.doctor import Health
     from importer.metrics import ProcessMetrics
 
 RESTART_DELAY_S: Final = 2.0
@@ -49,10 +50,16 @@ _SYMBOLS: Final = {"well": "[green]✓[/]", "odd": "[yellow]![/]", "ill": "[red]
 
 
 @click.command
-@click.option("--only", metavar="PART", multiple=True, help="Check only this part; may be repeated.")
+@click.option(
+    "--only",
+    metavar="PART",
+    multiple=True,
+    help=f"Check only this part; may be repeated. [{', '.join(PART_NAMES)}]",
+)
+@options.language
 @options.data
 @options.as_json
-def doctor(only: tuple[str, ...], data: Path | None, as_json: bool) -> None:
+def doctor(only: tuple[str, ...], language: str | None, data: Path | None, as_json: bool) -> None:
     """Check the installation and say how to fix each problem.
 
     Checks the database, the disk, the queue, the workers, the key, the mail server, the outbox, the
@@ -64,7 +71,7 @@ def doctor(only: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     """
     from importer.doctor import PARTS, Health, examine
 
-    settings = Settings.load(data=data)
+    settings = Settings.load(data=data, language=language)
     words = texts(settings.language, settings.time_zone)
     if unknown := sorted(set(only) - set(PARTS)):
         no_part = words.gettext(
@@ -81,14 +88,15 @@ def doctor(only: tuple[str, ...], data: Path | None, as_json: bool) -> None:
         text_views.print_json(facts)
     else:
         for finding, message, fix in said:
-            stdout.print(_finding_lines(finding, message, fix))
+            name = f"{part_name(words, finding.part)}{words.colon}"
+            stdout.print(_finding_lines(name, finding.health, message, fix))
     failed = any(finding.health is Health.ERROR for finding in findings)
     raise exit_with(ExitCode.WAITING if failed else ExitCode.COMPLETE)
 
 
-def _finding_lines(finding: Finding, message: str, fix: str) -> Text:
+def _finding_lines(name: str, health: Health, message: str, fix: str) -> Text:
     """What was found, and below it what to do, each wrapped behind its sign."""
-    part, sign = Text(finding.part, style="bold"), Text.from_markup(_SYMBOLS[finding.health.value])
+    part, sign = Text(name, style="bold"), Text.from_markup(_SYMBOLS[health.value])
     first, *others = wrapped(f"{part} {message}", stdout.width - 1)
     lines = [Text.assemble(sign, " ", part, " ", first[2 + len(part) :]), *others]
     for number, line in enumerate(wrapped(fix, stdout.width, "      ") if fix else ()):

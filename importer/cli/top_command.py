@@ -17,7 +17,7 @@ from importer.bootstrap import standalone
 from importer.cli import options, text_views
 from importer.cli.exit_codes import stdout
 from importer.cli.filter_options import FilterOptions, filter_options
-from importer.cli.import_list import ImportList, wrapped
+from importer.cli.import_list import ImportList, wrapped, wrapped_parts
 from importer.domain.model import State
 from importer.domain.reporting.report import Report
 from importer.i18n.queue_texts import queue_text
@@ -102,7 +102,7 @@ class BoardView:
         speed = sum(rate.bytes_per_s for rate in board.rates.values())
         if speed:
             parts.append(texts.gettext("%(size)s/s", size=texts.size(speed)))
-        yield from wrapped(" · ".join(parts), width, indent="")
+        yield from wrapped_parts(parts, width, indent="")
         yield from wrapped(queue_text(texts, board.queue.due, board.queue_age(self.now)), width, indent="")
         if (held := board.maintenance) is not None:
             for line in wrapped(maintenance_text(texts, held.since, held.note), width, indent=""):

@@ -46,6 +46,14 @@ def _ignore_tally(_tally: FolderTally, _remaining: int) -> None:
     """The listener until `run` sets one."""
 
 
+BeginListener = Callable[[str], None]
+"""Gets the name of a source folder that a lane begins."""
+
+
+def _ignore_begin(_name: str) -> None:
+    """The listener until `run` sets one."""
+
+
 RECOUNTS_AT_ONCE: Final = 16
 """Most small pairs of a lane that wait for their recount, with their histories in memory."""
 
@@ -84,6 +92,7 @@ class Lanes:
     def __init__(self, leg: Leg) -> None:
         self._leg = leg
         self._on_tally: TallyListener = _ignore_tally
+        self._on_begin: BeginListener = _ignore_begin
         self._jobs: list[_Job] = []
         self._jobs_known = False  # `_jobs` is complete
         self._changed = threading.Condition()
@@ -110,16 +119,17 @@ class Lanes:
             with self._changed:
                 self._start_lanes(folders)
 
-    def run(self, pairs: Sequence[Unprepared], on_tally: TallyListener) -> bool:
+    def run(self, pairs: Sequence[Unprepared], on_begin: BeginListener, on_tally: TallyListener) -> bool:
         """Copy `pairs`. Return False if the leg's time is over, or the budget spent, before all is done.
 
-        `on_tally` is called after each batch and after the recount of a pair, in the thread of the lane that
-        worked on it. Raises the first error of a lane; if everything else is done, QuotaExceeded if folders
-        are full, or ConnectionLost if messages broke the connection.
+        `on_begin` is called before anything of a pair is read, `on_tally` after each batch and after the
+        recount of a pair, both in the thread of the lane that works on it. Raises the first error of a lane; if
+        everything else is done, QuotaExceeded if folders are full, or ConnectionLost if messages broke the
+        connection.
         """
         self.expect(sum(pair.folder.status.messages for pair in pairs), len(pairs))
         with self._changed:
-            self._on_tally = on_tally
+            self._on_begin, self._on_tally = on_begin, on_tally
             self._jobs = [_Job(pair) for pair in pairs]
             self._jobs_known = True
             self._changed.notify_all()
@@ -219,10 +229,11 @@ class Lanes:
                 return None
             phase = after
 
-    @staticmethod
-    def _prepare(lane: Lane, phase: Unprepared) -> Prepared:
+    def _prepare(self, lane: Lane, phase: Unprepared) -> Prepared:
         """Prepare a pair. If that ends the connection each time although the mailbox answers otherwise, it is
         this pair that has to wait, and to be given up in the end."""
+        if phase.folder.status.messages:
+            self._on_begin(phase.folder.source.name)
         try:
             return prepare(phase, lane)
         except (ConnectionLost, ProtocolViolation) as error:

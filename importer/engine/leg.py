@@ -118,7 +118,7 @@ def _copy_folders(
         )
         for pair in largest_first
     ]
-    return LegEnd.DONE if lanes.run(work, progress.on_tally) else LegEnd.AGAIN
+    return LegEnd.DONE if lanes.run(work, progress.on_begin, progress.on_tally) else LegEnd.AGAIN
 
 
 def _announce(leg: Leg, pairs: Sequence[FolderPair], source: Survey, progress: LegProgress) -> None:

@@ -62,6 +62,12 @@ class LegProgress:
         with self._lock:
             self._done[tally.source_folder] = (min(tally.accounted, tally.found), tally.copied_bytes)
 
+    def on_begin(self, folder: str) -> None:
+        """Name a folder before its first batch, which takes long over a slow line."""
+        with self._lock:
+            self._progress = replace(self._progress, folder=folder)
+            self._leg.observer.progressed(self._progress)
+
     def on_tally(self, tally: FolderTally, remaining: int) -> None:
         """Count a folder after a batch, and after its recount. `remaining` messages have no outcome yet."""
         self._report(tally, tally.found - remaining)

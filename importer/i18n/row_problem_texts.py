@@ -36,10 +36,12 @@ def row_problem_json(texts: CatalogTranslator, problem: RowProblem) -> dict[str,
 def row_problem_text(
     texts: CatalogTranslator, problem: RowProblem, headings: Mapping[str, str] = NO_HEADINGS
 ) -> str:
-    """The place, what is wrong, and the fix: for lists of problems. Columns have their `headings`."""
-    place = [texts.gettext("line %(line)s", line=problem.line) if problem.line else texts.gettext("the file")]
+    """The place, unless it is the whole file, what is wrong, and the fix: for lists of problems. Columns have
+    their `headings`."""
+    place = [texts.gettext("Line %(line)s", line=problem.line)] if problem.line else []
     place += [headings.get(problem.column, problem.column)] if problem.column else []
-    return f"{', '.join(place)}{texts.colon} {cell_problem_text(texts, problem.text)}"
+    said = cell_problem_text(texts, problem.text)
+    return f"{', '.join(place)}{texts.colon} {said}" if place else said
 
 
 def refused_text(texts: CatalogTranslator, refused: Refused) -> str:

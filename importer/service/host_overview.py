@@ -8,6 +8,7 @@ from importer.domain.planning.host_allowance import (
     host_budget,
     host_of_budget,
     is_of_whole_host,
+    named_budget,
     without_connecting,
 )
 from importer.domain.planning.host_load import BudgetsInUse, HostLoad, host_loads
@@ -49,7 +50,7 @@ def clear_pauses(deps: Deps, actor: AuditActor, named: str) -> list[str]:
 def _is_named(budget: str, named: str) -> bool:
     name, wanted = without_connecting(budget), named.casefold().strip().rstrip(".")
     host = host_of_budget(name) if is_of_whole_host(name) else host_of_budget(name).partition(":")[0]
-    return wanted in (name, host)
+    return wanted in (name, named_budget(name), host)
 
 
 def _bound(deps: Deps, host: str) -> int:

@@ -44,6 +44,7 @@ def all_wait_for_owners(_office: BatchOffice) -> None:
 def batch_page(root: Path, state: str, language: str) -> str:
     office = BatchOffice(root, google=25 if state == "all_wait_for_owners" else 2)
     {"mixed": mixed, "all_stopped": all_stopped}.get(state, all_wait_for_owners)(office)
+    office.admin.draws = True
     return still(office.admin.get(office.path, **{"accept-language": language}).text)
 
 

@@ -138,6 +138,7 @@ def pages_of_a_person(office: BatchOffice, language: str) -> Iterator[tuple[str,
 def pages_of_imports(office: BatchOffice, language: str) -> Iterator[tuple[str, str]]:
     """The page of an import in each state, what leads on from it, and the lists."""
     admin = office.admin
+    admin.draws = True
     admin.client.headers["accept-language"] = language
     for row, state in enumerate(State):
         import_ = in_state(office, row, state)
@@ -158,6 +159,7 @@ def pages_of_imports(office: BatchOffice, language: str) -> Iterator[tuple[str, 
 
 def client(office: BatchOffice, language: str) -> Client:
     browser = office.web.browser()
+    browser.draws = True
     browser.client.headers["accept-language"] = language
     return browser
 

@@ -21,6 +21,7 @@ from tests.unit.test_service import MINUTE
 def pages(root: Path, language: str) -> dict[str, str]:
     """Each page by name, with a pause of a host."""
     office, operator, imports = filled(root)
+    operator.draws = True
     until = office.deps.clock.now() + 5 * MINUTE
     pause = Backoff("host imap.old.example", until, Text("throttled.logins", host="imap.old.example"))
     office.deps.store.back_off(pause)

@@ -55,6 +55,7 @@ HIDDEN: Final = """() => {
 def report_page(root: Path, language: str) -> str:
     office = WebOffice(root)
     person = office.browser()
+    person.draws = True
     person.sign_in(NEW)
     batch = person.start_import(SOURCE)
     store = office.office.store

@@ -22,6 +22,7 @@ from importer.domain.people.actor import Actor
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.planning.host_allowance import Backoff
 from importer.i18n.translations import LANGUAGES, texts
+from importer.service import host_overview
 from importer.service.board import BoardReader
 from importer.service.imports.submit import submit
 from providers.endpoint import Endpoint
@@ -131,7 +132,7 @@ def test_the_console_shows_hosts_and_budgets_and_ends_a_pause(at_console: Office
     shown = run("hosts")
     assert "Queued: 3 · Copying: 30 · 0 of 64 connections" in shown
     assert "Pause until " in shown
-    assert "host imap.old.example" in run("budgets")
+    assert "imap.old.example" in run("budgets").splitlines()
     cleared = run("budgets", "--clear", "imap.old.example", "--json")
     assert json.loads(cleared[cleared.index("{") :])["cleared"] == ["host imap.old.example"]
     assert "Pause until " not in run("hosts")
@@ -152,3 +153,30 @@ def test_the_api_shows_them_to_operators_only(office: WebOffice) -> None:
         "cleared": ["host imap.old.example"]
     }
     assert operator.get("/budgets").json()["pauses"] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_numbers_of_a_host_are_wrapped_between_numbers(
+    at_console: Office, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    for state in State:
+        an_import(at_console, f"in-{state.value}", state)
+    words, out = texts(language), StringIO()
+    [load, _] = host_overview.hosts(at_console.deps)
+    assert list(load.imports) == [state for state in State if state in load.imports]
+    monkeypatch.setattr(host_commands, "stdout", Console(file=out, width=80, color_system=None))
+    run("hosts", "--language", language)
+    lines = out.getvalue().splitlines()
+    assert max(len(line) for line in lines) <= 80
+    of = words.gettext("%(used)s of %(most)s connections", used="0", most="64")
+    assert any(line.strip().split(" · ")[-1] == of for line in lines), lines
+
+
+def test_a_budget_is_named_and_cleared_as_it_is_shown(at_console: Office) -> None:
+    office = at_console
+    text = Text("throttled", host="imap.old.example")
+    pause = Backoff("account ada imap.old.example", office.clock.now() + 5 * MINUTE, text)
+    office.store.back_off(pause)
+    assert "ada imap.old.example" in run("budgets").splitlines()
+    run("budgets", "--clear", "ada imap.old.example")
+    assert "Pause until " not in run("budgets")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography.fernet import Fernet
 from sqlalchemy import text, update
 
@@ -15,8 +16,11 @@ from importer.adapters.fernet_vault import FernetVault
 from importer.adapters.store import SqlStore, open_engine
 from importer.adapters.store.schema import migrate
 from importer.adapters.store.tables import workers
+from importer.cli.command_table import console
 from importer.doctor import PARTS, Finding, Health, examine
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
+from importer.i18n.doctor_parts import PART_NAMES, part_name
+from importer.i18n.translations import LANGUAGES, texts
 from importer.ports.notices import MailState, Notice
 from importer.ports.store import SealedGrants
 from importer.service.access.sealed_grants import grant_context
@@ -173,3 +177,16 @@ def test_a_database_of_a_newer_version_is_reported(settings: Settings) -> None:
 def test_only_the_requested_parts_are_checked(settings: Settings) -> None:
     assert {finding.part for finding in examine(settings)} == set(PARTS)
     assert [finding.part for finding in examine(settings, ["key", "database"])] == ["key", "database"]
+
+
+def test_every_part_has_a_name() -> None:
+    assert tuple(PART_NAMES) == PARTS
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_console_names_each_part_in_the_readers_language(tmp_path: Path, language: str) -> None:
+    data = ["--data", str(tmp_path), "--language", language]
+    words = texts(language)
+    shown = CliRunner().invoke(console, ["doctor", *data]).stdout
+    for part in PARTS:
+        assert f" {part_name(words, part)}{words.colon} " in shown

@@ -56,6 +56,8 @@ def test_each_phase_is_reported_with_its_count(monkeypatch: pytest.MonkeyPatch) 
     assert last[Phase.RECOUNTING] == (folders, folders)
     first_copying = next(one for one in watcher.reported if one.phase is Phase.COPYING)
     assert (first_copying.messages_done, first_copying.messages_total) == (0, FOLDERS)
+    before_any = [one for one in watcher.reported if one.phase is Phase.COPYING and not one.messages_done]
+    assert before_any[-1].folder.startswith("Folder"), "the folder is named before its first batch is stored"
 
 
 class Writes:

@@ -512,8 +512,8 @@ def test_the_annotated_file_has_the_problems_of_each_row_and_no_password() -> No
     cells = next(csv.reader([lines[5]]))
     assert cells[0] == "ada@outlook.com"
     assert cells[-1] == ENGLISH(parsed.problems[0])
-    assert cells[-1].startswith("line 6, source_address: ")
-    assert "line 7, source_server: " in next(csv.reader([lines[6]]))[-1]
+    assert cells[-1].startswith("Line 6, source_address: ")
+    assert "Line 7, source_server: " in next(csv.reader([lines[6]]))[-1]
 
 
 def test_the_annotated_file_can_be_completed_and_submitted_again() -> None:
@@ -529,7 +529,7 @@ def test_the_annotated_file_can_be_completed_and_submitted_again() -> None:
 def test_problems_of_the_whole_file_are_appended_as_comments() -> None:
     data = HEADER.encode()
     assert annotate(read(data), ENGLISH).endswith(
-        '"problem"\r\n# the file: There is no row in the file. '
+        '"problem"\r\n# There is no row in the file. '
         "Write one line for each mailbox, below the names of the columns.\r\n"
     )
 
@@ -680,6 +680,7 @@ def test_user_supplied_and_discovered_servers_are_restricted_to_public_addresses
         (f"{HEADER}\n{row(source_address='ada')}", ("2", "source_address"), "ada@old.example"),
         (f"{HEADER}\n{row()}{row()}", ("3", "source_address"), "2"),
         (f"{HEADER}\na,b\n", ("2",), "5"),
+        (HEADER, (), "."),
     ],
 )
 def test_a_problem_names_its_place_and_the_fix_in_the_readers_language(
@@ -690,5 +691,6 @@ def test_a_problem_names_its_place_and_the_fix_in_the_readers_language(
     assert all(word in shown.partition(":")[0] for word in place)
     assert named.strip("“”") in shown
     assert shown != ENGLISH(problem)
+    assert shown[0].isupper()
     assert cell_problem_text(texts(language), problem.text) in shown
     assert advice(problem.text, texts(language)) != fix(problem)

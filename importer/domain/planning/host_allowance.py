@@ -75,6 +75,11 @@ def without_connecting(name: str) -> str:
     return name.removeprefix(_CONNECTING)
 
 
+def named_budget(name: str) -> str:
+    """The budget as people read and type it: `imap.old.example`, or login and host of an account."""
+    return without_connecting(name).removeprefix(_HOST).removeprefix(_ACCOUNT)
+
+
 def is_of_whole_host(name: str) -> bool:
     return without_connecting(name).startswith(_HOST)
 

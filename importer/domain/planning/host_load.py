@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from importer.domain.model import State
 from importer.domain.planning.host_allowance import (
@@ -14,10 +15,13 @@ from importer.domain.planning.host_allowance import (
 )
 from providers.frozen import frozen
 
+_ORDER: Final = {state: number for number, state in enumerate(State)}
+
 
 @frozen
 class HostLoad:
-    """One host. `pauses` are those of the host itself, not of single accounts there."""
+    """One host. `imports` is in the order of `State`; `pauses` are those of the host itself, not of single
+    accounts there."""
 
     host: str
     imports: Mapping[State, int]
@@ -37,7 +41,8 @@ def host_loads(
     """The hosts with imports that have not ended, connections or pauses; the busiest first. `bounds` are by
     host, `own` is the destination of the installation, "" if there is none."""
     by_host: dict[str, dict[State, int]] = {}
-    for (host, state), number in sorted(imports.items()):
+    for host, state in sorted(imports, key=lambda key: (key[0], _ORDER[key[1]])):
+        number = imports[host, state]
         states = by_host.setdefault(host_budget(host), {})
         states[state] = states.get(state, 0) + number
     used = {name: number for name, number in slots.items() if is_of_whole_host(name)}

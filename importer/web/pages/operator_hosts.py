@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from importer.domain.planning.host_allowance import Backoff, without_connecting
+from importer.domain.planning.host_allowance import Backoff, named_budget, without_connecting
 from importer.domain.planning.host_load import BudgetsInUse
 from importer.i18n.pause_texts import pause_json
 from importer.i18n.state_texts import state_word
@@ -73,6 +73,7 @@ def _budget_rows(texts: CatalogTranslator, used: BudgetsInUse) -> list[dict[str,
     return [
         {
             "name": name,
+            "shown": named_budget(name),
             "connections": used.slots.get(name, 0),
             "bytes": used.bytes_of_a_day.get(name, 0),
             "pauses": [pause_json(texts, pause) for pause in paused.get(name, ())],
