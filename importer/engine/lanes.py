@@ -123,8 +123,8 @@ class Lanes:
         """Copy `pairs`. Return False if the leg's time is over, or the budget spent, before all is done.
 
         `on_begin` is called before anything of a pair is read, `on_tally` after each batch and after the
-        recount of a pair, both in the thread of the lane that works on it. Raises the first error of a lane; if
-        everything else is done, QuotaExceeded if folders are full, or ConnectionLost if messages broke the
+        recount of a pair, both in the thread of the lane that works on it. Raises the first error of a lane;
+        if everything else is done, QuotaExceeded if folders are full, or ConnectionLost if messages broke the
         connection.
         """
         self.expect(sum(pair.folder.status.messages for pair in pairs), len(pairs))

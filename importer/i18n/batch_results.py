@@ -30,6 +30,8 @@ _COLUMNS: Final = (
     N_("State"),
     N_("Reason"),
 )
+_WIDTHS: Final = {"Old mailbox": 32, "New mailbox": 32, "State": 20, "Reason": 80}
+"""Of columns in a workbook, in characters. The others are as wide as their heads."""
 
 
 def results_csv(texts: CatalogTranslator, imports: Sequence[Import], tallies: Tallies) -> bytes:
@@ -45,16 +47,23 @@ def results_workbook(texts: CatalogTranslator, imports: Sequence[Import], tallie
     """The same as an Excel workbook."""
     # Not at the top: openpyxl takes a third of a second to import.
     from openpyxl import Workbook  # noqa: PLC0415
+    from openpyxl.styles import Font  # noqa: PLC0415
+    from openpyxl.utils import get_column_letter  # noqa: PLC0415
 
     workbook = Workbook()
-    sheet = workbook.active
-    assert sheet is not None  # noqa: S101 - a new workbook has one
+    sheet = workbook.worksheets[0]
+    sheet.title = texts.gettext("Imports")
+    sheet.freeze_panes = "B2"  # heads and line numbers stay in view
     for number, row in enumerate(_rows(texts, imports, tallies), 1):
         for column, value in enumerate(row, 1):
             shown = printable(value, 1000) if isinstance(value, str) else value
-            written = sheet.cell(number, column, shown)
-            if isinstance(shown, str):
+            written = sheet.cell(number, column, None if shown == "" else shown)
+            if isinstance(shown, str) and shown:
                 written.data_type = "s"  # also what begins with =
+    names = (*_COLUMNS, *COUNTS)
+    for column, (name, head) in enumerate(zip(names, next(_rows(texts, (), {})), strict=True), 1):
+        sheet.cell(1, column).font = Font(bold=True)
+        sheet.column_dimensions[get_column_letter(column)].width = _WIDTHS.get(name, len(str(head)) + 2)
     out = io.BytesIO()
     workbook.save(out)
     return out.getvalue()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
 
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.audit_event import AuditAction
@@ -23,6 +24,7 @@ from importer.domain.receipts.folder_listing import FolderListing
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.attention import need
 from importer.domain.reporting.batch_overview import Summary, summary_due
+from importer.i18n.translations import LANGUAGES
 from importer.web import live_progress
 from importer.web.batch_view import RowFilter
 from importer.web.pages import batch_pages, imports_page
@@ -421,6 +423,15 @@ def test_the_results_are_a_table_without_formulas(office: BatchOffice) -> None:
         1,
         2,
     ]
+    for language in LANGUAGES:
+        path, spoken = f"{office.path}/results.xlsx", {"accept-language": language}
+        sheet = load_workbook(io.BytesIO(office.admin.get(path, **spoken).content)).worksheets[0]
+        assert sheet.freeze_panes == "B2"
+        for number, one in enumerate(sheet[1], 1):
+            assert one.font.bold
+            width = sheet.column_dimensions[get_column_letter(number)].width
+            assert width > len(str(one.value)), one.value
+            assert {sheet.cell(line, number).data_type for line in (2, 26)} <= {"s", "n"}
     stranger = office.web.browser()
     stranger.sign_in("eve@new.example")
     for name in ("results.csv", "results.xlsx"):

@@ -229,3 +229,19 @@ def test_templates_come_in_the_readers_language(ada: Browser, language: str) -> 
     assert answer.headers["content-disposition"] == 'attachment; filename="mailhaul.xlsx"'
     file = {"csrf": (None, ada.csrf), "file": ("mailhaul.xlsx", answer.content)}
     assert ada.client.post("/file", files=file).headers["location"] == "/file/preview"
+
+
+@pytest.mark.parametrize(
+    ("address", "password", "said"),
+    [
+        ("#info@old.example", "old", "Check what is marked in yellow below."),
+        ("info@old.example", "1.23E+10", "A spreadsheet may have changed 1 cell."),
+    ],
+)
+def test_a_spreadsheet_is_blamed_only_for_what_it_does(
+    ada: Browser, address: str, password: str, said: str
+) -> None:
+    ada.post("/file", rows=f"{HEADER}\n{address},{password},imap.old.example,info@new.example,new\n")
+    page = shown(ada.get("/file/preview").text)
+    assert said in page
+    assert page.count("yellow") == 1

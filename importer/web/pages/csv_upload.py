@@ -51,6 +51,8 @@ from providers.sign_in_providers import SIGN_IN_PROVIDERS
 from providers.text import Text
 
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_SPREADSHEET: Final = "spreadsheet_trace"
+"""The rule of a note that a spreadsheet may have changed the cell."""
 
 router: Final = APIRouter(prefix="/file")
 
@@ -231,6 +233,7 @@ def _preview_page(guest: Guest, parsed: Parsed, *, outdated: bool = False) -> Re
     """The preview of the session's file. `outdated` says that the reader's page showed another one."""
     problems, good = parsed.problems, parsed.good_rows
     shown = problems[:PROBLEMS_SHOWN]
+    marked = [note for note in parsed.notes if note.column and note.line != parsed.sheet.header_line]
     return page(
         guest,
         "preview.html",
@@ -244,7 +247,8 @@ def _preview_page(guest: Guest, parsed: Parsed, *, outdated: bool = False) -> Re
         general_notes=_sentences(guest, parsed, parsed.notes[:PROBLEMS_SHOWN]),
         problem_count=len(problems),
         problems_more=len(problems) - len(shown),
-        note_count=sum(bool(note.column) and note.line != parsed.sheet.header_line for note in parsed.notes),
+        marked_count=len(marked),
+        traces_count=sum(note.rule == _SPREADSHEET for note in marked),
         row_count=parsed.row_count,
         good_count=len(good),
         batch_count=len(list(split(good))),
