@@ -13,14 +13,14 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
 from importer.compact.digest_set import DIGEST_BYTES
 from importer.compact.uid_set import Uid, UidSet
-from importer.domain.mailbox_content import FolderRef, FolderStatus
+from importer.domain.mailbox_content import FolderRef, FolderStatus, KeywordRule
 from importer.domain.messages.date_and_subject import date_and_subject
 from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.planning.message_batches import MessageBatch, batches
@@ -37,6 +37,30 @@ from providers.text import Text
 
 REFUSED_AT_ONCE: Final = 1000
 """Refusals of an unusable folder that are held in memory and written in one transaction."""
+
+
+@frozen
+class DestinationFolder:
+    """The destination folder and the keywords it accepts; `rule` is None if the folder is read-only."""
+
+    status: FolderStatus
+    rule: KeywordRule | None
+
+
+@frozen
+class FirstLook:
+    """What was asked about a small pair before its first pass, together with others: UID and size of all
+    messages at the source, None if that failed; the destination folder, if it never held a message; and the
+    largest message that the destination accepts."""
+
+    sizes: Sequence[tuple[Uid, int]] | None
+    destination: DestinationFolder | None
+    limit_bytes: int | None
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the pair can probably be prepared without asking a server."""
+        return self.sizes is not None and self.destination is not None
 
 
 @dataclass(slots=True)
@@ -70,6 +94,7 @@ class FolderCopy:
     recounts: int = 0
     left_out: LeftOutMessages = field(default_factory=LeftOutMessages)
     is_left_out: bool = False
+    look: FirstLook | None = None  # until the pair is prepared
 
     def receipts(self) -> Iterator[Receipt]:
         """All valid receipts into the destination folder."""

@@ -1,16 +1,20 @@
 """Distributes the folder pairs of one import over several connection pairs (lanes).
 
 A free lane starts the next folder pair that has not begun; if there is none, it joins a pair that still has
-batches queued. Small pairs are recounted once the lane has RECOUNTS_AT_ONCE of them or nothing else to do:
-one round trip lists them all. Pairs into the same destination folder run one after the other. Further lanes
-are opened only when there is more work than the running lanes can absorb, and no more than the leg's share of
-the connections of its process (`Leg.share`). If the share shrinks, the lanes above it pause after their
-folder or batch.
+batches queued. Small pairs are looked at before, and recounted afterwards, several at once: one round trip
+lists them all. While a lane waits for the outcome of the last batch of a pair, it begins the next one that
+was looked at, and fetches its first batch. Pairs into the same destination folder run one after the other.
+
+Further lanes are opened only when there is more work than the running lanes can absorb, and no more than the
+leg's share of the connections of its process (`Leg.share`). If the share shrinks, the lanes above it pause
+after their folder or batch.
 
 Invariants:
 - After the context exits, no lane is at work. The first error stops all lanes after their current batch and
   is raised.
 - A phase of a pair (`folder_copy.py`) is either with its job here, or with exactly one lane.
+- A lane that has begun the next pair ends it before it recounts, or prepares another one: while it holds a
+  fetched batch it waits for no room for others, and no other call uses its source until the fetch is done.
 - Together the lanes hold at most the leg's share (`Leg.held_share`) of `TransferLimits.held_bytes` of fetched
   messages, or one batch that is larger. A batch counts until it is sent; if it sends a single message, until
   that append is concluded. A message that is spooled to disk counts as SPOOLED_ABOVE_BYTES. Not counted: a
@@ -22,8 +26,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from importer.domain.receipts.folder_tally import FolderTally
@@ -32,10 +37,11 @@ from importer.engine.folder_copy import Counted, Finished, FolderPhase, Prepared
 from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.pipeline import ByteBudget, Pipeline
-from importer.engine.prepare_folder import prepare
-from importer.engine.recount_folder import NOTHING, is_small, list_small_folders, recount_folder
+from importer.engine.prepare_folder import LOOKED_AT_ONCE, look_first, may_look_first, prepare
+from importer.engine.recount_folder import is_small, list_small_folders, recount_folder
 from importer.ports.mailbox_errors import QuotaExceeded
 from providers.errors import ConnectionLost, ErrorScope, MailError, ProtocolViolation, Side
+from providers.frozen import frozen
 from providers.text import Text
 
 TallyListener = Callable[[FolderTally, int], None]
@@ -78,12 +84,51 @@ class _Job:
         return isinstance(self.phase, Unprepared)
 
     @property
+    def may_be_looked_at(self) -> bool:
+        return isinstance(self.phase, Unprepared) and may_look_first(self.phase)
+
+    @property
+    def is_looked_at(self) -> bool:
+        look = self.phase.folder.look if isinstance(self.phase, Unprepared) else None
+        return look is not None and look.suffices
+
+    @property
     def is_joinable(self) -> bool:
         return isinstance(self.phase, Prepared)
 
     @property
     def is_done(self) -> bool:
         return isinstance(self.phase, Counted)
+
+
+@frozen
+class _Turn:
+    """A pair that a lane is to work on. `phase` if the lane begins it or goes on with it, None if it joins;
+    `pipeline` if it has begun to fetch."""
+
+    job: _Job
+    phase: Unprepared | Prepared | None = None
+    pipeline: Pipeline | None = None
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What one lane has before it: the pair that it has begun `ahead`, pairs that need a further pass, and
+    those to recount."""
+
+    lane: Lane
+    ahead: _Turn | None = None
+    again: list[_Turn] = field(default_factory=list)
+    finished: list[tuple[_Job, Finished]] = field(default_factory=list)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether the recounts can wait for those of further pairs."""
+        return len(self.finished) < RECOUNTS_AT_ONCE and all(is_small(phase) for _, phase in self.finished)
+
+    def await_source(self) -> None:
+        if self.ahead is not None and self.ahead.pipeline is not None:
+            self.ahead.pipeline.await_source()
 
 
 class Lanes:
@@ -122,7 +167,7 @@ class Lanes:
     def run(self, pairs: Sequence[Unprepared], on_begin: BeginListener, on_tally: TallyListener) -> bool:
         """Copy `pairs`. Return False if the leg's time is over, or the budget spent, before all is done.
 
-        `on_begin` is called before anything of a pair is read, `on_tally` after each batch and after the
+        `on_begin` is called before the messages of a pair are read, `on_tally` after each batch and after the
         recount of a pair, both in the thread of the lane that works on it. Raises the first error of a lane;
         if everything else is done, QuotaExceeded if folders are full, or ConnectionLost if messages broke the
         connection.
@@ -158,82 +203,123 @@ class Lanes:
             self._stop(error)
 
     def _work_until_done(self, lane: Lane) -> None:
-        finished: list[tuple[_Job, Finished]] = []  # this lane recounts them
-        while (next_job := self._next_job(lane.number, wait=not finished)) or finished:
-            if next_job is not None:
-                if (phase := self._work_on(lane, *next_job)) is not None:
-                    finished.append((next_job[0], phase))
-                if len(finished) < RECOUNTS_AT_ONCE and all(is_small(phase) for _, phase in finished):
+        desk = _Desk(lane)
+        while (turn := self._next_turn(desk)) or desk.finished:
+            if turn is not None:
+                self._work_on(desk, turn)
+                if desk.ahead or desk.again or desk.may_wait:
                     continue
             if self._error is not None:
                 return
-            self._recount(lane, finished)
-            finished = []
+            self._recount(desk)
 
-    def _recount(self, lane: Lane, finished: Sequence[tuple[_Job, Finished]]) -> None:
-        """Recount pairs. One at whose source mail has arrived is copied once more, and recounted alone."""
-        lists = list_small_folders([phase for _, phase in finished], lane)
-        for job, first in finished:
-            phase: Finished | None = first
-            while phase is not None:
-                tally, after = recount_folder(phase, lane, lists.pop(0) if lists else NOTHING)
-                self._on_tally(tally, job.state.remaining)
-                if isinstance(after, Counted):
-                    self._end(job, after)
-                    break
-                lists.clear()  # out of date after a further pass
-                phase = self._work_on(lane, job, after)
+    def _recount(self, desk: _Desk) -> None:
+        """Recount the finished pairs. One at whose source mail has arrived is copied once more."""
+        finished, desk.finished = desk.finished, []
+        lists = list_small_folders([phase for _, phase in finished], desk.lane)
+        for (job, phase), listed in zip(finished, lists, strict=True):
+            tally, after = recount_folder(phase, desk.lane, listed)
+            self._on_tally(tally, job.state.remaining)
+            if isinstance(after, Counted):
+                self._end(job, after)
+            else:
+                desk.again.append(_Turn(job, after))
 
-    def _next_job(self, number: int, *, wait: bool) -> tuple[_Job, Unprepared | None] | None:
-        """A pair that a free lane can begin, with its phase, or join, without. None once all pairs are done,
-        the lanes stop or the time is over, and without `wait` if there is none now."""
+    def _next_turn(self, desk: _Desk) -> _Turn | None:
+        """The next pair for a lane. None once all pairs are done, the lanes stop or the time is over, and if
+        there are pairs to recount and no other one now."""
+        ahead, desk.ahead = desk.ahead, None
+        if ahead is not None:  # also if the lanes stop: what it holds has to be released
+            return ahead
+        number = desk.lane.number
         with self._changed:
             while not self._stopping:
+                if desk.again and not self._is_over():
+                    return desk.again.pop()
                 job = self._available() if self._has_turn(number) else None
                 if job is not None:
-                    job.lanes += 1
-                    if not isinstance(job.phase, Unprepared):
-                        return job, None
-                    phase, job.phase = job.phase, None
-                    return job, phase
+                    return self._begun(job)
                 all_done = self._jobs_known and all(job.is_done for job in self._jobs)
-                if not wait or all_done or self._is_over():
-                    return None
+                if desk.finished or all_done or self._is_over():
+                    break
                 self._changed.wait()
+            self._changed.notify_all()  # of lanes that wait for a pair that this one leaves undone
             return None
 
-    def _work_on(self, lane: Lane, job: _Job, phase: Unprepared | Prepared | None) -> Finished | None:
-        """Copy batches of a pair that this lane begins, or joins (`phase` None). The last lane at work on it
-        finishes it, and gets it to be recounted."""
-        while True:
-            if isinstance(phase, Unprepared):
-                phase = self._prepare(lane, phase)
-            if phase is not None:
-                self._let_join(job, phase)
-            on_concluded = partial(self._batch_concluded, job)
-            Pipeline(
-                job.state,
-                lane,
-                self._held,
-                self._may_continue,
-                on_concluded,
-                partial(self._may_take, lane.number),
-            ).run()
-            prepared = self._leave(job, lane.number)
-            if prepared is None:
-                return None
-            after = finish(prepared, lane)
-            if isinstance(after, Finished):
-                return after
-            if isinstance(after, Unprepared) and self._postpone(job, after):
-                return None
-            phase = after
+    @staticmethod
+    def _begun(job: _Job) -> _Turn:
+        job.lanes += 1
+        if not isinstance(job.phase, Unprepared):
+            return _Turn(job)
+        phase, job.phase = job.phase, None
+        return _Turn(job, phase)
+
+    def _work_on(self, desk: _Desk, turn: _Turn) -> None:
+        """Copy batches of a pair. The last lane at work on it finishes it, and gets it to be recounted, or
+        for a further pass."""
+        lane, job, phase = desk.lane, turn.job, turn.phase
+        if isinstance(phase, Unprepared):
+            phase = self._prepare(lane, phase)
+        if phase is not None:
+            self._let_join(job, phase)
+        (turn.pipeline or self._pipeline(desk, job)).run()
+        desk.await_source()
+        prepared = self._leave(job, lane.number)
+        if prepared is None:
+            return
+        after = finish(prepared, lane)
+        if isinstance(after, Finished):
+            desk.finished.append((job, after))
+        elif isinstance(after, Prepared) or not self._postpone(job, after):
+            desk.again.append(_Turn(job, after))
+
+    def _pipeline(self, desk: _Desk, job: _Job) -> Pipeline:
+        return Pipeline(
+            job.state,
+            desk.lane,
+            self._held,
+            self._may_continue,
+            partial(self._batch_concluded, job),
+            partial(self._may_take, desk.lane.number),
+            partial(self._begin_ahead, desk),
+        )
+
+    def _look_first(self, lane: Lane, phase: Unprepared) -> None:
+        """Look at a small pair that is about to be prepared, together with the next ones. These count as
+        begun meanwhile, so that no other lane asks the same."""
+        if not may_look_first(phase):
+            return
+        with self._changed:
+            free = (job for job in self._jobs if not job.lanes and job.may_be_looked_at)
+            others = [self._begun(job) for job in islice(free, LOOKED_AT_ONCE - 1)]
+        phases = [other.phase for other in others if isinstance(other.phase, Unprepared)]
+        if phases:
+            look_first([phase, *phases], lane)
+        with self._changed:
+            for other in others:
+                other.job.phase = other.phase
+                other.job.lanes -= 1
+            self._changed.notify_all()
+
+    def _begin_ahead(self, desk: _Desk) -> None:
+        """Begin the next pair that can be prepared without asking a server, while the lane waits."""
+        if desk.ahead is not None or not desk.may_wait or not self._may_continue():
+            return
+        with self._changed:
+            job = self._unbegun(looked_at=True) if self._has_turn(desk.lane.number) else None
+            turn = self._begun(job) if job is not None else None
+        if turn is not None and isinstance(turn.phase, Unprepared):
+            self._let_join(turn.job, self._prepare(desk.lane, turn.phase))
+            pipeline = self._pipeline(desk, turn.job)
+            desk.ahead = _Turn(turn.job, pipeline=pipeline)
+            pipeline.begin()
 
     def _prepare(self, lane: Lane, phase: Unprepared) -> Prepared:
         """Prepare a pair. If that ends the connection each time although the mailbox answers otherwise, it is
         this pair that has to wait, and to be given up in the end."""
         if phase.folder.status.messages:
             self._on_begin(phase.folder.source.name)
+        self._look_first(lane, phase)
         try:
             return prepare(phase, lane)
         except (ConnectionLost, ProtocolViolation) as error:
@@ -294,11 +380,13 @@ class Lanes:
     def _available(self) -> _Job | None:
         return self._unbegun() or self._joinable() or self._unbegun(postponed=True)
 
-    def _unbegun(self, *, postponed: bool = False) -> _Job | None:
+    def _unbegun(self, *, postponed: bool = False, looked_at: bool = False) -> _Job | None:
+        """`looked_at`: one that can be prepared without asking a server."""
         begun = (job for job in self._jobs if job.lanes or not job.is_unbegun)
         busy = {job.destination for job in begun if not job.is_done}
         free = (job for job in self._jobs if job.is_unbegun and not job.lanes and job.destination not in busy)
-        return next((job for job in free if job.is_postponed is postponed), None)
+        wanted = (job for job in free if job.is_looked_at or not looked_at)
+        return next((job for job in wanted if job.is_postponed is postponed), None)
 
     def _joinable(self) -> _Job | None:
         return next((job for job in self._jobs if job.is_joinable and job.state.queued_batches), None)

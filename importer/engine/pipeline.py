@@ -1,8 +1,10 @@
 """Copies the batches of a folder pair over one lane. At the same time one batch is fetched, one is sent, and
-the outcome of a third is awaited.
+the outcome of a third is awaited. Together with the outcome of the last one, the first batch of another pair
+may be (`begin`).
 
-Invariant: when `run` returns or raises, every batch that was sent is concluded, or its intent is still in the
-ledger.
+Invariants:
+- When `run` returns or raises, every batch that was sent is concluded, or its intent is still in the ledger.
+- Only `run` sends: what is sent over a lane at a time goes into one folder.
 """
 
 from __future__ import annotations
@@ -103,7 +105,8 @@ class Pipeline:
     """Copies batches of one pair over one lane, until the queue is empty or `may_continue` returns False.
     While `may_take` returns False, no batch is taken from the queue; one that was fetched is still sent.
 
-    `on_concluded` is called after each batch. An unusable, changed or full folder ends the pass
+    `on_concluded` is called after each batch; `on_last_sent` once the queue is empty, the last batch is sent,
+    and the source of the lane is idle. An unusable, changed or full folder ends the pass
     (`FolderState.trouble`). If the connection to the destination ends during an append, the append is settled
     over a new connection; its first message that was not stored, or its batch, may be the reason and is tried
     again later (`FolderState.doubt_lost`). Every other error is raised.
@@ -117,6 +120,7 @@ class Pipeline:
         may_continue: Callable[[], bool],
         on_concluded: Callable[[], None],
         may_take: Callable[[], bool] = lambda: True,
+        on_last_sent: Callable[[], None] = lambda: None,
     ) -> None:
         self._state = state
         self._lane = lane
@@ -124,26 +128,42 @@ class Pipeline:
         self._may_continue = may_continue
         self._on_concluded = on_concluded
         self._may_take = may_take
+        self._on_last_sent = on_last_sent
         self._fetching: _Fetching | None = None
         self._sending: _Sending | None = None
         self._last_fetch: Future[FetchedBatch] | None = None
         self._number = 0
+        self._waits = True  # for room for the next batch
         self._lost: list[_Lost] = []
         self._unused = False  # no append was answered on the connection to the destination so far
+
+    def begin(self) -> None:
+        """Fetch the first batch, if there is room for its bytes, while another pipeline uses the destination.
+        `run` has to follow, before the lane waits for room for anything else."""
+        with self._lane.beside() as reader:
+            self._fetch_ahead(reader, wait=False)
+
+    def await_source(self) -> None:
+        """Wait until the source is not in use. Raises nothing that the fetch raised."""
+        if self._last_fetch:
+            wait([self._last_fetch])
 
     def run(self) -> None:
         with self._lane.beside() as reader:
             try:
-                self._fetch_ahead(reader, wait=True)
+                if self._fetching is None:
+                    self._fetch_ahead(reader, wait=True)
                 while self._fetching or self._sending:
                     self._step(reader)
             finally:
                 self._clear()
-                if self._last_fetch:  # one that is dropped, too: the source is not in use afterwards
-                    wait([self._last_fetch])
+                self.await_source()  # of a batch that is dropped, too
 
     def _step(self, reader: ThreadPoolExecutor) -> None:
         """Send the fetched batch, begin to fetch the next, and only then conclude the one sent before."""
+        if self._sending and not (self._fetching or self._state.queued_batches or self._state.pass_over):
+            self._waits = False  # the lane may hold bytes of another pair from now on
+            self._on_last_sent()
         if self._fetching and self._fetching.planned.apart:
             self._send_apart(reader)
         else:
@@ -154,9 +174,9 @@ class Pipeline:
                 if previous:
                     self._conclude(previous)
         if self._lost:
-            self._recover()
+            self._recover(reader)
         if self._fetching is None:
-            self._fetch_ahead(reader, wait=self._sending is None)
+            self._fetch_ahead(reader, wait=self._waits and self._sending is None)
 
     def _send_apart(self, reader: ThreadPoolExecutor) -> None:
         """Send a message about which there is a doubt, with no other append under way on the connection, and
@@ -176,12 +196,11 @@ class Pipeline:
         if sending:
             self._conclude(sending)
 
-    def _recover(self) -> None:
+    def _recover(self, reader: ThreadPoolExecutor) -> None:
         """Settle what was under way when the connection to the destination ended, and doubt the first batch
         that was not stored completely. Raises the error if a person or the next leg has to deal with it."""
         self._conclude_sent()
-        if self._fetching:
-            wait([self._fetching.batch])  # settling reads headers at the source
+        _with_source(reader, lambda: None)  # settling reads headers at the source
         lost, self._lost = sorted(self._lost, key=lambda one: one.number), []
         together, blamed = SettlingWait(self._state.leg.limits.settle_quiet), False
         for one in lost:

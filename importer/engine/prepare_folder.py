@@ -3,13 +3,14 @@ lists the source and queues the messages to copy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
+from typing import Final
 
 from importer.compact.uid_set import Ascending, Uid, UidSet, UidValidity
 from importer.concurrency import run_both
-from importer.domain.mailbox_content import FolderRef, FolderStatus, KeywordRule
+from importer.domain.mailbox_content import FolderRef, FolderStatus
 from importer.domain.messages.message_identity import has_identifying_field, header_key, munged
 from importer.domain.messages.skip_reason import NOT_RETRIED
 from importer.domain.planning.message_batches import MessageBatch
@@ -19,22 +20,43 @@ from importer.domain.receipts.receipt import ANY_UIDVALIDITY, Outcome, Receipt
 from importer.engine.copy_target import Target
 from importer.engine.doubts import SAMPLE
 from importer.engine.existing_mail import ExistingMail
-from importer.engine.folder_copy import FolderCopy, Prepared, Unprepared
+from importer.engine.folder_copy import DestinationFolder, FirstLook, FolderCopy, Prepared, Unprepared
 from importer.engine.left_out import LeftOutMessages, older_messages
 from importer.engine.leg_context import Lane
 from importer.engine.settle import settle
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.errors import Side
-from providers.frozen import frozen
 from providers.text import Text
 
+LOOKED_AT_ONCE: Final = 16
+"""Small pairs that are looked at together, whose lists are in memory until their turn comes."""
 
-@frozen
-class _DestinationFolder:
-    """The destination folder and the keywords it accepts; `rule` is None if the folder is read-only."""
 
-    status: FolderStatus
-    rule: KeywordRule | None
+def may_look_first(phase: Unprepared) -> bool:
+    """Whether the pair can be looked at together with others before its first pass (`look_first`)."""
+    folder = phase.folder
+    leg, status = folder.leg, folder.status
+    first = not (folder.passes or leg.import_.attempts or folder.is_left_out or status.contents)
+    return first and folder.look is None and 0 < status.messages <= leg.limits.batch_messages
+
+
+def look_first(phases: Sequence[Unprepared], lane: Lane) -> None:
+    """Ask both sides about small pairs, in one round trip each. What a server does not tell so, `prepare`
+    asks for. Raises what the sessions raise."""
+    folders = [phase.folder for phase in phases]
+    names = list(dict.fromkeys(folder.destination for folder in folders))
+    opened, sizes = run_both(
+        lambda: lane.destination.open_each_for_appending(names),
+        lambda: lane.source.sizes_of([folder.source for folder in folders]),
+        decisive,
+        lane.beside,
+    )
+    limit_bytes = lane.destination.append_limit_bytes()
+    for folder in folders:
+        found = opened.get(folder.destination)
+        new = found is not None and not found[0].messages and found[0].uidnext <= 1
+        destination = DestinationFolder(*found) if found is not None and new else None
+        folder.look = FirstLook(sizes.get(folder.source), destination, limit_bytes)
 
 
 def prepare(phase: Unprepared, lane: Lane) -> Prepared:
@@ -52,18 +74,20 @@ class _Preparation:
     def __init__(self, folder: FolderCopy, lane: Lane) -> None:
         self._folder = folder
         self._lane = lane
+        self._look, folder.look = folder.look, None
 
     def run(self) -> None:
-        folder, lane = self._folder, self._lane
+        folder, lane, look = self._folder, self._lane, self._look
         folder.passes += 1
         self._start_pass()
-        settle(folder.leg, lane, folder.destination)
+        was_open = settle(folder.leg, lane, folder.destination)
         folder.state.drop_claims()
-        folder.limit_bytes = lane.destination.append_limit_bytes()
+        folder.limit_bytes = look.limit_bytes if look else lane.destination.append_limit_bytes()
         receipts = folder.receipts()
         first = next(receipts, None)
+        new = look.destination if look and first is None and not was_open else None
         destination, batches_of_all = run_both(
-            self._open_destination,
+            lambda: self._open_destination() if new is None else new,
             lambda: self._list_source(uncopied=first is None),
             decisive,
             lane.beside,
@@ -124,20 +148,20 @@ class _Preparation:
 
     # --- The destination folder ----------------------------------------------------------------------
 
-    def _open_destination(self) -> _DestinationFolder | None:
+    def _open_destination(self) -> DestinationFolder | None:
         """The destination folder; None if it is missing or cannot be opened, which is asked once more over a
         new connection if the server lists the folder as one that can be opened."""
         session, name = self._lane.destination, self._folder.destination
         self._folder.missing = False
         try:
-            return _DestinationFolder(*session.open_for_appending(name))
+            return DestinationFolder(*session.open_for_appending(name))
         except FolderUnusable:
             if name not in {folder.name for folder in session.folders() if folder.selectable}:
                 self._folder.missing = True  # or only the parent of others, as a removed folder may be listed
                 return None
         session.renew()
         try:
-            return _DestinationFolder(*session.open_for_appending(name))
+            return DestinationFolder(*session.open_for_appending(name))
         except FolderUnusable:
             return None
 
@@ -181,7 +205,7 @@ class _Preparation:
         ]
         return not keys[0].isdisjoint(keys[1])
 
-    def _recreate(self) -> _DestinationFolder:
+    def _recreate(self) -> DestinationFolder:
         """Create a missing folder for new mail. Messages that were copied into the old one stay settled."""
         folder, leg, missing = self._folder, self._folder.leg, self._folder.history.destination
         leg.ledger.detach(leg.import_.route, missing.name, missing.uidvalidity, leg.lease)
@@ -197,7 +221,7 @@ class _Preparation:
             )
         return created
 
-    def _open_target(self, destination: _DestinationFolder) -> None:
+    def _open_target(self, destination: DestinationFolder) -> None:
         folder, session = self._folder, self._lane.destination
         status, ref = destination.status, destination.status.ref(folder.destination)
         if destination.rule is None:
@@ -220,7 +244,7 @@ class _Preparation:
 
     # --- The history ---------------------------------------------------------------------------------
 
-    def _load_history(self, destination: _DestinationFolder | None, receipts: Iterable[Receipt]) -> None:
+    def _load_history(self, destination: DestinationFolder | None, receipts: Iterable[Receipt]) -> None:
         """Rebuild the history of the destination folder; `receipts` are all receipts into it."""
         folder, leg = self._folder, self._folder.leg
         status = destination.status if destination else None
@@ -248,7 +272,7 @@ class _Preparation:
         last = leg.ledger.last_receipt(leg.import_.route, self._folder.destination)
         return last.destination.uidvalidity if last is not None else ANY_UIDVALIDITY
 
-    def _forget_old_numbers(self, destination: _DestinationFolder | None) -> None:
+    def _forget_old_numbers(self, destination: DestinationFolder | None) -> None:
         """If the source was renumbered under the same UIDVALIDITY, an old UID means another message: have the
         old receipts count by content alone. A folder of labels numbers no messages of its own."""
         folder, leg = self._folder, self._folder.leg
@@ -268,12 +292,15 @@ class _Preparation:
         folder, session = self._folder, self._lane.source
         status = folder.status
         dense = status.uidnext <= 2 * status.messages + 1000
+        sizes = self._look.sizes if self._look else None
         try:
-            if status.messages and dense and uncopied:
-                listed, all_batches = self._listed_batches(UidSet.from_ranges([(1, status.uidnext - 1)]))
+            if sizes or (status.messages and dense and uncopied):
+                highest = sizes[-1][0] if sizes else status.uidnext - 1
+                listed, all_batches = self._listed_batches(UidSet.from_ranges([(1, highest)]))
                 if len(listed) >= status.messages:
                     folder.listed = listed
-                    return all_batches
+                    return all_batches if uncopied else []
+            self._look = None  # older than the list that follows
             folder.listed = session.uids(folder.source)
             folder.unlisted = session.unlisted(folder.source)
         except FolderUnusable as unusable:
@@ -296,9 +323,15 @@ class _Preparation:
         folder = self._folder
 
         def sizes() -> Iterator[tuple[Uid, int]]:
-            for uid, size_bytes in self._lane.source.sizes(folder.source, uids):
+            for uid, size_bytes in self._sizes(uids):
                 listed.add(uid)
                 yield uid, size_bytes
 
         grouped = list(folder.grouped(sizes(), limit_bytes=folder.limit_bytes, max_messages=max_messages))
         return listed.uids, grouped
+
+    def _sizes(self, uids: UidSet) -> Iterable[tuple[Uid, int]]:
+        sizes = self._look.sizes if self._look else None
+        if sizes is None:
+            return self._lane.source.sizes(self._folder.source, uids)
+        return (one for one in sizes if one[0] in uids)

@@ -56,13 +56,13 @@ class SettlingWait:
         self.checks_left = round(duration.total_seconds() / CHECK_INTERVAL_S)
 
 
-def settle(leg: Leg, lane: Lane, folder: str) -> None:
+def settle(leg: Leg, lane: Lane, folder: str) -> bool:
     """Check which messages of the folder's open intents were stored, and record them.
 
     A server may still be storing what it received before a connection was lost, so the check for a missing
     message is repeated for the time in `TransferLimits.settle_quiet`. Messages that did not land get no
     receipt and are copied like any other. A message that has broken connections `MAX_SOLO_ATTEMPTS` times is
-    refused. Raises LeaseLost, and what the sessions raise.
+    refused. Return whether there were any. Raises LeaseLost, and what the sessions raise.
     """
     open_ = leg.ledger.intents(leg.import_.route, folder)
     wait = SettlingWait(leg.limits.settle_quiet)
@@ -76,6 +76,7 @@ def settle(leg: Leg, lane: Lane, folder: str) -> None:
             leg.ledger.detach(leg.import_.route, folder, intent.destination.uidvalidity, leg.lease)
         if not landed and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)
+    return bool(open_)
 
 
 def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) -> list[Receipt]:

@@ -110,6 +110,11 @@ class MailboxReader(Protocol):
         """(UID, RFC822.SIZE in bytes), ascending, lazily; vanished messages are left out."""
         ...
 
+    def sizes_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, Sequence[tuple[Uid, int]]]:
+        """`sizes` of all messages of several small folders, in few round trips. Left out are folders as in
+        `uids_of`."""
+        ...
+
     def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
         """Identifying headers, in any order, lazily; vanished messages are left out."""
         ...
@@ -179,6 +184,14 @@ class MailboxWriter(MailboxReader, Protocol):
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
         """The status of the folder, and the keywords that it stores permanently; None if it accepts no
         messages. Later appends to it may be faster."""
+        ...
+
+    def open_each_for_appending(
+        self, folders: Sequence[str]
+    ) -> Mapping[str, tuple[FolderStatus, KeywordRule | None]]:
+        """The same of several folders, in few round trips. Left out is each folder of which the server does
+        not tell all of it: `open_for_appending` asks again, and in other ways. Raises nothing for a
+        folder."""
         ...
 
     def append_limit_bytes(self) -> int | None:

@@ -571,6 +571,29 @@ def test_several_folders_are_listed_together_but_for_those_that_are_others_now(b
     assert len(session.uids_of(folders).get(folders[0], (1, 2))) == 2, "as it is now"
 
 
+def test_several_folders_are_looked_at_together_and_then_appended_to(bench: Bench) -> None:
+    """The last one is open at the server then: Courier refuses an APPEND into the folder that is examined,
+    and GNU mailutils loses messages appended into the selected one."""
+    session = bench.open()
+    old, *folders = [new_folder(session, name) for name in ("Old", "One", "Two", "Three")]
+    missing = replace(old, name="Missing")
+    stored(session, folders[0], mail(1), mail(2))
+    names = [folders[0].name, missing.name, *(folder.name for folder in folders[1:])]
+    opened = session.open_each_for_appending(names)
+    assert list(opened) in ([folder.name for folder in folders], [])  # Courier tells no UIDNEXT
+    for name, (status, rule) in opened.items():
+        assert (status, rule) == bench.open().open_for_appending(name)
+    for folder in reversed(folders):
+        assert session.append(folder, [outgoing(mail(9))])
+    assert session.open_each_for_appending([]) == {}
+    for reader in (bench.open(), bench.open_source()):
+        listed = reader.sizes_of([*folders, missing])
+        assert [len(listed[folder]) for folder in folders] == [3, 1, 1]
+        for folder, sizes in listed.items():
+            assert list(sizes) == list(reader.sizes(folder, reader.uids(folder)))
+        assert reader.sizes_of([]) == {}
+
+
 def test_vanished_messages_are_left_out(bench: Bench) -> None:
     writer, session = bench.open(), bench.open_source()
     folder = new_folder(writer)

@@ -257,6 +257,24 @@ class MemoryReader:
             }
         return {}
 
+    def sizes_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, Sequence[tuple[Uid, int]]]:
+        with suppress(ConnectionLost):
+            self._lose(self._reach("sizes_of"))
+            return {
+                folder: [
+                    (message.uid, len(message.body))
+                    for message in list(self._mailbox.folders[folder.name].messages.values())
+                ]
+                for folder in folders
+                if not self._mailbox.unlisted.get(folder.name)
+                and self._agrees(folder)
+                and not any(
+                    self._mailbox.withholds(whole(message.body))
+                    for message in list(self._mailbox.folders[folder.name].messages.values())
+                )
+            }
+        return {}
+
     def _agrees(self, folder: FolderRef) -> bool:
         with suppress(FolderUnusable, FolderChanged):
             return bool(self._open(folder))
@@ -404,6 +422,19 @@ class MemoryWriter(MemoryReader):
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
         return self.status(folder), self._mailbox.keywords
+
+    def open_each_for_appending(
+        self, folders: Sequence[str]
+    ) -> Mapping[str, tuple[FolderStatus, KeywordRule | None]]:
+        found: dict[str, tuple[FolderStatus, KeywordRule | None]] = {}
+        with suppress(ConnectionLost):
+            self._lose(self._reach("open_each"))
+            for folder in folders:
+                with suppress(FolderUnusable):
+                    target = self._folder(folder)
+                    status = FolderStatus(target.uidvalidity, Uid(target.uidnext), len(target.messages))
+                    found[folder] = status, self._mailbox.keywords
+        return found
 
     def append_limit_bytes(self) -> int | None:
         return self._mailbox.append_limit_bytes

@@ -22,6 +22,7 @@ from importer.domain.mailbox_content import (
     FolderRef,
     FolderStatus,
     HeaderLines,
+    KeywordRule,
     Message,
     Outgoing,
     Rejected,
@@ -617,6 +618,107 @@ def test_a_connection_that_ends_among_several_folders_costs_no_answer(scripted: 
     session, server = scripted(answer, capabilities=ESEARCH)
     assert session.uids_of(FOLDERS) == {}
     assert session.uids(FOLDERS[0]) == ALL
+
+
+SIZED = (
+    b"".join(b"* %d FETCH (UID %d RFC822.SIZE 100)\r\n" % (n, n) for n in range(1, 9)) + b"TAG OK done\r\n"
+)
+SIZES = [(uid, 100) for uid in range(1, 9)]
+
+
+def test_the_sizes_of_several_folders_are_listed_in_one_round_trip(scripted: Open) -> None:
+    asked: list[str] = []
+
+    def answer(command: str) -> bytes | None:
+        if not command.startswith(("EXAMINE", "UID FETCH")):
+            return None
+        asked.append(command)
+        if len(asked) < 6:
+            return b""  # no response before the last command has arrived
+        said = (SIZED if n % 2 == 0 else usual_answer("EXAMINE") for n in range(1, 7))
+        return b"".join(words.replace(b"TAG OK", b"M%d OK" % n) for n, words in enumerate(said, start=1))
+
+    session, _ = scripted(answer)
+    assert session.sizes_of(FOLDERS) == dict.fromkeys(FOLDERS, SIZES)
+
+
+@pytest.mark.parametrize(
+    ("command", "response"),
+    [
+        ('EXAMINE "B"', b"TAG NO [NONEXISTENT] gone\r\n"),
+        ('EXAMINE "B"', usual_answer("EXAMINE").replace(b"8 EXISTS", b"9 EXISTS")),
+        ('EXAMINE "B"', usual_answer("EXAMINE").replace(b"UIDVALIDITY 9", b"UIDVALIDITY 8")),
+        ("UID FETCH", SIZED.replace(b"(UID 3 RFC822.SIZE 100)", b"(UID 3)")),
+        ("UID FETCH", SIZED.replace(b"UID 3 RFC822.SIZE 100", b"UID 3 RFC822.SIZE 9223372036854775808")),
+    ],
+)
+def test_a_folder_of_which_not_every_size_is_told_is_not_listed_with_the_others(
+    scripted: Open, command: str, response: bytes
+) -> None:
+    opened = ""
+
+    def answer(asked: str) -> bytes | None:
+        nonlocal opened
+        opened = asked if asked.startswith("EXAMINE") else opened
+        if asked.startswith(command) and opened == 'EXAMINE "B"':
+            return response
+        return SIZED if asked.startswith("UID FETCH") else None
+
+    session, _ = scripted(answer)
+    assert session.sizes_of(FOLDERS) == {FOLDERS[0]: SIZES, FOLDERS[2]: SIZES}
+
+
+def test_after_a_connection_that_ended_among_several_folders_each_is_asked_alone(
+    scripted_destination: OpenWriter,
+) -> None:
+    def answer(command: str) -> bytes | None:
+        if command == 'SELECT "B"':
+            return usual_answer("SELECT") if server.connections > 1 else b"* BYE\r\n"
+        return None
+
+    session, server = scripted_destination(answer)
+    names = [folder.name for folder in FOLDERS]
+    assert session.open_each_for_appending(names) == {}
+    before = len(server.commands)
+    assert session.open_each_for_appending(names) == {}
+    assert session.sizes_of(FOLDERS) == {}
+    assert len(server.commands) == before
+    assert session.open_for_appending("A")[0].messages == 8
+
+
+@pytest.mark.parametrize(
+    ("command", "response"),
+    [
+        ('SELECT "B"', b"TAG NO [NONEXISTENT] gone\r\n"),
+        ('SELECT "B"', usual_answer("SELECT").replace(b"* OK [UIDNEXT 9] x\r\n", b"")),
+        ('SELECT "B"', usual_answer("SELECT").replace(b"* 8 EXISTS\r\n", b"")),
+    ],
+)
+def test_a_folder_of_which_not_all_is_told_is_not_opened_with_the_others(
+    scripted_destination: OpenWriter, command: str, response: bytes
+) -> None:
+    selected = usual_answer("SELECT").replace(b" [READ-ONLY]", b"")
+
+    def answer(asked: str) -> bytes | None:
+        return response if asked == command else selected if asked.startswith("SELECT") else None
+
+    session, _ = scripted_destination(answer)
+    opened = session.open_each_for_appending(["A", "B", "C"])
+    assert opened == {name: (FolderStatus(UidValidity(9), Uid(9), 8), KeywordRule()) for name in ("A", "C")}
+
+
+@pytest.mark.parametrize("last", ["C", "B"])
+def test_the_folder_that_stays_open_after_several_is_left_before_an_append_into_it(
+    scripted_destination: OpenWriter, last: str
+) -> None:
+    appended = appends({}, b"TAG OK [APPENDUID 9 9] done\r\n")
+    session, server = scripted_destination(appended, capabilities=f"{CAPABILITIES} UNSELECT")
+    session.open_each_for_appending([name for name in ("A", "B", "C") if name <= last])
+    session.append(FolderRef("A", UidValidity(9)), batch(b"a"))
+    assert "UNSELECT" not in server.commands
+    session.append(FolderRef(last, UidValidity(9)), batch(b"a"))
+    before = server.commands.index("UNSELECT")
+    assert [command.split()[:2] for command in server.commands[before + 1 :]] == [["APPEND", f'"{last}"']]
 
 
 def test_hundreds_of_folders_are_counted_with_one_command_each(scripted: Open) -> None:

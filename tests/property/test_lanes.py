@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from importer.compact.uid_set import UidSet
-from importer.domain.mailbox_content import FolderRef, Message, NotHandedOut
+from importer.domain.mailbox_content import AppendResult, FolderRef, Message, NotHandedOut, Outgoing
 from importer.domain.model import Import, ImportId
 from importer.domain.planning.server_limits import BATCH_S
 from importer.engine.leg import LegEnd
 from importer.engine.leg_context import Lane, TransferLimits
 from importer.engine.pipeline import ByteBudget
 from importer.service.legs.lane_shares import LaneShares
-from tests.fakes.mailbox import MemoryReader
+from tests.fakes.mailbox import Fault, MemoryReader, MemoryWriter
 from tests.property.world import DESTINATION, SOURCE, Batches, Watcher, World, expected, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
@@ -122,7 +122,7 @@ def test_a_leg_opens_no_more_lanes_than_its_share_and_more_once_it_grows() -> No
 
 
 @pytest.mark.parametrize("lanes", [1, 3])
-def test_small_folders_are_listed_together_once_they_are_copied(lanes: int) -> None:
+def test_small_folders_are_listed_together_before_and_after_they_are_copied(lanes: int) -> None:
     world = RecordingWorld()
     world.may_open.set()
     folders = 13
@@ -137,7 +137,80 @@ def test_small_folders_are_listed_together_once_they_are_copied(lanes: int) -> N
     for side in asked.values():
         assert side["uids"] <= 1, "INBOX, which is empty and alone"
         assert side["uids_of"] <= lanes
-    assert asked["source"]["sizes"] == asked["source"]["messages"] == folders
+    assert asked["source"]["messages"] == asked["destination"]["append"] == folders
+    assert asked["source"]["sizes_of"] == asked["destination"]["open_each"] == 1
+    assert asked["source"]["sizes"] == 0
+    opened_alone = asked["destination"]["status"] - len(world.destination.folders)  # those are the survey's
+    assert opened_alone <= 2, "the same"
+
+
+@pytest.mark.parametrize(
+    ("messages", "held_bytes", "room"), [(2, 10_000, True), (1, 10_000, True), (1, 1, False)]
+)
+def test_the_next_small_folder_is_fetched_while_the_outcome_of_one_is_awaited(
+    monkeypatch: pytest.MonkeyPatch, messages: int, held_bytes: int, room: bool
+) -> None:
+    """Not if there is no room: a message that was sent alone is held until its outcome is known."""
+    world = RecordingWorld()
+    for n in range(10):
+        for m in range(messages):
+            world.source.create(f"Folder {n}").add((), DATE, mail(f"number {n} {m}", f"text {n} {m}"))
+    fetched: list[str] = []
+    changed = threading.Condition()
+    waited_in_vain: list[str] = []
+    read, begin_append = MemoryReader.messages, MemoryWriter.begin_append
+
+    def reading(session: MemoryReader, folder: FolderRef, uids: UidSet) -> Iterator[Message | NotHandedOut]:
+        yield from read(session, folder, uids)
+        with changed:
+            fetched.append(folder.name)
+            changed.notify_all()
+
+    def sending(
+        session: MemoryWriter, folder: FolderRef, outgoing: Sequence[Outgoing]
+    ) -> Callable[[], Sequence[AppendResult] | None]:
+        results, before = begin_append(session, folder, outgoing), len(fetched)
+
+        def waiting() -> Sequence[AppendResult] | None:
+            with changed:
+                is_last = before == 10
+                timeout_s = 60 if room else 0.01
+                if not is_last and not changed.wait_for(lambda: len(fetched) > before, timeout_s):
+                    waited_in_vain.append(folder.name)
+            return results()
+
+        return waiting
+
+    monkeypatch.setattr(MemoryReader, "messages", reading)
+    monkeypatch.setattr(MemoryWriter, "begin_append", sending)
+    world.leg(TransferLimits(batch_messages=100, lanes=1, held_bytes=held_bytes))
+    assert world.contents(world.destination) == world.contents(world.source)
+    assert sorted(fetched) == sorted(f"Folder {n}" for n in range(10))
+    assert len(waited_in_vain) == (0 if room else 9)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_small_folders_that_are_begun_ahead_lose_and_double_nothing(seed: int) -> None:
+    """Connections end, mail arrives, lanes come and go, and there is room for few messages."""
+    rng = random.Random(seed)
+    world = World()
+    world.share = lambda: rng.randrange(1, 4)
+    for n in range(60):
+        body = mail(f"number {n}", f"text {n % 17}", extra="X: " + "x" * rng.randrange(400))
+        world.source.create(f"Folder {n * n % 12}").add((), DATE, body)
+    late = iter([mail(f"late {n}", "text") for n in range(3)])
+
+    def fault(operation: str) -> Fault | None:
+        if rng.random() < 0.02 and (body := next(late, None)) is not None:
+            world.source.folders[f"Folder {rng.choice([0, 1, 4, 9])}"].add((), DATE, body)
+        return rng.choice(list(Fault)) if operation != "list" and rng.random() < 0.02 else None
+
+    world.source.fault = world.destination.fault = fault
+    watcher = world.run_with_own_faults(batch=8, legs_of=1000, lanes=3)
+    world.source.fault = world.destination.fault = lambda _operation: None
+    world.run(batch=8, legs_of=1000)  # what has arrived after the last recount
+    assert world.contents(world.destination) == expected(world.contents(world.source), {})
+    assert all(tally.adds_up for tally in watcher.tallies.values())
 
 
 def test_mail_that_arrives_while_others_wait_for_their_recount_is_copied() -> None:

@@ -923,7 +923,9 @@ def test_what_is_not_in_a_renumbered_folder_is_copied_into_it() -> None:
     assert (tally.copied, tally.present, tally.failed) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("commands", [("uids",), ("sizes",), ("messages",), ("status", "uids", "messages")])
+@pytest.mark.parametrize(
+    "commands", [("uids",), ("sizes", "sizes_of"), ("messages",), ("status", "uids", "messages")]
+)
 def test_a_source_folder_that_is_renumbered_at_each_look_is_refused_in_one_leg(
     commands: tuple[str, ...],
 ) -> None:

@@ -33,7 +33,10 @@ MAX_LEGS = 400
 Strike = tuple[str, Fault]
 """A command, and how the connection is lost during it."""
 
-COMMANDS = ("append", "append", "messages", "uids", "uids_of", "status", "list", "sizes", "headers", "create")
+COMMANDS = (
+    *("append", "append", "messages", "uids", "uids_of", "status", "list", "sizes", "headers", "create"),
+    *("sizes_of", "open_each"),
+)
 
 
 def mail(subject: str, text: str, message_id: str | None = None, extra: str = "") -> bytes:

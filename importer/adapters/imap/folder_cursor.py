@@ -188,6 +188,30 @@ class FolderCursor:
         self.check_uidvalidity(folder, selected.uidvalidity)
         return selected
 
+    def select_each(self, connection: Connection, folders: Sequence[str]) -> list[SelectedFolder]:
+        """Select folders with pipelined commands; return what each is, without those that are refused or
+        uncounted. The last one stays open."""
+        named = [folder for folder in folders if self.can_name(folder)]
+        self.forget()
+        if connection.fallbacks.one_at_a_time or connection.fallbacks.counts_by_status:
+            return []
+        answers = connection.call_in_order([b"SELECT " + self.quoted(folder) for folder in named])
+        if len(answers) < len(named):  # which one is open is unknown, and appends depend on that (`leave`)
+            connection.drop()
+        found: list[SelectedFolder] = []
+        for folder, answer in zip(named, answers, strict=False):
+            self.forget()  # a refusal closes the folder before it, too
+            if answer.reply.status != "OK":
+                continue
+            read_only, known = answer.reply.code == "READ-ONLY", self._uidvalidities.get(folder)
+            selected = _read_select(folder, answer.events, read_only=read_only, uidvalidity=known)
+            if selected is not None:
+                self._selected, self._connection = selected, connection
+                if selected.messages != UNCOUNTED:
+                    self._uidvalidities[folder] = selected.uidvalidity
+                    found.append(selected)
+        return found
+
     # --- To close -----------------------------------------------------------------------------------
 
     def unselect(self, connection: Connection) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.connection import MAX_PIPELINED, Connection
 from importer.adapters.imap.folder_commands import folder_command
-from importer.adapters.imap.folder_cursor import FolderCursor
+from importer.adapters.imap.folder_cursor import FolderCursor, SelectedFolder
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire_events import Fetched, LiteralData, WireEvent
 from importer.adapters.imap.wire_values import Value, WireError
@@ -184,13 +184,32 @@ def open_for_appending(
         folder_status = status(cursor, connection, folder)
     else:
         folder_status = FolderStatus(selected.uidvalidity, selected.uidnext, selected.messages)
-    within_limit(cursor, folder, folder_status)
+    return within_limit(cursor, folder, folder_status), _keyword_rule(selected)
+
+
+def open_each_for_appending(
+    cursor: FolderCursor, connection: Connection, folders: Sequence[str]
+) -> dict[str, tuple[FolderStatus, KeywordRule | None]]:
+    """Do the same for several folders in one round trip; left out is each of which that does not tell all."""
+    if connection.fallbacks.selects_lost:
+        return {}
+    return {
+        selected.folder: (
+            FolderStatus(selected.uidvalidity, selected.uidnext, selected.messages),
+            _keyword_rule(selected),
+        )
+        for selected in cursor.select_each(connection, folders)
+        if selected.uidnext is not None and selected.messages <= MAX_FOLDER_MESSAGES
+    }
+
+
+def _keyword_rule(selected: SelectedFolder) -> KeywordRule | None:
     if selected.read_only:
-        return folder_status, None
+        return None
     if selected.permanent_flags is None:  # not sent: all flags are permanent (RFC 9051 section 6.3.2)
-        return folder_status, KeywordRule()
+        return KeywordRule()
     keywords = frozenset(flag for flag in selected.permanent_flags if not flag.startswith("\\"))
-    return folder_status, KeywordRule("\\*" in selected.permanent_flags, keywords)
+    return KeywordRule("\\*" in selected.permanent_flags, keywords)
 
 
 def pipelined_status(

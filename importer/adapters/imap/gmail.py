@@ -206,6 +206,9 @@ class GmailSource:
     def uids_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, UidSet]:
         return {}  # the index of labels knows the folders
 
+    def sizes_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, Sequence[tuple[Uid, int]]]:
+        return {}  # likewise
+
     def unlisted(self, folder: FolderRef) -> int:
         return 0 if self._is_label_view(folder.name) else self._session.unlisted(folder)
 

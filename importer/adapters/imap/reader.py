@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from operator import lt
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from importer.adapters.imap import quota
 from importer.adapters.imap.connection import Connection
@@ -73,6 +73,10 @@ _GMAIL_EXTENSION: Final = "X-GM-EXT-1"
 _MAX_SIZE_BYTES: Final = 2**63 - 1  # bound for the sizes that servers report
 
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+
 class ImapReader:
     """Implements `MailboxReader` (importer/ports/mailbox.py), which describes the methods."""
 
@@ -90,6 +94,7 @@ class ImapReader:
         self._folders = FolderSurvey(self._link, visible_messages)
         self._content_reader = ContentReader(self._link)
         self._uid_lister = UidLister()
+        self._asks_together = True
 
     @property
     def link(self) -> ReconnectingConnection:
@@ -146,16 +151,22 @@ class ImapReader:
         )
 
     def uids_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, UidSet]:
-        try:
-            return self._link.retry_read(
-                lambda connection: self._uid_lister.uids_of(self._link.cursor, connection, folders),
-                attempts=1,
-            )
-        except ServerTooSlow:
-            raise
-        except (ConnectionLost, ProtocolViolation, BeyondLimit):  # perhaps because of one of them
-            self._link.drop()
-            return {}
+        return self._together(
+            lambda connection: self._uid_lister.uids_of(self._link.cursor, connection, folders)
+        )
+
+    def _together(self, of_several: Callable[[Connection], dict[K, V]]) -> dict[K, V]:
+        """What a function asks about several folders at once. If that ends the connection, perhaps because of
+        one of them: nothing, and so from then on."""
+        if self._asks_together:
+            try:
+                return self._link.retry_read(of_several, attempts=1)
+            except ServerTooSlow:
+                raise
+            except (ConnectionLost, ProtocolViolation, BeyondLimit):
+                self._link.drop()
+                self._asks_together = False
+        return {}
 
     def unlisted(self, folder: FolderRef) -> int:
         return self._uid_lister.unlisted.get(folder, 0)
@@ -175,6 +186,11 @@ class ImapReader:
                 continue
             for index in sorted(range(len(fetched_uids)), key=fetched_uids.__getitem__):
                 yield Uid(fetched_uids[index]), sizes_bytes[index]
+
+    def sizes_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, Sequence[tuple[Uid, int]]]:
+        return self._together(
+            lambda connection: self._uid_lister.sizes_of(self._link.cursor, connection, folders)
+        )
 
     def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
         for message in fetch(self._link, folder, uids, _HEADERS):

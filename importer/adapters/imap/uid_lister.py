@@ -37,6 +37,8 @@ _NUMBERS_AT_ONCE: Final = 200_000
 _RANGES_AT_ONCE: Final = 20_000
 """Ranges of UIDs that are held as pairs before they become a set, which takes a tenth of the memory."""
 
+_INVENTED_BYTES: Final = 1 << 63
+
 _SEARCH: Final = b"UID SEARCH RETURN (ALL) "
 
 _Way = Callable[[FolderCursor, Connection, FolderRef, SelectedFolder, Uid], UidSet]
@@ -86,6 +88,25 @@ class UidLister:
             if listed is not None and len(listed) == selected.messages:
                 self.unlisted.pop(folder, None)
                 found[folder] = listed
+        return found
+
+    def sizes_of(
+        self, cursor: FolderCursor, connection: Connection, folders: Sequence[FolderRef]
+    ) -> dict[FolderRef, list[tuple[Uid, int]]]:
+        """Return UID and size of all messages of those folders, likewise."""
+        if connection.message_limit is not None or connection.fallbacks.message_limit is not None:
+            return {}
+        found: dict[FolderRef, list[tuple[Uid, int]]] = {}
+        for folder, (selected, answer) in cursor.examine_each_and(
+            connection, folders, b"UID FETCH 1:* (UID RFC822.SIZE)"
+        ).items():
+            sizes = {
+                event.uid: event.size_bytes
+                for event in answer.events
+                if isinstance(event, Fetched) and event.uid is not None and event.size_bytes is not None
+            }
+            if len(sizes) == selected.messages and max(sizes.values(), default=0) < _INVENTED_BYTES:
+                found[folder] = sorted(sizes.items())
         return found
 
     def _may_search(self, connection: Connection) -> bool:

@@ -8,7 +8,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from importer.adapters.imap import expunge, folder_commands, folder_status, response_errors, store_flags
 from importer.adapters.imap.append_choice import begin_append
@@ -145,6 +145,13 @@ class ImapWriter(ImapReader):
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
         return self._link.ask(
             lambda cursor, connection: folder_status.open_for_appending(cursor, connection, folder)
+        )
+
+    def open_each_for_appending(
+        self, folders: Sequence[str]
+    ) -> Mapping[str, tuple[FolderStatus, KeywordRule | None]]:
+        return self._together(
+            lambda connection: folder_status.open_each_for_appending(self._link.cursor, connection, folders)
         )
 
     # --- Flags -------------------------------------------------------------------------------------
