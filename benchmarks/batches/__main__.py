@@ -15,11 +15,11 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.batches import works
-from benchmarks.batches.copiers import BatchCopier, Order, batch_copiers, count
+from benchmarks.batches.copiers import BatchCopier, Order, batch_copiers, count, new_order
 from benchmarks.batches.results import KEPT, BatchResult, Copier, counts_table, table
 from benchmarks.batches.works import BatchWork, Filled
 from benchmarks.results import shown_rate
-from benchmarks.stage import Stage, differences, home_of_case, stage
+from benchmarks.stage import differences, home_of_case, stage
 from tests.rehearsal.ports import RehearsalError
 
 _say = partial(print, flush=True)
@@ -70,37 +70,14 @@ def _measure(
         )
         _say(f"{result.title}: {filled.bytes / 1e6:,.0f} MB, {arguments.runs} runs")
         for kind in arguments.count:
-            order = _order(work, servers, filled, home, f"counted-{kind}", settings, arguments.limit_s)
+            order = new_order(work, servers, filled, home, f"counted-{kind}", settings, arguments.limit_s)
             result.counts |= count(order, kind)
         for run, copier in product(range(1, arguments.runs + 1), copiers):
-            order = _order(work, servers, filled, home, f"{copier.name}-{run}", settings, arguments.limit_s)
+            order = new_order(
+                work, servers, filled, home, f"{copier.name}-{run}", settings, arguments.limit_s
+            )
             _run(order, copier, result.copiers.setdefault(copier.name, Copier()), filled)
         return result
-
-
-def _order(
-    work: BatchWork,
-    servers: Stage,
-    filled: Filled,
-    home: Path,
-    name: str,
-    settings: dict[str, str],
-    limit_s: float,
-) -> Order:
-    """New destinations, and sources without indexes."""
-    destinations = [servers.new_destination(f"{name}-{row}") for row in range(len(work.kinds))]
-    for login in filled.logins:
-        servers.forget_index(login)
-    (home / name).mkdir()
-    return Order(
-        work,
-        servers,
-        [servers.far(login) for login in filled.logins],
-        [servers.far(login) for login in destinations],
-        home / name,
-        settings,
-        limit_s,
-    )
 
 
 def _run(order: Order, copier: BatchCopier, into: Copier, filled: Filled) -> None:

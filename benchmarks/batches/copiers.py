@@ -19,7 +19,7 @@ from typing import Final
 from benchmarks.batches import raw
 from benchmarks.batches.processes import Machine, cpu_s, peak_bytes
 from benchmarks.batches.results import Run
-from benchmarks.batches.works import BatchWork
+from benchmarks.batches.works import BatchWork, Filled
 from benchmarks.copiers import COPIERS, Check, Login, Route
 from benchmarks.stage import ROOT, Stage, settle_disk
 from tests.rehearsal.installation import CONSOLE, Installation
@@ -44,6 +44,31 @@ class Order:
     limit_s: float
 
 
+def new_order(
+    work: BatchWork,
+    stage: Stage,
+    filled: Filled,
+    home: Path,
+    name: str,
+    settings: dict[str, str],
+    limit_s: float,
+) -> Order:
+    """New destinations, and sources without indexes."""
+    destinations = [stage.new_destination(f"{name}-{row}") for row in range(len(work.kinds))]
+    for login in filled.logins:
+        stage.forget_index(login)
+    (home / name).mkdir()
+    return Order(
+        work,
+        stage,
+        [stage.far(login) for login in filled.logins],
+        [stage.far(login) for login in destinations],
+        home / name,
+        settings,
+        limit_s,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class BatchCopier:
     """A copier. `copy` raises RehearsalError; `check` says what counts as a right copy."""
@@ -61,7 +86,7 @@ class BatchCopier:
 
 
 @dataclass(slots=True)
-class _Service:
+class Service:
     """A running installation: process ids of what is ours and of the database."""
 
     installation: Installation
@@ -74,13 +99,13 @@ def _up(order: Order) -> Run:
 
 
 def _workers(number: int) -> Callable[[Order], Run]:
-    return lambda order: _submitted(order, lambda one: _running_workers(one, number))
+    return lambda order: _submitted(order, lambda one: running_workers(one, number))
 
 
-def _submitted(order: Order, start: Callable[[Order], AbstractContextManager[_Service]]) -> Run:
+def _submitted(order: Order, start: Callable[[Order], AbstractContextManager[Service]]) -> Run:
     """Submits the batch to a service that runs already, and waits for its end."""
     with start(order) as service:
-        file = _csv(order)
+        file = batch_file(order)
         command = [*CONSOLE, "batch", str(file), "--split", "--wait", "--json", "--allow-plaintext"]
         servers = order.stage.source.pid, order.stage.destination.pid
         settle_disk()
@@ -112,21 +137,21 @@ def _submitted(order: Order, start: Callable[[Order], AbstractContextManager[_Se
 
 
 @contextmanager
-def _running(order: Order, command: Sequence[str]) -> Iterator[_Service]:
+def _running(order: Order, command: Sequence[str]) -> Iterator[Service]:
     """A service on SQLite with the embedded queue."""
     installation = Installation(order.home, _settings(order))
     process = start_group(command, installation.log_file, folder=ROOT, environment=installation.environment())
     try:
         _await_workers(installation, 1)
-        yield _Service(installation, [process.pid])
+        yield Service(installation, [process.pid])
     finally:
         stop_group(process, patience_s=30)
 
 
 @contextmanager
-def _running_workers(
+def running_workers(
     order: Order, number: int, command: Sequence[str] = (*CONSOLE, "worker")
-) -> Iterator[_Service]:
+) -> Iterator[Service]:
     """Workers that share PostgreSQL and Valkey."""
     order.home.joinpath("queue").mkdir()
     with ExitStack() as running:
@@ -145,7 +170,7 @@ def _running_workers(
             running.callback(stop_group, process, patience_s=30)
             processes.append(process.pid)
         _await_workers(installation, number)
-        yield _Service(installation, processes, [server.pid])
+        yield Service(installation, processes, [server.pid])
 
 
 def _await_workers(installation: Installation, number: int) -> None:
@@ -157,7 +182,7 @@ def _settings(order: Order) -> dict[str, str]:
     return {"ALLOW_PLAINTEXT": "true", "ALLOWED_NETWORKS": "127.0.0.0/8", **order.settings}
 
 
-def _csv(order: Order) -> Path:
+def batch_file(order: Order) -> Path:
     path = order.home / "people.csv"
     path.touch(mode=0o600)
     heads = ",".join(
@@ -184,11 +209,11 @@ def count(order: Order, kind: str) -> dict[str, dict[str, int]]:
     before = order.stage.turns()
     counts = order.home / "counts.json"
     command = (sys.executable, "-m", "benchmarks.batches.counted_worker", str(counts))
-    running = _running(order, command) if kind == "sqlite" else _running_workers(order, 1, command)
+    running = _running(order, command) if kind == "sqlite" else running_workers(order, 1, command)
     with running as service:
         service.installation.run(
             "batch",
-            str(_csv(order)),
+            str(batch_file(order)),
             *("--split", "--wait", "--json", "--allow-plaintext"),
             timeout_s=order.limit_s,
         )

@@ -12,7 +12,7 @@ from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fill import Stored
 from tests.rehearsal.hosts import User
-from tests.rehearsal.installation import Installation
+from tests.rehearsal.installation import Installation, with_mail
 from tests.rehearsal.postgres import fresh_database
 from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 from tests.rehearsal.smtp import SmtpCatcher
@@ -29,17 +29,7 @@ def installation(
 ) -> Installation:
     """An installation on each database, with a mail server and a queue."""
     valkey_server.flush()
-    installed = Installation(
-        tmp_path,
-        {
-            "CA_FILE": str(new_host.ca_file),
-            "SMTP_URL": smtp.url,
-            "ALLOW_PLAINTEXT": "true",
-            "MAIL_FROM": "mailhaul@new.example",
-            "REDIS_URL": valkey_server.url,
-            "TICK_SECONDS": "1",
-        },
-    )
+    installed = Installation(tmp_path, with_mail(new_host.ca_file, smtp.url, valkey_server.url))
     if request.param == "postgresql":
         installed.settings["DATABASE_URL"] = fresh_database(request.getfixturevalue("postgres_url"))
         installed.run("migrate")

@@ -14,19 +14,19 @@ import dns.message
 import dns.rcode
 import pytest
 
-from importer.domain.model import Import, State
+from importer.domain.model import State
 from tests.conftest import MakeUser
 from tests.recorded import domains
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fill import INBOX, Stored
 from tests.rehearsal.hosts import User
-from tests.rehearsal.installation import Installation
+from tests.rehearsal.installation import Installation, with_mail
 from tests.rehearsal.name_server import command, from_zone, name_server, with_code
 from tests.rehearsal.ports import wait_until
 from tests.rehearsal.sample import FOLDER_MAP, sample_mailbox
 from tests.rehearsal.smtp import SmtpCatcher
-from tests.rehearsal.waits import at_rest, later
+from tests.rehearsal.waits import at_rest, later, standing
 
 PASSES = timedelta(hours=6)
 """Between two passes, and from the move to the last pass: the defaults."""
@@ -54,15 +54,7 @@ def domain() -> Domain:
 
 @pytest.fixture
 def installation(tmp_path: Path, new_host: Dovecot, smtp: SmtpCatcher, valkey_url: str) -> Installation:
-    settings = {
-        "CA_FILE": str(new_host.ca_file),
-        "REDIS_URL": valkey_url,
-        "TICK_SECONDS": "1",
-        "SMTP_URL": smtp.url,
-        "ALLOW_PLAINTEXT": "true",
-        "MAIL_FROM": "mailhaul@new.example",
-    }
-    return Installation(tmp_path, settings)
+    return Installation(tmp_path, with_mail(new_host.ca_file, smtp.url, valkey_url))
 
 
 @pytest.fixture
@@ -85,10 +77,6 @@ def messages_read(host: Dovecot, user: User) -> int:
     """How many messages the user's sessions have read that are over."""
     ends = re.findall(rf"imap\({re.escape(user.account.login)}\).* body_count=(\d+)", host.log())
     return sum(map(int, ends))
-
-
-def standing(import_: Import) -> tuple[State, str]:
-    return import_.state, import_.problem.text.code if import_.problem else ""
 
 
 def test_a_cutover_from_the_first_copy_to_the_final_mail(

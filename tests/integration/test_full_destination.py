@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from importer.domain.model import Import, State
+from importer.domain.model import State
 from importer.domain.planning.retry_limits import FULL_MAILBOX_WAITS
 from tests.conftest import MakeUser
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fill import INBOX, Stored
-from tests.rehearsal.installation import Installation
+from tests.rehearsal.installation import Installation, with_mail
 from tests.rehearsal.smtp import SmtpCatcher
-from tests.rehearsal.waits import at_rest, later
+from tests.rehearsal.waits import at_rest, later, standing
 
 MESSAGES = 40
 SIZE_BYTES = 5_000
@@ -33,25 +33,13 @@ def small_quota(tmp_path: Path, ca: CertificateAuthority) -> Iterator[Dovecot]:
 
 @pytest.fixture
 def installation(tmp_path: Path, small_quota: Dovecot, smtp: SmtpCatcher, valkey_url: str) -> Installation:
-    settings = {
-        "CA_FILE": str(small_quota.ca_file),
-        "REDIS_URL": valkey_url,
-        "TICK_SECONDS": "1",
-        "BATCH_MESSAGES": "4",
-        "SMTP_URL": smtp.url,
-        "ALLOW_PLAINTEXT": "true",
-        "MAIL_FROM": "mailhaul@new.example",
-    }
-    return Installation(tmp_path, settings)
+    settings = with_mail(small_quota.ca_file, smtp.url, valkey_url)
+    return Installation(tmp_path, settings | {"BATCH_MESSAGES": "4"})
 
 
 def mail(number: int) -> Stored:
     head = f"Message-ID: <{number}@friend.example>\r\nSubject: number {number}\r\n\r\n".encode()
     return Stored(INBOX, (), datetime(2020, 1, 1, tzinfo=UTC), head + b"x" * SIZE_BYTES + b"\r\n")
-
-
-def standing(import_: Import) -> tuple[State, str]:
-    return import_.state, import_.problem.code if import_.problem else ""
 
 
 def test_it_waits_for_room_and_goes_on_by_itself(
@@ -67,13 +55,13 @@ def test_it_waits_for_room_and_goes_on_by_itself(
     id_ = batch["rows"][0]["id"]
     with installation.worker():
         full = at_rest(installation, id_)
-        assert standing(full) == (State.WAITING, "destination_full")
+        assert standing(full) == (State.WAITING, "destination_full.waits")
         stored = new.read()
         assert 0 < stored.count() < MESSAGES
         smtp.wait_for(2)
 
         still_full = later(installation, id_, FULL_MAILBOX_WAITS[0])
-        assert standing(still_full) == (State.WAITING, "destination_full")
+        assert standing(still_full) == (State.WAITING, "destination_full.waits")
         assert new.read() == stored
 
         small_quota.restart_with(replace(QUOTA, quota_bytes=2 * MESSAGES * SIZE_BYTES))

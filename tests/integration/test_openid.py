@@ -162,6 +162,24 @@ def test_an_address_gives_the_batch_right_only_if_the_issuer_says_that_it_is_ver
     assert ("You administer new.example" in browser.get("/file").text) is (verified is True)
 
 
+@pytest.mark.parametrize("by_user_info", [False, True], ids=["ID token", "UserInfo"])
+@pytest.mark.parametrize(
+    ("groups", "status"),
+    [(["staff", "mail-operators"], 200), (["staff"], 404), ("mail-operators-2", 404), (None, 404)],
+)
+def test_the_issuers_claim_makes_an_operator(
+    issuer: Authority, tmp_path: Path, groups: list[str] | str | None, status: int, by_user_info: bool
+) -> None:
+    extra_claims = {} if groups is None else {"groups": groups}
+    if by_user_info:
+        issuer.rules.user_info = extra_claims
+    else:
+        issuer.rules.claims = lambda claims: claims | extra_claims
+    browser = office_at(issuer, tmp_path, openid_operator_claim="groups=mail-operators").browser()
+    assert sign_in(browser, issuer).status_code == 303
+    assert browser.get("/operator").status_code == status
+
+
 def test_a_userinfo_claim_is_accepted_only_for_the_same_subject(issuer: Authority, tmp_path: Path) -> None:
     office = office_at(issuer, tmp_path, openid_claim="mail_addresses")
     issuer.rules.user_info = {"mail_addresses": [GRACE]}

@@ -35,12 +35,15 @@ class Versions(NamedTuple):
     database_url: str
 
 
-@pytest.fixture
-def versions(tmp_path: Path, new_host: Dovecot, valkey_url: str, postgres_url: str) -> Versions:
+@pytest.fixture(params=["postgresql", "sqlite"])
+def versions(request: pytest.FixtureRequest, tmp_path: Path, new_host: Dovecot, valkey_url: str) -> Versions:
     packages = tmp_path / "packages"
     if lacks := unpack_version_before(packages):
         pytest.skip(lacks)
-    url = fresh_database(postgres_url)
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'mailhaul.db'}"
+    else:
+        url = fresh_database(request.getfixturevalue("postgres_url"))
     settings = {
         "CA_FILE": str(new_host.ca_file),
         "REDIS_URL": valkey_url,

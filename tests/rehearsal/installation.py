@@ -23,6 +23,19 @@ CONSOLE = (sys.executable, "-m", "importer.cli")
 _SETTINGS: Final = {name.upper() for name, _ in settings_of(Settings)}
 
 
+def with_mail(ca_file: Path, smtp_url: str, queue_url: str) -> dict[str, str]:
+    """The settings of an installation that trusts that authority, sends mail, and looks at its queue each
+    second."""
+    return {
+        "CA_FILE": str(ca_file),
+        "REDIS_URL": queue_url,
+        "TICK_SECONDS": "1",
+        "SMTP_URL": smtp_url,
+        "MAIL_FROM": "mailhaul@new.example",
+        "ALLOW_PLAINTEXT": "true",
+    }
+
+
 @dataclass(slots=True)
 class Installation:
     """An installation: settings as environment variables without the MAILHAUL_ prefix, and a directory."""

@@ -21,6 +21,11 @@ _INSTANTS = [column for column in imports.c if isinstance(column.type, Instant)]
 _LOOKS = select(leases.c.fence).where(leases.c.name == "tick")
 
 
+def standing(import_: Import) -> tuple[State, str]:
+    """The state of an import, and the code of what it waits for or was stopped by, "" if nothing."""
+    return import_.state, import_.problem.text.code if import_.problem else ""
+
+
 def at_rest(installation: Installation, id_: str) -> Import:
     """The import once it has ended, or waits for a time that has not come. Raises AssertionError if it
     takes more than a minute."""
