@@ -81,6 +81,7 @@ def test_fetch_items_are_read_in_any_order(line: bytes) -> None:
             (b"\\Inbox", b"&ANw-bung", b"R&-D", b"work/project x", b"NIL"),
         ),
         (b"(\\Inbox {3}\r\na b)", (b"\\Inbox", b"a b")),
+        (b'("\\Seen" "a\\"b" "C:\\\\mail")', (b"\\Seen", b'a"b', b"C:\\mail")),
     ],
 )
 def test_labels_are_read_in_every_form(response: bytes, labels: tuple[bytes, ...]) -> None:

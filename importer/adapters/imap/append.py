@@ -162,11 +162,12 @@ class AppendCommand:
         self._mailbox = mailbox
         fitting, self._dropped = messages, [NOTHING] * len(messages)
         fallbacks = self._connection.fallbacks
-        if fallbacks.has_refused_keywords or fallbacks.no_dates or fallbacks.no_flags:
+        if fallbacks.has_refused_keywords or fallbacks.no_dates or fallbacks.no_flags or fallbacks.needs_list:
             fitting = [without_what_is_refused(message, fallbacks) for message in messages]
             self._dropped = [dropped(message, fits) for message, fits in zip(messages, fitting, strict=True)]
         self._has_dates = any(message.internaldate for message in fitting)
         self._has_flags = any(message.flags for message in fitting)
+        self._is_listless = not all(message.flags for message in fitting)
         encoded = [_encode(message) for message in fitting]
         self._can_be_sent = [ready is not None for ready in encoded]
         self._sendable = [ready for ready in encoded if ready is not None]
@@ -277,6 +278,7 @@ class AppendCommand:
             fallbacks = self._connection.fallbacks
             fallbacks.dates_work |= self._has_dates
             fallbacks.flags_work |= self._has_flags
+            fallbacks.listless_work |= self._is_listless
             return [*self._stored(reply, count)]
         error = self._error_in(reply)
         part_may_fit = isinstance(error, QuotaExceeded)

@@ -1,4 +1,5 @@
-"""The forms in which one message is appended: unchanged, or without the parts that the server refuses.
+"""The forms in which one message is appended: unchanged, without the parts that the server refuses, or with
+an empty list of flags.
 
 Refusals of a keyword, a flag or a date cannot be recognised by their text: Exchange replies "BAD Command
 Argument Error. 11" to a keyword that it rejects, other servers that there are too many keywords, and some
@@ -17,13 +18,18 @@ from importer.domain.mailbox_content import Outgoing
 _MAX_REFUSALS: Final = 5
 """Refusals of a connection after which no plainer form is tried: some servers close it after ten."""
 
+_EMPTY_LIST: Final = ("",)
+"""Flags of a message that has none, for a server that takes no APPEND without a list of flags: gromox does
+not (github.com/grommunio/gromox/issues/60, read 2026-11-30)."""
+
 NOTHING: Final = (0, False)
 """What `dropped` returns for a message that lacks nothing."""
 
 
 def plainer_forms(message: Outgoing, connection: Connection) -> Iterator[tuple[Outgoing, bool]]:
-    """The forms in which to send a refused message, and whether only after BAD: without keywords; and without
-    date or flags, as long as the server has stored no message that had any."""
+    """The forms in which to send a refused message, and whether only after BAD: without keywords; with an
+    empty list of flags, as long as the server has stored no message without a list; and without date or
+    flags, as long as it has stored none that had any."""
     fallbacks, system, date = connection.fallbacks, _system_flags(message), message.internaldate
     if system != message.flags:
         yield message._replace(flags=system), False
@@ -31,6 +37,8 @@ def plainer_forms(message: Outgoing, connection: Connection) -> Iterator[tuple[O
     without_flags = bool(system) and not fallbacks.flags_work
     if connection.refusals > _MAX_REFUSALS:
         return
+    if not message.flags and not fallbacks.listless_work:
+        yield message._replace(flags=_EMPTY_LIST), True
     if without_date:
         yield message._replace(flags=system, internaldate=""), True
     if without_flags:
@@ -42,7 +50,7 @@ def plainer_forms(message: Outgoing, connection: Connection) -> Iterator[tuple[O
 def without_what_is_refused(message: Outgoing, fallbacks: Fallbacks) -> Outgoing:
     """The message without its keywords if the server refused others that had the same ones, and without flags
     or date if it stored none that had any."""
-    flags = message.flags
+    flags = message.flags or (_EMPTY_LIST if fallbacks.needs_list else ())
     if fallbacks.no_flags:
         flags = ()
     elif len(system := _system_flags(message)) < len(flags) and fallbacks.refuses_keywords(flags):
@@ -55,6 +63,8 @@ def note_stored(message: Outgoing, sent: Outgoing, fallbacks: Fallbacks) -> None
     system = _system_flags(message)
     fallbacks.dates_work |= bool(sent.internaldate)
     fallbacks.flags_work |= bool(_system_flags(sent))
+    fallbacks.listless_work |= not sent.flags
+    fallbacks.needs_list |= sent.flags == _EMPTY_LIST
     fallbacks.no_dates |= bool(message.internaldate) and not sent.internaldate
     fallbacks.no_flags |= bool(system) and not sent.flags
     if sent.flags == system != message.flags:
@@ -64,9 +74,9 @@ def note_stored(message: Outgoing, sent: Outgoing, fallbacks: Fallbacks) -> None
 def dropped(message: Outgoing, sent: Outgoing) -> tuple[int, bool]:
     """How many flags `sent` lacks, and whether it lacks the date."""
     lacks_date = bool(message.internaldate) and not sent.internaldate
-    lacking = len(message.flags) - len(sent.flags)
+    lacking = len(message.flags) - len(sent.flags) if message.flags else 0
     return (lacking, lacks_date) if lacking or lacks_date else NOTHING
 
 
 def _system_flags(message: Outgoing) -> tuple[str, ...]:
-    return tuple(flag for flag in message.flags if flag.startswith("\\"))
+    return tuple(flag for flag in message.flags if not flag or flag.startswith("\\"))

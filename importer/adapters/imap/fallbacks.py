@@ -32,10 +32,11 @@ class Fallbacks:
     wrong numbers. `counts_by_status`: SELECT and EXAMINE return no EXISTS. `has_stored`: the server stored a
     message. `literals_work`: it stored one that came as a non-synchronizing literal (RFC 7888). `dates_work`,
     `flags_work`: it stored a message with a date, with a system flag. `no_dates`, `no_flags`: it stored one
-    only without. `appends_failed`: appends in a row of which it stored no message and for which it may be at
-    fault itself. `deadly`: messages of which a request ended the connection each time, and for which items.
-    `message_limit`: the server refuses FETCH of more messages. `subscribes_lost`: SUBSCRIBEs that ended the
-    connection. `selects_lost`: SELECTs in a row that did."""
+    only without. `listless_work`: it stored a message without a list of flags. `needs_list`: it stored one
+    only with an empty list. `appends_failed`: appends in a row of which it stored no message and for which it
+    may be at fault itself. `deadly`: messages of which a request ended the connection each time, and for
+    which items. `message_limit`: the server refuses FETCH of more messages. `subscribes_lost`: SUBSCRIBEs
+    that ended the connection. `selects_lost`: SELECTs in a row that did."""
 
     def __init__(self) -> None:
         self.one_at_a_time = False
@@ -45,6 +46,7 @@ class Fallbacks:
         self.literals_work = False
         self.dates_work = self.flags_work = False
         self.no_dates = self.no_flags = False
+        self.listless_work = self.needs_list = False
         self.appends_failed = 0
         self.subscribes_lost = self.selects_lost = 0
         self.message_limit: int | None = None

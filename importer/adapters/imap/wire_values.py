@@ -31,7 +31,8 @@ _TOKEN = re.compile(
     rb")",
     re.IGNORECASE,
 )
-_ESCAPED = re.compile(rb"\\(.)")
+_ESCAPED = re.compile(rb'\\([\\"])')
+"""What RFC 9051 section 9 lets a backslash stand before. Before anything else, servers mean the backslash."""
 
 
 def parse_values(

@@ -33,7 +33,7 @@ _ATOM: Final = regex(r"""[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+""")  # RFC 9051 
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _INTERNALDATE: Final = regex(
-    r"( \d|\d\d?)-([a-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)", ASCII | IGNORECASE
+    r"( \d|\d\d?)-([a-z]{3})-(\d{4}|\d\d) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)", ASCII | IGNORECASE
 )
 _PLAIN_DATE: Final = regex(  # valid in every month of every year, so that no calculation is needed
     r"(?:[ 0][1-9]|1\d|2[0-8])-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-(\d{4})"
@@ -110,11 +110,14 @@ def _is_plausible(instant: datetime, now: datetime) -> bool:
 
 
 def _parse_internaldate(text: str) -> tuple[str, datetime] | None:
-    """The text with a two-digit day and the month as spelled in the RFC, and its instant; None if invalid."""
+    """The text with a two-digit day, the month as spelled in the RFC and a year of four digits, and its
+    instant; None if invalid. Years of two digits are read as RFC 5322 section 4.3 does."""
     match = _INTERNALDATE.fullmatch(text.removeprefix('"').removesuffix('"'))
     if match is None or match[2].title() not in _MONTHS:
         return None
     day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
+    if len(year) == 2:
+        year = ("20" if year < "50" else "19") + year
     offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
     try:
         instant = datetime(
@@ -129,10 +132,7 @@ def _parse_internaldate(text: str) -> tuple[str, datetime] | None:
     except ValueError:  # 30 February, hour 25, zone +9900
         return None
     # Some servers send a single digit without the leading blank that the grammar requires.
-    exact = (
-        f"{day if len(day) == 2 else '0' + day}-{month.title()}-{match.string[match.start(3) : match.end()]}"
-    )
-    return exact, instant
+    return f"{day:0>2}-{month.title()}-{year}{match.string[match.end(3) : match.end()]}", instant
 
 
 def _parse_date_field(value: bytes | None) -> datetime | None:

@@ -8,7 +8,7 @@ Keys of a right outcome:
 
     exit       exit code, or a list of exit codes
     missing    messages of the source that may be missing, or [lowest, highest]; default 0
-    copied, found, failed, state    as in the report
+    copied, found, failed, changes, state    as in the report
     messages   of `check`: messages of the old mailbox, in all and summed up over its folders
     words      regular expressions that occur in the output, in any case of letters
     never      regular expressions that do not
@@ -172,7 +172,7 @@ def _report_faults(run: Run, right: Right) -> Iterator[str]:
     codes = right.get("exit", run.code)
     if run.code not in (codes if isinstance(codes, list) else [codes]):
         yield f"exit {run.code} instead of {codes}"
-    for key in ("found", "copied", "failed"):
+    for key in ("found", "copied", "failed", "changes"):
         if key in right and run.totals.get(key) != right[key]:
             yield f"{key} {run.totals.get(key)} instead of {right[key]}"
     if "messages" in right:
