@@ -97,8 +97,8 @@ def doctor(only: tuple[str, ...], language: str | None, data: Path | None, as_js
 def _finding_lines(name: str, health: Health, message: str, fix: str) -> Text:
     """What was found, and below it what to do, each wrapped behind its sign."""
     part, sign = Text(name, style="bold"), Text.from_markup(_SYMBOLS[health.value])
-    first, *others = wrapped(f"{part} {message}", stdout.width - 1)
-    lines = [Text.assemble(sign, " ", part, " ", first[2 + len(part) :]), *others]
+    first, *others = wrapped(f"{part} {message}", stdout.width)
+    lines = [Text.assemble(sign, " ", part, first[2 + len(part) :]), *others]
     for number, line in enumerate(wrapped(fix, stdout.width, "      ") if fix else ()):
         lines.append(line if number else Text.assemble("    → ", line[6:]))
     return Text("\n").join(lines)

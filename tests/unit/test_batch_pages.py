@@ -319,6 +319,7 @@ def test_the_stream_sends_rows_and_the_list_when_its_order_changes(
         while "rows" not in (changed := await next_parts(stream)):
             pass
         assert "<strong>11</strong>" in changed["total"]
+        assert changed["news"].startswith("11 Completed, ")
         await stream.aclose()
 
     asyncio.run(asyncio.wait_for(scenario(), 30))
@@ -331,8 +332,8 @@ def test_the_list_of_all_imports_is_live(office: BatchOffice, monkeypatch: pytes
     newest = office.imports[0].id
     polled = office.admin.get(f"/imports/live?newest={newest}").json()
     assert not polled["over"]
-    assert {"sums", *(f"row-{import_.id}" for import_ in office.imports)} == polled["parts"].keys()
-    assert office.admin.get("/imports/live?newest=another").json()["parts"].keys() == {"sums", "list"}
+    assert {"sums", "news", *(f"row-{import_.id}" for import_ in office.imports)} == polled["parts"].keys()
+    assert office.admin.get("/imports/live?newest=another").json()["parts"].keys() == {"sums", "news", "list"}
 
     async def scenario() -> None:
         guest = guest_of(office.web, office.admin, live_progress.Feed(office.web.deps))
@@ -344,7 +345,7 @@ def test_the_list_of_all_imports_is_live(office: BatchOffice, monkeypatch: pytes
                 assert "list" not in parts
             return parts
 
-        assert (await next_parts(stream)).keys() == {"sums"}
+        assert (await next_parts(stream)).keys() == {"sums", "news"}
         office.set(13, State.RUNNING, progress=COPYING)
         assert "sums" not in await parts_with(f"row-{office.imports[13].id}", "123 of 400")
         office.set(13, State.COMPLETE, progress=COPYING)
@@ -373,7 +374,7 @@ def test_what_is_submitted_elsewhere_comes_into_the_open_list(
                     yield json.loads(data[0])
 
         stream = news("")
-        assert await anext(stream) == {"sums": ""}
+        assert await anext(stream) == {"sums": "", "news": ""}
         await asyncio.to_thread(visitor.start_import, "grace@old.example")
         [last] = [parts async for parts in stream]  # the browser reconnects
         assert "grace@old.example" in last["list"]

@@ -174,13 +174,18 @@ class _Board:
         context = self.context()
         return {
             "total": rendered(self.guest, "_total.html", **context),
+            "news": rendered(self.guest, "_news.html", **context),
             "rows": rendered(self.guest, "_rows.html", **context),
             "batch-acts": rendered(self.guest, "_batch_actions.html", **context),
         }
 
     def parts_of(self, snapshot: Snapshot) -> dict[str, str]:
         """The row of that import, if it is in the list, and the sums."""
-        total = {"total": rendered(self.guest, "_total.html", batch=self.batch, **self._total())}
+        context = self._total()
+        total = {
+            "total": rendered(self.guest, "_total.html", batch=self.batch, **context),
+            "news": rendered(self.guest, "_news.html", **context),
+        }
         if not self.chosen.selects(snapshot.import_):
             return total
         texts = self.guest.visitor.texts

@@ -118,7 +118,9 @@ class _Part:
     def all_sums(self) -> dict[str, str]:
         """Element id -> content."""
         context = self.sums()
-        return {"sums": rendered(self.guest, "_sums.html", **context) if context["any_imports"] else ""}
+        if not context["any_imports"]:
+            return {"sums": "", "news": ""}
+        return {name: rendered(self.guest, f"_{name}.html", **context) for name in ("sums", "news")}
 
     def all_parts(self) -> dict[str, str]:
         """Element id -> content, as they are now."""

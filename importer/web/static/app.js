@@ -158,6 +158,9 @@ function follow(path, query) {
         continue;
       }
       before.set(id, html);
+      if (part.innerHTML === html) {
+        continue; // a screen reader would say it again
+      }
       if (isInUse(part)) {
         before.delete(id);
         held.set(id, html);
