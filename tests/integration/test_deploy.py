@@ -144,6 +144,8 @@ def test_the_units_of_a_server_run_a_batch(
             assert {f["part"] for f in findings if f["health"] == "well"} == {
                 "database", "queue", "workers", "key", "disk", "outbox", "destination"
             }  # fmt: skip
+            ready = requests.get(f"http://127.0.0.1:{server.port}/readyz", timeout=30)
+            assert (ready.status_code, ready.text.strip()) == (200, "ok")
             # The pages of this test have a public name that leads nowhere.
             [unchecked] = [f for f in findings if f["part"] == "certificates"]
             assert unchecked["health"] == "odd"
@@ -217,6 +219,9 @@ def test_caddy_serves_the_pages_over_tls(server: Server, tmp_path: Path) -> None
                 assert "Strict-Transport-Security" in first.headers
                 assert "Server" not in first.headers
                 assert "Content-Encoding" not in first.headers
+                assert browser.get(f"{site}/healthz", timeout=15).text.strip() == "ok"
+                ready = browser.get(f"{site}/readyz", timeout=30)  # no queue runs here
+                assert (ready.status_code, "queue" in ready.text) == (503, True)
                 style = browser.get(f"{site}/static/0/app.css", timeout=15)
                 assert style.headers["Content-Encoding"] == "gzip"
             plain = browser.get(f"http://localhost:{http}/", timeout=15, allow_redirects=False)
