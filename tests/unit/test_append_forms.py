@@ -14,6 +14,7 @@ from importer.adapters.imap.append_forms import (
     plainer_forms,
     without_what_is_refused,
 )
+from importer.adapters.imap.commands import part
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.fallbacks import Fallbacks
 from importer.compact.uid_set import Uid
@@ -44,8 +45,21 @@ def test_a_refused_message_is_tried_without_keywords_date_and_flags_in_turn() ->
 
 def test_what_the_server_has_stored_before_is_not_left_out() -> None:
     assert forms(dates_work=True, flags_work=True) == [(("\\Seen",), DATE, False)]
-    assert forms(MESSAGE._replace(flags=()), dates_work=True) == []
+    assert forms(MESSAGE._replace(flags=()), dates_work=True, listless_work=True) == []
     assert forms(flags_work=True)[1:] == [(("\\Seen",), "", True)]
+
+
+def test_a_message_without_flags_is_tried_with_an_empty_list_and_so_are_later_ones() -> None:
+    bare = MESSAGE._replace(flags=())
+    listed = bare._replace(flags=("",))
+    assert part(listed).options == b' () "' + DATE.encode() + b'"'
+    assert forms(bare) == [(("",), DATE, True), ((), "", True)]
+    fallbacks = Fallbacks()
+    note_stored(bare, listed, fallbacks)
+    assert without_what_is_refused(bare, fallbacks) == listed
+    assert without_what_is_refused(MESSAGE, fallbacks) == MESSAGE
+    assert dropped(bare, listed) is dropped(listed, listed) is NOTHING
+    assert forms(listed, dates_work=True) == []
 
 
 def test_a_connection_with_many_refusals_gets_no_more_of_them() -> None:

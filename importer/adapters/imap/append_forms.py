@@ -34,7 +34,7 @@ def plainer_forms(message: Outgoing, connection: Connection) -> Iterator[tuple[O
     if system != message.flags:
         yield message._replace(flags=system), False
     without_date = bool(date) and not fallbacks.dates_work
-    without_flags = bool(system) and not fallbacks.flags_work
+    without_flags = any(system) and not fallbacks.flags_work
     if connection.refusals > _MAX_REFUSALS:
         return
     if not message.flags and not fallbacks.listless_work:
@@ -62,11 +62,11 @@ def note_stored(message: Outgoing, sent: Outgoing, fallbacks: Fallbacks) -> None
     """Note that the server stored `message` in the form `sent`."""
     system = _system_flags(message)
     fallbacks.dates_work |= bool(sent.internaldate)
-    fallbacks.flags_work |= bool(_system_flags(sent))
+    fallbacks.flags_work |= any(_system_flags(sent))
     fallbacks.listless_work |= not sent.flags
     fallbacks.needs_list |= sent.flags == _EMPTY_LIST
     fallbacks.no_dates |= bool(message.internaldate) and not sent.internaldate
-    fallbacks.no_flags |= bool(system) and not sent.flags
+    fallbacks.no_flags |= any(system) and not sent.flags
     if sent.flags == system != message.flags:
         fallbacks.note_refused_keywords(message.flags)
 
