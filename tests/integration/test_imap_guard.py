@@ -99,7 +99,7 @@ def test_each_new_connection_is_checked_again(new_host: Dovecot, make_user: Make
     session = sessions.open_source(replace(user.account, public_only=True), Secret(user.password))
     assert session.status("INBOX").messages == 0
     leads_to[0] = "127.0.0.2"
-    session._link.drop()  # the connection is lost, and the next read opens another
+    session.link.drop()  # the connection is lost, and the next read opens another
     with pytest.raises(MailError) as caught:
         session.status("INBOX")
     assert isinstance(caught.value, HostForbidden)

@@ -29,7 +29,7 @@ from importer.adapters.imap.label_index import (
     SystemFolders,
     settled_in,
 )
-from importer.adapters.imap.reader import ImapReader
+from importer.adapters.imap.reader import ImapReader, ImapSession
 from importer.adapters.imap.wire_events import Fetched
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.label_rules import LabelRule
@@ -38,16 +38,14 @@ from importer.domain.mailbox_content import (
     FolderRef,
     FolderStatus,
     HeaderLines,
-    Hierarchy,
     Message,
     NotHandedOut,
     Outline,
-    Quota,
 )
 from importer.ports.mailbox import FolderCount, LabelView, MailboxListing, uncounted
 from importer.ports.mailbox_errors import FolderUnusable
 from providers.endpoint import FolderRole
-from providers.errors import MailHidden, Side
+from providers.errors import MailHidden
 from providers.text import Text
 
 FOLDER_LIMITS: Final = (1000, 2000, 5000, 10000)
@@ -133,28 +131,16 @@ class GmailLabels:
             self.warnings[name] = Text("partly_shown.gmail_label", folder=name, all_mail=index.all_mail.name)
 
 
-class GmailSource:
-    """Implements `MailboxReader` (importer/ports/mailbox.py)."""
+class GmailSource(ImapSession):
+    """Implements `MailboxReader` (importer/ports/mailbox.py), over the connection of `session`."""
 
     def __init__(self, session: ImapReader, labels: GmailLabels) -> None:
+        super().__init__(session.link, session.survey)
         self._session = session
         self._labels = labels
         self._content_reader = ContentReader(session.link, with_labels=True)
 
-    @property
-    def side(self) -> Side:
-        return self._session.side
-
-    def renew(self) -> None:
-        self._session.renew()
-
-    def close(self) -> None:
-        self._session.close()
-
     # --- Folders -----------------------------------------------------------------------------------
-
-    def hierarchy(self) -> Hierarchy:
-        return self._session.hierarchy()
 
     def folders(self) -> Sequence[Folder]:
         index = self._labels.index(self._session)
@@ -190,9 +176,6 @@ class GmailSource:
 
     def has_labels(self) -> bool:
         return True
-
-    def alerts(self) -> Sequence[str]:
-        return self._session.alerts()
 
     # --- Reading -----------------------------------------------------------------------------------
 
@@ -243,13 +226,13 @@ class GmailSource:
         if self._labels.rule is not LabelRule.KEYWORDS or not self._is_label_view(folder.name):
             yield from self._session.flags(*self._resolve(folder, uids))
             return
-        for message in fetch(self._session.link, *self._resolve(folder, uids), _FLAGS_AND_LABELS):
+        for message in fetch(self.link, *self._resolve(folder, uids), _FLAGS_AND_LABELS):
             if not isinstance(message, Unreadable) and message.uid is not None:
                 yield message.uid, self._flags_and_keywords(folder.name, message)
 
     def _flags_and_keywords(self, name: str, message: Fetched) -> tuple[str, ...]:
         """Return the flags, and as keywords the user's labels except that of the folder."""
-        decode = self._session.link.cursor.names.decode
+        decode = self.link.cursor.names.decode
         user_labels = [decode(label) for label in message.labels or () if not _is_system_label(label)]
         keywords = (as_keyword(label) for label in sorted(user_labels) if label != name)
         return tuple(dict.fromkeys((*without_recent(message.flags or ()), *keywords)))
@@ -269,7 +252,7 @@ class GmailSource:
 
     def _check_uidvalidity(self, index: LabelIndex, folder: FolderRef) -> None:
         if folder.uidvalidity != index.all_mail.uidvalidity:
-            raise response_errors.folder_changed(self._session.peer, folder.name)
+            raise response_errors.folder_changed(self.peer, folder.name)
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
         return self._session.outlines(*self._resolve(folder, uids))
@@ -280,9 +263,6 @@ class GmailSource:
         For a label, the server counts all messages with it, not only those that its folder shows here.
         """
         return self._session.folder_bytes([name for name in folders if not self._is_label_view(name)])
-
-    def quota(self) -> Quota | None:
-        return self._session.quota()
 
 
 _NOT_IN_KEYWORDS: Final = re.compile(r'[\x00-\x20\x7f()/{%*<>\\"\]]')

@@ -77,7 +77,38 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class ImapReader:
+class ImapSession:
+    """The part of a session that every view on its mailbox shares: connection, hierarchy and quota."""
+
+    def __init__(self, link: ReconnectingConnection, survey: FolderSurvey) -> None:
+        self.link = link
+        self.survey = survey
+
+    @property
+    def peer(self) -> Peer:
+        return self.link.peer
+
+    @property
+    def side(self) -> Side:
+        return self.link.peer.side
+
+    def hierarchy(self) -> Hierarchy:
+        return self.survey.hierarchy()
+
+    def quota(self) -> Quota | None:
+        return self.link.ask(quota.quota)
+
+    def alerts(self) -> Sequence[str]:
+        return self.link.heard()
+
+    def renew(self) -> None:
+        self.link.reconnect()
+
+    def close(self) -> None:
+        self.link.close()
+
+
+class ImapReader(ImapSession):
     """Implements `MailboxReader` (importer/ports/mailbox.py), which describes the methods."""
 
     def __init__(
@@ -90,69 +121,44 @@ class ImapReader:
     ) -> None:
         """`visible_messages`: number of messages per folder that the server shows at most, None if
         unknown."""
-        self._link = ReconnectingConnection(connect, names, logins, limit)
-        self._folders = FolderSurvey(self._link, visible_messages)
-        self._content_reader = ContentReader(self._link)
+        link = ReconnectingConnection(connect, names, logins, limit)
+        super().__init__(link, FolderSurvey(link, visible_messages))
+        self._content_reader = ContentReader(link)
         self._uid_lister = UidLister()
         self._asks_together = True
 
-    @property
-    def link(self) -> ReconnectingConnection:
-        """For views on the mailbox such as `GmailSource`."""
-        return self._link
-
-    @property
-    def peer(self) -> Peer:
-        return self._link.peer
-
-    @property
-    def side(self) -> Side:
-        return self._link.peer.side
-
     def has_capability(self, capability: str) -> bool:
         """Return whether the server has a capability."""
-        return self._link.ask(lambda _cursor, connection: connection.has(capability))
+        return self.link.ask(lambda _cursor, connection: connection.has(capability))
 
     def has_labels(self) -> bool:
         return self.has_capability(_GMAIL_EXTENSION)
 
-    def alerts(self) -> Sequence[str]:
-        return self._link.heard()
-
-    def renew(self) -> None:
-        self._link.reconnect()
-
-    def close(self) -> None:
-        self._link.close()
-
     # --- Folders -----------------------------------------------------------------------------------
 
-    def hierarchy(self) -> Hierarchy:
-        return self._folders.hierarchy()
-
     def folders(self) -> Sequence[Folder]:
-        return self._folders.folders()
+        return self.survey.folders()
 
     def listing(self, *, modseqs: bool = False, count: FolderCount = uncounted) -> MailboxListing:
-        return self._folders.listing(modseqs=modseqs, count=count)
+        return self.survey.listing(modseqs=modseqs, count=count)
 
     def status(self, folder: str) -> FolderStatus:
-        return self._folders.status(folder)
+        return self.survey.status(folder)
 
     def statuses(self, folders: Sequence[str]) -> Mapping[str, FolderStatus | FolderUnusable]:
-        return self._folders.statuses(folders)
+        return self.survey.statuses(folders)
 
     # --- Reading -----------------------------------------------------------------------------------
 
     def uids(self, folder: FolderRef, at_or_above: Uid = Uid(1)) -> UidSet:
-        return self._link.retry_folder(
+        return self.link.retry_folder(
             folder.name,
-            lambda connection: self._uid_lister.uids(self._link.cursor, connection, folder, at_or_above),
+            lambda connection: self._uid_lister.uids(self.link.cursor, connection, folder, at_or_above),
         )
 
     def uids_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, UidSet]:
         return self._together(
-            lambda connection: self._uid_lister.uids_of(self._link.cursor, connection, folders)
+            lambda connection: self._uid_lister.uids_of(self.link.cursor, connection, folders)
         )
 
     def _together(self, of_several: Callable[[Connection], dict[K, V]]) -> dict[K, V]:
@@ -160,11 +166,11 @@ class ImapReader:
         one of them: nothing, and so from then on."""
         if self._asks_together:
             try:
-                return self._link.retry_read(of_several, attempts=1)
+                return self.link.retry_read(of_several, attempts=1)
             except ServerTooSlow:
                 raise
             except (ConnectionLost, ProtocolViolation, BeyondLimit):
-                self._link.drop()
+                self.link.drop()
                 self._asks_together = False
         return {}
 
@@ -175,7 +181,7 @@ class ImapReader:
         for piece in uids.chunks(_SIZES.max_members):
             # Arrays need a tenth of the memory of that many pairs.
             fetched_uids, sizes_bytes = array("q"), array("q")
-            for message in fetch(self._link, folder, piece, _SIZES):
+            for message in fetch(self.link, folder, piece, _SIZES):
                 if message.uid is not None:
                     fetched_uids.append(message.uid)
                     # The message exists but the server cannot report its size: 0 keeps it in the tally.
@@ -189,11 +195,11 @@ class ImapReader:
 
     def sizes_of(self, folders: Sequence[FolderRef]) -> Mapping[FolderRef, Sequence[tuple[Uid, int]]]:
         return self._together(
-            lambda connection: self._uid_lister.sizes_of(self._link.cursor, connection, folders)
+            lambda connection: self._uid_lister.sizes_of(self.link.cursor, connection, folders)
         )
 
     def headers(self, folder: FolderRef, uids: UidSet) -> Iterator[HeaderLines]:
-        for message in fetch(self._link, folder, uids, _HEADERS):
+        for message in fetch(self.link, folder, uids, _HEADERS):
             if isinstance(message, Unreadable):
                 yield HeaderLines(message.uid, 0, b"")  # exists, but equals no other message
             elif message.uid is not None:
@@ -210,12 +216,12 @@ class ImapReader:
     ) -> Iterator[tuple[Uid, tuple[str, ...]]]:
         since = changed_since if changed_since and self.has_capability("CONDSTORE") else 0
         query = replace(_FLAGS, items=b"%s (CHANGEDSINCE %d)" % (_FLAGS.items, since)) if since else _FLAGS
-        for message in fetch(self._link, folder, uids, query):
+        for message in fetch(self.link, folder, uids, query):
             if not isinstance(message, Unreadable) and message.uid is not None:
                 yield message.uid, without_recent(message.flags or ())
 
     def outlines(self, folder: FolderRef, uids: UidSet) -> Iterator[Outline]:
-        for message in fetch(self._link, folder, uids, _OUTLINES):
+        for message in fetch(self.link, folder, uids, _OUTLINES):
             if isinstance(message, Unreadable):
                 yield Outline(message.uid, 0, "")
             elif message.uid is not None:
@@ -224,7 +230,4 @@ class ImapReader:
     # --- Sizes -------------------------------------------------------------------------------------
 
     def folder_bytes(self, folders: Sequence[str]) -> Mapping[str, int]:
-        return self._link.ask(lambda cursor, connection: quota.folder_bytes(cursor, connection, folders))
-
-    def quota(self) -> Quota | None:
-        return self._link.ask(quota.quota)
+        return self.link.ask(lambda cursor, connection: quota.folder_bytes(cursor, connection, folders))

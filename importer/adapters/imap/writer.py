@@ -39,10 +39,10 @@ class ImapWriter(ImapReader):
         self._creates_lost = 0  # CREATEs in a row that ended the connection twice
 
     def fence(self, check: Callable[[], None]) -> None:
-        self._link.fence(check)
+        self.link.fence(check)
 
     def cut_off(self) -> None:
-        self._link.cut_off()
+        self.link.cut_off()
 
     # --- Folders -----------------------------------------------------------------------------------
 
@@ -52,7 +52,7 @@ class ImapWriter(ImapReader):
         try:
             self._create_once(folder)
         except (ConnectionLost, ProtocolViolation) as first:
-            self._link.drop()
+            self.link.drop()
             if isinstance(first, ServerTooSlow) or self._creates_lost > MAX_CREATES_LOST:
                 raise
             if self._opens(folder):  # the connection ended after the folder was created
@@ -60,14 +60,14 @@ class ImapWriter(ImapReader):
             try:
                 self._create_once(folder)
             except (ConnectionLost, ProtocolViolation) as error:
-                self._link.drop()
+                self.link.drop()
                 self._creates_lost += 1
                 words = error.server_text or "the connection ended"
                 raise response_errors.folder_unusable(self.peer, folder, "created", words) from error
         self._creates_lost = 0
 
     def _create_once(self, folder: str) -> None:
-        link = self._link
+        link = self.link
         try:
             folder_commands.folder_command(link.cursor, link.connection(), b"CREATE", folder, what="created")
         except FolderUnusable as refused:
@@ -83,7 +83,7 @@ class ImapWriter(ImapReader):
         return True
 
     def subscribe(self, folder: str) -> None:
-        self._link.ask(
+        self.link.ask(
             lambda cursor, connection: folder_commands.folder_command(
                 cursor, connection, b"SUBSCRIBE", folder, what="subscribed"
             )
@@ -102,11 +102,11 @@ class ImapWriter(ImapReader):
             count(number * folders // len(requests), folders)
 
         try:
-            refused = folder_commands.run_all(self._link.cursor, self._link.connection(), requests, done)
+            refused = folder_commands.run_all(self.link.cursor, self.link.connection(), requests, done)
         except ServerTooSlow:
             raise
         except (ConnectionLost, ProtocolViolation):  # perhaps because of one of them: each on its own
-            self._link.drop()
+            self.link.drop()
             refused = requests
         failed = []
         for number, (command, folder) in enumerate(refused, start=1):
@@ -122,28 +122,28 @@ class ImapWriter(ImapReader):
         return failed
 
     def _may_subscribe(self) -> bool:
-        fallbacks = self._link.connection().fallbacks
+        fallbacks = self.link.connection().fallbacks
         return fallbacks.subscribes_lost < MAX_SUBSCRIBES_LOST
 
     def _subscribe_alone(self, folder: str) -> None:
         """Subscribe the folder. A refusal, or a lost connection, is ignored: the copy matters more."""
         if not self._may_subscribe():
             return
-        fallbacks = self._link.connection().fallbacks
+        fallbacks = self.link.connection().fallbacks
         try:
             folder_commands.folder_command(
-                self._link.cursor, self._link.connection(), b"SUBSCRIBE", folder, what="subscribed"
+                self.link.cursor, self.link.connection(), b"SUBSCRIBE", folder, what="subscribed"
             )
         except FolderUnusable:
             pass
         except ServerTooSlow:
             raise
         except (ConnectionLost, ProtocolViolation):
-            self._link.drop()
+            self.link.drop()
             fallbacks.subscribes_lost += 1
 
     def open_for_appending(self, folder: str) -> tuple[FolderStatus, KeywordRule | None]:
-        return self._link.ask(
+        return self.link.ask(
             lambda cursor, connection: folder_status.open_for_appending(cursor, connection, folder)
         )
 
@@ -151,7 +151,7 @@ class ImapWriter(ImapReader):
         self, folders: Sequence[str]
     ) -> Mapping[str, tuple[FolderStatus, KeywordRule | None]]:
         return self._together(
-            lambda connection: folder_status.open_each_for_appending(self._link.cursor, connection, folders)
+            lambda connection: folder_status.open_each_for_appending(self.link.cursor, connection, folders)
         )
 
     # --- Flags -------------------------------------------------------------------------------------
@@ -159,28 +159,28 @@ class ImapWriter(ImapReader):
     def change_flags(
         self, folder: FolderRef, uids: UidSet, add: Sequence[str], remove: Sequence[str]
     ) -> bool:
-        return self._link.ask(
+        return self.link.ask(
             lambda cursor, connection: store_flags.change_flags(cursor, connection, folder, uids, add, remove)
         )
 
     # --- Removing ----------------------------------------------------------------------------------
 
     def supports_uid_expunge(self) -> bool:
-        return self._link.ask(lambda _cursor, connection: expunge.supports_uid_expunge(connection))
+        return self.link.ask(lambda _cursor, connection: expunge.supports_uid_expunge(connection))
 
     def remove(self, folder: FolderRef, uids: UidSet, *, unchanged_since: int = 0) -> UidSet:
         since = unchanged_since if unchanged_since and self.has_capability("CONDSTORE") else 0
-        return self._link.ask(
+        return self.link.ask(
             lambda cursor, connection: expunge.remove(cursor, connection, folder, uids, since)
         )
 
     def remove_folder(self, folder: FolderRef) -> None:
-        self._link.ask(lambda cursor, connection: expunge.remove_folder(cursor, connection, folder))
+        self.link.ask(lambda cursor, connection: expunge.remove_folder(cursor, connection, folder))
 
     # --- Writing -----------------------------------------------------------------------------------
 
     def append_limit_bytes(self) -> int | None:
-        for capability in self._link.ask(lambda _cursor, connection: connection.capabilities):
+        for capability in self.link.ask(lambda _cursor, connection: connection.capabilities):
             name, _, value = capability.partition("=")
             if name == "APPENDLIMIT" and value.isdigit():
                 return int(value)
@@ -188,9 +188,9 @@ class ImapWriter(ImapReader):
 
     def append(self, folder: FolderRef, messages: Sequence[Outgoing]) -> Sequence[AppendResult]:
         # None is returned only without `singly`.
-        return begin_append(self._link, folder, messages, self.status, singly=True)() or []
+        return begin_append(self.link, folder, messages, self.status, singly=True)() or []
 
     def begin_append(
         self, folder: FolderRef, messages: Sequence[Outgoing]
     ) -> Callable[[], Sequence[AppendResult] | None]:
-        return begin_append(self._link, folder, messages, self.status, singly=False)
+        return begin_append(self.link, folder, messages, self.status, singly=False)
