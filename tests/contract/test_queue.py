@@ -40,7 +40,7 @@ from tests.rehearsal.valkey import Valkey, valkey
 ONE, TWO = ImportId("import-one"), ImportId("import-two")
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -20,7 +20,7 @@ from tests.rehearsal.processes import start_group, stop_group
 
 HEADER = "source_address,source_password,source_server,destination_address,destination_password\n"
 LOOKS = 45
-LONGEST_LOOK_S = 20.0
+LONGEST_LOOK_S = 60.0
 """A look takes about 20 ms; the machine may be busy."""
 
 
@@ -96,8 +96,8 @@ def test_the_pages_end_within_30_s_although_requests_hang(
 
 def _is_up(url: str) -> bool:
     try:
-        return requests.get(f"{url}/health", timeout=5).ok
-    except requests.ConnectionError:
+        return requests.get(f"{url}/health", timeout=60).ok
+    except requests.RequestException:
         return False
 
 

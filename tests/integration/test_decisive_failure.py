@@ -23,7 +23,7 @@ from tests.rehearsal.scripted import DRIP, Answer, ScriptedServer, scripted_serv
 from tests.unit.test_service import Office
 
 REFUSED = b"TAG NO [AUTHENTICATIONFAILED] wrong password\r\n"
-SLOW = Timeouts(connect_s=20, io_s=20)
+SLOW = Timeouts(connect_s=120, io_s=120)
 """A host that does not answer is waited for up to a minute."""
 
 LEGS = 8

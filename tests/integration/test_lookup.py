@@ -83,8 +83,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 
 @pytest.fixture
 def web(authority: CertificateAuthority) -> GuardedWeb:
+    return fetcher(authority, timeout_s=60)
+
+
+def fetcher(authority: CertificateAuthority, timeout_s: float) -> GuardedWeb:
     guard = EgressGuard(allowed=LOOPBACK, ports=(), look_up=at_loopback)
-    return GuardedWeb(guard, tls_context(authority.ca_file), timeout_s=1.0)
+    return GuardedWeb(guard, tls_context(authority.ca_file), timeout_s=timeout_s)
 
 
 # --- The web -----------------------------------------------------------------------------------------
@@ -139,11 +143,13 @@ def test_redirects_are_followed_only_within_the_host(
 
 
 def test_large_and_slow_responses_are_abandoned(authority: CertificateAuthority, web: GuardedWeb) -> None:
+    released = threading.Event()
+
     def drip(request: BaseHTTPRequestHandler, *, with_length: bool) -> None:
         request.wfile.write(
             b"HTTP/1.0 200 OK\r\n" + (b"Content-Length: 9999\r\n" if with_length else b"") + b"\r\n"
         )
-        for _ in range(100):
+        for _ in range(2000):
             request.wfile.write(b"x")
             time.sleep(0.05)
 
@@ -159,11 +165,11 @@ def test_large_and_slow_responses_are_abandoned(authority: CertificateAuthority,
                 case "/drips-told":
                     drip(request, with_length=True)
                 case "/head":
-                    for _ in range(100):
+                    for _ in range(2000):
                         request.wfile.write(b"H")
                         time.sleep(0.05)
                 case "/silent":
-                    time.sleep(3)
+                    released.wait(60)
         except OSError:  # the client closed the connection
             request.close_connection = True
 
@@ -172,11 +178,13 @@ def test_large_and_slow_responses_are_abandoned(authority: CertificateAuthority,
         assert len(web.fetch(f"{site}/fits") or b"") == 65_536
         with pytest.raises(LookupFailed, match=r"lookup\.too_large"):
             web.fetch(f"{site}/large")
+        hasty = fetcher(authority, timeout_s=1.0)
         for path in ("/drips", "/drips-told", "/head", "/silent"):
             started = time.monotonic()
             with pytest.raises(LookupFailed):
-                web.fetch(f"{site}{path}")
-            assert time.monotonic() - started < 2.5, path
+                hasty.fetch(f"{site}{path}")
+            assert time.monotonic() - started < 30, path  # each answer takes a minute or more
+        released.set()
 
 
 def test_only_a_verified_server_at_a_public_address_is_queried(
@@ -225,7 +233,7 @@ ZONE = {
 
 def test_records_are_sorted_by_preference() -> None:
     with name_server(partial(from_zone, ZONE)) as server:
-        resolver = DnsResolver(servers=[server], timeout_s=2)
+        resolver = DnsResolver(servers=[server], timeout_s=60)
         assert resolver.mail_exchangers("old.example") == [
             "MX1.old.example",
             "mxa.old.example",
@@ -253,7 +261,7 @@ def test_failing_name_servers_are_distinguished_from_unknown_names(
         started = time.monotonic()
         with pytest.raises(LookupFailed):
             DnsResolver(servers=[server], timeout_s=0.5).mail_exchangers("old.example")
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4.5  # dnspython's own limit is 5
 
 
 # --- Usual names ---------------------------------------------------------------------------------------

@@ -115,11 +115,13 @@ def test_a_new_password_applies_immediately_and_a_wrong_one_is_refused_quickly(
     for password in ("first", "second"):
         host.add_user(login, password)
         connect(host.imaps, login, password, host.ca_file).logout()
-    started = time.monotonic()
+    took_s: list[float] = []
     for _ in range(3):
+        started = time.monotonic()
         with pytest.raises(imaplib.IMAP4.error):
             connect(host.imaps, login, "first", host.ca_file)
-    assert time.monotonic() - started < 4
+        took_s.append(time.monotonic() - started)
+    assert min(took_s) < 2  # the delay that servers have by default would be in each
 
 
 def test_a_server_without_multiappend_and_literal_plus_announces_neither(
@@ -482,5 +484,5 @@ def _send(smtp: SmtpCatcher, subject: str, *recipients: str) -> dict[str, tuple[
     mail["From"] = "mailhaul@new.example"
     mail["Subject"] = subject
     mail.set_content("schöner Text")
-    with smtplib.SMTP("localhost", smtp.port, timeout=5) as client:
+    with smtplib.SMTP("localhost", smtp.port, timeout=60) as client:
         return client.send_message(mail, "mailhaul@new.example", recipients)

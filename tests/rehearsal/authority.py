@@ -112,12 +112,12 @@ class Authority:
         with requests.Session() as browser:
             browser.trust_env = False  # REQUESTS_CA_BUNDLE would take precedence
             browser.verify = str(self.ca_file)
-            page = browser.get(url, timeout=5)
+            page = browser.get(url, timeout=60)
             if page.status_code != 200:
                 raise RehearsalError(page.text)
             [hint] = re.findall(r'name="account" value="([^"]*)"', page.text)
             form = {"account": account or hint, "answer": answer}
-            sent = browser.post(url, data=form, allow_redirects=False, timeout=5)
+            sent = browser.post(url, data=form, allow_redirects=False, timeout=60)
         return dict(parse_qsl(urlsplit(sent.headers["Location"]).query))
 
     def withdraw(self, mailbox: str) -> None:

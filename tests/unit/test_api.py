@@ -553,14 +553,14 @@ def test_a_long_undo_continues_in_the_background_and_does_not_count_as_a_guess(
     released, original_open = threading.Event(), office.doors.admit
     undo_jobs = office.pages.state.site.undo_jobs
     monkeypatch.setattr(undo_resource, "WAIT_S", 0.01)
-    monkeypatch.setattr(office.doors, "admit", lambda *args: released.wait(5) and original_open(*args))
+    monkeypatch.setattr(office.doors, "admit", lambda *args: released.wait(60) and original_open(*args))
     for _ in range(8):
         released.clear()
         answer = panel.post(f"/imports/{id_}/undo", {"destination_password": RIGHT})
         assert (answer.status_code, answer.json()["state"]) == (202, "under way")
         assert answer.headers["location"] == f"/api/v1/imports/{id_}/undo"
         released.set()
-        assert wait_until(lambda: not undo_jobs.running(id_), timeout_s=5)
+        assert wait_until(lambda: not undo_jobs.running(id_), timeout_s=60)
     assert panel.get(f"/imports/{id_}/undo").status_code == 200
 
 
