@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, field
 from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -42,7 +42,7 @@ class SettingKind(StrEnum):
     DOMAINS = "domains"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProviderSetting:
     """A setting of a provider: the variable MAILHAUL_<ID>_<NAME>.
 
@@ -51,6 +51,7 @@ class ProviderSetting:
     provider's settings above this one by name.
     """
 
+    _: KW_ONLY
     name: str
     meaning: str
     rule: Text
@@ -81,7 +82,7 @@ class ProviderConfig:
         return frozenset(self.values.get(name) or ())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServiceAccountGrant:
     """An organisation's grant to a service account: one token for each mailbox (RFC 7523).
 
@@ -89,12 +90,13 @@ class ServiceAccountGrant:
     is not a key.
     """
 
+    _: KW_ONLY
     scope: str
     unusable_key: str
     setting: str = "service_account_file"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ClientCredentialsGrant:
     """An organisation's grant to an application: one token for all mailboxes (RFC 6749 section 4.4).
 
@@ -102,6 +104,7 @@ class ClientCredentialsGrant:
     unless it is the application that owners sign in to.
     """
 
+    _: KW_ONLY
     scope: str
     setting: str = "organisation_tenant"
 
@@ -113,7 +116,7 @@ def _lower(address: str) -> str:
     return address.strip().lower()  # casefold would equate "ß" and "ss"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SignInProvider:
     """All facts about a provider with a sign-in.
 
@@ -134,6 +137,7 @@ class SignInProvider:
     refused passwords. `guides` are the operator's set-up as (heading, Markdown).
     """
 
+    _: KW_ONLY
     id: str
     name: str
     endpoints: Endpoints

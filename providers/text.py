@@ -7,7 +7,6 @@ No module below the front ends composes a sentence. A server's words are quoted 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -27,7 +26,7 @@ Param: TypeAlias = "str | int | date | datetime | timedelta | ByteSize | Text"
 days, instants, time spans, sizes, and other texts. A `Secret` is not a Param."""
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@frozen
 class Text:
     """`Text("login_rejected.expired", host="imap.old.example")`.
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 
 from importer.domain.csv_import.csv_cells import Refused
-from importer.i18n.row_problem_texts import refused_text
 from importer.i18n.translations import LANGUAGES, CatalogTranslator, chosen, texts
 
 
 def refused_argument(refused: Refused) -> str:
     """What is wrong with the value of an argument and how to fix it."""
+    from importer.i18n.row_problem_texts import refused_text  # noqa: PLC0415 - most arguments are right
+
     return refused_text(argument_texts(), refused)
 
 

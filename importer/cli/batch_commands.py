@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from importer.bootstrap import access_of, directory, queued
-from importer.cli import live_watch, options, text_views
+from importer.cli import live_watch, options, row_problem_view, text_views
 from importer.cli.argument_texts import not_read, not_written
 from importer.cli.console_actor import console_actor
 from importer.cli.exit_codes import Usage, exit_with, stderr
@@ -96,7 +96,7 @@ def batch(
         if not starts:
             raise exit_with(ExitCode.USAGE)
     elif parsed.notes:
-        text_views.print_row_notes(words, parsed)
+        row_problem_view.print_row_notes(words, parsed)
     import_options = settings.import_options.choose(choices)
     text_views.print_label_rules(words, parsed.good_rows, import_options)
     with queued(settings) as deps:
@@ -209,8 +209,8 @@ def _print_problems(
             }
         )
         return
-    text_views.print_row_problems(words, parsed, to_stderr=as_json)
-    text_views.print_row_notes(words, parsed)
+    row_problem_view.print_row_problems(words, parsed, to_stderr=as_json)
+    row_problem_view.print_row_notes(words, parsed)
     if starts:
         return
     said = [words.gettext("Nothing was started.")]

@@ -15,6 +15,7 @@ from importer.cli.attention_view import Attention
 from importer.cli.count_view import print_counts
 from importer.cli.exit_codes import Usage, exit_with, stdout
 from importer.cli.explain_message import explain_message
+from importer.cli.explanation_view import print_explanation
 from importer.cli.filter_options import FilterOptions, filter_options
 from importer.cli.found_ids import import_of, imports_of, report_named, single_reports
 from importer.cli.import_list import ImportList
@@ -210,7 +211,7 @@ def explain(
         )
     else:
         for import_, explanation in explanations:
-            text_views.print_explanation(words, import_, explanation)
+            print_explanation(words, import_, explanation)
 
 
 @click.command

@@ -28,7 +28,6 @@ from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.outcome_texts import batch_text, outcome_text
 from importer.i18n.reason_texts import reason
 from importer.i18n.refusal_lists import refusal_lists
-from importer.i18n.report_json import batch_json, report_json
 from importer.i18n.state_texts import COUNTS, count_name
 from importer.i18n.translations import CatalogTranslator
 
@@ -42,6 +41,8 @@ _ALWAYS: Final = 2
 def print_report(texts: CatalogTranslator, report: Report, *, as_json: bool = False) -> None:
     """The report of one import."""
     if as_json:
+        from importer.i18n.report_json import report_json  # noqa: PLC0415 - few reports are JSON
+
         print_json(report_json(texts, report))
         return
     stdout.print(_report(texts, report))
@@ -51,6 +52,8 @@ def print_report(texts: CatalogTranslator, report: Report, *, as_json: bool = Fa
 def print_batch_report(texts: CatalogTranslator, batch: BatchReport, *, as_json: bool = False) -> None:
     """The report of a batch: each import, then the verdict, then what needs somebody."""
     if as_json:
+        from importer.i18n.report_json import batch_json  # noqa: PLC0415 - as above
+
         print_json(batch_json(texts, batch))
         return
     for report in batch.reports:

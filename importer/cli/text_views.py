@@ -8,21 +8,15 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from importer.cli.exit_codes import stderr, stdout
-from importer.cli.import_list import address_lines, wrapped
-from importer.domain.csv_import.import_rows import PROBLEMS_SHOWN, Parsed, Row
-from importer.domain.csv_import.sheet import RowProblem
+from importer.cli.import_list import address_lines
+from importer.domain.csv_import.import_rows import Row
 from importer.domain.import_options import ImportOptions
 from importer.domain.model import Import
-from importer.domain.reporting.explanation import Action, Explanation
 from importer.domain.reporting.formatting import printable
-from importer.i18n.explanation_texts import explanation_texts
 from importer.i18n.option_texts import chosen_options, word_sentences
-from importer.i18n.row_problem_texts import headings, row_problem_text
-from importer.i18n.state_texts import state_word
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.i18n.wait_texts import maintenance_text
 from importer.ports.monitoring import Maintenance
@@ -36,15 +30,6 @@ _UNPRINTABLE: Final = re.compile(
     # C1 controls and DEL; zero-width and direction marks, separators, other formats; lone surrogates
     "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
-
-_COMMANDS: Final = {
-    Action.PAUSE: "pause",
-    Action.RESUME: "resume",
-    Action.RETRY: "retry",
-    Action.CANCEL: "cancel",
-    Action.RUN_AGAIN: "retry",
-    Action.UNDO: "undo",
-}
 
 
 def plain(text: str, max_chars: int = 200) -> str:
@@ -60,27 +45,6 @@ def print_json(facts: object) -> None:
 
 def _escaped(match: re.Match[str]) -> str:
     return json.dumps(match[0])[1:-1]
-
-
-def print_explanation(texts: CatalogTranslator, import_: Import, explanation: Explanation) -> None:
-    """The sentence first, then what follows from it, then the facts."""
-    words = explanation_texts(texts, explanation)
-    following, to_do = texts.gettext("Next:"), texts.gettext("To do:")
-    stdout.print(Text.assemble(Text(import_.id, style="bold"), "  ", state_word(texts, import_.state)))
-    stdout.print(*address_lines(import_, stdout.width), sep="\n")
-    for label, said in (("", words.sentence), (following, words.next), (to_do, words.advice)):
-        lines = wrapped(f"{label} {said}".strip(), stdout.width)
-        for number, line in enumerate(lines):
-            line.stylize("bold", 2, 2 + len(label) if number == 0 else 2)
-            stdout.print(line)
-    for action in explanation.actions:
-        stdout.print(f"    [cyan]mailhaul {_COMMANDS[action]} {import_.id}[/]")
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in words.facts:
-        table.add_row(f"  {plain(name)}", plain(value, 400))
-    stdout.print(table)
 
 
 _OUTCOMES: Final = {
@@ -147,29 +111,3 @@ def print_label_rules(texts: CatalogTranslator, rows: Sequence[Row], import_opti
         at_host = texts.gettext("Labels at %(host)s:", host=name)
         choose = texts.gettext("`--labels` chooses.")
         stderr.print(f"{at_host} {word_sentences(texts, 'labels', rule)} [dim]{choose}[/]", soft_wrap=True)
-
-
-def print_row_problems(texts: CatalogTranslator, parsed: Parsed, *, to_stderr: bool = False) -> None:
-    """The first PROBLEMS_SHOWN problems of a file, and how many more there are."""
-    out = stderr if to_stderr else stdout
-    for problem in parsed.problems[:PROBLEMS_SHOWN]:
-        out.print(f"[red]✗[/] {_row_problem(texts, parsed, problem)}", soft_wrap=True)
-    if (more := len(parsed.problems) - PROBLEMS_SHOWN) > 0:
-        problems = texts.ngettext(
-            "… and %(num)s more problem (`--annotate` marks all of them)",
-            "… and %(num)s more problems (`--annotate` marks all of them)",
-            more,
-        )
-        out.print(Text(problems))
-
-
-def print_row_notes(texts: CatalogTranslator, parsed: Parsed) -> None:
-    """The first PROBLEMS_SHOWN notes about a file, on standard error, and how many more there are."""
-    for note in parsed.notes[:PROBLEMS_SHOWN]:
-        stderr.print(f"[yellow]![/] {_row_problem(texts, parsed, note)}", soft_wrap=True)
-    if (more := len(parsed.notes) - PROBLEMS_SHOWN) > 0:
-        stderr.print(Text(texts.ngettext("… and %(num)s more note", "… and %(num)s more notes", more)))
-
-
-def _row_problem(texts: CatalogTranslator, parsed: Parsed, problem: RowProblem) -> str:
-    return plain(row_problem_text(texts, problem, headings(parsed.sheet)), 600)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Final, Protocol, overload
+from typing import TYPE_CHECKING, Final, Protocol, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from importer.adapters.egress_guard import EgressGuard
@@ -20,7 +20,6 @@ from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.deflate import Compression, KnownLines
 from importer.adapters.imap.event_stream import ConnectionContext
 from importer.adapters.imap.fallbacks import KnownFallbacks
-from importer.adapters.imap.gmail import GmailLabels, GmailSource
 from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.incoming_literals import MAX_LITERAL_BYTES
 from importer.adapters.imap.login import Login
@@ -39,6 +38,9 @@ from providers.errors import MailError, Side
 from providers.grants import Credential, MasterLogin
 from providers.provider import Provider
 from providers.text import Text
+
+if TYPE_CHECKING:
+    from importer.adapters.imap.gmail import GmailLabels, GmailSource
 
 PUBLIC_PORTS: Final = (IMAP_PORT, IMAPS_PORT)
 """The ports allowed for servers that untrusted users name: Mailhaul must not serve as a port scanner."""
@@ -132,6 +134,8 @@ class ImapSessions:
         )
         if labels is None or not reader.has_labels():
             return reader
+        from importer.adapters.imap.gmail import GmailLabels, GmailSource  # noqa: PLC0415 - most mail has no labels
+
         return GmailSource(reader, self._labels.setdefault(labels, GmailLabels(labels)))
 
     def open_destination(

@@ -9,13 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from importer.domain import import_state
 from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
-from importer.domain.evidence.evidence_file import Seal
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, Import, Problem, State
@@ -28,7 +27,6 @@ from importer.ports.notices import Notice
 from importer.service.access.audit import record_import_event
 from importer.service.access.sealed_grants import consents_to_revoke, revoke_consents
 from importer.service.deps import Deps
-from importer.service.evidence_files import batch_digest, seal_of
 from importer.service.import_batch import batch_of_import
 from importer.service.imports.reopen import can_keep_grants
 from importer.service.notify.mail_bounds import within_bounds
@@ -36,6 +34,9 @@ from importer.service.notify.webhooks import webhook_calls
 from providers.errors import HostForbidden
 
 log = structlog.get_logger()
+if TYPE_CHECKING:
+    from importer.domain.evidence.evidence_file import Seal
+
 T = TypeVar("T")
 
 
@@ -130,6 +131,10 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
 
 def _sealed(deps: Deps, report: Report) -> tuple[Seal | None, Report]:
     """The seal of the evidence as it is now, and the report with it. An import ends without it, too."""
+    if deps.signer is None:
+        return None, report
+    from importer.service.evidence_files import seal_of  # noqa: PLC0415 - most foreground copies seal nothing
+
     seal = _attempted(partial(seal_of, deps, report), report.import_.id)
     return seal, report if seal is None else replace(report, evidence=seal.file)
 
@@ -210,6 +215,8 @@ def post_batch_summary(deps: Deps, batch_id: BatchId) -> None:
 def _batch_evidence(deps: Deps, batch_id: BatchId, imports: Sequence[Import]) -> str:
     """The SHA-256 of the evidence file of the batch; "" without a signer. The summary goes out without it,
     too."""
+    from importer.service.evidence_files import batch_digest  # noqa: PLC0415 - as above
+
     return _attempted(partial(batch_digest, deps, imports), batch_id) or ""
 
 

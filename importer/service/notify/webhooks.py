@@ -19,7 +19,6 @@ from importer.domain.people.api_tokens import webhook_context
 from importer.domain.planning.retry_limits import WEBHOOK_RETRY_WAITS_S
 from importer.domain.reporting.report import Report
 from importer.domain.reporting.webhook_events import EVENT, SIGNATURE, event, signature
-from importer.i18n.report_json import report_json
 from importer.i18n.translations import texts
 from importer.ports.vault import VaultError
 from importer.ports.webhook_calls import CallState, WebhookCall
@@ -37,6 +36,8 @@ def webhook_calls(deps: Deps, report: Report) -> Sequence[WebhookCall]:
         hooks = [*_hooks(deps, report.import_)]
         if not hooks:
             return ()
+        from importer.i18n.report_json import report_json  # noqa: PLC0415 - most imports have no webhook
+
         now = deps.clock.now()
         event_ = event(report.import_, report_json(texts("en"), report), now)
         return [WebhookCall(f"{event_.id} {hook}", hook, event_.id, event_.body, now) for hook in hooks]
