@@ -8,6 +8,10 @@ import sys
 from typing import Any
 
 import pytest
+from babel import Locale
+from babel.numbers import format_decimal
+
+from importer.i18n.translations import LANGUAGES, REGIONS, tag_of, texts
 
 WATCHED = ("rich.traceback", "rich.pretty", "greenlet")
 
@@ -96,18 +100,22 @@ print(json.dumps([made.count(True), made.count(False)]))
     assert later > 5 * at_once
 
 
-def test_a_translation_loads_babel_for_the_first_text_that_needs_it() -> None:
+def test_english_texts_and_numbers_need_no_babel() -> None:
     code = "from importer.i18n.translations import texts; say = texts('en'); import json, sys"
-    texts = "[say.gettext('Copied.'), say.number(999), say.size(17), say.number(1000), say.size(1500)]"
-    small = "[say.number(999), say.size(17)]"
-    assert facts_after(f"{code}; {small}; print(json.dumps('babel' in sys.modules))") is False
-    assert facts_after(f"{code}; print(json.dumps({texts}))") == [
-        "Copied.",
-        "999",
-        "17 bytes",
-        "1,000",
-        "1.5\u00a0kB",
-    ]
+    numbers, sizes = "map(say.number, (999, 1000, 4991))", "map(say.size, (17, 1500, 20_000_000))"
+    said = f"[say.gettext('Copied.'), *{numbers}, *{sizes}]"
+    shown, babel = facts_after(f"{code}; print(json.dumps([{said}, 'babel' in sys.modules]))")
+    assert shown == ["Copied.", "999", "1,000", "4,991", "17 bytes", "1.5\u00a0kB", "20\u00a0MB"]
+    assert not babel
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_numbers_are_those_of_babel(language: str) -> None:
+    for region in ("", *REGIONS[language]):
+        say = texts(tag_of(language, region))
+        locale = Locale.parse(say.tag, sep="-")
+        for number in (0, 7, 999, 1000, 4991, 12_345, 1_234_567, -4991, 0.5, 1.5, 9.0, 1234.5, 2.25):
+            assert say.number(number) == format_decimal(number, locale=locale), say.tag
 
 
 def facts_after(code: str) -> Any:
