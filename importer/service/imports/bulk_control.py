@@ -23,7 +23,7 @@ from importer.service.imports.control import Changed, Effect
 from importer.service.imports.retry_failed import retry_failed
 from providers.frozen import frozen
 
-NOBODY: Final = Actor()
+NO_ACTOR: Final = Actor()
 PAGE: Final = 1000
 EXAMPLES: Final = 5
 MAX_CHANGED: Final = 250
@@ -92,7 +92,7 @@ def selection_of(action: BulkAction, imports: Sequence[Import]) -> Selection:
 
 
 def carry_out(
-    deps: Deps, action: BulkAction, ids: tuple[ImportId, ...], actor: Actor = NOBODY
+    deps: Deps, action: BulkAction, ids: tuple[ImportId, ...], actor: Actor = NO_ACTOR
 ) -> Iterator[Changed]:
     """Change these imports, one at each step of the iteration. Unknown ones are left out. A retry of failed
     messages opens mailboxes with the rights of `actor`."""
