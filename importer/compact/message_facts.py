@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final
 
@@ -17,24 +17,24 @@ DATE_BYTES: Final = 6
 _SIZE_BYTES: Final = 4
 _MAX: Final = 2**32 - 1
 _DATE: Final = struct.Struct(">Ih")  # seconds since 1970, minutes east of UTC
-_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - dates are compared before their zone is applied
+_NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS: Final = {name: f"{number:02}" for number, name in enumerate(_NAMES, 1)}
 
 
 def pack_date(internaldate: str) -> bytes:
     """DATE_BYTES bytes of a `date-time` (RFC 9051 section 9) as `fit_internaldate` returns it: between 1970
     and 2106, 26 characters. Called for every message."""
-    day = _day(internaldate[:11])
-    clock = int(internaldate[12:14]) * 3600 + int(internaldate[15:17]) * 60 + int(internaldate[18:20])
-    minutes = int(internaldate[22:24]) * 60 + int(internaldate[24:26])
-    if internaldate[21] == "-":
-        minutes = -minutes
-    return _DATE.pack(min(max(0, day * 86_400 + clock - minutes * 60), _MAX), minutes)
+    day, month, year, clock = internaldate[:2], internaldate[3:6], internaldate[7:11], internaldate[12:20]
+    iso = f"{year}-{_MONTHS[month]}-{day.replace(' ', '0')}T{clock}"  # the fastest reader there is
+    since, minutes = datetime.fromisoformat(iso) - _EPOCH, _minutes(internaldate[21:])
+    return _DATE.pack(min(max(0, since.days * 86_400 + since.seconds - minutes * 60), _MAX), minutes)
 
 
-@lru_cache(maxsize=1024)
-def _day(text: str) -> int:
-    return date(int(text[7:]), _MONTHS.index(text[3:6]) + 1, int(text[:2])).toordinal() - _EPOCH_DAY
+@lru_cache(maxsize=256)  # of zones
+def _minutes(zone: str) -> int:
+    minutes = int(zone[1:3]) * 60 + int(zone[3:5])
+    return -minutes if zone[0] == "-" else minutes
 
 
 def pack_facts(sizes: Sequence[int], dates: bytes = b"") -> bytes:
