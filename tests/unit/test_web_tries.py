@@ -376,7 +376,7 @@ def test_a_file_with_too_many_rows_is_refused_before_anything_is_looked_up(offic
     )
 
 
-def test_a_preview_reads_its_file_once_and_shows_a_bounded_number_of_problems(
+def test_each_page_reads_its_file_once_and_shows_a_bounded_number_of_problems(
     office: WebOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = []
@@ -389,6 +389,14 @@ def test_a_preview_reads_its_file_once_and_shows_a_bounded_number_of_problems(
     browser = office.browser()
     browser.sign_in()
     browser.post("/file", rows=file_of(0) + "x,,y,z,\n" * 25)
+    for path in ("/file/correct", "/file/start"):
+        reads.clear()
+        form = {**browser.hidden.get(path, {}), "csrf": browser.csrf}
+        assert browser.client.post(path, data=form).status_code == 303  # not followed
+        assert len(reads) == 1, path
+    reads.clear()
+    assert browser.get("/file/annotated.csv").status_code == 200
+    assert len(reads) == 1
     reads.clear()
     page = browser.get("/file/preview").text
     assert len(reads) == 1
