@@ -24,13 +24,8 @@ from importer.service.access.batch_rights import session_batch_right
 from importer.service.access.concurrency_limit import PersonShares
 from importer.service.access.counted_lookups import CountedLookups
 from importer.service.access.operators import is_operator
-from importer.service.access.web_sessions import (
-    SessionData,
-    VerifiedMailbox,
-    find_session,
-    read_session_data,
-    update_session_data,
-)
+from importer.service.access.session_data import SessionData, VerifiedMailbox
+from importer.service.access.web_sessions import find_session, read_session_data, update_session_data
 from importer.service.deps import Deps
 from importer.settings import Settings
 from importer.web.audit_middleware import AuditNote, audit_note

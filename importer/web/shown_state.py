@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import BatchId, ImportId
-from importer.service.access.web_sessions import SessionData
+from importer.service.access.session_data import SessionData
 from importer.web.request_context import Guest, field_text
 from providers.endpoint import Secret
 

@@ -20,7 +20,7 @@ from importer.i18n.translations import texts
 from importer.ports.vault import VaultError
 from importer.service.access.batch_rights import session_batch_right
 from importer.service.access.sealed_grants import grant_context, open_grants
-from importer.service.access.web_sessions import SessionData, VerifiedMailbox
+from importer.service.access.session_data import SessionData, VerifiedMailbox
 from importer.service.imports.submit import RowOutcome, submit
 from importer.service.imports.undo_import import undo
 from importer.service.legs.run_leg import handle_ring

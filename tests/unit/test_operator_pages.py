@@ -12,7 +12,7 @@ from importer.domain.model import Account, State
 from importer.domain.people.actor import Actor
 from importer.service.access.audit import search_events
 from importer.service.access.operators import is_operator
-from importer.service.access.web_sessions import SessionData, VerifiedMailbox
+from importer.service.access.session_data import SessionData, VerifiedMailbox
 from importer.service.imports.submit import submit
 from importer.web.pages import operator_imports
 from providers.endpoint import Endpoint

@@ -20,7 +20,7 @@ from importer.domain.reporting.check_warnings import check_warnings
 from importer.domain.reporting.mailbox_check import Check, CheckPhase, FolderCheck, LeftOut, SideCheck
 from importer.i18n.check_texts import check_json, warning_text
 from importer.i18n.translations import LANGUAGES, texts
-from importer.service.access.web_sessions import VerifiedMailbox
+from importer.service.access.session_data import VerifiedMailbox
 from importer.web.pages.source_check import _facts
 from importer.web.rendering import fragment
 from providers.endpoint import Endpoint

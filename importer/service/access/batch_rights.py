@@ -6,7 +6,7 @@ from importer.domain.model import Account
 from importer.domain.people.api_tokens import ApiToken, TokenScope
 from importer.domain.people.batch_right import NO_RIGHT, BatchRight, administered
 from importer.service.access.sealed_grants import master_login
-from importer.service.access.web_sessions import SessionData
+from importer.service.access.session_data import SessionData
 from importer.service.deps import Deps
 from providers.endpoint import Secret
 from providers.grants import Credential

@@ -23,15 +23,9 @@ from importer.domain.people.identities import RateLimit, WebSession
 from importer.service.access.login_attempts import LoginOrigin, try_login
 from importer.service.access.rate_limits import RateLimited, consume
 from importer.service.access.sealed_grants import has_running_consent
+from importer.service.access.session_data import SessionData, VerifiedMailbox
 from importer.service.access.session_sign_ins import PendingSignIn, SessionGrant, SignInState
-from importer.service.access.web_sessions import (
-    SessionData,
-    SessionEnded,
-    VerifiedMailbox,
-    is_open,
-    renew_session,
-    update_session_data,
-)
+from importer.service.access.web_sessions import SessionEnded, is_open, renew_session, update_session_data
 from importer.service.deps import Deps
 from providers.errors import LoginRejected, MailError, Side
 from providers.grants import Credential, OAuthGrant

@@ -17,7 +17,8 @@ from importer.domain.people.identities import WebSession, person_at
 from importer.ports.vault import VaultError
 from importer.service.access.client_networks import client_network
 from importer.service.access.rate_limits import PER_CLIENT, consume
-from importer.service.access.web_sessions import VerifiedMailbox, begin_session, web_session_id
+from importer.service.access.session_data import VerifiedMailbox
+from importer.service.access.web_sessions import begin_session, web_session_id
 from importer.service.deps import Deps
 from providers.endpoint import Endpoint, Secret
 from providers.errors import LoginRejected

@@ -13,7 +13,7 @@ from importer.domain.audit_event import OPERATOR, AuditAction, AuditActor, Audit
 from importer.domain.people.identities import PersonId
 from importer.service.access.audit import record_event
 from importer.service.access.client_networks import client_network
-from importer.service.access.web_sessions import SessionData
+from importer.service.access.session_data import SessionData
 from importer.service.deps import Deps
 
 

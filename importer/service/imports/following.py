@@ -16,7 +16,7 @@ from importer.domain.reporting.batch_overview import awaits_next_pass
 from importer.service.deps import Deps
 from importer.service.imports.control import Changed, Effect, resume
 from importer.service.imports.finish import post_batch_summary
-from importer.service.imports.standing_mail import mail_how_it_stands
+from importer.service.imports.wait_notices import mail_about_wait
 from providers.text import Text
 
 log = structlog.get_logger()
@@ -49,7 +49,7 @@ def following(deps: Deps, import_: Import, began_at: datetime) -> Import | None:
     )
     log.info("import.follows", import_id=import_.id, mx=problem.text.code, next_pass=following.at.isoformat())
     if import_.problem is None or import_.problem.code != problem.code:
-        mail_how_it_stands(deps, waiting)
+        mail_about_wait(deps, waiting)
     return waiting
 
 

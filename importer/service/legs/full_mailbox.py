@@ -10,7 +10,7 @@ from importer.domain.planning.retry_policy import room_wait
 from importer.ports.mailbox import MailboxWriter
 from importer.ports.mailbox_errors import QuotaExceeded
 from importer.service.deps import Deps
-from importer.service.imports.standing_mail import tell_how_it_stands
+from importer.service.imports.wait_notices import notify_about_wait
 from providers.errors import MailError, Side
 from providers.text import Text
 
@@ -33,7 +33,7 @@ def waiting_for_room(deps: Deps, import_: Import, error: MailError, *, progresse
         import_, replace(problem, text=text), now, wait.until, progressed=progressed
     )
     if import_.problem is None or import_.problem.code != problem.code:
-        tell_how_it_stands(deps, waiting)
+        notify_about_wait(deps, waiting)
     return waiting
 
 

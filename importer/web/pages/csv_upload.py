@@ -38,7 +38,7 @@ from importer.i18n.row_problem_texts import cell_problem_text, headings, row_pro
 from importer.service.access.login_attempts import public_only_account
 from importer.service.access.rate_limits import RateLimited
 from importer.service.access.sealed_grants import sign_in_method
-from importer.service.access.web_sessions import SessionData
+from importer.service.access.session_data import SessionData
 from importer.service.imports.submit import RowOutcome, Submission, submit
 from importer.web.error_texts import rate_limited
 from importer.web.pages import file_preview

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from importer.service.access.draft_sign_in import begin
 from importer.service.access.rate_limits import RateLimited
+from importer.service.access.session_data import SessionData, VerifiedMailbox
 from importer.service.access.session_sign_ins import PendingSignIn
-from importer.service.access.web_sessions import SessionData, VerifiedMailbox
 from importer.web.pages.sign_in_result import Retry, failure
 from importer.web.rendering import page, redirect
 from importer.web.request_context import (

@@ -23,7 +23,7 @@ from importer.i18n.row_problem_texts import refused_text
 from importer.service.access.draft_sign_in import give_back
 from importer.service.access.login_attempts import public_only_account
 from importer.service.access.rate_limits import RateLimited, consume_rows
-from importer.service.access.web_sessions import SessionData, VerifiedMailbox
+from importer.service.access.session_data import SessionData, VerifiedMailbox
 from importer.service.imports.submit import RowOutcome, submit
 from importer.web.error_texts import rate_limited
 from importer.web.pages.destination_sign_in import forward_destination

@@ -15,7 +15,7 @@ from importer.domain.csv_import.csv_cells import Refused, address
 from importer.domain.model import Account
 from importer.i18n.row_problem_texts import refused_text
 from importer.service.access.rate_limits import RateLimited
-from importer.service.access.web_sessions import SessionData
+from importer.service.access.session_data import SessionData
 from importer.web.error_texts import rate_limited
 from importer.web.rendering import page, redirect
 from importer.web.request_context import Fields, Guest, SignedIn, Site, field_text

@@ -15,8 +15,9 @@ from importer.domain.model import Account, Import, ImportId
 from importer.i18n.row_problem_texts import refused_text
 from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.rate_limits import RateLimited
+from importer.service.access.session_data import SessionData, VerifiedMailbox
 from importer.service.access.visibility import import_of
-from importer.service.access.web_sessions import SessionData, VerifiedMailbox, verify_login
+from importer.service.access.web_sessions import verify_login
 from importer.web.audit_middleware import note_login
 from importer.web.error_texts import mail_problem
 from importer.web.pages.home import login_problem

@@ -30,7 +30,7 @@ from importer.service.access.concurrency_limit import MAX_CHECKS, ConcurrencyLim
 from importer.service.access.draft_sign_in import mailbox_credential
 from importer.service.access.login_attempts import public_only_account
 from importer.service.access.rate_limits import RateLimited, consume
-from importer.service.access.web_sessions import SessionData, VerifiedMailbox
+from importer.service.access.session_data import SessionData, VerifiedMailbox
 from importer.service.imports.check_mailboxes import check, timed_out
 from importer.web.event_streams import event_stream
 from importer.web.pages.own_imports import PageNotFound

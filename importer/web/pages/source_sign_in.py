@@ -15,7 +15,7 @@ from importer.domain.model import Account, Import
 from importer.i18n.row_problem_texts import refused_text
 from importer.service.access.draft_sign_in import begin
 from importer.service.access.rate_limits import RateLimited
-from importer.service.access.web_sessions import VerifiedMailbox
+from importer.service.access.session_data import VerifiedMailbox
 from importer.web.error_texts import rate_limited
 from importer.web.pages.old_address import address_page, with_pending_source
 from importer.web.pages.old_mailbox import (

@@ -22,8 +22,8 @@ from importer.i18n.code_texts import render_with_advice
 from importer.i18n.row_problem_texts import refused_text
 from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.rate_limits import RateLimited, consume_rows
+from importer.service.access.session_data import VerifiedMailbox
 from importer.service.access.web_sessions import (
-    VerifiedMailbox,
     attach_mailbox,
     find_session,
     read_session_data,

@@ -10,13 +10,13 @@ from importer.service.imports.finish import compose_notices, notices_about, repo
 from importer.service.notify.webhooks import webhook_calls
 
 
-def tell_how_it_stands(deps: Deps, import_: Import) -> None:
+def notify_about_wait(deps: Deps, import_: Import) -> None:
     """Post the mails and webhook calls about an import that needs a person: once per import and reason."""
     deps.store.post_calls(webhook_calls(deps, report_of(deps, import_)))
-    mail_how_it_stands(deps, import_)
+    mail_about_wait(deps, import_)
 
 
-def mail_how_it_stands(deps: Deps, import_: Import) -> None:
+def mail_about_wait(deps: Deps, import_: Import) -> None:
     """Post the mails about an import that waits: once for each import and reason."""
     if deps.outgoing_mail is not None:
         compose = partial(notices_about, deps, report_of(deps, import_))
