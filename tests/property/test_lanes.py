@@ -365,3 +365,30 @@ def test_on_a_slow_line_batches_have_fewer_messages(monkeypatch: pytest.MonkeyPa
     assert stored(world) == 400
     assert asked[0] == 100
     assert max(asked[1:]) <= 40, asked
+
+
+def test_a_lane_that_leaves_a_pair_undone_wakes_those_that_wait_for_it() -> None:
+    """Mail arrives before the recount, and then the time is over: the leg ends, and the next one goes on."""
+    budget = Batches(99)
+    world = RecordingWorld(budget=budget)
+    for number in range(4):
+        world.source.folders["INBOX"].add((), DATE, mail(f"number {number}", f"text {number}"))
+
+    def fault(operation: str) -> None:
+        if operation == "append":
+            world.may_open.set()
+            time.sleep(0.05)  # the other lane opens meanwhile
+        if operation == "uids" and len(world.destination.folders["INBOX"].messages) == 4:
+            if not budget.over:
+                world.source.folders["INBOX"].add((), DATE, mail("late", "late"))
+            budget.over = True
+            time.sleep(0.2)  # by now the other lane waits
+
+    world.source.fault = world.destination.fault = fault
+    ends: list[LegEnd] = []
+    import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now())
+    pace = TransferLimits(batch_messages=1, lanes=2)
+    leg = threading.Thread(target=lambda: ends.append(world._leg(import_, Watcher(), pace, 0)), daemon=True)
+    leg.start()
+    leg.join(60)
+    assert ends == [LegEnd.AGAIN]
