@@ -32,7 +32,8 @@ class DestinationHistory:
     """One destination. `renumbered` are the folders whose UIDVALIDITY changed, with the times.
 
     `replaced`: the INBOX was one of them, and no other folder stayed as a source's imports knew it, so that
-    nothing tells the mailbox from a new one.
+    nothing tells the mailbox from a new one. `rebuilt`: the server rebuilt the indexes of the mailbox after a
+    crash. mdbox keeps flags in them alone.
     """
 
     number: int
@@ -41,6 +42,7 @@ class DestinationHistory:
     renumbered: list[tuple[float, FolderPath]] = field(default_factory=list)
     renamed: list[tuple[FolderPath, FolderPath]] = field(default_factory=list)
     replaced: bool = False
+    rebuilt: bool = False
 
     def renumbered_since(self, removed: Removed) -> bool:
         """Whether the folder, or the whole mailbox, counts as a new one since then: everything may come."""

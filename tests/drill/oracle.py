@@ -19,12 +19,12 @@ from tests.rehearsal.snapshot import Mailbox, Seen
 BALLAST: Final[FolderPath] = ("Ballast",)
 """The folder with which an owner fills the mailbox."""
 
-Fault = Literal["lost", "doubled", "altered", "undead", "misplaced"]
+Fault = Literal["lost", "doubled", "altered", "undead", "misplaced", "forgotten"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that must not be."""
+    """Something that must not be; `forgotten` by the destination server itself: the flags of a message."""
 
     fault: Fault
     destination: int
@@ -146,7 +146,9 @@ def _judge_one(
         if folder not in places:
             found.append(("misplaced", folder, f"belongs into {'/'.join(home)}"))
         if wanted and not prior and (seen.flags, seen.date) != (wanted[1].flags, wanted[1].date):
-            found.append(("altered", folder, f"{_labels(wanted[1])} became {_labels(seen)}"))
+            forgotten = history.rebuilt and not seen.flags and seen.date == wanted[1].date
+            fault: Fault = "forgotten" if forgotten else "altered"
+            found.append((fault, folder, f"{_labels(wanted[1])} became {_labels(seen)}"))
     return found
 
 

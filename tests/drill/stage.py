@@ -93,6 +93,11 @@ class Stage:
     def kill_worker(self, index: int) -> None:
         kill_group(self.workers[index])
 
+    def has_rebuilt(self, destination: int) -> bool:
+        """Whether the new host rebuilt the indexes of that mailbox."""
+        user = f"imap({self.destinations[destination].account.login})"
+        return any(user in line and "rebuilding indexes" in line for line in self.new_host.log().splitlines())
+
     def file(self, name: str, routes: Sequence[Route]) -> Path:
         """A CSV file with those rows."""
         return self.installation.csv(

@@ -44,9 +44,10 @@ def faults(
     removed: Sequence[Removed] = (),
     renumbered: Sequence[tuple[float, FolderPath]] = (),
     renamed: Sequence[tuple[FolderPath, FolderPath]] = (),
+    rebuilt: bool = False,
     source: Mailbox = SOURCE,
 ) -> list[tuple[str, FolderPath]]:
-    history = DestinationHistory(0, prior, list(removed), list(renumbered), list(renamed))
+    history = DestinationHistory(0, prior, list(removed), list(renumbered), list(renamed), rebuilt=rebuilt)
     own = SourceHistory(0)
     for folder, messages in SOURCE.folders.items():
         own.delivered(folder, (one.digest for one in messages), 0.0)
@@ -89,6 +90,14 @@ def test_an_altered_message_is_seen() -> None:
         assert faults(mailbox(INBOX=[OLD, changed], Work=[TWO])) == [("altered", INBOX)]
     other = faults(mailbox(INBOX=[OLD, seen("onf")], Work=[TWO]))
     assert sorted(other) == [("altered", INBOX), ("lost", INBOX)]
+
+
+def test_flags_that_the_server_forgot_are_told_apart() -> None:
+    bare = mailbox(INBOX=[OLD, replace(ONE, flags=frozenset())], Work=[TWO])
+    assert faults(bare, rebuilt=True) == [("forgotten", INBOX)]
+    assert faults(bare) == [("altered", INBOX)]
+    other = mailbox(INBOX=[OLD, replace(ONE, flags=frozenset({"\\flagged"}))], Work=[TWO])
+    assert faults(other, rebuilt=True) == [("altered", INBOX)]
 
 
 def test_a_message_in_another_folder_is_seen() -> None:
