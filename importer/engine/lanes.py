@@ -26,22 +26,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Final
 
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.finish_folder import finish
-from importer.engine.folder_copy import Counted, Finished, FolderPhase, Prepared, Unprepared
+from importer.engine.folder_copy import Counted, Finished, Prepared, Unprepared
 from importer.engine.folder_state import FolderState
+from importer.engine.lane_backlog import Backlog, Job, Task
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.pipeline import ByteBudget, Pipeline
 from importer.engine.prepare_folder import LOOKED_AT_ONCE, look_first, may_look_first, prepare
-from importer.engine.recount_folder import is_small, list_small_folders, recount_folder
+from importer.engine.recount_folder import list_small_folders, recount_folder
 from importer.ports.mailbox_errors import QuotaExceeded
 from providers.errors import ConnectionLost, ErrorScope, MailError, ProtocolViolation, Side
-from providers.frozen import frozen
 from providers.text import Text
 
 TallyListener = Callable[[FolderTally, int], None]
@@ -60,77 +59,6 @@ def _ignore_begin(_name: str) -> None:
     """The listener until `run` sets one."""
 
 
-RECOUNTS_AT_ONCE: Final = 16
-"""Most small pairs of a lane that wait for their recount, with their histories in memory."""
-
-
-class _Job:
-    """One folder pair, guarded by `Lanes._changed`. `state` is for every lane that joins it.
-
-    `phase`: `Unprepared`, no lane has begun; `Prepared`, lanes may join; `Counted`, it is done; None: one
-    lane has it and works on the pair alone.
-    """
-
-    def __init__(self, phase: Unprepared) -> None:
-        folder = phase.folder
-        self.phase: FolderPhase | None = phase
-        self.state: FolderState = folder.state
-        self.destination = folder.destination
-        self.is_postponed = False  # has messages in doubt, which are tried again after everything else
-        self.lanes = 0  # number of lanes at work on it
-
-    @property
-    def is_unbegun(self) -> bool:
-        return isinstance(self.phase, Unprepared)
-
-    @property
-    def may_be_looked_at(self) -> bool:
-        return isinstance(self.phase, Unprepared) and may_look_first(self.phase)
-
-    @property
-    def is_looked_at(self) -> bool:
-        look = self.phase.folder.look if isinstance(self.phase, Unprepared) else None
-        return look is not None and look.suffices
-
-    @property
-    def is_joinable(self) -> bool:
-        return isinstance(self.phase, Prepared)
-
-    @property
-    def is_done(self) -> bool:
-        return isinstance(self.phase, Counted)
-
-
-@frozen
-class _Turn:
-    """A pair that a lane is to work on. `phase` if the lane begins it or goes on with it, None if it joins;
-    `pipeline` if it has begun to fetch."""
-
-    job: _Job
-    phase: Unprepared | Prepared | None = None
-    pipeline: Pipeline | None = None
-
-
-@dataclass(slots=True)
-class _Desk:
-    """What one lane has before it: the pair that it has begun `ahead`, pairs that need a further pass, and
-    those to recount."""
-
-    lane: Lane
-    ahead: _Turn | None = None
-    again: list[_Turn] = field(default_factory=list)
-    finished: list[tuple[_Job, Finished]] = field(default_factory=list)
-
-    @property
-    def may_wait(self) -> bool:
-        """Whether the recounts can wait for those of further pairs."""
-        return len(self.finished) < RECOUNTS_AT_ONCE and all(is_small(phase) for _, phase in self.finished)
-
-    def await_source(self) -> None:
-        if self.ahead is not None and self.ahead.pipeline is not None:
-            self.ahead.pipeline.await_source()
-
-
 class Lanes:
     """Runs folder pairs to their end, once. A context manager: no lane outlives it."""
 
@@ -138,7 +66,7 @@ class Lanes:
         self._leg = leg
         self._on_tally: TallyListener = _ignore_tally
         self._on_begin: BeginListener = _ignore_begin
-        self._jobs: list[_Job] = []
+        self._jobs: list[Job] = []
         self._jobs_known = False  # `_jobs` is complete
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -175,7 +103,7 @@ class Lanes:
         self.expect(sum(pair.folder.status.messages for pair in pairs), len(pairs))
         with self._changed:
             self._on_begin, self._on_tally = on_begin, on_tally
-            self._jobs = [_Job(pair) for pair in pairs]
+            self._jobs = [Job(pair) for pair in pairs]
             self._jobs_known = True
             self._changed.notify_all()
         self._work(self._leg.lane)
@@ -203,85 +131,85 @@ class Lanes:
             self._stop(error)
 
     def _work_until_done(self, lane: Lane) -> None:
-        desk = _Desk(lane)
-        while (turn := self._next_turn(desk)) or desk.finished:
-            if turn is not None:
-                self._work_on(desk, turn)
-                if desk.ahead or desk.again or desk.may_wait:
+        backlog = Backlog(lane)
+        while (task := self._next_task(backlog)) or backlog.finished:
+            if task is not None:
+                self._work_on(backlog, task)
+                if backlog.ahead or backlog.again or backlog.may_wait:
                     continue
             if self._error is not None:
                 return
-            self._recount(desk)
+            self._recount(backlog)
 
-    def _recount(self, desk: _Desk) -> None:
+    def _recount(self, backlog: Backlog) -> None:
         """Recount the finished pairs. One at whose source mail has arrived is copied once more."""
-        finished, desk.finished = desk.finished, []
-        lists = list_small_folders([phase for _, phase in finished], desk.lane)
+        finished, backlog.finished = backlog.finished, []
+        lists = list_small_folders([phase for _, phase in finished], backlog.lane)
         for (job, phase), listed in zip(finished, lists, strict=True):
-            tally, after = recount_folder(phase, desk.lane, listed)
+            tally, after = recount_folder(phase, backlog.lane, listed)
             self._on_tally(tally, job.state.remaining)
             if isinstance(after, Counted):
                 self._end(job, after)
             else:
-                desk.again.append(_Turn(job, after))
+                backlog.again.append(Task(job, after))
 
-    def _next_turn(self, desk: _Desk) -> _Turn | None:
+    def _next_task(self, backlog: Backlog) -> Task | None:
         """The next pair for a lane. None once all pairs are done, the lanes stop or the time is over, and if
         there are pairs to recount and no other one now."""
-        ahead, desk.ahead = desk.ahead, None
+        ahead, backlog.ahead = backlog.ahead, None
         if ahead is not None:  # also if the lanes stop: what it holds has to be released
             return ahead
-        number = desk.lane.number
+        number = backlog.lane.number
         with self._changed:
             while not self._stopping:
-                if desk.again and not self._is_over():
-                    return desk.again.pop()
+                if backlog.again and not self._is_over():
+                    return backlog.again.pop()
                 job = self._available() if self._has_turn(number) else None
                 if job is not None:
                     return self._begun(job)
                 all_done = self._jobs_known and all(job.is_done for job in self._jobs)
-                if desk.finished or all_done or self._is_over():
+                if backlog.finished or all_done or self._is_over():
                     break
                 self._changed.wait()
             self._changed.notify_all()  # of lanes that wait for a pair that this one leaves undone
             return None
 
     @staticmethod
-    def _begun(job: _Job) -> _Turn:
+    def _begun(job: Job) -> Task:
         job.lanes += 1
         if not isinstance(job.phase, Unprepared):
-            return _Turn(job)
+            return Task(job)
         phase, job.phase = job.phase, None
-        return _Turn(job, phase)
+        return Task(job, phase)
 
-    def _work_on(self, desk: _Desk, turn: _Turn) -> None:
+    def _work_on(self, backlog: Backlog, task: Task) -> None:
         """Copy batches of a pair. The last lane at work on it finishes it, and gets it to be recounted, or
         for a further pass."""
-        lane, job, phase = desk.lane, turn.job, turn.phase
+        lane, job, phase = backlog.lane, task.job, task.phase
         if isinstance(phase, Unprepared):
             phase = self._prepare(lane, phase)
         if phase is not None:
             self._let_join(job, phase)
-        (turn.pipeline or self._pipeline(desk, job)).run()
-        desk.await_source()
+        (task.pipeline or self._pipeline(backlog, job)).run()
+        backlog.await_source()
         prepared = self._leave(job, lane.number)
         if prepared is None:
             return
         after = finish(prepared, lane)
         if isinstance(after, Finished):
-            desk.finished.append((job, after))
+            backlog.finished.append((job, after))
         elif isinstance(after, Prepared) or not self._postpone(job, after):
-            desk.again.append(_Turn(job, after))
+            backlog.again.append(Task(job, after))
 
-    def _pipeline(self, desk: _Desk, job: _Job) -> Pipeline:
+    def _pipeline(self, backlog: Backlog, job: Job) -> Pipeline:
         return Pipeline(
             job.state,
-            desk.lane,
+            backlog.lane,
             self._held,
             self._may_continue,
             partial(self._batch_concluded, job),
-            partial(self._may_take, desk.lane.number),
-            partial(self._begin_ahead, desk),
+            partial(self._may_take, backlog.lane.number),
+            partial(self._begin_ahead, backlog),
         )
 
     def _look_first(self, lane: Lane, phase: Unprepared) -> None:
@@ -301,17 +229,17 @@ class Lanes:
                 other.job.lanes -= 1
             self._changed.notify_all()
 
-    def _begin_ahead(self, desk: _Desk) -> None:
+    def _begin_ahead(self, backlog: Backlog) -> None:
         """Begin the next pair that can be prepared without asking a server, while the lane waits."""
-        if desk.ahead is not None or not desk.may_wait or not self._may_continue():
+        if backlog.ahead is not None or not backlog.may_wait or not self._may_continue():
             return
         with self._changed:
-            job = self._unbegun(looked_at=True) if self._has_turn(desk.lane.number) else None
-            turn = self._begun(job) if job is not None else None
-        if turn is not None and isinstance(turn.phase, Unprepared):
-            self._let_join(turn.job, self._prepare(desk.lane, turn.phase))
-            pipeline = self._pipeline(desk, turn.job)
-            desk.ahead = _Turn(turn.job, pipeline=pipeline)
+            job = self._unbegun(looked_at=True) if self._has_turn(backlog.lane.number) else None
+            task = self._begun(job) if job is not None else None
+        if task is not None and isinstance(task.phase, Unprepared):
+            self._let_join(task.job, self._prepare(backlog.lane, task.phase))
+            pipeline = self._pipeline(backlog, task.job)
+            backlog.ahead = Task(task.job, pipeline=pipeline)
             pipeline.begin()
 
     def _prepare(self, lane: Lane, phase: Unprepared) -> Prepared:
@@ -331,7 +259,7 @@ class Lanes:
             phase.folder.state.trouble(error)
             return Prepared(phase.folder)
 
-    def _batch_concluded(self, job: _Job) -> None:
+    def _batch_concluded(self, job: Job) -> None:
         self._on_tally(job.state.tally, job.state.remaining)
         if self._leg.budget.spent():
             self._stop(spent=True)
@@ -377,10 +305,10 @@ class Lanes:
     def _is_over(self) -> bool:
         return self._has_begun and self._leg.budget.is_over()
 
-    def _available(self) -> _Job | None:
+    def _available(self) -> Job | None:
         return self._unbegun() or self._joinable() or self._unbegun(postponed=True)
 
-    def _unbegun(self, *, postponed: bool = False, looked_at: bool = False) -> _Job | None:
+    def _unbegun(self, *, postponed: bool = False, looked_at: bool = False) -> Job | None:
         """`looked_at`: one that can be prepared without asking a server."""
         begun = (job for job in self._jobs if job.lanes or not job.is_unbegun)
         busy = {job.destination for job in begun if not job.is_done}
@@ -388,17 +316,17 @@ class Lanes:
         wanted = (job for job in free if job.is_looked_at or not looked_at)
         return next((job for job in wanted if job.is_postponed is postponed), None)
 
-    def _joinable(self) -> _Job | None:
+    def _joinable(self) -> Job | None:
         return next((job for job in self._jobs if job.is_joinable and job.state.queued_batches), None)
 
-    def _let_join(self, job: _Job, phase: Prepared) -> None:
+    def _let_join(self, job: Job, phase: Prepared) -> None:
         """Let other lanes join the pair, and start further lanes if there are batches enough for them."""
         with self._changed:
             job.phase = phase
             self._start_worthwhile()
             self._changed.notify_all()
 
-    def _leave(self, job: _Job, number: int) -> Prepared | None:
+    def _leave(self, job: Job, number: int) -> Prepared | None:
         """Leave a pair. The last lane at work on it gets its phase instead, and none joins it from then on,
         unless the lanes stop, or the lane has no turn and leaves batches to others."""
         with self._changed:
@@ -410,7 +338,7 @@ class Lanes:
             self._changed.notify_all()
             return None
 
-    def _postpone(self, job: _Job, phase: Unprepared) -> bool:
+    def _postpone(self, job: Job, phase: Unprepared) -> bool:
         """Leave a pair until all others are done. False if there are no others that this lane could do."""
         with self._changed:
             if not (self._unbegun() or self._joinable()):
@@ -420,7 +348,7 @@ class Lanes:
             self._changed.notify_all()
             return True
 
-    def _end(self, job: _Job, phase: Counted) -> None:
+    def _end(self, job: Job, phase: Counted) -> None:
         with self._changed:
             self._has_begun = True
             job.phase = phase
