@@ -49,9 +49,9 @@ class DestinationFolder:
 
 @frozen
 class FirstLook:
-    """What was asked about a small pair before its first pass, together with others: UID and size of all
-    messages at the source, None if that failed; the destination folder, if it never held a message; and the
-    largest message that the destination accepts."""
+    """The answers about a small pair that was asked about together with others, before its first pass: UID
+    and size of all messages at the source, None if that failed; the destination folder, if it never held a
+    message; and the largest message that the destination accepts, in bytes."""
 
     sizes: Sequence[tuple[Uid, int]] | None
     destination: DestinationFolder | None
@@ -65,7 +65,7 @@ class FirstLook:
 
 @dataclass(slots=True)
 class FolderCopy:
-    """What the phases know of one pair. No lock guards it; what lanes share is in `state`.
+    """The state of one pair between its phases. No lock guards it; the part that lanes share is in `state`.
 
     `status` is the source folder's. `checkpoint` describes the folder as it was when an earlier leg completed
     it. `listed` are the UIDs that the source lists, `unlisted` the number of messages that it counts beyond

@@ -1,4 +1,4 @@
-"""What the lanes that copy one pair of folders share.
+"""The state that lanes share while they copy one pair of folders.
 
 Invariants:
 - One lock guards all of it. It is held in no call to a server or to the ledger. Only this class and its

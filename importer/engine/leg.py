@@ -76,7 +76,7 @@ def _run(leg: Leg) -> LegEnd:
 
 
 def _retry_scope(leg: Leg) -> RetryScope | None:
-    """What is tried again of the earlier import; None if this import copies everything."""
+    """The messages of the earlier import that are tried again; None if this import copies everything."""
     earlier, ledger = leg.import_.retry_of, leg.ledger
     if earlier is None:
         return None
@@ -123,7 +123,7 @@ def _copy_folders(
 
 def _announce(leg: Leg, pairs: Sequence[FolderPair], source: Survey, progress: LegProgress) -> None:
     """Report the folders of the mailbox: should the leg not come to some of them, the totals are
-    still those of the mailbox. What earlier legs did there counts as done."""
+    still those of the mailbox. Messages of earlier legs count as done."""
     planned = [
         FolderTally(pair.source.name, pair.destination, found=source.statuses[pair.source.name].messages)
         for pair in pairs

@@ -60,7 +60,7 @@ class FlaggedCopies:
 
 
 class DestinationTraits:
-    """What a leg learns about its destination, over all lanes. Thread-safe.
+    """How the destination behaves, as far as a leg has seen it on all lanes. Thread-safe.
 
     `kept_flags`, `lost_flags`: the system flags of appended messages that it keeps, that it ignores; as far
     as copies were looked at. `shows_late`: whether it may show copies later than it stores them; not after a

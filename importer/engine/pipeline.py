@@ -4,7 +4,7 @@ may be (`begin`).
 
 Invariants:
 - When `run` returns or raises, every batch that was sent is concluded, or its intent is still in the ledger.
-- Only `run` sends: what is sent over a lane at a time goes into one folder.
+- Only `run` sends, so a lane sends into one folder at a time.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def may_look_first(phase: Unprepared) -> bool:
 
 
 def look_first(phases: Sequence[Unprepared], lane: Lane) -> None:
-    """Ask both sides about small pairs, in one round trip each. What a server does not tell so, `prepare`
-    asks for. Raises what the sessions raise."""
+    """Ask both sides about small pairs, in one round trip each. `prepare` asks
+    for anything that a server did not answer. Raises the errors of the sessions."""
     folders = [phase.folder for phase in phases]
     names = list(dict.fromkeys(folder.destination for folder in folders))
     opened, sizes = run_both(

@@ -41,7 +41,7 @@ MOST_COMPARED: Final = 20_000
 
 @frozen
 class UidLists:
-    """What both sides have listed just now, together with other folders; None: to be asked."""
+    """The UIDs that both sides have just listed, together with other folders; None: not listed yet."""
 
     source: UidSet | None = None
     destination: UidSet | None = None
@@ -182,7 +182,7 @@ def _there(
     *,
     complete: bool,
 ) -> CopiesThere:
-    """What the destination holds of the messages with a receipt. `complete`: it lists all that it counts."""
+    """The messages with a receipt that the destination holds. `complete`: it lists as many as it counts."""
     if listed is None:
         return CopiesThere(unknown=history.claims_presence)
     others = listed - history.destination_uids

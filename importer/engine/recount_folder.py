@@ -41,8 +41,8 @@ def is_small(phase: Finished) -> bool:
 
 
 def list_small_folders(phases: Sequence[Finished], lane: Lane) -> list[UidLists]:
-    """List the small ones of these folders in one round trip on each side, unless there is only one. What a
-    server does not list so, the recount asks for. Raises what the sessions raise."""
+    """List the small ones of these folders in one round trip on each side, unless there is only one. The
+    recount asks for folders that a server left out. Raises the errors of the sessions."""
     small = [phase.folder for phase in phases if is_small(phase)]
     if len(small) < 2:
         return [NOTHING] * len(phases)

@@ -1,12 +1,12 @@
-"""Sees to it that copies have the flags that they were appended with.
+"""Checks that copies have the flags that they were appended with, and sets those that are missing.
 
 Some servers store a message and ignore its flags, or one of them: dbmail 3.5.0 does with \\Seen
 (github.com/roundcube/roundcubemail/issues/9805, read 2026-11-30). In each leg the copies that it appended
 last are looked at, in one round trip, until each system flag has been. A flag that none of them has is set by
 STORE on all copies that were sent with it; all flags are if none was kept.
 
-An owner may have removed flags, too. That can be told apart as long as no time has passed: only copies that
-this leg has just appended prove that the server ignores flags. What older copies lack is told and left alone.
+Their owner may have removed flags, too. Therefore only copies that this leg has just appended prove that the
+server ignores flags. Flags that older copies lack are reported and not set.
 """
 
 from __future__ import annotations
