@@ -94,7 +94,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     """
     if settings.destination_server is None:
         raise SettingsError(Text("setting_destination_missing"))
-    # Starlette would redirect to a slash more or less, at the host that the request names.
+    # Starlette would redirect to a path with or without a final slash, at the host that the request names.
     app = FastAPI(title="Mailhaul", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(RequestShares)
     app.state.site = Site(
@@ -180,12 +180,12 @@ async def _static(request: Request, digest: str, name: str) -> Response:
 
 
 async def _healthz() -> Response:
-    """Whether this process lives: answered by the event loop, also while every thread is busy."""
+    """Liveness of this process. The event loop answers, even while every thread is busy."""
     return PlainTextResponse("ok")
 
 
 def _readyz(request: Request) -> Response:
-    """Whether this installation can serve requests: 200, or 503 with the parts that fail."""
+    """Readiness of this installation: 200, or 503 with the parts that fail."""
     failed = request.app.state.faults()
     if not failed:
         return PlainTextResponse("ok")
@@ -195,7 +195,7 @@ def _readyz(request: Request) -> Response:
 
 
 async def _sign_in_needed(request: Request, _error: Exception) -> Response:
-    """The start page; after signing in, the page that was wanted, with what was typed into it."""
+    """The start page. After the sign-in, the browser returns to the requested page, with the typed text."""
     response, site = redirect("/"), request.app.state.site
     if wanted := wanted_page(request):
         set_wanted_page(response, site, wanted)
@@ -226,7 +226,7 @@ def _bad_request(request: Request, error: Exception) -> Response:
 
 
 def _client_left(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)  # the browser has left
+    return Response(status_code=400)  # the browser has disconnected
 
 
 def _page_not_found(request: Request, _error: Exception) -> Response:

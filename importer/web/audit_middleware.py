@@ -1,7 +1,7 @@
-"""Records the security event of each request that changes something: who, what, from where, with what result.
+"""Records the security event of each request that changes something: actor, action, origin and outcome.
 
 AUDITED has the action of each route; `tests/unit/test_audited_routes.py` fails for a route that changes
-something and is in neither table. Handlers add what only they know to the AuditNote of their request.
+something and is in neither table. Handlers add details to the AuditNote of their request.
 """
 
 from __future__ import annotations
@@ -87,14 +87,14 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class AuditNote:
-    """What the handlers of one request add to its event. `targets` gives one event each."""
+    """Details that the handlers of one request add to its event. Each of `targets` gets an event."""
 
     actor: str = ""
     concerns: str = ""
     targets: list[str] = field(default_factory=list)
     detail: str = ""
     action: AuditAction | None = None  # in place of the route's
-    failed: bool = False  # the host did not answer, so nothing is known about the login
+    failed: bool = False  # the host did not answer: the login neither failed nor succeeded
     forwarded: bool = False  # to a provider; the callback is recorded
 
 
@@ -105,7 +105,7 @@ def audit_note(connection: HTTPConnection) -> AuditNote:
 
 
 def note_login(note: AuditNote, account: Account, error: Exception | None, concerns: str = "") -> None:
-    """Say which mailbox the request logged in to, and why that failed; None if it did not fail."""
+    """Record the mailbox that the request logged in to, and the error; None if the login succeeded."""
     note.targets, note.concerns = [account.key], concerns
     if isinstance(error, HostForbidden):
         note.action, note.targets = AuditAction.HOST_REFUSE, [account.endpoint.host]

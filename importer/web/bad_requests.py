@@ -1,4 +1,4 @@
-"""Requests that cannot be read: one answer for all of them, 400 with the rule that they break."""
+"""Malformed requests: each gets status 400 with the rule that it violates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 
 class BadRequest(Exception):
-    """The request cannot be read. `rule` is a stable code; `api.refused.<rule>` says what to send instead."""
+    """The request is malformed. `rule` is a stable code; the text `api.refused.<rule>` describes a valid
+    request."""
 
     def __init__(self, rule: str) -> None:
         super().__init__(rule)

@@ -1,4 +1,4 @@
-"""View models of a batch: rows in order, sums, one progress for all, and what can be done with all."""
+"""View models of a batch: rows in order, sums, overall progress, and the available actions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from importer.web.view_models import ImportView
 MAX_SEARCH_CHARS: Final = 200
 
 _TWO_LINES_CHARS: Final = 80
-"""What two lines of the column hold at 1280 px beside a button with a long name."""
+"""Characters that fit on two lines of the column at 1280 px beside a button with a long name."""
 
 _TITLES: Final = {
     Standing.NEEDS_YOU: N_("Need you"),
@@ -56,14 +56,14 @@ _ALWAYS_COUNTED: Final = (Standing.COMPLETE, Standing.RUNNING, Standing.OWNER, S
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:
-    """What the reader looks for: words of an address, and a standing; "" and None stand for all."""
+    """The reader's search: words of an address, and a standing; "" and None match all."""
 
     words: str = ""
     standing: Standing | None = None
 
     @classmethod
     def of(cls, words: str, state: str) -> RowFilter:
-        """From the parameters of an address; an unknown state stands for all."""
+        """From the query parameters; an unknown state matches all."""
         known = state in list(Standing)
         return cls(words.strip()[:MAX_SEARCH_CHARS], Standing(state) if known else None)
 
@@ -72,7 +72,7 @@ class RowFilter:
         return bool(self.words) or self.standing is not None
 
     def query(self, wanted: Standing | None = None) -> str:
-        """The query of an address with these words and that standing; "" if both are empty."""
+        """The query string with these words and that standing; "" if both are empty."""
         given = {"q": self.words, "state": wanted.value if wanted else ""}
         query = urlencode({name: value for name, value in given.items() if value})
         return f"?{query}" if query else ""
@@ -82,7 +82,7 @@ class RowFilter:
         return self.query(self.standing)
 
     def query_after(self, after: str, **more: str) -> str:
-        """The query of the part of the list that follows that import, with `more` parameters."""
+        """The query string of the part of the list that follows that import, with `more` parameters."""
         added = urlencode({**({"after": after} if after else {}), **more})
         return f"{self.own_query}{'&' if self.own_query else '?'}{added}" if added else self.own_query
 
@@ -92,7 +92,7 @@ class RowFilter:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """The number of imports of one standing, and the query of the address that shows only these."""
+    """The number of imports of one standing, and the query string that selects them."""
 
     standing: Standing
     title: str
@@ -113,7 +113,7 @@ class ListedRow:
 
     @property
     def shows_amount(self) -> bool:
-        """Whether the number of messages says something that the sentence does not."""
+        """Whether the number of messages adds information to the sentence."""
         if self.standing is Standing.OWNER or self.one.import_.state is State.QUEUED:
             return False
         return not self.why or self.one.import_.progress.messages_done > 0
@@ -143,7 +143,7 @@ class BatchControls:
 
 
 def sums(texts: CatalogTranslator, numbers: Mapping[Standing, int], chosen: RowFilter) -> tuple[Sum, ...]:
-    """The sums; those that are 0 and not always of interest are left out."""
+    """The sums, without those that are 0 and not always of interest."""
     shown = (*_ALWAYS_COUNTED, *(each for each in Standing if each not in _ALWAYS_COUNTED))
     return tuple(
         Sum(
@@ -165,7 +165,7 @@ def sections(
     owners: Mapping[ImportId, tuple[AwaitedOwner, ...]],
     tallies: Mapping[ImportId, Sequence[FolderTally]],
 ) -> tuple[Section, ...]:
-    """The rows by standing, what needs somebody first."""
+    """The rows by standing, those that need a person first."""
     by_id = {view.import_.id: view for view in views}
     grouped: dict[Standing, list[ListedRow]] = {}
     for import_ in in_order(view.import_ for view in views):
@@ -180,28 +180,28 @@ def row_of(
     owners: tuple[AwaitedOwner, ...] = (),
     tallies: Sequence[FolderTally] = (),
 ) -> ListedRow:
-    """The row of one import. `tallies` say what an import lacks that ended with gaps."""
+    """The row of one import. `tallies` describe the gaps of an import that ended incomplete."""
     import_ = view.import_
     which = standing(import_)
     why = view.sentence
     if import_.state is State.INCOMPLETE and tallies:
         why = outcome_text(texts, Report(import_, tuple(tallies)).outcome)
     elif which is Standing.PAUSED and import_.requested is None:
-        why = ""  # it says the same in each row
+        why = ""  # it would repeat the same text in each row
     elif owners:
         why = ""  # the lines about the owners say more
     return ListedRow(view, which, why, owners)
 
 
 def progress_of(snapshots: Iterable[Snapshot]) -> WholeProgress:
-    """One progress for all imports."""
+    """The overall progress of all imports."""
     known = list(snapshots)
     speeds = {s.import_.id: s.rate.messages_per_s for s in known if s.import_.state is State.RUNNING}
     return whole_progress([s.import_ for s in known], speeds)
 
 
 def controls_of(views: Iterable[ImportView]) -> BatchControls:
-    """What can be done with the imports of a batch now."""
+    """The actions that are possible for the imports of a batch now."""
     known = list(views)
     return BatchControls(
         tuple(v.import_.id for v in known if v.can_pause),

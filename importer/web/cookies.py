@@ -1,7 +1,8 @@
-"""The cookies of the pages: session, language, known mailboxes, the page to come back to, and the state of a
+"""The cookies of the pages: session, language, known mailboxes, the page to return to, and the state of a
 sign-in at another host.
 
-All of them belong to this host alone, cannot be read by scripts and are not sent with cross-site form posts.
+All are limited to this host, hidden from scripts (HttpOnly), and not sent with cross-site form posts
+(SameSite).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def delete_sign_in_state(response: Response, site: Site, name: str) -> None:
 
 
 def set_wanted_page(response: Response, site: Site, path: str) -> None:
-    """Remember for 15 minutes the page that a person wanted without a session."""
+    """Remember the page that a person requested without a session, for 15 minutes."""
     _set(response, site, site.cookie(_WANTED), path, _WANTED_S)
 
 
@@ -62,7 +63,7 @@ def delete_wanted_page(response: Response, site: Site) -> None:
 
 
 def known_browser_cookie(request: Request, site: Site) -> str:
-    """What `remember_known_browser` set; "" if there is nothing."""
+    """The value set by `remember_known_browser`; "" if there is none."""
     return request.cookies.get(site.cookie(_KNOWN), "")
 
 
@@ -73,7 +74,7 @@ def remember_known_browser(request: Request, response: Response, site: Site, acc
 
 
 def _set(response: Response, site: Site, name: str, value: str, max_age_s: int | None = None) -> None:
-    """Without `max_age_s` it ends with the browser."""
+    """Without `max_age_s`, a session cookie, which the browser deletes when it ends."""
     response.set_cookie(
         name, value, max_age=max_age_s, httponly=True, samesite="lax", secure=site.secure, path="/"
     )

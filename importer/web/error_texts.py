@@ -17,7 +17,7 @@ def mail_problem(texts: CatalogTranslator, error: MailError) -> str:
 
 
 def rate_limited(texts: CatalogTranslator, error: RateLimited) -> str:
-    """That the rate limit is exceeded, and how long to wait."""
+    """The rate limit is exceeded, with the time to wait."""
     return render_with_advice(rate_limit_text(error), texts)
 
 

@@ -21,10 +21,10 @@ from importer.web.request_context import Guest
 _RETRY_AFTER_S: Final = 60
 
 STREAM_LIFETIME_S: Final = 600.0
-"""Then the browser reconnects, which fails if the session has ended."""
+"""Afterwards the browser reconnects, which fails if the session has ended."""
 
 SESSION_CHECKED_EVERY_S: Final = 5.0
-"""A stream ends this long after the session at most, and one step of the feed."""
+"""A stream ends at most this long, plus one step of the feed, after the session."""
 
 RECONNECT: Final = b"retry: 2000\n\n"
 KEEP_ALIVE: Final = b": still here\n\n"
@@ -44,7 +44,7 @@ def event_stream(guest: Guest, events: AsyncGenerator[Chunk, None]) -> Response:
 
 
 async def _counted(guest: Guest, events: AsyncGenerator[Chunk, None]) -> AsyncIterator[Chunk | str]:
-    """Counts the stream from its first event, since a response that is never sent is never closed."""
+    """Counts the stream from its first event, because an unsent response is never closed."""
     shares = guest.visitor.site.shares
     with ExitStack() as slots:
         try:

@@ -14,7 +14,7 @@ _BACKLOG: Final = 2048
 
 
 def listening_socket(address: str) -> socket.socket:
-    """A socket that listens at `address`, HOST:PORT. Raises InstallationFault with the way out."""
+    """A socket that listens at `address`, HOST:PORT. Raises InstallationFault, which has the fix."""
     parts = urlsplit(f"//{address}")
     host, port = parts.hostname or "127.0.0.1", parts.port or 0
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

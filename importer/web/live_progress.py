@@ -30,8 +30,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state and speed of an import at one moment. `rendered` caches its representation by language, and
-    by what else it depends on."""
+    """The state and speed of an import at one moment. `rendered` caches its representations, by language and
+    all other inputs."""
 
     import_: Import
     rate: Rate = STANDING

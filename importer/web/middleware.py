@@ -62,7 +62,7 @@ class BodyTooLarge(Exception):
 
 class RequestGuard:
     """Wraps the application. `origin` is the origin of its pages, `scheme://host[:port]`. With
-    `own_host_only`, pages are served only under the host name of `origin`, and at the machine itself."""
+    `own_host_only`, pages are served only under the host name of `origin` and the names of loopback."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ _Text: TypeAlias = Annotated[str, Query(max_length=MAX_CHARS)]
 @dataclass(frozen=True, slots=True)
 class OperatorFilter:
     """The conditions as typed; the names are those of the API's parameters and the console's options. An
-    empty one leaves out nothing."""
+    empty condition matches all imports."""
 
     search: _Text = ""
     state: _Text = ""
@@ -42,12 +42,12 @@ class OperatorFilter:
 
     @property
     def has_more(self) -> bool:
-        """Whether anything but words and a state is given."""
+        """Whether there are conditions other than words and a state."""
         return bool(self.given.keys() - {"search", "state"})
 
     @property
     def wrong(self) -> frozenset[str]:
-        """The names of conditions that are no state or no age: nothing is selected by them."""
+        """The names of conditions whose state or age is invalid: they match no import."""
         given = self.given
         wrong: set[str] = {name for name in ("older", "newer") if name in given and not _is_age(given[name])}
         if given.get("state", State.QUEUED) not in list(State):
@@ -55,13 +55,13 @@ class OperatorFilter:
         return frozenset(wrong)
 
     def query(self, **changed: str) -> str:
-        """The query of an address with these conditions and the `changed` ones; "" if all are empty."""
+        """The query string with these conditions and the `changed` ones; "" if all are empty."""
         values = {name: value for name, value in (self.given | changed).items() if value}
         return f"?{urlencode(values)}" if values else ""
 
     def chosen(self, now: datetime, texts: CatalogTranslator) -> ImportFilter:
-        """The filter. The console is an owner under the name that the pages show, too. Raises ValueError if a
-        condition is `wrong`."""
+        """The filter. As the owner, the pages' name for the console is accepted, too. Raises
+        ValueError if a condition is `wrong`."""
         given = self.given
         owner = given.get("owner", "")
         by_console = owner.casefold() == texts.gettext("console").casefold()

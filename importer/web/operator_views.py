@@ -15,7 +15,7 @@ from importer.web.view_models import ImportView, import_view
 
 @dataclass(frozen=True, slots=True)
 class OperatorRow:
-    """One import, and who owns it."""
+    """An import and its owner."""
 
     one: ImportView
     owner: str
@@ -27,7 +27,7 @@ def operator_rows(
     imports: Sequence[Import],
     rates: Mapping[ImportId, Rate] | None = None,
 ) -> list[OperatorRow]:
-    """The rows of these imports. One query."""
+    """The rows of these imports, from one query."""
     ids = [*dict.fromkeys(import_.batch_id for import_ in imports if import_.batch_id is not None)]
     batches = {batch.id: batch for batch in deps.store.batches(len(ids), ids=ids)} if ids else {}
     now, known = deps.clock.now(), rates or {}
@@ -41,8 +41,8 @@ def operator_rows(
 
 
 def owner_text(texts: CatalogTranslator, batch: Batch | None) -> str:
-    """Who owns the imports of a batch: the login of a mailbox, the name of a client, for an account at an
-    issuer the address that receives the reports."""
+    """The owner of the imports of a batch: the login of a mailbox, the name of a client, or, for an account
+    at an OpenID issuer, the address that receives the reports."""
     kind, _, name = ("" if batch is None else batch.owner).partition(":")
     match kind:
         case "mailbox":

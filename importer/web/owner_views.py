@@ -1,5 +1,5 @@
-"""Who has to sign in before an import goes on, as this guest sees it: a button for one's own mailboxes, the
-link and a reminder for those of others."""
+"""The owners that have to sign in before an import continues, as shown to this guest: a button for their own
+mailboxes, the link and a reminder for those of others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from importer.web.request_context import Guest
 @dataclass(frozen=True, slots=True)
 class OwnersOfImports:
     """`sign_ins` has the guest's own mailboxes to sign in at, each with the path of its link; `others` the
-    owners who are not the guest. Imports that wait for nobody are in neither."""
+    owners who are not the guest. Imports that wait for no owner are in neither."""
 
     sign_ins: Mapping[ImportId, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     others: Mapping[ImportId, tuple[AwaitedOwner, ...]] = field(default_factory=dict)
 
 
 def owners_of(guest: Guest, imports: Sequence[tuple[Batch, Import]]) -> OwnersOfImports:
-    """Whom these imports wait for; no query if they wait for nobody, else three for all of them."""
+    """The owners for whom these imports wait. Makes no query if they wait for none, otherwise three in
+    total."""
     waiting = {import_.id: (batch, import_) for batch, import_ in imports if awaits_owner(import_)}
     if not waiting:
         return OwnersOfImports()
@@ -38,7 +39,7 @@ def owners_of(guest: Guest, imports: Sequence[tuple[Batch, Import]]) -> OwnersOf
 
 
 def is_own(guest: Guest, import_: Import) -> bool:
-    """Whether the guest moves their own mail: one of the mailboxes is open in this session."""
+    """Whether the guest moves their own mail: this session has one of the two mailboxes open."""
     addresses = {import_.source.address.casefold(), import_.destination.address.casefold()}
     return any(
         mailbox.account.key == import_.destination.key or mailbox.account.address.casefold() in addresses

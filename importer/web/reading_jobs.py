@@ -1,4 +1,4 @@
-"""Jobs of this process that read both mailboxes of an import: verify it, or find one message.
+"""Jobs of this process that read both mailboxes of an import, to verify it or to find one message.
 
 A page or the API starts a job and reads its status. The last job of each kind is kept for each import, until
 the process ends or MAX_KEPT others have followed. A lost job can be started again: it changes nothing.
@@ -34,13 +34,13 @@ MAX_JOBS: Final = 6
 MAX_JOBS_PER_PERSON: Final = 2
 MAX_KEPT: Final = 500
 READINGS: Final = RateLimit(20, 3600)
-"""Jobs that one person or API client starts: each may read two whole mailboxes."""
+"""Concurrent jobs of one person or API client: each may read two whole mailboxes."""
 
 log = structlog.get_logger()
 
 
 class ReadingKind(StrEnum):
-    """What is found out by reading."""
+    """The purpose of reading."""
 
     VERIFICATION = "verification"
     TRACE = "trace"
@@ -50,15 +50,15 @@ Found = Verification | Sequence[MessageTrace]
 
 
 class ReadsMailboxes(Protocol):
-    """`on_folder` is told the name of each folder before it is read."""
+    """Calls `on_folder` with the name of each folder before it is read."""
 
     def __call__(self, *, on_folder: Callable[[str], None]) -> Found: ...
 
 
 @dataclass(slots=True)
 class Reading:
-    """A job and what came of it: `found`, or the `failure` and its side. `message_id` is what a trace looks
-    for; `folder` is being read."""
+    """A job and its result: `found`, or the `failure` and its side. A trace searches for `message_id`;
+    `folder` is being read."""
 
     began_at: datetime
     message_id: str = ""

@@ -107,7 +107,7 @@ def rendered(reader: Visitor | Guest, template: str, **context: Any) -> str:
 
 
 def _maintenance(visitor: Visitor) -> str:
-    """What readers are told under maintenance; "" otherwise, and while the database is away."""
+    """The maintenance notice; "" without maintenance, and while the database is unavailable."""
     try:
         current = visitor.site.maintenance()
     except InstallationFault:
@@ -126,7 +126,8 @@ def redirect(path: str) -> Response:
 
 
 def breakable(address: str) -> Markup:
-    """An address that breaks before its @ and its dots, and in the middle of a word only if it has to."""
+    """An address with line-break opportunities before its @ and its dots; it breaks within a word only if
+    necessary."""
     return Markup(_BREAKS.sub("<wbr>", str(escape(address))))  # noqa: S704 - escaped
 
 

@@ -39,12 +39,12 @@ from providers.endpoint import Endpoint, Secret
 
 CSRF_FIELD: Final = "csrf"
 _WITHOUT_A_PERSON: Final = ("/live", "/events")
-"""Ends of paths that an open page calls by itself: they do not keep a session from ending."""
+"""Suffixes of paths that an open page requests automatically: they do not extend a session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What all requests share.
+    """State shared by all requests.
 
     `destination` is the host that all imports of these pages go to. `catalog` finds providers without network
     access; the object returned by `lookups` also searches the network.
@@ -59,7 +59,7 @@ class Site:
     undo_jobs: UndoJobs
     reading_jobs: ReadingJobs
     shares: PersonShares
-    maintenance: Callable[[], Maintenance | None]  # asked every few seconds
+    maintenance: Callable[[], Maintenance | None]  # read every few seconds
 
     @property
     def brand(self) -> Brand:
@@ -153,7 +153,7 @@ def closed_rerun_destination(guest: Guest) -> Account | None:
 
 
 def find_destination(guest: Guest, key: str) -> VerifiedMailbox | None:
-    """The destination with that `Account.key`: attached to the session, or that of the import which is run
+    """The destination with that `Account.key`: attached to the session, or that of the import being run
     again, without a password."""
     closed = closed_rerun_destination(guest)
     if closed is not None and closed.key == key:
@@ -180,8 +180,8 @@ def local_path(url: str, origin: str) -> str:
 
 
 def wanted_page(request: Request) -> str:
-    """The path of the page that a request without a session wanted, or that its form was on; "" for parts of
-    a page."""
+    """The path of the page that a request without a session asked for, or of the page with its form; "" for
+    parts of a page."""
     path: str = request.url.path
     if request.method == "POST":
         site: Site = request.app.state.site
@@ -190,7 +190,7 @@ def wanted_page(request: Request) -> str:
 
 
 class FormExpired(Exception):
-    """A form without this browser's CSRF token: its page is too old, or it comes from another site."""
+    """The form lacks this browser's CSRF token: its page is too old, or on another site."""
 
 
 def current_visitor(request: Request) -> Visitor:
@@ -227,8 +227,8 @@ def route_path(request: Request) -> str:
 
 
 def accepted_texts(request: Request, language: str = "", zone: tzinfo = UTC) -> CatalogTranslator:
-    """The texts in `language`, else in the one that the request prefers (Accept-Language), as the region
-    that it names writes them. Times are in the zone."""
+    """The texts in `language`, else in the language and region that the request prefers (Accept-Language).
+    Times are in the zone."""
     return texts(chosen(language, request.headers.get("accept-language", "")), zone)
 
 

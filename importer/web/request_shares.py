@@ -1,4 +1,4 @@
-"""A share of the threads for each network client: one client's requests never occupy all of them.
+"""A limit of threads per network client: one client's requests never occupy all of them.
 
 A request counts from its arrival until its response begins, so event streams do not count. Further requests
 of the client wait for their turn, for a bounded time and in a bounded number.
@@ -24,7 +24,7 @@ MAX_QUEUED_PER_CLIENT: Final = 64
 MAX_QUEUED_S: Final = 15.0
 
 _EXEMPT: Final = ("/health", "/static/")
-"""Served by the event loop itself, without a thread. The first stands for /healthz, too."""
+"""Served by the event loop itself, without a thread. The first also covers /healthz."""
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class RequestShares:
                 waiting = turn in client.queue
                 if waiting:
                     client.queue.remove(turn)
-            if not waiting:  # it was given the turn at the same moment
+            if not waiting:  # it got its turn at the same moment
                 self._end(key)
             if isinstance(error, TimeoutError):
                 return False

@@ -63,7 +63,7 @@ def serve(settings: Settings, metrics: ProcessMetrics | None = None) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Ends in time although threads of requests wait for mail hosts: Python waits for them at its end."""
+    """Ends in time even if threads of requests wait for mail hosts: at exit, Python would wait for them."""
 
     def __init__(self, config: uvicorn.Config, watchdog: ExitWatchdog) -> None:
         super().__init__(config)

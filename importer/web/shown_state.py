@@ -26,12 +26,12 @@ IDS_FIELD: Final = "imports"
 
 
 class PageOutdated(Exception):
-    """The page of the submitted form showed something else than the session holds now."""
+    """The session has changed since the page of the submitted form was rendered."""
 
 
 def draft_shown(session_data: SessionData) -> tuple[str, ...]:
-    """What the review page shows of the draft: its sources, how each is opened, the destinations whose owners
-    signed in, and the earlier import."""
+    """The parts of the draft on the review page: its sources, their login methods, the destinations whose
+    owners signed in, and the earlier import."""
     opened = (f"into {mailbox.account.key}" for mailbox in session_data.mailboxes if mailbox.signed_in)
     sources = (f"{source.account.key} {source.sign_in}" for source in session_data.sources)
     rerun = session_data.rerun
@@ -39,7 +39,7 @@ def draft_shown(session_data: SessionData) -> tuple[str, ...]:
 
 
 def file_shown(session_data: SessionData, rows: Sequence[Row]) -> tuple[str, ...]:
-    """What the preview shows: the file, its corrections, and the rows that its button starts."""
+    """The contents of the preview: the file, its corrections, and the rows that its button starts."""
     corrections = json.dumps(
         sorted((line, *sorted(c.items())) for line, c in session_data.corrections.cells.items())
     )
@@ -55,22 +55,22 @@ def fingerprint(guest: Guest, shown: tuple[str, ...]) -> str:
 
 
 def is_current(guest: Guest, fields: FormData, shown: tuple[str, ...]) -> bool:
-    """Whether the page of this form showed that."""
+    """Whether the page of this form showed this state."""
     stated = field_text(fields, SHOWN_FIELD).encode("utf-8", "surrogatepass")
     return hmac.compare_digest(stated, fingerprint(guest, shown).encode())
 
 
 def batch_shown(batch_id: BatchId, wish: str, ids: Sequence[ImportId]) -> tuple[str, ...]:
-    """What a button for a whole batch shows: the imports that it changes, and how."""
+    """The effect of a button for a whole batch: the imports that it changes, and the action."""
     return ("batch", batch_id, wish, *ids)
 
 
 def changes_shown(action: str, ids: Sequence[ImportId]) -> tuple[str, ...]:
-    """What the operators' confirmation shows: the imports, and what is done to them."""
+    """The contents of the operators' confirmation: the imports, and the action."""
     return ("changes", action, *ids)
 
 
 def shown_ids(guest: Guest, fields: FormData, batch_id: BatchId, wish: str) -> frozenset[ImportId] | None:
-    """The imports that the page of this button showed; None if it was not such a page."""
+    """The imports that the page of this button showed; None for any other page."""
     ids = [ImportId(id_) for id_ in field_text(fields, IDS_FIELD).split(",")]
     return frozenset(ids) if is_current(guest, fields, batch_shown(batch_id, wish, ids)) else None

@@ -1,4 +1,4 @@
-"""Time limits for what a client sends, and a limit of connections per client (uvicorn has neither).
+"""Timeouts for receiving requests, and a limit of connections per client (uvicorn has neither).
 
 A connection is closed if the head of a request is not complete HEAD_TIMEOUT_S after its first byte (or after
 the connection was made), or its body BODY_TIMEOUT_S after the head. Connections of trusted proxies are exempt
@@ -25,7 +25,7 @@ MAX_CONNECTIONS: Final = 4000
 
 
 def impatient_protocol(is_trusted: Callable[[str], bool]) -> type[asyncio.Protocol]:
-    """The protocol class for `uvicorn.Config(http=…)`. `is_trusted` tells a proxy by its address."""
+    """The protocol class for `uvicorn.Config(http=…)`. `is_trusted` recognises a proxy by its address."""
     connections: Counter[str] = Counter()
 
     class ImpatientProtocol(H11Protocol):
@@ -33,7 +33,7 @@ def impatient_protocol(is_trusted: Callable[[str], bool]) -> type[asyncio.Protoc
 
         _network: str | None = None
         _timer: asyncio.TimerHandle | None = None
-        _timed: Any = None  # the part of a request that the timer is for
+        _timed: Any = None  # the part of a request that the timer limits
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -64,7 +64,7 @@ def impatient_protocol(is_trusted: Callable[[str], bool]) -> type[asyncio.Protoc
             self._watch_rest()
 
         def _watch_rest(self) -> None:
-            """Set the timer for the part of a request that has begun and is not complete."""
+            """Set the timer for the incomplete part of a request."""
             if self.transport.is_closing():
                 self._stop_watching()
             elif self.conn.their_state is h11.SEND_BODY:

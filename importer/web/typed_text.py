@@ -1,4 +1,4 @@
-"""What a person typed survives the sign-in: sealed in the browser for 15 minutes, and never a password."""
+"""Keeps typed text across the sign-in: sealed in the browser for 15 minutes, never a password."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from importer.web.request_context import Site, field_text
 from providers.endpoint import Secret
 
 GO_ON: Final = "go on"
-"""A field of the address form: it is as good as submitted."""
+"""A field of the address form, which is then treated as submitted."""
 
 KEPT_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -37,7 +37,7 @@ _MAX_CHARS: Final = 2000
 
 
 def keep_form(response: Response, site: Site, path: str, fields: FormData) -> None:
-    """Keep what the form at that path held, if any of it is to be kept."""
+    """Keep those fields of the form at that path that may be kept, if any."""
     keep_typed(response, site, path, {name: field_text(fields, name) for name in KEPT_FIELDS.get(path, ())})
 
 

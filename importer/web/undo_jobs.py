@@ -33,8 +33,8 @@ log = structlog.get_logger()
 
 
 class UndoJobs:
-    """At most one job per import, MAX_JOBS at a time, and MAX_JOBS_PER_PERSON of one person or API client:
-    further ones wait, so that a slow host delays only the jobs of the person who named it."""
+    """At most one job per import, MAX_JOBS at a time, and MAX_JOBS_PER_PERSON of one person or API client.
+    Further jobs wait, so that a slow host delays only the jobs of the person who named it."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(MAX_JOBS, thread_name_prefix="undo")

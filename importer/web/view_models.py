@@ -1,4 +1,4 @@
-"""View models: an import as a page shows it, with a tone, a word, a sentence and numbers."""
+"""View models: an import on a page, with a tone, a word, a sentence and numbers."""
 
 from __future__ import annotations
 
@@ -47,8 +47,7 @@ _REQUESTED: Final = {
 class ImportView:
     """`tone` is calm, busy, wait, good, warn or bad; `percent` is None while it is unknown.
 
-    `sign_ins` lists the mailboxes of the reader that the reader still has to sign in at, each with the path
-    of its link.
+    `sign_ins` lists the reader's mailboxes with pending sign-ins, each with the path of its link.
     """
 
     import_: Import
@@ -64,20 +63,20 @@ class ImportView:
 
     @property
     def moving(self) -> bool:
-        """Whether it makes progress without anyone's action."""
+        """Whether it makes progress without an action by a person."""
         paused = self.import_.state is State.PAUSED
         asked = self.import_.requested is not None
         return not (self.ended or paused or asked or awaits_owner(self.import_))
 
     @property
     def needs_somebody(self) -> bool:
-        """Whether it does not go on before somebody acts: signs in, resumes it or starts it anew."""
+        """Whether it needs a person to continue: to sign in, resume it or start it again."""
         over = self.import_.state in (State.STOPPED, State.FAILED)
         return over or self.import_.state is State.PAUSED or awaits_owner(self.import_)
 
     @property
     def pause_pending(self) -> bool:
-        """Whether a pause was asked for that is not in effect yet: it can be taken back."""
+        """Whether a requested pause is not in effect yet, and so can be withdrawn."""
         paused = self.import_.requested is ControlRequest.PAUSE
         return paused and self.import_.state not in (*ENDED, State.PAUSED)
 
@@ -98,7 +97,7 @@ class ImportView:
 
     @property
     def way_on(self) -> str:
-        """What running an ended import again does first: a `WayOn`, `failed`, `new` or `undone`."""
+        """The first step of running an ended import again: a `WayOn`, `failed`, `new` or `undone`."""
         match self.import_.state:
             case State.COMPLETE:
                 return "new"
@@ -199,7 +198,7 @@ def _turn_text(texts: CatalogTranslator, turn: int | None) -> str:
 
 
 _OCCASIONAL: Final = frozenset({"gone", "never_seen", "still_to_do"})
-"""Numbers that a page shows only where there are any."""
+"""Numbers that a page shows only if they are not 0."""
 
 
 def report_columns(texts: CatalogTranslator, totals: Totals) -> tuple[tuple[str, str], ...]:

@@ -60,7 +60,7 @@ class IdempotentRequests:
             await problem.response(_texts(scope))(scope, receive, send)
 
     def _keyed_request(self, scope: Scope, body: bytes) -> KeyedRequest | None:
-        """None without a key. None without a valid token, too: the wrapped API responds to that."""
+        """None without a key or without a valid token: the wrapped API responds to an invalid token."""
         headers = Headers(scope=scope)
         key = headers.get("idempotency-key")
         if key is None:

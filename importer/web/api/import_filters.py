@@ -1,4 +1,4 @@
-"""The query parameters that choose imports, the same for each resource that takes them."""
+"""The query parameters that select imports, shared by all resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description: what FastAPI derives from the operations, completed by what it cannot know.
+"""The OpenAPI description that FastAPI derives from the operations, with additions that it cannot derive.
 
 https://spec.openapis.org/oas/v3.1.0
 """
@@ -109,12 +109,12 @@ _KEY_HEADER: Final = _header(
 
 
 def operation_id(route: APIRoute) -> str:
-    """The name of an operation, from which clients are made: that of its function."""
+    """The operation's id, from which code generators name methods: the name of its function."""
     return route.name
 
 
 def described(app: FastAPI) -> dict[str, Any]:
-    """The description, made once."""
+    """The description, generated once."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title,
@@ -133,7 +133,7 @@ def described(app: FastAPI) -> dict[str, Any]:
 
 
 def _call(type_: EventType) -> dict[str, Any]:
-    """The call of a webhook, as its receiver sees it."""
+    """The request that the receiver of a webhook gets."""
     return {
         "operationId": type_.value.replace(".", "_"),
         "summary": _WHY[type_],

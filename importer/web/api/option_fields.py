@@ -1,4 +1,4 @@
-"""The fields of import options in requests and responses, made from the table of options."""
+"""The fields of import options in requests and responses, generated from the table of options."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def shown() -> FieldDefinitions:
 
 
 def choices(fields: BaseModel) -> Mapping[str, Any]:
-    """The options that the fields choose."""
+    """The options that the fields select."""
     values = {name: getattr(fields, name) for name in OPTIONS if name in type(fields).model_fields}
     return choices_from_json({name: json_of(value) for name, value in values.items() if value is not None})
 

@@ -64,7 +64,7 @@ _BY_STATUS: Final = {
 }
 
 RETRY_AFTER_S: Final = 30
-"""When to try again while a part of the installation does not respond."""
+"""Retry-After, in seconds, while a part of the installation does not respond."""
 
 log = structlog.get_logger()
 
@@ -72,8 +72,8 @@ log = structlog.get_logger()
 class ProblemAnswer(Exception):
     """Ends the request with a problem response. `code` is a key of STATUSES.
 
-    `detail` says more: a text below `api.<code>`, whose advice is shown, or any other text; None for the
-    advice of the code. `side` is the mailbox that it concerns; `members` are further members.
+    `detail` is a text below `api.<code>`, whose advice is shown, or any other text; None for the advice of
+    the code. `side` is the mailbox that it concerns; `members` are further members.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ def on_invalid_request(request: Request, error: Exception) -> Response:
 
 
 def _field_problem(texts: CatalogTranslator, detail: Mapping[str, Any]) -> str:
-    """What is wrong with a field. The context of an error has limits and choices, never what was sent."""
+    """The problem of a field. The context of an error has limits and choices, never the submitted value."""
     context = detail.get("ctx", {})
     if isinstance(text := context.get("text"), Text):  # of our own validator
         return cell_problem_text(texts, text)

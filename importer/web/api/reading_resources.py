@@ -78,7 +78,7 @@ def _start(
     response: Response,
     message_id: str = "",
 ) -> ReadingOut:
-    """Start the job; logins that succeeded count for nothing."""
+    """Start the job. Successful logins do not count as attempts."""
     for account in tried:
         caller.count_login(account)
 
@@ -121,7 +121,7 @@ def _reading_out(caller: ApiCaller, reading: Reading) -> ReadingOut:
 def _credentials(
     caller: ApiCaller, import_: Import, body: VerifyIn | TraceIn
 ) -> tuple[Credentials, list[Account]]:
-    """How both mailboxes open, and the accounts whose passwords are tried. Raises ProblemAnswer."""
+    """The credentials of both mailboxes, and the accounts whose passwords are tried. Raises ProblemAnswer."""
     caller.require_destination(import_.destination)
     caller.audit.targets = [import_.source.key, import_.destination.key]
     fields = {Side.SOURCE: body.source_password, Side.DESTINATION: body.destination_password}

@@ -1,4 +1,4 @@
-"""Batches: the live list of one batch, and what can be done with all of it."""
+"""Batches: the live list of one batch, and actions on the whole batch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from importer.web.shown_state import batch_shown, fingerprint, shown_ids
 from importer.web.view_models import ImportView, import_view
 
 _SOMEBODY_ACTS: Final = {Standing.NEEDS_YOU, Standing.OWNER, Standing.PAUSED}
-"""While one of these is left, nobody is told that the window can be closed."""
+"""While an import has one of these standings, the page does not say that the window can be closed."""
 
 router: Final = APIRouter()
 
@@ -91,8 +91,8 @@ def cancel_batch(guest: SignedIn, fields: Fields, batch_id: str) -> Response:
 
 
 def _request(guest: Guest, fields: Any, batch_id: str, wish: str) -> Response:
-    """Make the request for each import that the button's page showed, as far as it is still possible. A page
-    that did not show all that can be changed now is out of date: nothing is changed."""
+    """Make the request for each import that the button's page showed and that still permits it. Changes
+    nothing if the page did not show every import that can be changed now: it is out of date."""
     batch, imports = batch_or_404(guest, batch_id)
     possible = getattr(controls_of(_plain_views(guest, imports)), wish)
     shown = shown_ids(guest, fields, batch.id, wish)
@@ -125,7 +125,7 @@ def _batch_page(
 
 @dataclass(frozen=True, slots=True)
 class _Board:
-    """The list of a batch as one guest sees it at one moment."""
+    """The list of a batch for one guest at one moment."""
 
     guest: Guest
     batch: Batch
@@ -138,13 +138,13 @@ class _Board:
 
     @property
     def views(self) -> list[ImportView]:
-        """Of all imports, without the sign-ins that they wait for."""
+        """The views of all imports, without pending sign-ins."""
         texts, now, places = self.guest.visitor.texts, self._now, turns(self.imports)
         return [import_view(texts, s, now, (), places.get(s.import_.id)) for s in self.snapshots]
 
     @property
     def arrangement(self) -> tuple[object, ...]:
-        """What the list depends on beside the contents of its rows."""
+        """The inputs of the list other than the contents of its rows."""
         controls = controls_of(self.views)
         states = tuple((i.state, i.requested, i.problem, i.successor) for i in self.imports)
         return states, controls
@@ -180,7 +180,7 @@ class _Board:
         }
 
     def parts_of(self, snapshot: Snapshot) -> dict[str, str]:
-        """The row of that import, if it is in the list, and the sums."""
+        """The row of that import, if listed, and the sums."""
         context = self._total()
         total = {
             "total": rendered(self.guest, "_total.html", batch=self.batch, **context),
@@ -237,7 +237,7 @@ async def _stream(
                 yield KEEP_ALIVE
                 continue
             current[snapshot.import_.id] = snapshot
-            if len(current) < len(ids):  # the feed begins with all of them
+            if len(current) < len(ids):  # the feed first yields all of them
                 continue
             board = _Board(guest, batch, chosen, [current[id_] for id_ in ids])
             if board.arrangement == arrangement:

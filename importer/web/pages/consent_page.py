@@ -2,9 +2,9 @@
 the form for the password where the link asks for that.
 
 The `state` of a request is kept for ten minutes in the browser that started it. An answer in another browser
-is rejected (RFC 6749 section 10.12), and so is one at the redirect address of another provider (RFC 9700
-section 4.4.2). `service/access/owner_consent.py` handles PKCE, the single use of a state, and the check
-whose mailbox it is.
+is rejected (RFC 6749 section 10.12), and so is an answer at the redirect URI of another provider (RFC 9700
+section 4.4.2). `service/access/owner_consent.py` handles PKCE, the single use of a state, and the check that
+the grant is for the requested mailbox.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _COOKIE: Final = "asked"
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The last sign-in that this browser began, with the token of its link."""
+    """The latest sign-in that this browser started, with the token of its link."""
 
     provider: str
     state: str
@@ -83,7 +83,7 @@ def consent_prompt(visitor: AnyVisitor, token: str) -> Response:
 
 @router.post("/consent/{token}")
 def give_consent(visitor: AnyVisitor, fields: Fields, token: str) -> Response:
-    """Begin the sign-in, or take the password, whichever the link asks for."""
+    """Start the sign-in or accept the password, as the link requires."""
     try:
         prompt = find_prompt(visitor.site.deps, token)
     except LinkGone:
@@ -156,9 +156,9 @@ def _start_sign_in(visitor: Visitor, token: str) -> Response:
 def complete_consent(
     visitor: Visitor, request: Request, provider: str, answer: Mapping[str, str]
 ) -> Response:
-    """The page for the owner's answer, which came back to the redirect address of `provider`.
+    """The page for the owner's answer at the redirect URI of `provider`.
 
-    Loaded again, it says the same and does nothing.
+    Reloading it shows the same result and has no effect.
     """
     asked, state = _asked(request, visitor), answer.get("state", "")
     if asked is None:

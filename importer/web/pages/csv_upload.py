@@ -52,7 +52,7 @@ from providers.text import Text
 
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _SPREADSHEET: Final = "spreadsheet_trace"
-"""The rule of a note that a spreadsheet may have changed the cell."""
+"""The rule of the note about cells that a spreadsheet may have changed."""
 
 router: Final = APIRouter(prefix="/file")
 
@@ -99,7 +99,7 @@ def _uploaded(guest: Guest, name: str, content: bytes) -> Response:
 
 
 def _sheet(session_data: SessionData) -> Sheet:
-    """The uploaded file as it is now; an empty sheet without one."""
+    """The uploaded file with its corrections; an empty sheet if there is none."""
     if not session_data.file:
         return Sheet()
     return corrected(read(session_data.file, max_bytes=BATCH_BYTES), session_data.corrections)
@@ -128,7 +128,7 @@ def _annotated(guest: Guest, parsed: Parsed) -> Response:
 
 @router.post("/correct")
 def correct(guest: SignedIn, fields: Fields) -> Response:
-    """Write cells of rows with problems anew. Everything else of the file stays, with its passwords."""
+    """Replace cells of rows with problems. The rest of the file, including passwords, stays."""
     if not guest.session_data.file:
         raise PageOutdated
     return _with_parsed(guest, partial(_corrected, guest, fields))
@@ -146,14 +146,14 @@ def _corrected(guest: Guest, fields: FormData, parsed: Parsed) -> Response:
 
 @router.post("/start")
 def start_batch(guest: SignedIn, fields: Fields) -> Response:
-    """Start the rows without problems, in batches. The other rows stay, to be corrected."""
+    """Start the rows without problems, in batches. The other rows stay for correction."""
     if not guest.session_data.file:
         raise PageOutdated
     return _with_parsed(guest, partial(_started, guest, fields))
 
 
 def _started(guest: Guest, fields: FormData, parsed: Parsed) -> Response:
-    """Raises RateLimited; then nothing has started."""
+    """Raises RateLimited before anything starts."""
     session_data = guest.session_data
     good = parsed.good_rows
     if not good:
@@ -191,7 +191,7 @@ def _submit(guest: Guest, rows: Sequence[Row], options: ImportOptions) -> Submis
 
 
 def _with_started(before: SessionData, rows: Sequence[Row], batches: tuple[str, ...]) -> SessionData:
-    """The session with those rows taken out of the file."""
+    """The session with those rows removed from the file."""
     return replace(
         before,
         corrections=before.corrections.without_lines(frozenset(row.line for row in rows)),
@@ -200,7 +200,7 @@ def _with_started(before: SessionData, rows: Sequence[Row], batches: tuple[str, 
 
 
 def _with_parsed(guest: Guest, respond: Callable[[Parsed], Response]) -> Response:
-    """What `respond` makes of the session's file, or the upload page if the person asked for too much."""
+    """The result of `respond` for the session's file, or the upload page if a rate limit is exceeded."""
     try:
         return respond(_parsed(guest))
     except RateLimited as error:
@@ -230,7 +230,7 @@ def _upload_page(guest: Guest, problem: str = "") -> Response:
 
 
 def _preview_page(guest: Guest, parsed: Parsed, *, outdated: bool = False) -> Response:
-    """The preview of the session's file. `outdated` says that the reader's page showed another one."""
+    """The preview of the session's file. `outdated`: the reader's page showed another file."""
     problems, good = parsed.problems, parsed.good_rows
     shown = problems[:PROBLEMS_SHOWN]
     marked = [note for note in parsed.notes if note.column and note.line != parsed.sheet.header_line]
@@ -263,7 +263,7 @@ def _preview_page(guest: Guest, parsed: Parsed, *, outdated: bool = False) -> Re
 
 
 def _sentences(guest: Guest, parsed: Parsed, found: Sequence[RowProblem]) -> list[str]:
-    """The problems or notes that belong to no row, with their place."""
+    """The problems or notes that concern no single row, with their place."""
     names = headings(parsed.sheet)
     return [
         printable(row_problem_text(guest.visitor.texts, problem, names), 400)

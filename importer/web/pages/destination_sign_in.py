@@ -1,4 +1,5 @@
-"""The sign-in of a new mailbox at its provider, before an import starts; then a page shows both mailboxes."""
+"""The sign-in of a new mailbox at its provider before an import starts. A page with both mailboxes
+follows."""
 
 from __future__ import annotations
 
@@ -61,19 +62,19 @@ def forward_destination(
 
 
 def retry_of(key: str, again: str, *, failed_only: bool) -> Retry:
-    """The form that begins the sign-in of the destination with that Account.key anew."""
+    """The form that restarts the sign-in of the destination with that Account.key."""
     if again:
         return Retry(f"/imports/{again}/again/destination", only_failed(failed_only))
     return Retry("/new/destination/sign-in", {"destination": key})
 
 
 def only_failed(wanted: bool) -> dict[str, str]:
-    """The field by which the page that runs an import again knows that only failed messages are meant."""
+    """The form field that limits a rerun to failed messages."""
     return {"only": "failed"} if wanted else {}
 
 
 def page_after(pending: PendingSignIn) -> str:
-    """The page that goes on once the owner of the destination has signed in."""
+    """The page after the owner of the destination has signed in."""
     if pending.again:
         return "?".join(
             filter(None, (f"/imports/{pending.again}/again", urlencode(only_failed(pending.failed_only))))
@@ -82,7 +83,7 @@ def page_after(pending: PendingSignIn) -> str:
 
 
 def with_opened_destination(opened: VerifiedMailbox, before: SessionData) -> SessionData:
-    """The session with this destination open. It gives no right that it did not give before."""
+    """The session with this destination open. The destination gives the session no further rights."""
     known = before.mailbox(opened.account.key)
     gives_rights = known is not None and known.gives_rights
     return before.with_destination(replace(opened, gives_rights=gives_rights))

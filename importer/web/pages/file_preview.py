@@ -1,4 +1,4 @@
-"""The preview of an uploaded file: its rows with what is wrong, and the form that corrects them."""
+"""The preview of an uploaded file: its rows with their problems, and the form that corrects them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from importer.i18n.row_problem_texts import cell_problem_text
 from importer.web.request_context import Guest
 
 MAX_CORRECTED_CELLS: Final = 40
-"""Fields of one form: `submitted_form` takes 50."""
+"""Limit of fields in one form; `submitted_form` accepts 50."""
 
 MAX_CORRECTION_CHARS: Final = 1000
 
@@ -54,8 +54,8 @@ class PreviewRow:
 
 @dataclass(frozen=True, slots=True)
 class CorrectedCell:
-    """One field of the form that corrects a file. `value` is "" for what must not be shown, and the bare
-    address for one with something around it."""
+    """One field of the form that corrects a file. `value` is "" if the cell must not be shown, and the bare
+    address if the cell has text around an address."""
 
     name: str
     column: str
@@ -66,7 +66,7 @@ class CorrectedCell:
 
 @dataclass(frozen=True, slots=True)
 class CorrectedRow:
-    """The fields of one row. `mailbox` says which it is, as far as that may be shown."""
+    """The fields of one row. `mailbox` identifies the row, as far as that may be shown."""
 
     line: int
     mailbox: str
@@ -84,8 +84,8 @@ def preview_records(parsed: Parsed) -> Sequence[Record]:
 
 
 def preview_rows(guest: Guest, parsed: Parsed) -> list[PreviewRow]:
-    """Those rows as a table. Passwords are hidden, and so are cells that may hold one by mistake: all cells
-    of a file that was not read."""
+    """Those rows as a table. Hides passwords and cells that may hold one by mistake, such as all cells of an
+    unreadable file."""
     problem_texts = _texts_by_cell(guest, parsed.problems[:PROBLEMS_SHOWN])
     note_texts = _texts_by_cell(guest, parsed.notes)
     faulty = {problem.line for problem in parsed.problems}
@@ -184,14 +184,14 @@ def _corrected_row(
 
 
 def _proposed(column: str, cells: Mapping[str, str]) -> str:
-    """What the field of a cell has at first."""
+    """The initial value of the field of a cell."""
     cell = cells.get(column, "")
     bare = bare_address(cell) if column in ADDRESS_COLUMNS else ""
     return bare or (printable(cell, MAX_CELL_CHARS) if may_be_shown(column, cells, faulty=True) else "")
 
 
 def general(parsed: Parsed, found: Sequence[RowProblem]) -> Iterator[RowProblem]:
-    """Those problems or notes that belong to no row that is shown."""
+    """The problems or notes that concern no row shown."""
     lines = {record.line for record in preview_records(parsed)}
     return (problem for problem in found if problem.line not in lines)
 

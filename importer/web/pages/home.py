@@ -49,7 +49,7 @@ def front_page(request: Request, visitor: AnyVisitor) -> Response:
 
 
 def after_sign_in(request: Request, site: Site) -> Response:
-    """A redirect to the page that was wanted before the sign-in, or to the first step of a new import."""
+    """A redirect to the page requested before the sign-in, or to the first step of a new import."""
     response = redirect(wanted_page_cookie(request, site) or "/new")
     delete_wanted_page(response, site)
     return response
@@ -109,7 +109,7 @@ def submit_sign_out(visitor: AnyVisitor, _fields: Fields) -> Response:
 
 @router.post("/language")
 def choose_language(visitor: AnyVisitor, fields: Fields, request: Request) -> Response:
-    """Redirect to the page that the form was sent from, or to the front page if it is not of this site."""
+    """Redirect to the page of the form, or to the front page if that page is on another site."""
     referer = request.headers.get("referer", "")
     response = redirect(local_path(referer, visitor.site.settings.web_origin) or "/")
     if field_text(fields, "language") in LANGUAGES:
@@ -147,8 +147,8 @@ def add_mailbox(request: Request, guest: SignedIn, fields: Fields) -> Response:
 
 
 def login_problem(visitor: Visitor, error: MailError | RateLimited, host: str) -> str:
-    """The message for a failed login. It is the same for every refusal, so that it reveals nothing about the
-    address."""
+    """The message for a failed login: identical for every refusal, so that it does not reveal whether the
+    address exists."""
     if isinstance(error, RateLimited):
         return rate_limited(visitor.texts, error)
     if isinstance(error, LoginRejected):
@@ -157,7 +157,7 @@ def login_problem(visitor: Visitor, error: MailError | RateLimited, host: str) -
 
 
 def login_origin(request: Request, visitor: Visitor, account: Account) -> LoginOrigin:
-    """Where a login of this request comes from, for the rate limits."""
+    """The origin of a login of this request, for the rate limits."""
     person = visitor.session.person if visitor.session is not None else NO_PERSON
     browser = known_browser(visitor.site.deps, known_browser_cookie(request, visitor.site), account)
     return LoginOrigin(visitor.client, person, browser)

@@ -1,4 +1,4 @@
-"""What a person can do with an import: run it again, pause, resume, cancel, remind its owner, undo."""
+"""Actions on an import: run again, pause, resume, cancel, remind its owner, undo."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def remind_owner(guest: SignedIn, fields: Fields, import_id: str) -> Response:
 
 @router.post("/imports/{import_id}/undo")
 def undo_import(guest: SignedIn, _fields: Fields, import_id: str) -> Response:
-    """Needs the batch right, or the password of the new mailbox, which the session holds if its login was
-    verified there."""
+    """Needs the batch right, or the password of the new mailbox. The session holds that password if it
+    verified the login."""
     site = guest.visitor.site
     import_ = import_or_404(guest, import_id)
     mailbox = guest.session_data.mailbox(import_.destination.key)

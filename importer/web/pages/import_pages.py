@@ -41,7 +41,7 @@ router: Final = APIRouter()
 _MOST_REFUSALS: Final = 200
 
 END_FOLLOWING: Final = "last"
-"""The wish of the form that ends the following of a mailbox."""
+"""The form's value of `wish` that ends the following of a mailbox."""
 
 
 @router.get("/imports/{import_id}/live")
@@ -101,7 +101,7 @@ def _view(guest: Guest, import_: Import, rate: Rate | None = None) -> ImportView
 
 
 def _turn(guest: Guest, import_: Import) -> int | None:
-    """How many of its batch start before it."""
+    """The number of imports of its batch that start before it."""
     if import_.state is not State.QUEUED:
         return None
     _, imports = batch_or_404(guest, import_.batch_id or "")

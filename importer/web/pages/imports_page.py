@@ -36,7 +36,7 @@ LISTED: Final = 100
 
 
 NEWS_EVERY_S: Final = 3.0
-"""An import that is submitted elsewhere is in an open list after this time."""
+"""Time until an open list shows an import that was submitted elsewhere, in seconds."""
 
 
 @router.get("/imports")
@@ -74,7 +74,7 @@ def newest_of(found: FoundImports) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of the list as one guest sees it."""
+    """A part of the list for one guest."""
 
     guest: Guest
     chosen: RowFilter
@@ -102,7 +102,7 @@ class _Part:
         }
 
     def sums(self) -> dict[str, Any]:
-        """The context of the sums, which are those of all imports."""
+        """The context of the sums over all imports."""
         numbers = numbers_of(self.guest.visitor.site.deps, self.guest.session.person)
         return {
             "sums": sums(self.guest.visitor.texts, numbers, self.chosen),
@@ -127,7 +127,7 @@ class _Part:
         return self.all_sums() | self.all_list(self.find())
 
     def row(self, import_: Import, snapshot: Snapshot | None = None) -> ListedRow:
-        """The row of one import. What a queued one waits for is not known here."""
+        """The row of one import, without the reason why a queued import waits."""
         texts, now = self.guest.visitor.texts, self.guest.visitor.site.deps.clock.now()
         row = row_of(texts, import_view(texts, snapshot or Snapshot(import_, average_rate(import_)), now))
         return ListedRow(row.one, row.standing, "") if import_.state is State.QUEUED else row
@@ -137,11 +137,11 @@ class _Part:
 
 
 async def _stream(part: _Part, newest: str) -> AsyncGenerator[bytes, None]:
-    """Server-sent events: `parts` with the changed rows, the sums once one moves from one to another, and the
-    list once its first import is not `newest`.
+    """Server-sent events: `parts` with the changed rows, the sums when an import moves from one to another,
+    and the list when its first import is no longer `newest`.
 
-    The stream watches the imports that are listed at its beginning. After it has sent another list it ends,
-    and the browser opens the next one.
+    The stream watches the imports listed at its start. It ends after it has sent another list, and the
+    browser opens the next one.
     """
     clock = asyncio.get_running_loop().time
     yield RECONNECT

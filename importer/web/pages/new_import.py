@@ -1,6 +1,6 @@
 """The last step of a new import: the review with the destination and the options, and the start.
 
-The steps before are in `old_address.py`, `old_mailbox.py` and `source_sign_in.py`.
+The earlier steps are in `old_address.py`, `old_mailbox.py` and `source_sign_in.py`.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ router: Final = APIRouter(prefix="/new")
 
 @router.get("/review")
 def review(request: Request, guest: SignedIn, into: str = "") -> Response:
-    """Options that were chosen before a sign-in are chosen again; `into` is the `Account.key` of the
-    destination to select."""
+    """Restores options that were chosen before a sign-in. `into` is the `Account.key` of the destination to
+    select."""
     session_data, site = guest.session_data, guest.visitor.site
     if not session_data.sources:
         return redirect("/new")
@@ -68,7 +68,7 @@ def review(request: Request, guest: SignedIn, into: str = "") -> Response:
 
 
 def _typed_choices(typed: Mapping[str, str]) -> dict[str, Any]:
-    """The options among these fields; none if one of them is wrong."""
+    """The options among these fields; none if one of them is invalid."""
     choices: dict[str, Any] = {}
     try:
         for name, option in OPTIONS.items():
@@ -96,9 +96,9 @@ def remove_source(guest: SignedIn, fields: Fields) -> Response:
 def start_imports(guest: SignedIn, fields: Fields) -> Response:
     """Start one import for each source.
 
-    The destination can only be a mailbox attached to the session, or that of an import which is run again
-    under the batch right. If its owner has to sign in at a provider, that comes first, and nothing starts,
-    unless the form asks for a link to somebody else (`by`).
+    The destination must be attached to the session, or belong to an import that is run again under the batch
+    right. If its owner has to sign in at a provider, nothing starts before that sign-in, unless the form
+    requests a link for another person (`by`).
     """
     if not guest.session_data.sources:
         raise PageOutdated
@@ -161,7 +161,7 @@ def _rows(choices: SessionData, destination: VerifiedMailbox, sign_in: str) -> l
 
 
 def _submit(guest: Guest, rows: Sequence[Row], options: ImportOptions, notify: str) -> Response:
-    """Submit the rows and redirect to their batch, or to an import of them that is already under way."""
+    """Submit the rows. Redirect to their batch, or to one of their imports that is already under way."""
     submission = submit(
         guest.visitor.site.deps, guest_actor(guest, notify), rows, options=options, again=True
     )
@@ -189,7 +189,7 @@ def count_starts(guest: Guest, rows: Sequence[Row]) -> None:
 
 
 def import_options(site: Site, session_data: SessionData) -> ImportOptions:
-    """The options as chosen, and for the rest the defaults of the installation."""
+    """The chosen options, with the defaults of the installation for the others."""
     return site.settings.import_options.choose(session_data.choices)
 
 
@@ -198,8 +198,8 @@ def _with_choices(chosen: Choices, before: SessionData) -> SessionData:
 
 
 def _submitted_choices(guest: Guest, fields: FormData) -> tuple[dict[str, Any], dict[str, str]]:
-    """The options that the form chooses, and what is wrong with texts. A text that was cleared means the
-    default, an unknown word chooses nothing."""
+    """The options that the form selects, and the errors of text options. A cleared text selects the default;
+    an unknown word is ignored."""
     choices: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for name, option in OPTIONS.items():

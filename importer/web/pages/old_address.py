@@ -30,7 +30,7 @@ router: Final = APIRouter(prefix="/new")
 
 @router.get("")
 def address_form(request: Request, guest: SignedIn) -> Response:
-    """Empty, or with what was typed before a sign-in, or with the address that is being set up."""
+    """The form: empty, with text typed before a sign-in, or with the address being set up."""
     site = guest.visitor.site
     typed = typed_text(request, site, "/new")
     if typed.get(GO_ON):
@@ -43,13 +43,13 @@ def address_form(request: Request, guest: SignedIn) -> Response:
 
 @router.post("")
 def submit_address(guest: SignedIn, fields: Fields) -> Response:
-    """Look for the mail server of the old address. The field `unknown` says that the reader enters it."""
+    """Look for the mail server of the old address. With the field `unknown`, the reader enters it."""
     return _found_source(guest, field_text(fields, "address"), field_text(fields, "unknown"))
 
 
 def _found_source(guest: Guest, entered: str, known_as_unknown: str) -> Response:
-    """Go on to the password form. A server that is not found is shown before a password is asked for, unless
-    the address is `known_as_unknown`: it may be misspelt."""
+    """Go on to the password form. If no server is found, the page reports that before it asks for a password,
+    because the address may be misspelt; not if it is `known_as_unknown`."""
     site = guest.visitor.site
     provider, unknown = None, ""
     errors: dict[str, str] = {}
@@ -107,7 +107,7 @@ def _sign_in_hosts(site: Site) -> tuple[Provider, ...]:
 
 
 def _is_own_domain(guest: Guest, domain: str) -> bool:
-    """Whether one of the person's new mailboxes is in that domain: its host is the one of these pages."""
+    """Whether one of the person's new mailboxes is in that domain. Its host is that of these pages."""
     addresses = (mailbox.account.address for mailbox in guest.session_data.mailboxes)
     return any(own.rpartition("@")[2].lower() == domain for own in addresses)
 
@@ -125,7 +125,7 @@ def _server_not_found(guest: Guest, domain: str) -> str:
 
 
 def with_pending_source(source: Account, before: SessionData) -> SessionData:
-    """The first source begins a new draft: the choices of an earlier one are dropped."""
+    """The first source starts a new draft and discards the choices of an earlier one."""
     return replace(before if before.sources else before.without_draft(), pending_source=source)
 
 

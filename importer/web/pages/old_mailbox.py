@@ -32,7 +32,7 @@ from providers.provider import LoginKind, PasswordKind, Provider, Step
 
 MAX_SOURCES: Final = 10
 OWN_SIGN_IN: Final = "sign-in"
-"""The step whose place the button of the form takes."""
+"""The step that the button of the form replaces."""
 
 router: Final = APIRouter(prefix="/new")
 
@@ -47,7 +47,7 @@ def password_form(request: Request, guest: SignedIn) -> Response:
 
 
 def _typed_source(request: Request, guest: Guest) -> Response:
-    """The password form as it was filled in before a sign-in, or the address form."""
+    """The password form with the fields filled in before a sign-in, or the address form."""
     site = guest.visitor.site
     typed = typed_text(request, site, "/new/mailbox")
     try:
@@ -62,7 +62,8 @@ def _typed_source(request: Request, guest: Guest) -> Response:
 
 @router.post("/mailbox")
 def submit_password(guest: SignedIn, fields: Fields) -> Response:
-    """Verify the mailbox that the page of this form showed, whatever another tab asks for meanwhile."""
+    """Verify the mailbox that the page of this form showed, even if another tab has chosen another one
+    since."""
     pending = pending_source(guest, fields)
     rerun = rerun_of_form(guest, fields)
     visitor = guest.visitor
@@ -114,7 +115,7 @@ def rerun_of_form(guest: Guest, fields: FormData) -> Import | None:
 
 
 def with_verified_source(source: VerifiedMailbox, rerun: Import | None, before: SessionData) -> SessionData:
-    """The draft with this source. It belongs to the import that the form runs again, if it names one."""
+    """The draft with this source, for the import that the form runs again, if any."""
     if rerun is not None and (before.rerun is None or before.rerun.import_id != rerun.id):
         before = before.with_rerun(rerun)
     return before.with_source(source, MAX_SOURCES)
@@ -202,7 +203,7 @@ def mailbox_page(
 
 
 def _steps(provider: Provider | None, kind: LoginKind) -> list[Step]:
-    """What the owner does first; the sign-in itself is the button."""
+    """The owner's steps before the sign-in; the sign-in itself is the button."""
     steps = provider.steps_for(kind) if provider is not None else ()
     return [step for step in steps if step.id != OWN_SIGN_IN]
 

@@ -48,7 +48,7 @@ def start_sign_in(visitor: AnyVisitor, _fields: Fields) -> Response:
 
 @router.get("/sign-in/openid")
 def sign_in_callback(visitor: AnyVisitor, request: Request) -> Response:
-    """The redirect address: the browser returns here with the issuer's answer. The new session gets a new
+    """The redirect URI: the browser returns here with the issuer's answer. The new session gets a new
     token."""
     site = visitor.site
     sealed = sign_in_state(request, site, _COOKIE).encode("utf-8", "surrogatepass")

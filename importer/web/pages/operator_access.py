@@ -1,4 +1,4 @@
-"""The gate of the operators' pages: for everybody else they are pages that do not exist."""
+"""Access control of the operators' pages: for all others these pages do not exist."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ _Text = Annotated[str, Query(max_length=320)]
 def show_audit(
     operator: SignedInOperator, action: _Text = "", actor: _Text = "", target: _Text = "", days: _Text = ""
 ) -> Response:
-    """The newest events that match all conditions. An unknown action, and days that are no number, match
-    nothing."""
+    """The newest events that match all conditions. An unknown action, or a number of days that is not a
+    number, matches nothing."""
     texts, deps = operator.visitor.texts, operator.visitor.site.deps
     typed = {"action": action, "actor": actor.strip(), "target": target.strip(), "days": days.strip()}
     in_days = typed["days"].isascii() and typed["days"].isdecimal() and len(typed["days"]) < 5

@@ -1,4 +1,4 @@
-"""The operators' board: everything that is under way, live, and the queue."""
+"""The operators' live board: all running work, and the queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from importer.web.view_models import TONES
 router: Final = APIRouter()
 
 SHOWN: Final = 100
-"""Imports on the board; the list has all of them."""
+"""Limit of imports on the board; the list has all."""
 
 BOARD_EVERY_S: Final = 2.0
 _STATES: Final = (State.RUNNING, State.QUEUED, State.WAITING, State.PAUSED)
@@ -85,6 +85,6 @@ def _context(operator: Guest, reader: BoardReader) -> dict[str, Any]:
 
 
 def _left_out(board: Board) -> int:
-    """How many running and waiting imports the board does not show."""
+    """The number of running and waiting imports that the board does not show."""
     under_way = sum(board.number(state) for state in ALIVE & {State.RUNNING, State.WAITING})
     return max(0, under_way - min(SHOWN, len(board.imports)))

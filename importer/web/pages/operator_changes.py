@@ -1,4 +1,4 @@
-"""The operators' pause, resume, retry and cancel of the imports that they chose, after a confirmation.
+"""The operators' pause, resume, retry and cancel of selected imports, after a confirmation.
 
 Invariant: exactly the imports that the confirmation listed are changed, and each change is recorded when it
 is made.
@@ -98,7 +98,7 @@ def change_imports(operator: SignedInOperator, fields: Fields) -> Response:
 def _matching(
     operator: Guest, wanted: OperatorFilter, action: BulkAction, after: str
 ) -> tuple[list[Import], bool]:
-    """The next imports that match and can be changed, and whether more follow."""
+    """The next imports that match and permit the action, and whether more follow."""
     deps = operator.visitor.site.deps
     last = ImportId(after) if is_id(after) else None
     chosen = wanted.chosen(deps.clock.now(), operator.visitor.texts)
@@ -111,8 +111,7 @@ def _following(wanted: OperatorFilter, action: BulkAction, ids: list[ImportId]) 
 
 
 def _sealed(operator: Guest, fields: Any) -> tuple[BulkAction, tuple[ImportId, ...]]:
-    """The action and the imports that the confirmation showed. Raises PageOutdated if it was not such a
-    page."""
+    """The action and the imports that the confirmation showed. Raises PageOutdated for any other page."""
     name = field_text(fields, "action")
     ids = tuple(ImportId(each) for each in field_text(fields, IDS_FIELD).split(","))
     if name not in list(BulkAction) or not is_current(operator, fields, changes_shown(name, ids)):

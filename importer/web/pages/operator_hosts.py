@@ -55,7 +55,7 @@ def clear_pauses(operator: SignedInOperator, fields: Fields) -> Response:
 
 @router.post("/operator/maintenance")
 def change_maintenance(operator: SignedInOperator, fields: Fields) -> Response:
-    """Hold all imports, or let them go on."""
+    """Hold all imports, or release them."""
     deps, actor = operator.visitor.site.deps, actor_of(operator)
     if field_text(fields, "to") == "on":
         maintenance.begin(deps, actor, field_text(fields, "note"))

@@ -1,4 +1,4 @@
-"""The operators' list of imports, with conditions, sums and pages; and why one import is as it is."""
+"""The operators' list of imports, with conditions, sums and pages; and the explanation of one import."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def _nothing(wanted: Wanted) -> dict[str, Any]:
 
 @router.get("/operator/imports/{import_id}")
 def explain_import(operator: SignedInOperator, import_id: str) -> Response:
-    """What `mailhaul explain` says, the numbers of the report, and who did what. No subject of a message."""
+    """The output of `mailhaul explain`, the numbers of the report, and the audit events. Shows no subject of
+    a message."""
     texts, deps = operator.visitor.texts, operator.visitor.site.deps
     import_ = deps.store.import_(ImportId(import_id)) if is_id(import_id) else None
     if import_ is None:

@@ -1,7 +1,7 @@
-"""The redirect address of each provider: the browser returns here with the owner's answer.
+"""The redirect URI of each provider: the browser returns here with the owner's answer.
 
-A sign-in of the form for a new import goes on in the session that began it (`draft_sign_in.py`); one of a
-consent link in the browser that opened the link (`consent_page.py`). An answer to neither is rejected.
+A sign-in for a new import continues in the session that started it (`draft_sign_in.py`), a sign-in of a
+consent link in the browser that opened the link (`consent_page.py`). Any other answer is rejected.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def sign_in_callback(visitor: AnyVisitor, request: Request, provider: str) -> Re
 
 
 def _complete_draft(guest: Guest, pending: PendingSignIn, answer: dict[str, str]) -> Response:
-    """Open the mailbox that its owner signed in for, and go on to the review, or to the page that asked."""
+    """Open the mailbox of the owner who signed in, and continue with the review or the page that started the
+    sign-in."""
     visitor, deps = guest.visitor, guest.visitor.site.deps
     visitor.audit.action = AuditAction.MAILBOX_OPEN
     if pending.progress is SignInState.DONE:

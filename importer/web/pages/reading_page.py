@@ -1,4 +1,4 @@
-"""What became of the messages of an import, read again on both sides: a verification, and one message."""
+"""Jobs that read both mailboxes of an import again: a verification, and the trace of one message."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _start(
 def _credentials(
     request: Request, guest: Guest, fields: FormData, import_: Import
 ) -> tuple[Credentials | None, dict[str, str]]:
-    """The credentials, or what is wrong, by field. Each entered password is tried at its host first."""
+    """The credentials, or the errors by field. Each entered password is tried at its host first."""
     stored = stored_credentials(guest.visitor.site.deps, import_)
     if stored is not None:
         return stored, {}
@@ -122,7 +122,7 @@ def _credentials(
 
 
 def _known_destination(guest: Guest, import_: Import) -> Credential | None:
-    """The destination opens by this session, or by the right of its administrator."""
+    """The credential of a destination that this session holds or the administrator's right covers."""
     mailbox = guest.session_data.mailbox(import_.destination.key)
     if mailbox is not None and mailbox.password is not None:
         return mailbox.password

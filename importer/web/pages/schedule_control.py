@@ -1,4 +1,4 @@
-"""Until when an import fetches new mail, changed on its page; the console has it as `schedule`."""
+"""The page's control of how long an import fetches new mail; the console's command is `schedule`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router: Final = APIRouter()
 
 @router.post("/imports/{import_id}/schedule")
 def schedule_import(guest: SignedIn, fields: Fields, import_id: str) -> Response:
-    """With the wish END_FOLLOWING, the last pass begins now; otherwise the form says how long it goes on."""
+    """With the wish END_FOLLOWING, the last pass starts now; otherwise the form gives the end."""
     import_, texts = import_or_404(guest, import_id), guest.visitor.texts
     try:
         choices = _last_pass(guest) if field_text(fields, "wish") == END_FOLLOWING else _choices(fields)
@@ -40,7 +40,7 @@ def schedule_import(guest: SignedIn, fields: Fields, import_id: str) -> Response
 
 
 def _choices(fields: FormData) -> Choices:
-    """What the form says; a cleared text means the option's default. Raises Refused."""
+    """The options that the form selects; a cleared text selects the default. Raises Refused."""
     choices: dict[str, Any] = {}
     for name in SCHEDULE_OPTIONS:
         option = OPTIONS[name]
@@ -53,6 +53,6 @@ def _choices(fields: FormData) -> Choices:
 
 
 def _last_pass(guest: Guest) -> Choices:
-    """A day that is over is the last one."""
+    """A past date as the end, which makes the last pass start now."""
     yesterday = (guest.visitor.site.deps.clock.now() - timedelta(days=1)).date()
     return {"until_cutover": False, "follow_until": FollowUntil(yesterday)}

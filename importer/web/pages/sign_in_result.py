@@ -1,4 +1,4 @@
-"""The page after a sign-in at a provider: what came of it, and a button for the next step."""
+"""The page after a sign-in at a provider: its result, and a button for the next step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STATUS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The form that begins the sign-in anew, and a page with another way than this sign-in, or ""."""
+    """The form that restarts the sign-in, and the path of a page with an alternative to it, or ""."""
 
     path: str
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Retry:
 def result_page(
     reader: Visitor | Guest, kind: str, *, retry: Retry | None = None, onward: str = "", why: str = ""
 ) -> Response:
-    """`onward` is the page to go on to, `why` replaces the sentence of that kind."""
+    """`onward` is the next page; `why` replaces the sentence of that kind."""
     return page(
         reader,
         "sign_in_result.html",
@@ -53,7 +53,7 @@ def result_page(
 
 
 def failure(reader: Visitor | Guest, error: MailError | RateLimited, *, retry: Retry) -> Response:
-    """Why the sign-in did not succeed: declined, another account, the provider, or the mail host."""
+    """The kind of failure: declined, another account, the provider, or the mail host."""
     texts = (reader.visitor if isinstance(reader, Guest) else reader).texts
     if isinstance(error, RateLimited):
         return result_page(reader, "failed", retry=retry, why=rate_limited(texts, error))

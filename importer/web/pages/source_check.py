@@ -70,21 +70,21 @@ def check_source(guest: SignedIn, request: Request, source: str = "", destinatio
     try:
         choices = choices_from_json(dict(request.query_params))
     except Refused:
-        raise PageNotFound from None  # the form says what is wrong when it is sent
+        raise PageNotFound from None  # the form reports the error when it is submitted
     options = guest.visitor.site.settings.import_options.choose(choices)
     return event_stream(guest, _stream(guest, old, new, options))
 
 
 def applies_to(facts: dict[str, Any], destination: str, options: ImportOptions) -> bool:
-    """Whether the check was made for that destination (an `Account.key`), and with those of the options that
-    it counts by."""
+    """Whether the check was made for that destination (an `Account.key`), with the same values of the options
+    that affect its counts."""
     stored = options.as_json()
     counted = _counted_by(facts)
     return facts["for"] == destination and counted == {name: stored[name] for name in counted}
 
 
 def _counted_by(facts: dict[str, Any]) -> dict[str, Any]:
-    """The options that the check counted by, as JSON."""
+    """The options that affect the counts of the check, as JSON."""
     return {
         name: facts["options"][name]
         for name, option in OPTIONS.items()
@@ -123,7 +123,7 @@ async def _stream(
     if not await _slot(site.shares.checks, person):
         yield "event: over\ndata: {}\n\n"
         return
-    limit = WorkLimit(MAX_CHECK_S)  # its time begins with its slot
+    limit = WorkLimit(MAX_CHECK_S)  # its time starts with its slot
     results = cast("Generator[Check, None, None]", check(site.deps, source, destination, options, limit))
     _pool.submit(run_check)
     try:
@@ -139,8 +139,8 @@ async def _stream(
 
 
 async def _slot(checks: ConcurrencyLimit, person: str) -> bool:
-    """Wait until this person may check another mailbox, and take the slot. A slow host delays only the checks
-    of the person who named it. False after MAX_SLOT_WAIT_S."""
+    """Wait until this person may check another mailbox, and take the slot. False after MAX_SLOT_WAIT_S. A
+    slow host delays only the checks of the person who named it."""
     until_s = time.monotonic() + MAX_SLOT_WAIT_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The sign-in of the old mailbox's owner at its provider: now at this page, or by a link."""
+"""The sign-in of the old mailbox's owner at its provider: immediately on this page, or by a link."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ router: Final = APIRouter(prefix="/new")
 
 @router.post("/sign-in")
 def start_sign_in(guest: SignedIn, fields: Fields) -> Response:
-    """Forward to the provider of the old mailbox; `provider_callback.py` goes on with its answer. The form
-    is that of the address, or that of the password."""
+    """Forward to the provider of the old mailbox; `provider_callback.py` handles its answer. The form is the
+    address form or the password form."""
     entered = field_text(fields, "address")
     try:
         address(entered)
@@ -82,8 +82,8 @@ def forward_to_provider(
 
 
 def _account_to_sign_in(guest: Guest, fields: FormData) -> Account:
-    """The account that the page of the form showed, at the host that the page named if that one has a
-    sign-in: its tokens go to no other host."""
+    """The account that the page of the form showed, at the host that the page named if that host has a
+    sign-in. Its tokens are sent to no other host."""
     account = pending_source(guest, fields)
     host = guest.visitor.site.catalog.for_host(field_text(fields, "server"))
     if host is None or host.source_endpoint is None or account.endpoint.host in host.hosts:
@@ -93,8 +93,7 @@ def _account_to_sign_in(guest: Guest, fields: FormData) -> Account:
 
 @router.post("/consent")
 def choose_consent(guest: SignedIn, fields: Fields) -> Response:
-    """Add the source without a password: its owner, who is somebody else, gets a link. See
-    `consent_page.py`."""
+    """Add the source without a password: its owner, another person, gets a link. See `consent_page.py`."""
     pending, rerun = pending_source(guest, fields), rerun_of_form(guest, fields)
     host = sign_in_host(guest, pending)
     if host is None:

@@ -1,7 +1,7 @@
-"""Run an ended import again, on one page: its passwords were erased, everything else stays as it was.
+"""Run an ended import again, on one page. Its passwords were erased; everything else is unchanged.
 
-Options, servers, destination, recipients and language are the earlier import's. Whoever wants to change
-something goes through the form of a new import (`run_again` in `import_buttons.py`).
+Options, servers, destination, recipients and language are the earlier import's. To change something, a person
+uses the form of a new import (`run_again` in `import_buttons.py`).
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ from providers.provider import LoginKind, PasswordKind
 
 router: Final = APIRouter(prefix="/imports/{import_id}/again")
 ONLY_FAILED: Final = "failed"
-"""The value of the parameter or the field `only` if failed messages alone are tried again."""
+"""The value of the parameter or the field `only` that limits the rerun to failed messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Destination:
-    """How the destination of the earlier import opens now: `is_open` in this session, by right or, if its
-    owner does not sign in first, by a link after the start (`sign_in`); otherwise its password is asked for.
-    `is_elsewhere`: not from these pages."""
+    """How the destination of the earlier import opens now. `is_open`: in this session, by right or, if its
+    owner does not sign in first, by a link after the start (`sign_in`); otherwise the page asks for its
+    password. `is_elsewhere`: these pages cannot open it."""
 
     password: Secret | None = None
     grant: OAuthGrant | None = None
@@ -105,7 +105,7 @@ def start_with_password(request: Request, guest: SignedIn, fields: Fields, impor
 
 @router.post("/sign-in")
 def start_sign_in(request: Request, guest: SignedIn, fields: Fields, import_id: str) -> Response:
-    """Forward to the provider; with its answer the import starts (`provider_callback.py`)."""
+    """Forward to the provider; its answer starts the import (`provider_callback.py`)."""
     import_ = import_or_404(guest, import_id)
     opened = _open_destination(request, guest, import_, fields)
     guest, failed_only = opened.guest, _is_failed_only(fields)
@@ -119,7 +119,7 @@ def start_sign_in(request: Request, guest: SignedIn, fields: Fields, import_id: 
 
 @router.post("/destination")
 def sign_in_destination(guest: SignedIn, fields: Fields, import_id: str) -> Response:
-    """Forward to the provider of the new mailbox; then this page goes on."""
+    """Forward to the provider of the new mailbox, which returns to this page."""
     import_ = import_or_404(guest, import_id)
     if not _destination(guest, import_).sign_in:
         return redirect(f"/imports/{import_.id}/again")
@@ -230,8 +230,8 @@ def _destination(guest: Guest, import_: Import) -> _Destination:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """The guest after the password of the destination was verified: with a session that holds it, whose
-    `token` is new; without one that had to be entered, the same guest as before."""
+    """The guest after the destination's password was verified. A new session with the new `token` holds the
+    password; if none was required, the guest is unchanged."""
 
     guest: Guest
     token: str = ""
@@ -268,7 +268,7 @@ def _open_destination(request: Request, guest: Guest, import_: Import, fields: F
 
 
 def _tried(guest: Guest, source: Account, secret: Secret) -> dict[str, str]:
-    """Try the password of the old mailbox; return what is wrong, by field."""
+    """Try the password of the old mailbox; return errors by field."""
     visitor = guest.visitor
     try:
         with visitor.site.shares.waiting.slot(guest.session.person):
