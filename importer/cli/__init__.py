@@ -16,7 +16,7 @@ from importer.wiped_memory import overwrite_freed_memory  # noqa: E402
 
 def main() -> None:
     """Entry point. Ends the process with one of the documented exit codes."""
-    if sys.argv[1:2] == ["web"]:  # it holds passwords of many people, and time is not what it lacks
+    if sys.argv[1:2] == ["web"]:  # it holds passwords of many people, and its start-up time does not matter
         overwrite_freed_memory()
     forbid_core_dumps()
     startup.tune_malloc()

@@ -1,4 +1,4 @@
-"""What is wrong with an argument or a file that it names, in the reader's language."""
+"""Errors of arguments and of the files that they name, in the reader's language."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from importer.i18n.translations import LANGUAGES, CatalogTranslator, chosen, tex
 
 
 def refused_argument(refused: Refused) -> str:
-    """What is wrong with the value of an argument and how to fix it."""
+    """The problem of an argument's value, and the fix."""
     from importer.i18n.row_problem_texts import refused_text  # noqa: PLC0415 - most arguments are right
 
     return refused_text(argument_texts(), refused)
 
 
 def argument_texts() -> CatalogTranslator:
-    """The texts for errors about arguments, which come before the settings are read."""
+    """The texts for errors about arguments, which occur before the settings are read."""
     return texts(argument_language())
 
 
 def argument_language() -> str:
-    """That of `--language`, else of MAILHAUL_LANGUAGE, with its region."""
+    """The language of `--language`, else of MAILHAUL_LANGUAGE, with its region."""
     context = click.get_current_context(silent=True)
     given = context.params.get("language") if context is not None else None
     named = (given, _typed_language(sys.argv), os.environ.get("MAILHAUL_LANGUAGE", ""))
@@ -35,7 +35,7 @@ def argument_language() -> str:
 
 
 def _typed_language(arguments: Sequence[str]) -> str:
-    """The value of `--language`, also behind an argument that is wrong; "" if it is not given."""
+    """The value of `--language`, even after an invalid argument; "" if it is not given."""
     for word, following in zip_longest(arguments, arguments[1:], fillvalue=""):
         if word == "--language":
             return following

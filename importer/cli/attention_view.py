@@ -1,4 +1,4 @@
-"""What needs somebody, with the reason and the command for it: the last lines of a batch."""
+"""Imports that need a person, each with the reason and the command: the last lines of a batch."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ COMMANDS: Final = {
 
 
 class Attention:
-    """Renders those of `reports` that need somebody; nothing if there is none. The command `besides` is not
-    named: it was just given."""
+    """Renders those of `reports` that need a person; nothing if there are none. The command `besides`, which
+    the user just gave, is not named."""
 
     def __init__(self, texts: CatalogTranslator, reports: Sequence[Report], *, besides: str = "") -> None:
         self._texts, self._besides = texts, besides

@@ -78,8 +78,8 @@ def audit(
 
 
 def _print_event(words: CatalogTranslator, event: AuditEvent) -> None:
-    """Two lines at 80 columns: what and when, then who, from where and why. Actions and outcomes are the
-    words that --action takes and the log has."""
+    """Two lines at 80 columns: action and time, then actor, origin and reason. Actions and outcomes are the
+    words of --action and of the log."""
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
         spoken_instant(event.at), event.action.value, event.outcome.value, text_views.plain(event.target)

@@ -198,7 +198,7 @@ def _write_annotated(words: CatalogTranslator, file: Path, parsed: Parsed, out: 
 def _print_problems(
     words: CatalogTranslator, parsed: Parsed, *, as_json: bool, split_: bool, starts: bool
 ) -> None:
-    """`starts` says that the good rows are started; then standard output with `as_json` is theirs."""
+    """With `starts`, the valid rows start; with `as_json` also, standard output is reserved for them."""
     if as_json and not starts:
         text_views.print_json(
             {

@@ -1,4 +1,4 @@
-"""Acting on many imports at the console: what will be touched, the question, and what came of it."""
+"""Actions on many imports at the console: the selected imports, the question, and the results."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def change_many(
 
 
 def confirm(deps: Deps, words: CatalogTranslator, selection: Selection) -> None:
-    """Show what the action touches, and ask. Ends the command unless the answer is yes.
+    """Show the affected imports, and ask. Ends the command unless the answer is yes.
 
     Raises Usage without a terminal.
     """
@@ -77,7 +77,7 @@ def confirm(deps: Deps, words: CatalogTranslator, selection: Selection) -> None:
 
 
 def _print_effects(words: CatalogTranslator, changes: list[Changed]) -> None:
-    """How many came to which end; those that could not be changed, one by one."""
+    """The number of imports by effect, then each import that could not be changed."""
     effects: Counter[tuple[Effect, str]] = Counter()
     for changed in changes:
         if changed.effect is Effect.NOT_POSSIBLE:

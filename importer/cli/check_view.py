@@ -128,7 +128,7 @@ def _note(texts: CatalogTranslator, folder: FolderCheck) -> str:
 
 
 def _estimate(texts: CatalogTranslator, check: Check) -> str:
-    """What a copy would copy, and how long it would take."""
+    """The number of messages and the duration of a copy."""
     amount, size = check.to_copy, texts.size(check.to_copy.size_bytes)
     if check.recognised:
         copies = texts.ngettext(

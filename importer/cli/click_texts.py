@@ -58,7 +58,7 @@ _MODULES: Final = ("core", "decorators", "exceptions", "formatting", "parser", "
 
 
 def translate_click() -> None:
-    """Lets Click speak the reader's language from now on, in this process."""
+    """Switches Click's texts in this process to the reader's language."""
     click.Command.context_class = SpokenContext
     for name in _MODULES:
         module = import_module(f"click.{name}")

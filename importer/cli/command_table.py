@@ -1,4 +1,4 @@
-"""The commands by name. The module of a command is imported when the command is used."""
+"""The commands by name. The module of a command is imported on use."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def load_command(name: str = "") -> click.Command | None:
 
 
 class _LazyGroup(click.Group):
-    """Loads a command when it is used: importing all of them takes longer than many a copy takes to start."""
+    """Loads a command on use: importing all of them takes longer than the start of many copies."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMAND_NAMES)

@@ -1,4 +1,4 @@
-"""Completion of ids in a shell, from the database; nothing if that does not exist or cannot be read."""
+"""Completion of ids in a shell, from the database; empty if it does not exist or cannot be read."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Items = list[CompletionItem]
 
 
 def complete_import(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
-    """The newest imports whose ids begin like that, each with its source and its state."""
+    """The newest imports whose ids begin with the given text, each with its source and its state."""
     return _from_store(ctx, lambda store, words: _imports(store, words, incomplete))
 
 
 def complete_batch(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
-    """The newest batches whose ids begin like that, each with the name of its file."""
+    """The newest batches whose ids begin with the given text, each with the name of its file."""
     return _from_store(ctx, lambda store, _: _batches(store, incomplete))
 
 
 def complete_import_or_batch(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
-    """Both."""
+    """Imports and batches."""
     return _from_store(
         ctx, lambda store, words: [*_batches(store, incomplete), *_imports(store, words, incomplete)]
     )
@@ -52,7 +52,7 @@ def _batches(store: Store, beginning: str) -> Items:
 
 
 def _from_store(ctx: click.Context, offer: Callable[[Store, CatalogTranslator], Items]) -> Items:
-    """Never an error and no new file: a shell asks while somebody types."""
+    """Raises no error and creates no file, because a shell calls it while a person types."""
     try:
         settings = Settings.load(data=ctx.params.get("data"))
         url = settings.database_url

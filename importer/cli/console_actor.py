@@ -1,4 +1,4 @@
-"""The operator at the console as an actor: may open every mailbox that the installation can open."""
+"""The operator at the console as an actor, who may open every mailbox that the installation can open."""
 
 from __future__ import annotations
 

@@ -205,8 +205,8 @@ def _resubmitted(
 def _change_imports(
     id_: str | None, many: Many, action: BulkAction, data: Path | None, *, as_json: bool
 ) -> None:
-    """Change the named import or those of the named batch, or else all that the options choose. Exit code
-    WAITING if it is impossible for any."""
+    """Change the named import, the imports of the named batch, or otherwise all that the options select. Exit
+    code WAITING if it is impossible for any."""
     if id_ is not None and many.wanted.any:
         raise Usage(argument_texts().gettext("Give an ID, or options that choose imports; not both."))
     if id_ is None and not many.wanted.any:

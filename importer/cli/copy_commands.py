@@ -64,7 +64,7 @@ def copy(
     import_options = settings.import_options.choose(choices)
     text_views.print_label_rules(words, [row], import_options)
     with standalone(settings) as all_deps:
-        # Without these nothing would state the SHA-256 of the evidence, so it is not sealed now.
+        # Without these, no output would contain the SHA-256 of the evidence, so it is not sealed now.
         states_digest = as_json or all_deps.outgoing_mail is not None
         deps = all_deps if states_digest else replace(all_deps, signer=None)
 

@@ -1,4 +1,4 @@
-"""`data`: what the installation knows of an address; show it, hand it out, erase it."""
+"""`data`: the stored data about an address; show, export or erase it."""
 
 from __future__ import annotations
 

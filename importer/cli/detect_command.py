@@ -1,4 +1,4 @@
-"""`detect`: finds the host of a mail address and what its owner has to do first."""
+"""`detect`: finds the host of a mail address and the steps that its owner has to take first."""
 
 from __future__ import annotations
 

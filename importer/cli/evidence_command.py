@@ -1,4 +1,4 @@
-"""`evidence`: what became of each message, as a signed file, and the check of such a file."""
+"""`evidence`: the outcome of each message as a signed file, and the check of such a file."""
 
 from __future__ import annotations
 

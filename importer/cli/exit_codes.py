@@ -17,7 +17,7 @@ from importer.i18n.translations import N_
 from importer.ports.process import InstallationFault
 from importer.settings import SettingsError
 
-# In a file or another program nothing wraps. Colours only at a terminal, and never with NO_COLOR: Rich's own.
+# In a file or pipe nothing wraps. Rich uses colours only at a terminal, and never with NO_COLOR.
 stdout: Final = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
 stderr: Final = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 10_000)
 
@@ -49,7 +49,7 @@ def exit_with(code: ExitCode) -> click.exceptions.Exit:
 def run(console: click.Command) -> int:
     """Run the console with the arguments of the process. Returns the exit code; errors are printed.
 
-    Commands print what matters to their users. Below warnings, only workers log, which set it up themselves.
+    Commands print their results. Below warnings, only workers log; they configure that themselves.
     """
     telemetry.configure(level="warning")
     if argument_language() != "en":

@@ -1,4 +1,4 @@
-"""`explain --message-id`: where one message went, or why it did not."""
+"""`explain --message-id`: the trace of one message."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def explain_message(
     as_json: bool,
 ) -> None:
     """Look for the message in the old mailbox, and then in the new one if it is no longer there. Ends with
-    exit code 1 if it is in neither."""
+    exit code 1 if neither has it."""
     credentials = known_credentials(settings, deps, import_, *passwords)
     traces: list[MessageTrace] = []
     try:

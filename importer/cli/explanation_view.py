@@ -27,7 +27,7 @@ _COMMANDS: Final = {
 
 
 def print_explanation(texts: CatalogTranslator, import_: Import, explanation: Explanation) -> None:
-    """The sentence first, then what follows from it, then the facts."""
+    """The sentence, then the next event and the advice, then the facts."""
     words = explanation_texts(texts, explanation)
     following, to_do = texts.gettext("Next:"), texts.gettext("To do:")
     stdout.print(Text.assemble(Text(import_.id, style="bold"), "  ", state_word(texts, import_.state)))

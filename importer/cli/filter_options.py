@@ -1,4 +1,4 @@
-"""The options that choose many imports, the same for `list` and for the commands that act on imports."""
+"""The options that select many imports, shared by `list` and the commands that act on imports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FilterOptions(NamedTuple):
 
     @property
     def any(self) -> bool:
-        """Whether anything was chosen."""
+        """Whether any option was given."""
         return any(self)
 
     def chosen(self, deps: Deps, words: CatalogTranslator) -> ImportFilter:
@@ -122,14 +122,14 @@ def filter_options(function: Function) -> Function:
 
 
 class Many(NamedTuple):
-    """Which imports a command acts on, and whether it goes ahead without asking."""
+    """The imports that a command acts on, and whether it skips the question."""
 
     wanted: FilterOptions
     yes: bool
 
 
 def many_options(function: Function) -> Function:
-    """Passes the options that choose imports, and --yes, as `many: Many`."""
+    """Passes the options that select imports, and --yes, as `many: Many`."""
     function = packed(function, "many", Many, Many._fields)
     function = click.option("--yes", is_flag=True, help="Go ahead without asking for confirmation.")(function)
     return filter_options(function)

@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Import | Batch)
 
 
 def import_of(deps: Deps, id_: str, words: CatalogTranslator) -> Import:
-    """The import. Raises Usage if there is none, and names the candidates if there are several."""
+    """The import. Raises Usage if there is none or, with the candidates, if there are several."""
     return _found(id_, words, lambda: id_lookup.import_beginning(deps, id_))
 
 
@@ -42,7 +42,7 @@ def report_named(deps: Deps, id_: str, words: CatalogTranslator) -> Report | Bat
 
 
 def single_reports(result: Report | BatchReport) -> tuple[Report, ...]:
-    """Those of the imports."""
+    """The reports of the single imports."""
     return result.reports if isinstance(result, BatchReport) else (result,)
 
 

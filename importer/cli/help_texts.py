@@ -1,8 +1,8 @@
 """The help of commands and options in the reader's language.
 
-The English texts stand where a command is declared: its docstring, the `help=` of its options and arguments,
-a row of `importer.domain.import_options`. `python -m tests.texts` takes them from there into the catalogs. In
-every language alike are examples, and a bracket at the end of a text: `[env: NAME]`, `[one, another]`.
+The English texts are part of a command's declaration: its docstring, the `help=` of its options and
+arguments, a row of `importer.domain.import_options`. `python -m tests.texts` extracts them into the catalogs.
+Examples, and a bracket at the end of a text (`[env: NAME]`, `[one, another]`), are not translated.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def help_texts(command: click.Command) -> list[str]:
 
 
 def translated(command: click.Command, translate: Callable[[str], str]) -> click.Command:
-    """A copy of the command, with its subcommands, to show its help: each text is passed to `translate`."""
+    """A copy of the command, with its subcommands, whose help texts `translate` has translated."""
     shown = copy(command)
-    shown._help_option = None  # Click makes it anew, in this language
+    shown._help_option = None  # Click creates it again, in this language
     paragraphs = [_paragraph(text, translate) for text in _paragraphs(command.help)]
     shown.help = "\n\n".join(paragraphs)
-    shown.short_help = next(iter(paragraphs), "")  # the list of commands cuts a `help`, and wraps this
+    shown.short_help = next(iter(paragraphs), "")  # the list of commands truncates a `help`, and wraps this
     shown.params = [_parameter(parameter, translate) for parameter in command.params]
     if isinstance(command, click.Group) and isinstance(shown, click.Group):
         ctx = click.Context(command)

@@ -1,4 +1,4 @@
-"""`hosts`, `budgets`: what runs and waits at each host, and its limits."""
+"""`hosts`, `budgets`: running and waiting imports by host, and the limits of hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports as a list at a terminal: id and state are never cut, the reason has lines of its own.
+"""Imports as a list at a terminal. Id and state are never truncated.
 
 An import takes a line of fixed columns, a line with its two addresses (two lines if they do not fit), and a
 line with the reason why it waits or stopped, or with its folder, speed and time left. In a pipe nothing
@@ -45,8 +45,8 @@ _STYLES: Final = {
 
 @frozen
 class ImportList:
-    """Renders `imports`; at most `max_lines` lines if it is given: the last one then says how many more there
-    are. `with_batch` shows the id of the batch of each; `heads`, what the columns are."""
+    """Renders `imports`, in at most `max_lines` lines if it is given; the last line then has the number of
+    the others. `with_batch` adds the batch ids, `heads` the column headings."""
 
     texts: CatalogTranslator
     imports: Sequence[Import]
@@ -58,7 +58,7 @@ class ImportList:
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         for line in self._lines(options.max_width):
-            line.no_wrap, line.overflow = True, "ignore"  # a narrow terminal wraps, and nothing is cut
+            line.no_wrap, line.overflow = True, "ignore"  # a narrow terminal wraps; nothing is truncated
             yield line
 
     def _lines(self, width: int) -> Iterator[Text]:
@@ -135,14 +135,15 @@ def wait_reason(texts: CatalogTranslator, import_: Import, now: datetime) -> str
 
 
 def running_note(texts: CatalogTranslator, import_: Import) -> str:
-    """What a running import does: its folder while it copies, its phase otherwise; "" for one that is not."""
+    """The activity of a running import: its folder while it copies, otherwise its phase; "" unless it
+    runs."""
     copying = import_.state is State.RUNNING and import_.progress.phase is Phase.COPYING
     folder = folder_name(texts, import_.progress.folder) if copying else ""
     return folder or phase_text(texts, import_)
 
 
 def address_lines(import_: Import, width: int) -> Iterator[Text]:
-    """From where to where, indented: one line, or two if they do not fit."""
+    """Source and destination, indented: one line, or two if they do not fit."""
     source, destination = (
         printable(address, 320) for address in (import_.source.address, import_.destination.address)
     )
@@ -164,8 +165,7 @@ def wrapped(text: str, width: int, indent: str = INDENT, max_chars: int = 900) -
 
 
 def wrapped_parts(parts: Iterable[str], width: int, indent: str = INDENT) -> Iterator[Text]:
-    """Parts with " · " between them, wrapped between two parts: no part is torn unless it is longer than a
-    line."""
+    """Parts joined by " · ", wrapped between parts. Only a part longer than a line is split."""
     line = ""
     for part in parts:
         together = f"{line} · {part}" if line else part

@@ -1,4 +1,4 @@
-"""`keys`: which secret key opens what is stored, and sealing all of it with a new one."""
+"""`keys`: counts the stored values that each secret key opens, and seals all with a new key."""
 
 from __future__ import annotations
 

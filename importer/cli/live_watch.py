@@ -1,4 +1,4 @@
-"""Watching imports live, from the store."""
+"""Live display of imports, from the store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def watch_and_report(
     texts: CatalogTranslator, deps: Deps, import_ids: Sequence[ImportId], *, as_json: bool
 ) -> ExitCode:
     """Watch the imports like `watch` and return the exit code of their report. Prints the report of a single
-    import; of several, what became of each, the verdict, and what needs somebody."""
+    import; of several, the outcome of each, the verdict, and the imports that need a person."""
     watch(texts, deps, import_ids, quiet=as_json)
     imports = find_imports(deps, import_ids)
     batch = Batch(imports[0].batch_id or imports[0].id, imports[0].created_at)  # type: ignore[arg-type]
@@ -55,8 +55,8 @@ def watch_and_report(
 def watch(
     texts: CatalogTranslator, deps: Deps, import_ids: Sequence[ImportId], *, quiet: bool = False
 ) -> None:
-    """Block until each import has ended, is paused, or waits for longer than LONGEST_WAIT. Shows them
-    meanwhile at a terminal unless `quiet`; elsewhere, an import whenever its state has changed."""
+    """Block until each import has ended, is paused, or waits for longer than LONGEST_WAIT. Meanwhile, shows
+    them at a terminal unless `quiet`; elsewhere, prints an import whenever its state has changed."""
     if quiet:
         _poll_until(lambda: _settled(deps, find_imports(deps, import_ids)))
     elif stderr.is_terminal:
@@ -94,8 +94,8 @@ def _watch_changes(texts: CatalogTranslator, deps: Deps, import_ids: Sequence[Im
 
 @frozen
 class LiveView:
-    """The imports as they are, never more lines than the terminal has: first the sums, then those that need
-    somebody, those that move, the rest."""
+    """The current imports, in at most as many lines as the terminal has: the sums, then the imports that need
+    a person, those in progress, the others."""
 
     texts: CatalogTranslator
     imports: Sequence[Import]
@@ -103,7 +103,7 @@ class LiveView:
     rates: Mapping[ImportId, Rate]
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        height = (options.height or options.size.height) - 1  # the last line is the cursor's
+        height = (options.height or options.size.height) - 1  # the cursor takes the last line
         width = options.max_width
         sums = [*wrapped_parts(self._sums(), width, indent="")] if len(self.imports) > 1 else []
         yield from sums

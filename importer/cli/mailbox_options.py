@@ -1,4 +1,5 @@
-"""From options to mailboxes and passwords. A password is never an argument: other users can read those."""
+"""Converts options to mailboxes and passwords. A password is never an argument, because other users can read
+arguments."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class SideLogin(NamedTuple):
-    """How a mailbox is opened: with the password, or by signing in at the provider `sign_in`; a destination
+    """The login method of a mailbox: the password, or signing in at the provider `sign_in`. A destination
     with neither is opened by its host's master user."""
 
     password: Secret | None
@@ -177,7 +178,8 @@ def destination_password(mailbox: Account, source: PasswordSource, right: BatchR
 
 
 def source_login(mailbox: Account, source: PasswordSource, sign_in: SignInMethod) -> SideLogin:
-    """By signing in if no password source is given and `sign_in` allows it. Raises Usage."""
+    """The login of the source: signing in if no password source is given and `sign_in` allows it. Raises
+    Usage."""
     provider = "" if source.given else sign_in_provider(mailbox, sign_in)
     return SideLogin(None, provider) if provider else SideLogin(read_password("from", mailbox, source))
 

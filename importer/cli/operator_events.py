@@ -1,4 +1,4 @@
-"""Security events of the console: what an operator did to which import or token."""
+"""Security events of the console: an operator's actions on imports and tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importer.service.deps import Deps
 
 
 def operator() -> AuditActor:
-    """The user at this console: of sudo the user behind it, else the one of the process."""
+    """The user at this console: with sudo, the user who called it, otherwise the user of the process."""
     try:
         name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a container may have no entry for its user

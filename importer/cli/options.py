@@ -22,7 +22,7 @@ PATH: Final = click.Path(path_type=Path)
 
 
 def complete(name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
-    """That function of `importer.cli.completion`, which is imported when a shell asks."""
+    """The named function of `importer.cli.completion`, which is imported when a shell requests completion."""
 
     def offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
         return getattr(import_module("importer.cli.completion"), name)(ctx, param, incomplete)
@@ -38,7 +38,7 @@ class EnumChoice(click.Choice[E]):
 
 
 class PasswordSource(NamedTuple):
-    """Where a password is read from. With neither, it is prompted for if one is needed."""
+    """The source of a password. With neither, the command prompts for a required password."""
 
     file: Path | None
     variable: str | None
@@ -58,7 +58,7 @@ class MailboxPair(NamedTuple):
 
 
 class MailChoices(NamedTuple):
-    """Who gets the mails about an import, and in which language; None leaves it to the settings."""
+    """Recipient and language of the mails about an import; None selects those of the settings."""
 
     notify: str | None
     language: str | None
@@ -155,7 +155,7 @@ class _OptionText(click.ParamType[Any]):
 
 
 def import_option(name: str, flag: str = "") -> Callable[[Function], Function]:
-    """Passes one option of imports under its name, None if it is left open. `flag` is a shorter one."""
+    """Passes one import option under its name, None if it is left open. `flag` is a shorter flag."""
     return _import_option(OPTIONS[name], flag)
 
 

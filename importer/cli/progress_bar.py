@@ -15,7 +15,7 @@ from importer.service.legs.progress_recorder import ProgressCallback
 
 
 def _ignore(_progress: Progress) -> None:
-    """Without a terminal no bar is drawn: drawing takes as much time as copying a thousand messages."""
+    """Used without a terminal, because drawing the bar takes as long as copying a thousand messages."""
 
 
 @contextmanager

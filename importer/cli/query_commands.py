@@ -153,7 +153,7 @@ def watch(id_: str, language: str | None, data: Path | None) -> None:
 
 
 def _print_state(words: CatalogTranslator, result: Report | BatchReport, now: datetime, besides: str) -> None:
-    """The imports, the choices made for them, for a batch the verdict, and what needs somebody."""
+    """The imports, their chosen options, the verdict of a batch, and the imports that need a person."""
     imports = [report.import_ for report in single_reports(result)]
     stdout.print(ImportList(words, imports, now))
     text_views.print_choices(words, imports)

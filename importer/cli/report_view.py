@@ -1,8 +1,8 @@
 """The report of an import and of a batch at a terminal.
 
-In a folder, and in all of them, found is the sum of the columns after it, also if the import stopped: `left`
-is what has no outcome yet. Columns without a number are left out. A folder has its name beside its numbers if
-there is room, and above them otherwise.
+In each folder and in the total, found is the sum of the columns after it, even if the import stopped: `left`
+counts messages without an outcome. Columns without a number are left out. The name of a folder is beside its
+numbers if there is room, otherwise above them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def print_report(texts: CatalogTranslator, report: Report, *, as_json: bool = Fa
 
 
 def print_batch_report(texts: CatalogTranslator, batch: BatchReport, *, as_json: bool = False) -> None:
-    """The report of a batch: each import, then the verdict, then what needs somebody."""
+    """The report of a batch: each import, the verdict, then the imports that need a person."""
     if as_json:
         from importer.i18n.report_json import batch_json  # noqa: PLC0415 - as above
 
@@ -63,7 +63,7 @@ def print_batch_report(texts: CatalogTranslator, batch: BatchReport, *, as_json:
 
 
 def print_batch_end(texts: CatalogTranslator, batch: BatchReport) -> None:
-    """The verdict, and what needs somebody."""
+    """The verdict, and the imports that need a person."""
     stdout.print(_Paragraph(batch_text(texts, batch), style="bold"))
     stdout.print(Attention(texts, batch.reports), end="")
 
@@ -104,7 +104,7 @@ class _Paragraph:
 
 
 class _Counts:
-    """What became of the messages of each folder, and of all."""
+    """The outcomes of messages, by folder and in total."""
 
     def __init__(self, texts: CatalogTranslator, report: Report) -> None:
         self._texts, self._tallies, self._totals = texts, report.tallies, report.totals
@@ -134,7 +134,7 @@ class _Counts:
 
 
 class _Refusals:
-    """The first MAX_REFUSALS refusals, each class below its heading, each refusal with its reason."""
+    """The first MAX_REFUSALS refusals by class, each with its reason."""
 
     def __init__(self, texts: CatalogTranslator, report: Report) -> None:
         self._texts, self._refusals = texts, report.refusals
@@ -171,8 +171,8 @@ def _shown_folders(texts: CatalogTranslator, report: Report) -> ShownPairs:
 
 
 def _widths(heads: Sequence[str], numbers: Sequence[str], room: int) -> tuple[list[int], int]:
-    """The widths of the columns, and the gap before each. Heads are broken only if names have no room beside
-    them otherwise."""
+    """The widths of the columns, and the gap before each. Heads are wrapped only if names would otherwise
+    have no room."""
     whole = [max(cell_len(head), cell_len(number)) for head, number in zip(heads, numbers, strict=True)]
     if sum(whole) + _GAP * len(whole) <= room - _NARROWEST_NAME:
         return whole, _GAP
@@ -181,7 +181,7 @@ def _widths(heads: Sequence[str], numbers: Sequence[str], room: int) -> tuple[li
 
 
 def _lines_of(heads: Sequence[str], widths: Sequence[int]) -> list[tuple[str, ...]]:
-    """The heads, each broken between words to its width, on as many lines as the longest needs."""
+    """The heads, each wrapped between words to its width, on as many lines as the longest needs."""
     broken = [textwrap.wrap(head, width) for head, width in zip(heads, widths, strict=True)]
     height = max(map(len, broken))
     return list(zip(*([""] * (height - len(lines)) + lines for lines in broken), strict=True))
@@ -193,7 +193,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], gap: int) -> str:
 
 
 def _rows(name: str, numbers: str, width: int, full_width: int, style: str = "") -> Iterator[Text]:
-    """The name in `width` columns with the numbers behind its last line; above them if `width` is 0."""
+    """The name in `width` columns, with the numbers on its last line; above the numbers if `width` is 0."""
     lines = list(wrapped(name, width or full_width, indent=""))
     yield from lines[:-1]
     last = lines[-1] if lines else Text()

@@ -13,7 +13,7 @@ from importer.i18n.translations import CatalogTranslator
 
 
 def print_row_problems(texts: CatalogTranslator, parsed: Parsed, *, to_stderr: bool = False) -> None:
-    """The first PROBLEMS_SHOWN problems of a file, and how many more there are."""
+    """The first PROBLEMS_SHOWN problems of a file, and the number of the others."""
     out = stderr if to_stderr else stdout
     for problem in parsed.problems[:PROBLEMS_SHOWN]:
         out.print(f"[red]✗[/] {_row_problem(texts, parsed, problem)}", soft_wrap=True)
@@ -27,7 +27,7 @@ def print_row_problems(texts: CatalogTranslator, parsed: Parsed, *, to_stderr: b
 
 
 def print_row_notes(texts: CatalogTranslator, parsed: Parsed) -> None:
-    """The first PROBLEMS_SHOWN notes about a file, on standard error, and how many more there are."""
+    """The first PROBLEMS_SHOWN notes about a file, on standard error, and the number of the others."""
     for note in parsed.notes[:PROBLEMS_SHOWN]:
         stderr.print(f"[yellow]![/] {_row_problem(texts, parsed, note)}", soft_wrap=True)
     if (more := len(parsed.notes) - PROBLEMS_SHOWN) > 0:

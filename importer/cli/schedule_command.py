@@ -1,4 +1,4 @@
-"""`schedule`: until when an import fetches new mail."""
+"""`schedule`: sets the time until which an import fetches new mail."""
 
 from __future__ import annotations
 

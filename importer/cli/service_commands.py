@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 RESTART_DELAY_S: Final = 2.0
 STOP_TIMEOUT_S: Final = 26.0
-"""For all children together; a worker ends within 25 seconds of a signal."""
+"""Timeout for all children together; a worker ends within 25 seconds of a signal."""
 MOST_WORKERS: Final = 16
 _POLL_INTERVAL_S: Final = 0.2
 
@@ -95,7 +95,7 @@ def doctor(only: tuple[str, ...], language: str | None, data: Path | None, as_js
 
 
 def _finding_lines(name: str, health: Health, message: str, fix: str) -> Text:
-    """What was found, and below it what to do, each wrapped behind its sign."""
+    """The finding, and the advice below it, each wrapped after its sign."""
     part, sign = Text(name, style="bold"), Text.from_markup(_SYMBOLS[health.value])
     first, *others = wrapped(f"{part} {message}", stdout.width)
     lines = [Text.assemble(sign, " ", part, first[2 + len(part) :]), *others]
@@ -235,12 +235,12 @@ def migrate(data: Path | None) -> None:
 
 
 def processors() -> int:
-    """The processors that this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _command(name: str, settings: Settings, place: int) -> list[str]:
-    """The command of a child; `place` is added to the port of its metrics."""
+    """The command of a child. `place` is added to its metrics port."""
     command = [sys.executable, "-m", "importer.cli", name, "--data", str(settings.data_dir())]
     if not settings.metrics_listen:
         return command
@@ -254,8 +254,8 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def _log_and_metrics(settings: Settings, **fields: str) -> ProcessMetrics | None:
-    """Configure the log, whose lines have host, version and `fields`, and count its events if metrics are
-    served; traces, if there is an endpoint."""
+    """Configure the log, whose lines have host, version and `fields`. Counts its events if metrics are
+    served, and exports traces if an endpoint is set."""
     fields |= {"host": socket.gethostname(), "version": version("mailhaul")}
     metrics = None
     observers = _traces(settings, fields)
@@ -269,7 +269,7 @@ def _log_and_metrics(settings: Settings, **fields: str) -> ProcessMetrics | None
 
 
 def _traces(settings: Settings, fields: Mapping[str, str]) -> list[Processor]:
-    """What exports the events of imports as traces, if an endpoint is set."""
+    """The exporter of import events as traces, if an endpoint is set."""
     if not settings.otlp_endpoint and not any(map(os.environ.get, _OTLP_VARIABLES)):
         return []
     try:
@@ -305,7 +305,7 @@ class _Child:
             self.process = subprocess.Popen(self._command)  # noqa: S603
 
     def wait_or_kill(self, until_s: float) -> None:
-        """Kill it unless it has ended by `until_s` of the monotonic clock."""
+        """Kill it unless it ends before `until_s` of the monotonic clock."""
         try:
             self.process.wait(max(0.0, until_s - time.monotonic()))
         except subprocess.TimeoutExpired:

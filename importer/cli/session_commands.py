@@ -1,4 +1,4 @@
-"""`session`: who is signed in to the pages, and ending their sessions."""
+"""`session`: lists and ends the sessions of people who are signed in to the pages."""
 
 from __future__ import annotations
 

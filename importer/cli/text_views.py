@@ -67,14 +67,14 @@ def print_submitted_row(texts: CatalogTranslator, submitted: SubmittedRow) -> No
 
 
 def print_maintenance(texts: CatalogTranslator, current: Maintenance | None) -> None:
-    """That imports are held, on standard error; nothing otherwise."""
+    """The notice that imports are held, on standard error; nothing otherwise."""
     if current is not None:
         said = maintenance_text(texts, current.since, current.note)
         stderr.print(Text(said, style="yellow"), soft_wrap=True)
 
 
 def print_choices(texts: CatalogTranslator, imports: Iterable[Import]) -> None:
-    """The choices made for each import, as far as they have an effect."""
+    """The chosen options of each import that have an effect."""
     for import_ in imports:
         choices = list(chosen_options(texts, import_.options))
         if import_.has_labels:
@@ -88,7 +88,7 @@ def _label_rule(texts: CatalogTranslator, import_options: ImportOptions) -> str:
 
 
 def print_consent_links(texts: CatalogTranslator, links: Links) -> None:
-    """The links with which owners sign in, for the operator to forward; each in one piece."""
+    """The links with which owners sign in, for the operator to forward; each on one line."""
     for import_id, by_side in links.items():
         for side, link in by_side.items():
             waits = (
@@ -100,7 +100,7 @@ def print_consent_links(texts: CatalogTranslator, links: Links) -> None:
 
 
 def print_label_rules(texts: CatalogTranslator, rows: Sequence[Row], import_options: ImportOptions) -> None:
-    """How labels are handled, before an import from a host that has them begins."""
+    """The rule for labels, before an import from a host with labels starts."""
     providers = [provider_of_host(row.source.endpoint.host) for row in rows]
     rules = {
         import_options.choose(row.choices).labels: provider.name

@@ -1,4 +1,4 @@
-"""`top`: everything that is under way, live."""
+"""`top`: a live view of all running work."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _show(words: CatalogTranslator, reader: BoardReader) -> None:
 
 @frozen
 class BoardView:
-    """Renders a board; with `fits`, in no more lines than the terminal has."""
+    """Renders a board; with `fits`, in at most as many lines as the terminal has."""
 
     texts: CatalogTranslator
     board: Board
@@ -110,7 +110,7 @@ class BoardView:
 
 
 def board_json(words: CatalogTranslator, board: Board) -> dict[str, object]:
-    """The board as facts."""
+    """The board as JSON values."""
     since = board.queue.oldest_since
     return {
         "counts": [{"state": c.state.value, "reason": c.problem, "imports": c.imports} for c in board.counts],

@@ -1,4 +1,4 @@
-"""`undo`: removes from the new mailbox what an import added."""
+"""`undo`: removes the messages that an import added from the new mailbox."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _COLUMNS: Final[tuple[tuple[str, Callable[[FolderUndo], int]], ...]] = (
     (N_("gone"), lambda folder: folder.gone),
     (N_("unidentified"), lambda folder: folder.unidentified),
 )
-"""The heads, and the numbers below them. The first is the sum of the others."""
+"""The column heads and their numbers. The first is the sum of the others."""
 
 
 @click.command
@@ -110,7 +110,8 @@ def _confirm(words: CatalogTranslator, import_: Import, copied: int) -> None:
 
 
 def _credential(deps: Deps, import_: Import, source: PasswordSource) -> Credential:
-    """For the new mailbox. Raises UndoRefused if no credential can open it, LoginRejected, Usage."""
+    """The credential of the new mailbox. Raises UndoRefused if no credential can open it, LoginRejected,
+    Usage."""
     destination, right = import_.destination, right_of_console(deps.master_user)
     if not source.given and not right.covers(destination):
         host = provider_of_host(destination.endpoint.host)

@@ -107,7 +107,7 @@ def verify(
 
 
 def print_mail_error(words: CatalogTranslator, error: MailError) -> None:
-    """What went wrong, on standard error."""
+    """The error, on standard error."""
     stderr.print(f"[red]✗[/] {text_views.plain(render_with_advice(error.text, words, error.side), 600)}")
 
 
@@ -118,7 +118,7 @@ def known_credentials(
     source_password: PasswordSource,
     destination_password: PasswordSource,
 ) -> Credentials:
-    """Kept passwords, else as for `copy`. Raises Usage."""
+    """The kept passwords, otherwise those of the options, as for `copy`. Raises Usage."""
     if not (source_password.given or destination_password.given):
         stored = stored_credentials(deps, import_)
         if stored is not None:

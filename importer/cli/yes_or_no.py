@@ -1,4 +1,4 @@
-"""A question at the terminal that is answered with yes or no, in the reader's language."""
+"""A yes-or-no question at the terminal, in the reader's language."""
 
 from __future__ import annotations
 
