@@ -1,1 +1,1 @@
-"""What each code means: its sentence, advice and behaviour. One row per code, one file per subject."""
+"""The meaning of each code: its sentence, advice and behaviour. One row per code, one file per subject."""

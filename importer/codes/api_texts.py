@@ -1,7 +1,7 @@
-"""Why the API refuses a request. The sentence, without its stop, is the title of the problem (RFC 9457), which
-may be localised; the advice is its detail.
+"""Reasons why the API refuses a request. The sentence, without its full stop, is the title of the problem (RFC
+9457), which may be localised; the advice is its detail.
 
-`api.` and a key of `problem_details.STATUSES`; a longer code has a detail of its own.
+A code is `api.` and a key of `problem_details.STATUSES`; a longer code has a detail of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FIELDS: Final = (
     TextRow("api_field.greater_than_equal", "The least is %(ge)s."),
     TextRow("api_field.less_than_equal", "The most is %(le)s."),
 )
-"""By the type of the error in pydantic, https://docs.pydantic.dev/latest/errors/validation_errors/ (2026-11)."""
+"""By pydantic's type of the error, https://docs.pydantic.dev/latest/errors/validation_errors/ (2026-11)."""
 
 ROWS: Final = (
     TextRow(

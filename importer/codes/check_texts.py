@@ -1,4 +1,4 @@
-"""What a check finds out: why a folder gets its name, what an estimate is based on, what its user should know."""
+"""Findings of a check: the reason for a folder's name, the basis of an estimate, and warnings."""
 
 from __future__ import annotations
 

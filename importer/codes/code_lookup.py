@@ -1,4 +1,4 @@
-"""Finds the row of a code. The tables are loaded for the first one: most copies need none."""
+"""Finds the row of a code. The tables are loaded on first use: most copies need none."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def is_known(code: str) -> bool:
 
 
 def public_row(code: str) -> TextRow:
-    """The row of the public part of `code`: it says how the program treats the code."""
+    """The row of the public part of `code`, which determines how the program treats the code."""
     return _rows().get(code.partition(".")[0], _rows()[UNKNOWN])
 
 
 def way_on(code: str) -> WayOn:
-    """What its user does first to run an import again that stopped for this reason."""
+    """The user's first step to run an import again that stopped for this reason."""
     return next((row.way_on for row in lineage(code) if row.way_on is not None), WayOn.CONTINUE)
 
 

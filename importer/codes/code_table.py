@@ -1,4 +1,4 @@
-"""The rows of all codes. `code_lookup.py` finds the row of a code, and loads these for the first one."""
+"""The rows of all codes. `code_lookup.py` finds the row of a code, and loads these on first use."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ROWS: Final[dict[str, TextRow]] = {
 
 
 def all_rows() -> Iterator[TextRow]:
-    """The own rows, and what each provider says to do."""
+    """Mailhaul's own rows, and the advice of each provider."""
     yield from ROWS.values()
     for provider in SIGN_IN_PROVIDERS.values():
         for code, sentence in provider.texts.items():

@@ -1,4 +1,4 @@
-"""The server cannot be reached, breaks off, breaks the rules, or limits what it serves."""
+"""The server is unreachable, ends connections, violates the protocol, or enforces limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request to pause, resume or cancel an import does."""
+"""Effects of requests to pause, resume or cancel an import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the mail server of an address was found, what its host does differently, and servers that are none."""
+"""How the mail server of an address was found, quirks of its host, and hosts that are no mail servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor finds out about an installation; the advice says how its operator fixes it."""
+"""The doctor's findings about an installation; the advice is the operator's fix."""
 
 from __future__ import annotations
 

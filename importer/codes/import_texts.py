@@ -1,4 +1,4 @@
-"""An import waits or stopped for a reason of Mailhaul's own."""
+"""Reasons of Mailhaul's own why an import waits or stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a part of the installation or a setting; the advice says how its operator fixes it."""
+"""Faults of a part of the installation or of a setting; the advice is the operator's fix."""
 
 from __future__ import annotations
 

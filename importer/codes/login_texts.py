@@ -1,4 +1,4 @@
-"""The host, or the owner of the mailbox, does not let Mailhaul in."""
+"""The host, or the owner of the mailbox, denies Mailhaul access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Why a message, or the rest of a folder, was not copied. Most sentences complete a line of a report."""
+"""Reasons why a message, or the rest of a folder, was not copied. Most sentences complete a line of a
+report."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A file of imports, one of its rows or cells, or a field of a form is not valid. The advice is the fix.
 
-No parameter is a cell that is not valid for its column: it may be a password in the wrong column.
+No parameter contains an invalid cell: it may be a password in the wrong column.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ _NOTES: Final = (
         "They may stay.",
     ),
 )
-"""What is worth a look, and prevents nothing."""
+"""Notes, which prevent nothing."""
 
 _ROWS: Final = (
     TextRow(

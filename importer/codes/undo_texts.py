@@ -1,4 +1,4 @@
-"""An undo that cannot be done, or not now."""
+"""Reasons why an undo is impossible, permanently or at present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the servers want their users to read, in their own words."""
+"""Alerts of the servers for their users, in the servers' words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def alert_texts(
 
 
 def alerts_json(alerts: Iterable[Alert], source: Account, destination: Account) -> list[dict[str, str]]:
-    """`{side, server, text}` of each."""
+    """`{side, server, text}` for each alert."""
     return [
         {"side": alert.side.value, "server": _host(alert, source, destination), "text": alert.text}
         for alert in alerts

@@ -47,17 +47,17 @@ def action_words(texts: CatalogTranslator, action: AuditAction) -> str:
 
 
 def action_text(texts: CatalogTranslator, event: AuditEvent) -> str:
-    """What was done, or tried."""
+    """The action, done or attempted."""
     return texts.gettext(_ACTIONS[event.action])
 
 
 def outcome_text(texts: CatalogTranslator, event: AuditEvent) -> str:
-    """How it ended."""
+    """The outcome of the action."""
     return texts.gettext(_OUTCOMES[event.outcome])
 
 
 def actor_text(texts: CatalogTranslator, event: AuditEvent, reader: str) -> str:
-    """Who acted, as far as the reader may know: other people are not named."""
+    """The actor, as far as the reader may know it: other people are not named."""
     if event.actor.name == reader:
         return texts.gettext("you")
     if event.actor.name.startswith((OPERATOR, "worker")):

@@ -1,6 +1,6 @@
 """The results of a batch as a table: CSV and workbook, in the reader's language and without passwords.
 
-Invariant: no cell is a formula. In CSV, `csv_cell.cell` sees to it; in a workbook, text is stored as text.
+Invariant: no cell is a formula. In CSV, `csv_cell.cell` ensures that; in a workbook, text is stored as text.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ _COLUMNS: Final = (
     N_("Reason"),
 )
 _WIDTHS: Final = {"Old mailbox": 32, "New mailbox": 32, "State": 20, "Reason": 80}
-"""Of columns in a workbook, in characters. The others are as wide as their heads."""
+"""Widths of columns in a workbook, in characters. The others are as wide as their heads."""
 
 
 def results_csv(texts: CatalogTranslator, imports: Sequence[Import], tallies: Tallies) -> bytes:
-    """One line for each import, with the separator of the language's spreadsheets; UTF-8 with its mark."""
+    """One line per import, with the separator of the language's spreadsheets; UTF-8 with a byte order
+    mark."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=separator(texts.language))
     for row in _rows(texts, imports, tallies):
@@ -53,13 +54,13 @@ def results_workbook(texts: CatalogTranslator, imports: Sequence[Import], tallie
     workbook = Workbook()
     sheet = workbook.worksheets[0]
     sheet.title = texts.gettext("Imports")
-    sheet.freeze_panes = "B2"  # heads and line numbers stay in view
+    sheet.freeze_panes = "B2"  # heads and line numbers stay visible
     for number, row in enumerate(_rows(texts, imports, tallies), 1):
         for column, value in enumerate(row, 1):
             shown = printable(value, 1000) if isinstance(value, str) else value
             written = sheet.cell(number, column, None if shown == "" else shown)
             if isinstance(shown, str) and shown:
-                written.data_type = "s"  # also what begins with =
+                written.data_type = "s"  # also text that begins with =
     names = (*_COLUMNS, *COUNTS)
     for column, (name, head) in enumerate(zip(names, next(_rows(texts, (), {})), strict=True), 1):
         sheet.cell(1, column).font = Font(bold=True)

@@ -7,7 +7,7 @@ from importer.i18n.translations import CatalogTranslator
 
 
 def bulk_question(texts: CatalogTranslator, action: BulkAction, number: int) -> str:
-    """Whether that number of imports is to be changed."""
+    """The question whether to change that number of imports."""
     match action:
         case BulkAction.PAUSE:
             return texts.ngettext("Pause %(num)s import?", "Pause %(num)s imports?", number)

@@ -1,4 +1,4 @@
-"""What a report remarks about messages besides their numbers, in plain sentences: the same everywhere."""
+"""A report's remarks about messages besides their numbers, in plain sentences, shared by all front ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importer.i18n.translations import CatalogTranslator
 
 
 def remarks(texts: CatalogTranslator, totals: Totals) -> Iterator[str]:
-    """For the console, pages and mails: what was not kept, recognised, changed and updated."""
+    """Remarks for the console, pages and mails: lost keywords; recognised, changed and updated messages."""
     if totals.keywords_dropped:
         yield texts.ngettext(
             "%(num)s keyword (colours or tags) could not be kept: the new mailbox does not store them. The"

@@ -1,4 +1,4 @@
-"""The check of two mailboxes as JSON, with what it warns of in plain sentences."""
+"""The check of two mailboxes as JSON, with its warnings in plain sentences."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def folder_checks_json(
 
 
 def name_reasons(texts: CatalogTranslator, folder: FolderCheck) -> str:
-    """Why the destination folder has another name; "" if it has not."""
+    """The reason for the different name of the destination folder; "" if the names are equal."""
     return "; ".join(render(why, texts) for why in folder.reasons)
 
 

@@ -1,4 +1,4 @@
-"""Texts in the reader's language: the one place where a code becomes a sentence.
+"""Texts in the reader's language. Only this module turns codes into sentences.
 
 Parameters are foreign text: each becomes one printable line. Page templates escape the result; mails break
 its links (`formatting.unlinked`).
@@ -23,7 +23,7 @@ _PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 
 
 def render(text: Text, say: Translator, side: Side | None = None) -> str:
-    """What happened, in one or more sentences. `side` is the mailbox that it concerns."""
+    """The event or problem, in one or more sentences. `side` is the mailbox that it concerns."""
     if text.code == HOST_STEPS:
         return _host_steps(text, say)
     if text.code == OPTION_RULE:
@@ -36,7 +36,7 @@ def render(text: Text, say: Translator, side: Side | None = None) -> str:
 
 
 def advice(text: Text, say: Translator, side: Side | None = None) -> str:
-    """What the reader can do about it; "" for nothing."""
+    """The advice for the reader; "" for none."""
     if text.steps is not None:
         return render(text.steps, say, side)
     template = next(filter(None, (_advice(row, side) for row in lineage(text.code))), "")
@@ -44,12 +44,12 @@ def advice(text: Text, say: Translator, side: Side | None = None) -> str:
 
 
 def render_with_advice(text: Text, say: Translator, side: Side | None = None) -> str:
-    """Both, one after the other."""
+    """The sentence followed by the advice."""
     return " ".join(filter(None, (render(text, say, side), advice(text, say, side))))
 
 
 def _host_steps(text: Text, say: Translator) -> str:
-    """What the catalog of mail hosts tells the owner of a mailbox to do before a login."""
+    """The steps of a mailbox's owner before a login, from the catalog of mail hosts."""
     hosts = (host for host in Catalog.load() if host.id == text.params.get("provider"))
     return next((host.login_help_in(say.language) for host in hosts), "")
 
@@ -63,7 +63,8 @@ def _advice(row: TextRow, side: Side | None) -> str:
 
 
 def _filled(template: str | tuple[str, str], text: Text, say: Translator) -> str:
-    """`template` in the language of `say`, with the parameters; "…" for one that a stored text lacks."""
+    """`template` in the language of `say`, with the parameters; "…" replaces parameters that a stored text
+    lacks."""
     params = text.params
     if isinstance(template, tuple):
         number = params.get("number")

@@ -1,7 +1,7 @@
 """The template of an import file, in the reader's language: as CSV with the separator that spreadsheets of
 that language take, and as an Excel workbook whose cells are text.
 
-Excel takes a CSV file for UTF-8 if there is a byte order mark.
+Excel reads a CSV file as UTF-8 only if there is a byte order mark.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WIDTH: Final = 32  # of a column, in characters
 
 
 def _is_rare(column: str) -> bool:
-    """Whether the template leaves the column unnamed."""
+    """Whether the template omits the column."""
     return column in OPTIONS and OPTIONS[column].for_many
 
 
@@ -43,8 +43,8 @@ def csv_template(texts: CatalogTranslator) -> bytes:
 
 
 def workbook_template(texts: CatalogTranslator) -> bytes:
-    """The template as an Excel workbook (.xlsx). Its cells are formatted as text, so that passwords stay as
-    they are typed; the hints are on a sheet of their own."""
+    """The template as an Excel workbook (.xlsx). Its cells are formatted as text, so that passwords are
+    stored as typed; the hints are on a separate sheet."""
     # Not at the top: openpyxl takes a third of a second to import.
     from openpyxl import Workbook  # noqa: PLC0415
     from openpyxl.styles import Font  # noqa: PLC0415
@@ -71,7 +71,7 @@ def workbook_template(texts: CatalogTranslator) -> bytes:
 
 
 def _hints(texts: CatalogTranslator) -> list[str]:
-    """What has to be known to fill it in."""
+    """Instructions for filling in the template."""
     language = texts.language
     password = " / ".join(name_in(language, name) for name in USUAL_COLUMNS if name in PASSWORD_COLUMNS)
     return [

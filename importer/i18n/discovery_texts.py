@@ -1,4 +1,4 @@
-"""How the mail server of an address was found, in the reader's language and as plain values."""
+"""The discovery of the mail server of an address, in the reader's language and as plain values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def discovery_json(
 ) -> dict[str, object]:
     """The discovery as plain values, for the console's --json and the API. Keys are stable.
 
-    Steps for the owner apply to that kind of login. `server` is the server to read mail from: None if it is
+    The owner's steps apply to that kind of login. `server` is the server to read mail from, None if it is
     unknown or if IMAP is unavailable.
     """
     language = texts.language
@@ -53,5 +53,5 @@ def discovery_json(
 
 
 def quirk_text(texts: CatalogTranslator, quirk: Quirk) -> str:
-    """How a host deviates from others, in a sentence."""
+    """A quirk of a host, in a sentence."""
     return render(quirk.text, texts)

@@ -20,5 +20,5 @@ PART_NAMES: Final = {
 
 
 def part_name(texts: CatalogTranslator, part: str) -> str:
-    """One or a few words, with a capital."""
+    """The name of a part, capitalised."""
     return texts.gettext(PART_NAMES[part])

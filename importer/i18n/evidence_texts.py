@@ -7,7 +7,7 @@ from importer.i18n.translations import CatalogTranslator
 
 
 def fault_text(texts: CatalogTranslator, fault: Fault) -> str:
-    """What is wrong, and at which line of the file."""
+    """The fault, and the line of the file."""
     match fault.code:
         case "line_altered":
             said = texts.gettext("altered, or a line before it was added or removed")
@@ -29,7 +29,7 @@ def fault_text(texts: CatalogTranslator, fault: Fault) -> str:
 
 
 def counted_text(texts: CatalogTranslator, check: EvidenceCheck) -> str:
-    """How many messages the file names."""
+    """The number of messages in the file."""
     return texts.ngettext(
         "The file accounts for %(num)s message.",
         "The file accounts for %(num)s messages.",
@@ -38,7 +38,7 @@ def counted_text(texts: CatalogTranslator, check: EvidenceCheck) -> str:
 
 
 def signed_text(texts: CatalogTranslator, check: EvidenceCheck, *, known: bool) -> str:
-    """Whether the file is unaltered, and who signed it; `known`: by the expected key."""
+    """Whether the file is unaltered, and its signer; `known`: the expected key signed it."""
     key = check.public_key
     if not key:
         return texts.gettext("The file has no signature.")

@@ -1,4 +1,4 @@
-"""Why an import is in its state, what happens next and what to do, in plain sentences and as JSON.
+"""The reason for an import's state, the next event and the advice, in plain sentences and as JSON.
 
 Sentences may quote foreign text: pass them through `formatting.printable` for display.
 """
@@ -101,7 +101,7 @@ def explanation_json(texts: CatalogTranslator, explanation: Explanation) -> dict
 
 
 def next_text(texts: CatalogTranslator, import_: Import, step: Upcoming) -> str:
-    """What happens next, as one sentence."""
+    """The next event, as one sentence."""
     match step:
         case Upcoming.CAN_BE_REOPENED:
             return kept_text(texts, import_)
@@ -129,7 +129,7 @@ def next_text(texts: CatalogTranslator, import_: Import, step: Upcoming) -> str:
 
 
 def kept_text(texts: CatalogTranslator, import_: Import) -> str:
-    """Until when the passwords of a stopped import are kept, and why; "" if they are erased."""
+    """The time until which a stopped import's passwords are kept, and the reason; "" if they are erased."""
     if import_.grants_kept_until is None:
         return ""
     return texts.gettext(
@@ -140,7 +140,7 @@ def kept_text(texts: CatalogTranslator, import_: Import) -> str:
 
 
 def advice_text(texts: CatalogTranslator, import_: Import, advice: Advice) -> str:
-    """What its user can do."""
+    """The advice for the import's user."""
     if advice is Advice.BY_PROBLEM and import_.problem is not None:
         return problem_advice(texts, import_)
     return texts.gettext(_ADVICE[advice])

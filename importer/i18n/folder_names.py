@@ -34,13 +34,13 @@ class ShownPairs:
         self.destinations = ShownFolders(texts, (destination for _, destination in known))
 
     def pair(self, source: str, destination: str) -> str:
-        """Both in one line; once if they are called the same."""
+        """Both names in one line; a single one if they are equal."""
         one, other = self.sources[source], self.destinations[destination]
         return one if one == other else f"{one} → {other}"
 
 
 class ShownFolders:
-    """The folders of one mailbox, by their full names."""
+    """The displayed folders of one mailbox, by their full names."""
 
     def __init__(self, texts: CatalogTranslator, names: Iterable[str]) -> None:
         self._texts = texts

@@ -1,4 +1,4 @@
-"""Where one message went, in plain sentences and as JSON."""
+"""The trace of one message, in plain sentences and as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importer.i18n.translations import CatalogTranslator
 
 
 def trace_text(texts: CatalogTranslator, trace: MessageTrace) -> str:
-    """The places of the message, then what became of it."""
+    """The places of the message, then its outcome."""
     places = [f"{trace.source.name} · UID {trace.source_uid}"] if trace.source is not None else []
     if trace.destination_folder:
         uid = f" · UID {trace.destination_uid}" if trace.destination_uid is not None else ""
@@ -47,7 +47,7 @@ def _fate(texts: CatalogTranslator, trace: MessageTrace) -> str:  # noqa: PLR091
 
 
 def trace_json(texts: CatalogTranslator, trace: MessageTrace) -> dict[str, object]:
-    """Numbers are null where they are not known."""
+    """Unknown numbers are null."""
     return {
         "outcome": trace.fate.value,
         "source_folder": None if trace.source is None else trace.source.name,

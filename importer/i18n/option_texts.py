@@ -55,8 +55,8 @@ def word_sentences(texts: CatalogTranslator, name: str, value: object) -> str:
 
 
 def chosen_options(texts: CatalogTranslator, options: ImportOptions) -> list[tuple[str, str]]:
-    """(title, value) of the options about the copy that differ from their defaults. What concerns labels is
-    told where labels are. The values may contain foreign text."""
+    """(title, value) of the options about the copy that differ from their defaults. Options about labels are
+    left out: the texts about labels show them. The values may contain foreign text."""
     return [
         (texts.gettext(OPTIONS[name].title), _value(texts, OPTIONS[name], value))
         for name, value in options.chosen.items()

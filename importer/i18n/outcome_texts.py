@@ -1,4 +1,4 @@
-"""The outcome of an import or a batch in plain sentences: the one verdict of mail, page, console and API.
+"""The outcome of an import or a batch in plain sentences: the verdict that mail, page, console and API share.
 
 The sentences may quote foreign text (a server's words, a reason): pass them through `formatting.printable`.
 """
@@ -20,10 +20,10 @@ from importer.i18n.wait_texts import wait_text
 def outcome_text(
     texts: CatalogTranslator, outcome: ImportOutcome, *, quoted: bool = True, advised: bool = True
 ) -> str:
-    """One to four sentences: the state or the end of the import, what to do, and its progress.
+    """One to four sentences: the state or the end of the import, the advice, and its progress.
 
-    With `quoted`, a problem is followed by the server's words. Without `advised`, nothing is said about what
-    to do: the reader cannot do it.
+    With `quoted`, the server's words follow a problem. Without `advised`, the text has no advice, because the
+    reader cannot follow it.
     """
     import_, totals = outcome.import_, outcome.totals
     progress = _so_far(texts, totals)
@@ -247,7 +247,7 @@ def _so_far(texts: CatalogTranslator, totals: Totals) -> str:
 
 
 def _with_full_stop(sentence: str) -> str:
-    """The sentence with a full stop, which an error's text may lack."""
+    """The sentence with a full stop, which the text of an error may lack."""
     stripped = sentence.strip()
     return stripped if stripped[-1] in ".!?…" else stripped + "."
 

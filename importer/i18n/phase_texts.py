@@ -1,4 +1,4 @@
-"""What a leg does at the moment, with its count, in the reader's language."""
+"""The current phase of a leg, with its count, in the reader's language."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def phase_text(texts: CatalogTranslator, import_: Import) -> str:
 
 
 def check_phase_text(texts: CatalogTranslator, check: Check) -> str:
-    """The same of a check; "" once it is over."""
+    """The phase of a check; "" once it has ended."""
     return "" if check.phase is None else counted(texts, *check.phase)
 
 
 def counted(texts: CatalogTranslator, phase: Phase, done: int, total: int) -> str:
-    """The phase with its count, as far as it is known."""
+    """The phase with its count, as far as known."""
     name, of_unknown, of_total = _PHASES[phase]
     if total and of_total:
         return texts.gettext(of_total, done=texts.number(done), total=texts.number(total))

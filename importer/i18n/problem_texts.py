@@ -1,4 +1,4 @@
-"""Why an import waits or stopped, and what can be done about it, in the reader's language."""
+"""The reason why an import waits or stopped, and the advice, in the reader's language."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from importer.i18n.translations import CatalogTranslator
 
 
 def import_problem(texts: CatalogTranslator, import_: Import) -> str:
-    """Why an import waits or stopped, with the advice; "" if it has no problem."""
+    """The reason why an import waits or stopped, with the advice; "" if it has no problem."""
     problem = import_.problem
     return "" if problem is None else render_with_advice(problem.text, texts, problem.side)
 
 
 def problem_sentence(texts: CatalogTranslator, import_: Import) -> str:
-    """As `import_problem`, without the advice."""
+    """Like `import_problem`, without the advice."""
     return "" if import_.problem is None else render(import_.problem.text, texts, import_.problem.side)
 
 
 def problem_advice(texts: CatalogTranslator, import_: Import) -> str:
-    """What its user can do about the problem of an import that waits, stopped or failed."""
+    """The advice about the problem of an import that waits, stopped or failed."""
     problem = import_.problem
     if problem is not None and (words := advice(problem.text, texts, problem.side)):
         return words
@@ -30,7 +30,7 @@ def problem_advice(texts: CatalogTranslator, import_: Import) -> str:
 
 
 def problem_text(texts: CatalogTranslator, problem: Problem) -> str:
-    """What went wrong, the advice, and the server's words."""
+    """The problem, the advice, and the server's words."""
     return quoting(texts, render_with_advice(problem.text, texts, problem.side), problem)
 
 

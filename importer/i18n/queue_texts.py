@@ -1,4 +1,4 @@
-"""How much work waits for a worker, and for how long, in a sentence."""
+"""The amount and age of the work that waits for a worker, in a sentence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from importer.i18n.translations import CatalogTranslator
 
 
 def queue_text(texts: CatalogTranslator, due: int, age: timedelta | None) -> str:
-    """The number of imports that wait for a worker, and how long the oldest has been due (None: none is)."""
+    """The number of imports that wait for a worker, and the time since the oldest became due (None: none is
+    due)."""
     number = texts.ngettext("%(num)s import waits for a worker", "%(num)s imports wait for a worker", due)
     if age is None:
         return number

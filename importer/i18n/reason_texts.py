@@ -1,4 +1,4 @@
-"""Why messages and folders were left out or refused, in the reader's language."""
+"""Reasons why messages and folders were left out or refused, in the reader's language."""
 
 from __future__ import annotations
 

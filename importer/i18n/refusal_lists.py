@@ -1,4 +1,4 @@
-"""Refusals as lists with headings: each class of them under words that are true of it."""
+"""Refusals as lists with headings, one list for each class of refusals."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Invariant: no cell is a formula, whatever the subject of a message contains. A cell that starts like a formula
 gets an apostrophe in front (OWASP, "CSV Injection", read 2026-11). Spreadsheets in many languages split at
-other characters than the comma, so the same holds behind each of these. Each cell is a single line.
+characters other than the comma, so the same applies after each of these. Each cell is a single line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COLUMNS: Final = (
     "code",
 )
 CHANGED: Final = "changed_"
-"""The codes of messages that were copied, and changed, begin with this."""
+"""Prefix of the codes of messages that were copied and changed."""
 
 
 def refusals_csv(texts: CatalogTranslator, reports: Iterable[Report]) -> str:

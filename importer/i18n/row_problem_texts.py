@@ -1,4 +1,4 @@
-"""What is wrong with a file, a row, a cell or a form field, and how to fix it, in the reader's language."""
+"""Problems of a file, a row, a cell or a form field, with their fixes, in the reader's language."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def row_problem_json(texts: CatalogTranslator, problem: RowProblem) -> dict[str,
 def row_problem_text(
     texts: CatalogTranslator, problem: RowProblem, headings: Mapping[str, str] = NO_HEADINGS
 ) -> str:
-    """The place, unless it is the whole file, what is wrong, and the fix: for lists of problems. Columns have
+    """The place (unless it is the whole file), the problem, and the fix: for lists of problems. Columns have
     their `headings`."""
     place = [texts.gettext("Line %(line)s", line=problem.line)] if problem.line else []
     place += [headings.get(problem.column, problem.column)] if problem.column else []
@@ -45,12 +45,12 @@ def row_problem_text(
 
 
 def refused_text(texts: CatalogTranslator, refused: Refused) -> str:
-    """What is wrong with the field of a form or the argument of a command, and the fix."""
+    """The problem of a form field or a command's argument, and the fix."""
     return cell_problem_text(texts, refused.text)
 
 
 def cell_problem_text(texts: CatalogTranslator, text: Text) -> str:
-    """What is wrong and the fix, where the place is shown already."""
+    """The problem and the fix, for front ends that already show the place."""
     text = _with_names(text, texts.language)
     return " ".join(filter(None, (_message(texts, text), advice(text, texts))))
 
@@ -69,7 +69,7 @@ def _with_names(text: Text, language: str) -> Text:
 
 
 def _message(texts: CatalogTranslator, text: Text) -> str:
-    """The catalog of providers says why one cannot be imported from, in all languages."""
+    """The catalog of providers has the reason, in all languages, why a provider cannot be imported from."""
     if text.public_code == "provider_unavailable":
         provider = Catalog.load().by_id(str(text.params.get("provider", "")))
         if provider is not None:

@@ -1,4 +1,4 @@
-"""The words for the states of imports and for the numbers of a report, the same in each front end."""
+"""The words for the states of imports and for the numbers of a report, shared by all front ends."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ COUNTS: Final = tuple(_COUNT_WORDS)
 
 
 def state_word(texts: CatalogTranslator, state: State) -> str:
-    """One or a few words, with a capital."""
+    """The name of a state, capitalised."""
     return texts.gettext(_STATE_WORDS[state])
 
 
 def count_name(texts: CatalogTranslator, count: str) -> str:
-    """The name of one of COUNTS, with a capital."""
+    """The name of one of COUNTS, capitalised."""
     return texts.gettext(_COUNT_WORDS[count])

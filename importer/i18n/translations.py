@@ -47,7 +47,7 @@ _NO_SHARP_S: Final = ("CH", "LI")
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translated later"
-    """Marks a text for the catalogs; it is translated where it is shown."""
+    """Marks a text for the catalogs; it is translated when it is shown."""
     return message
 
 
@@ -58,7 +58,7 @@ def tag_of(language: str, region: str = "") -> str:
 
 
 class CatalogTranslator:
-    """Texts, numbers and times in one language, as its region writes them, with the times of a zone."""
+    """Texts, numbers and times in one language, in the format of its region. Times are in a time zone."""
 
     def __init__(self, tag: str, zone: tzinfo = UTC) -> None:
         self.language, _, self._region = tag.partition("-")
@@ -78,8 +78,8 @@ class CatalogTranslator:
         return "\u00a0:" if self.language == "fr" else ":"
 
     def _set(self, text: str) -> str:
-        """A text of the catalog as this language and region set it: no-break spaces before French
-        punctuation, and no ß in Switzerland."""
+        """A text of the catalog with the typography of this language and region: no-break spaces before
+        French punctuation, and no ß in Switzerland."""
         if self.language == "fr":
             if text not in self._typeset:
                 spaced = _FRENCH_SPACES.sub("\u202f", text)
@@ -158,7 +158,7 @@ class CatalogTranslator:
         return " ".join(part for part in parts[first : first + 2] if part)
 
     def moment(self, instant: datetime) -> str:
-        """Date with the year, time and time zone: for mails, which may be read much later."""
+        """Date with year, time and time zone, for mails, which may be read much later."""
         local = instant.astimezone(self._zone)
         return f"{self.day(local)}, {local:%H:%M} {local:%Z}"
 
@@ -166,14 +166,14 @@ class CatalogTranslator:
         return self.day(datetime.fromisoformat(instant))
 
     def day(self, day: date) -> str:
-        """That of an instant is its day in the time zone."""
+        """A date; of an instant, the day in the time zone."""
         from babel.dates import format_date
 
         day = day.astimezone(self._zone).date() if isinstance(day, datetime) else day
         return format_date(day, "medium", locale=self._locale)
 
     def written_date(self, header: str) -> str:
-        """The Date field of a message, in its own time zone; what cannot be read stays as it is."""
+        """The Date field of a message, in its own time zone; unchanged if it cannot be parsed."""
         try:
             at = parsedate_to_datetime(header)
             return f"{self.day(at.date())}, {at:%H:%M}"
@@ -181,7 +181,7 @@ class CatalogTranslator:
             return header
 
     def short_day(self, instant: datetime) -> str:
-        """Its day and month in the time zone."""
+        """Day and month of an instant in the time zone."""
         from babel.dates import format_skeleton
 
         return format_skeleton("MMMd", instant.astimezone(self._zone), locale=self._locale)

@@ -80,7 +80,7 @@ def undo_text(texts: CatalogTranslator, report: UndoReport) -> str:
 
 
 def kept_text(texts: CatalogTranslator, why: FolderKept) -> str:
-    """Why a folder stays, as a part of a sentence."""
+    """The reason why a folder stays, as a part of a sentence."""
     return texts.gettext(_KEPT[why])
 
 

@@ -7,7 +7,7 @@ from importer.i18n.translations import CatalogTranslator
 
 
 def count_texts(texts: CatalogTranslator, result: Verification) -> list[str]:
-    """What was compared, then the number of each finding that occurs."""
+    """The number of compared messages, then the number of each finding that occurs."""
     sentences = [
         texts.ngettext(
             "%(compared)s of %(num)s message in the old mailbox was read on both sides and compared.",
@@ -41,7 +41,7 @@ def compared_text(texts: CatalogTranslator, one: Compared) -> str:
 
 
 def finding_text(texts: CatalogTranslator, finding: ComparedAs) -> str:  # noqa: PLR0911 - one for each
-    """What the finding says of a message."""
+    """The meaning of the finding for a message."""
     match finding:
         case ComparedAs.SAME:
             return texts.gettext("The same on both sides")

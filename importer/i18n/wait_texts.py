@@ -1,4 +1,4 @@
-"""How long an import waits, for what, and whether it goes on by itself, in plain sentences."""
+"""Why and how long an import waits, and whether it continues automatically, in plain sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from providers.text import Text
 
 
 def wait_text(texts: CatalogTranslator, import_: Import) -> str:
-    """Until when it waits, without the reason: for an owner, or until the next try."""
+    """The time until which it waits, without the reason: for an owner, or until the next attempt."""
     owner = owner_wait(import_)
     if owner is not None:
         return owner_wait_text(texts, owner)
@@ -48,7 +48,7 @@ def owner_wait_json(import_: Import) -> dict[str, str | None] | None:
 
 
 def maintenance_text(texts: CatalogTranslator, since: datetime, note: str) -> str:
-    """That imports are held, since when, and the operator's note."""
+    """The notice that imports are held, with the start time and the operator's note."""
     held = render(Text("maintenance", since=since), texts)
     note = printable(note, 300)
     return f"{held} {note}" if note else held
