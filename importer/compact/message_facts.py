@@ -26,7 +26,7 @@ def pack_date(internaldate: str) -> bytes:
     """DATE_BYTES bytes of a `date-time` (RFC 9051 section 9) as `fit_internaldate` returns it: between 1970
     and 2106, 26 characters. Called for every message."""
     day, month, year, clock = internaldate[:2], internaldate[3:6], internaldate[7:11], internaldate[12:20]
-    iso = f"{year}-{_MONTHS[month]}-{day.replace(' ', '0')}T{clock}"  # the fastest reader there is
+    iso = f"{year}-{_MONTHS[month]}-{day.replace(' ', '0')}T{clock}"  # the fastest parser
     since, minutes = datetime.fromisoformat(iso) - _EPOCH, _minutes(internaldate[21:])
     return _DATE.pack(min(max(0, since.days * 86_400 + since.seconds - minutes * 60), _MAX), minutes)
 
@@ -49,7 +49,7 @@ def pack_facts(sizes: Sequence[int], dates: bytes = b"") -> bytes:
 
 
 def unpack_facts(facts: bytes, messages: int) -> list[tuple[int, datetime | None]]:
-    """(size in bytes, date) of each of the messages; (0, None) where it is not recorded."""
+    """(size in bytes, date) of each message; (0, None) if not recorded."""
     sizes, dates = _columns(facts, messages)
     if not sizes:
         return [(0, None)] * messages

@@ -19,7 +19,7 @@ UidValidity = NewType("UidValidity", int)
 """1 to 2**32-1. A change invalidates all UIDs of the folder."""
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
-_MOST: Final = 2**63 - 1  # far above what RFC 9051 allows; higher values are nonsense
+_MOST: Final = 2**63 - 1  # far above the maximum of RFC 9051; higher values are invalid
 
 
 class UidSet:

@@ -1,4 +1,4 @@
-"""Checks an installation. Each part is tried for real, and each problem comes with its fix."""
+"""Checks an installation by using each part, and reports each problem with its fix."""
 
 from __future__ import annotations
 

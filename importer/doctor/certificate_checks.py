@@ -14,11 +14,12 @@ from importer.settings import Settings
 from providers.text import Text
 
 SOON: Final = timedelta(days=21)
-"""Automatic renewals happen a month before the end: one that has not, is broken."""
+"""Automatic renewals happen a month before expiry: a certificate with less time left was not renewed."""
 
 
 def check_certificates(settings: Settings) -> Iterator[Finding]:
-    """Certificates that expire soon. Those that are refused today are reported with their servers."""
+    """Findings about certificates that expire soon. Certificates that are refused now are reported with their
+    servers."""
     now = CLOCK.now()
     certificates = inspection.certificates(settings)
     seen = [(c.address, c.ends_at - now) for c in certificates if c.ends_at is not None]

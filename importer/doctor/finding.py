@@ -1,4 +1,4 @@
-"""What the doctor finds."""
+"""Findings of the doctor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Health(StrEnum):
     """The health of a part."""
 
     OK = "well"
-    WARNING = "odd"  # works, but perhaps not as intended
+    WARNING = "odd"  # works, but perhaps with an unintended setup
     ERROR = "ill"
 
 

@@ -28,7 +28,7 @@ def check_mail(settings: Settings) -> Iterator[Finding]:
 
 
 def check_outbox(settings: Settings) -> Iterator[Finding]:
-    """Mails that were not sent, which no other command reports."""
+    """Findings about unsent mails, which no other command reports."""
     deadline = CLOCK.now() - _STUCK
     unsent = read_store(settings, lambda store: store.unsent())
     if unsent is None:

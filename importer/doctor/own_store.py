@@ -1,4 +1,4 @@
-"""What several checks read from: the store of the installation, and the clock."""
+"""Input of several checks: the store of the installation, and the clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Facts = TypeVar("Facts")
 
 
 def read_store(settings: Settings, read: Callable[[Store], Facts]) -> Facts | None:
-    """What `read` returns for the store; None if the database fails, which its own check reports."""
+    """The result of `read` for the store; None if the database fails, which another check reports."""
     try:
         with bootstrap.open_store(settings) as store:
             return read(store)

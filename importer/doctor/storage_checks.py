@@ -57,13 +57,14 @@ def check_database(settings: Settings) -> Iterator[Finding]:
 
 
 def settings_findings(part: str, error: SettingsError) -> Iterator[Finding]:
-    """What is wrong with the settings of a part."""
+    """Findings about invalid settings of a part."""
     for problem in error.problems:
         yield Finding(part, Health.ERROR, problem)
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
-    """Space for messages that pass through temporary files. A quota only shows when space is allocated."""
+    """Space for messages that pass through temporary files. Allocates it, because only that reveals a
+    quota."""
     folder = settings.data_dir()
     free = shutil.disk_usage(folder).free
     space = partial(Text, folder=str(folder), free=ByteSize(free))

@@ -1,4 +1,4 @@
-"""Checks of the workers: that some run, that none is frozen, that their clocks agree, that no work waits."""
+"""Checks of the workers: some run, none is frozen, their clocks agree, no work waits."""
 
 from __future__ import annotations
 

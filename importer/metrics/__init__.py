@@ -1,7 +1,7 @@
 """Metrics of one process for Prometheus, beside /healthz and /readyz, on a port of its own.
 
-Two sources: the events of the log, counted by a structlog processor, so that what is logged is what is
-measured; and the store, asked at each scrape for what all processes share. Names and labels are stable
+Two sources: the events of the log, counted by a structlog processor, so that log and metrics agree; and the
+store, queried at each scrape for the state that all processes share. Names and labels are stable
 (docs/metrics.md). No label holds an address: labels are codes, states and names of events.
 
 https://prometheus.io/docs/practices/naming/
@@ -37,7 +37,7 @@ LEG_BUCKETS_S: Final = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 
 
 class EventMetrics:
-    """A structlog processor that counts every event, and measures what legs did."""
+    """A structlog processor that counts every event, and the work of legs."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._events = Counter(
@@ -156,7 +156,7 @@ def _answered(
 
 
 def _is_name(event: str) -> bool:
-    """Whether it is a name, `noun.past_verb`, and no sentence of a library, which could be anything."""
+    """Whether it is a name, `noun.past_verb`, rather than an arbitrary sentence of a library."""
     return len(event) < 60 and event.replace(".", "").replace("_", "").isalpha() and event.isascii()
 
 

@@ -1,4 +1,4 @@
-"""When the certificates that the installation depends on expire."""
+"""Expiry times of the certificates that the installation depends on."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from importer.ports.certificates import Certificate
 
 LOOK_INTERVAL_S: Final = 3600.0
-"""Each look connects to the servers; certificates change every few weeks."""
+"""Each check connects to the servers; certificates change every few weeks."""
 
 NEXT_LOOK_S: Final = 300.0
-"""After a look that one of the servers did not answer."""
+"""After a check that one of the servers did not answer."""
 
 
 class CertificateMetrics:
-    """A collector of what a thread has seen: servers that answer slowly must not delay a scrape.
+    """A collector of values that a thread updates: slow servers must not delay a scrape.
 
-    A server that does not answer keeps the value that it had.
+    A server that does not answer keeps its previous value.
     """
 
     def __init__(self, look: Callable[[], Sequence[Certificate]]) -> None:
@@ -28,11 +28,11 @@ class CertificateMetrics:
         self._ends_s: dict[str, float] = {}
 
     def watch(self) -> None:
-        """Look from time to time in a thread, until the process ends."""
+        """Check periodically in a thread, until the process ends."""
         Thread(target=self._watch, name="certificates", daemon=True).start()
 
     def look(self) -> bool:
-        """Look once. Returns whether every server answered."""
+        """Check once. Returns whether every server answered."""
         certificates = self._look()
         self._ends_s |= {c.server.value: c.ends_at.timestamp() for c in certificates if c.ends_at is not None}
         return not any(certificate.problem for certificate in certificates)
@@ -48,7 +48,7 @@ class CertificateMetrics:
         return (ends,)
 
     def describe(self) -> Iterable[Metric]:
-        """None: nothing is asked when the collector is registered."""
+        """None, so that registration of the collector connects to no server."""
         return ()
 
     def _watch(self) -> None:

@@ -13,7 +13,8 @@ from importer.domain.planning.host_allowance import host_of_budget, is_of_whole_
 from importer.ports.store import Store
 
 MOST_HOSTS: Final = 50
-"""Of one metric: people name the hosts, and each is a time series. The rest is the host `other`."""
+"""Limit of hosts per metric: users name the hosts, and each adds a time series. The rest counts as the host
+`other`."""
 
 OTHER: Final = "other"
 

@@ -1,4 +1,4 @@
-"""Metrics of what all processes share: the store is asked at a scrape."""
+"""Metrics of state that all processes share: each scrape queries the store."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from importer.ports.store import Store
 from importer.remembered import Remembered
 
 STORE_REMEMBERED_S: Final = 5.0
-"""Several scrapers ask the database once."""
+"""Several scrapers cause a single query."""
 
 
 class StoreMetrics:
-    """A collector that asks the store at a scrape, at most every STORE_REMEMBERED_S. Thread-safe.
+    """A collector that queries the store at a scrape, at most every STORE_REMEMBERED_S. Thread-safe.
 
-    While the database is away, `mailhaul_database_up` is 0 and the other metrics are absent.
+    While the database is unavailable, `mailhaul_database_up` is 0 and the other metrics are absent.
     """
 
     def __init__(self, store: Store, silence_allowed: timedelta, now: Callable[[], datetime]) -> None:
@@ -35,7 +35,7 @@ class StoreMetrics:
         return self._metrics()
 
     def describe(self) -> Iterable[Metric]:
-        """None: nothing is asked when the collector is registered."""
+        """None, so that registration of the collector makes no query."""
         return ()
 
     def _asked(self, now: datetime) -> Iterator[Metric]:

@@ -125,7 +125,7 @@ def _from_environment(names: Iterable[str]) -> dict[str, object]:
 
 
 def _problem(name: str, field: Setting, given: object) -> Text:
-    """The variable, its value (unless secret) and what it must be."""
+    """The variable, its value (unless secret) and the rule that it violates."""
     variable = PREFIX + name.upper()
     if field.hidden:
         return Text("setting_invalid.hidden", variable=variable, rule=field.rule)

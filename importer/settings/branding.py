@@ -1,4 +1,4 @@
-"""Settings for what pages and mails show of the host: name, logo, colour and legal pages."""
+"""Settings for the branding of pages and mails: name, logo, colour and legal pages of the host."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _url(value: str, _seen: Seen) -> str:
 
 
 class BrandSettings(HostSettings):
-    """What pages and mails show of the host."""
+    """The branding of pages and mails."""
 
     brand_name: str = setting(
         PRODUCT,

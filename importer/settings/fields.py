@@ -76,8 +76,8 @@ def setting(
 def whole_number(
     default: int, meaning: str, least: int, most: int | None = None, *, zero: Text | None = None
 ) -> Any:
-    """Declares a setting that is a whole number from `least` to `most`, both included. `zero` says what 0
-    stands for."""
+    """Declares a setting that is a whole number from `least` to `most`, both included. `zero` is the meaning
+    of 0."""
     rule = Text("setting_rule.at_least", least=str(least))
     if most is not None:
         rule = Text("setting_rule.range", least=str(least), most=str(most))
@@ -87,7 +87,7 @@ def whole_number(
 
 
 class SettingGroup:
-    """A class attribute that stands for settings that are declared elsewhere, in that place of the order."""
+    """A class attribute that includes settings declared elsewhere, at its position in the order."""
 
     def __init__(self, settings: Callable[[], Iterable[tuple[str, Setting]]]) -> None:
         self.settings: Final = settings

@@ -84,7 +84,7 @@ def _of_provider(provider_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class SignInSettings(TransferSettings):
-    """The settings of all `SIGN_IN_PROVIDERS`, read when they are needed: `<provider>_<name>`."""
+    """The settings of all `SIGN_IN_PROVIDERS`, read on demand: `<provider>_<name>`."""
 
     sign_in_providers = SettingGroup(_provider_settings)
 

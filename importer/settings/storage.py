@@ -1,4 +1,4 @@
-"""Settings for stored data: directory, database, queue, keys."""
+"""Settings for stored data: directory, database, queue and keys."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _users_data(_seen: Seen) -> Path:
 
 
 class StorageSettings:
-    """Stored data: directory, database, queue, keys."""
+    """Stored data: directory, database, queue and keys."""
 
     data: Path = setting(
         _users_data,

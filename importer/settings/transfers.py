@@ -104,7 +104,7 @@ class TransferSettings(MailSettings):
 
     @property
     def import_options(self) -> ImportOptions:
-        """The options of imports whose submitters leave them open."""
+        """The import options that apply if submitters leave them open."""
         return ImportOptions(**{name: getattr(self, name) for name in OPTIONS})
 
 

@@ -22,7 +22,7 @@ IpNetwork = IPv4Network | IPv6Network
 
 
 class SettingsError(Exception):
-    """Invalid settings. `problems` says for each what is wrong, with its fix."""
+    """Invalid settings. `problems` describes each, with its fix."""
 
     def __init__(self, *problems: Text) -> None:
         super().__init__("\n".join(map(str, problems)))
