@@ -1,10 +1,10 @@
 """The composition root: builds Deps from Settings. Only this and `importer.inspection` import adapters.
 
-`standalone` needs no queue: it serves commands that read the store and foreground copies. `queued` rings the
-queue, `working` serves a worker process. `importer.inspection` looks at the parts of an installation.
+`standalone` needs no queue: it serves commands that read the store and foreground copies. `queued` also rings
+the queue; `working` serves a worker process. `importer.inspection` inspects the parts of an installation.
 
-Adapters that only some processes need are imported inside functions: a foreground copy must not wait for
-Dramatiq, Redis, Alembic and smtplib to load.
+Adapters that only some processes need are imported inside functions, so that a foreground copy need not load
+Dramatiq, Redis, Alembic and smtplib.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def standalone(settings: Settings) -> Iterator[Deps]:
 
 @contextmanager
 def queued(settings: Settings) -> Iterator[Deps]:
-    """Dependencies for submitting imports. Rings the queue if it is running; otherwise the workers' tick
-    finds the import."""
+    """Dependencies for submitting imports. Rings the queue if it runs; otherwise the workers' tick finds the
+    import."""
     from importer.adapters.queue.embedded_valkey import EmbeddedQueueFailed
     from importer.adapters.queue.redis_queue import DramatiqQueue, make_broker
 
@@ -292,7 +292,7 @@ def access_of(settings: Settings) -> MailboxAccess:
 
 
 def _timeouts(settings: Settings) -> Timeouts:
-    """A server that sends single bytes now and then is disconnected after the length of a leg, but never
+    """A server that occasionally sends single bytes is disconnected after the length of a leg, but never
     sooner than a silent server."""
     io_s = settings.imap_timeout_seconds
     return Timeouts(io_s=io_s, stall_s=max(settings.leg_seconds, 2 * io_s))
@@ -312,18 +312,19 @@ def _login_help(account: Account, words: str, *, by_token: bool) -> Text | None:
     return login_help(Catalog.load(), account, words, by_token=by_token)
 
 
-# --- Single parts, for commands that need no more ---
+# --- Single parts, for commands that need no others ---
 
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
-    """The store, whatever its schema. Raises what the database raises, sqlalchemy.exc.SQLAlchemyError."""
+    """The store, with any version of its schema. Raises the database's errors,
+    sqlalchemy.exc.SQLAlchemyError."""
     with closing(SqlStore.open(settings.database_url, _database_patience_s(settings))) as store:
         yield store
 
 
 def _database_patience_s(settings: Settings) -> float:
-    """How long the database may be silent: a worker that is cut off from it notices well before its leases
+    """The database's timeout in seconds: a worker that is cut off from it notices well before its leases
     end."""
     return max(2.0, min(20.0, settings.lease_seconds / 3))
 
@@ -338,7 +339,7 @@ def open_vault(settings: Settings) -> FernetVault:
 
 @contextmanager
 def open_sealed_values(settings: Settings) -> Iterator[SealedValues]:
-    """All that the vault sealed. Raises what the database raises."""
+    """All stored values that the vault sealed. Raises the database's errors."""
     from importer.adapters.store.resealing import SqlSealedValues
 
     with closing(_current_store(settings)) as store:

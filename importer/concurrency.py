@@ -24,8 +24,8 @@ def run_both(
     judge: Judge,
     beside: Callable[[], AbstractContextManager[ThreadPoolExecutor]] = _one_thread,
 ) -> tuple[One, Other]:
-    """Call both functions concurrently and wait for both. If both raise, `judge` chooses the error to raise,
-    given that of `one` first. `other` runs in the pool of `beside`, which must be idle."""
+    """Call both functions concurrently and wait for both. If both raise, `judge` gets the error of `one`
+    first and chooses the error to raise. `other` runs in the pool of `beside`, which must be idle."""
     with beside() as pool:
         pending = pool.submit(other)
         try:

@@ -1,4 +1,4 @@
-"""The process leaves no copy of its memory, which holds passwords."""
+"""Prevents copies of the process's memory, which contains passwords."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PR_SET_DUMPABLE: Final = 4
 
 def forbid_core_dumps() -> None:
     """No core dump is written, and no other process of the same user can attach to this one or read its
-    memory (Linux; prctl(2), PR_SET_DUMPABLE). Programs that it starts inherit the limit only."""
+    memory (Linux; prctl(2), PR_SET_DUMPABLE). Programs that it starts inherit only the core dump limit."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

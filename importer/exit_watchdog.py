@@ -1,4 +1,4 @@
-"""A limit on how long a process takes to end after a signal."""
+"""A time limit for the end of a process after a signal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 
 class ExitWatchdog:
-    """Ends the process `within_s` after `arm`, whatever its other threads are waiting for.
+    """Ends the process `within_s` seconds after `arm`, even if its other threads are blocked.
 
     All state is in the database, and a killed process loses nothing.
     """

@@ -1,4 +1,4 @@
-"""Looks at the parts of an installation, for `doctor`, /readyz, the metrics and `migrate`.
+"""Inspects the parts of an installation, for `doctor`, /readyz, the metrics and `migrate`.
 
 Adapters that only one part needs are imported inside functions.
 """
@@ -35,11 +35,11 @@ MISSED_REPORTS: Final = 3
 SHORTEST_SILENCE: Final = timedelta(minutes=1)
 
 READINESS_WITHIN_S: Final = 5.0
-"""How long the database may be silent before a process counts as not ready."""
+"""The database's timeout after which a process counts as not ready, in seconds."""
 
 
 def migrate_database(settings: Settings) -> None:
-    """Creates the schema or updates it. Raises SettingsError, SchemaAhead and what the database raises."""
+    """Creates the schema or updates it. Raises SettingsError, SchemaAhead and the database's errors."""
     from importer.adapters.store.schema import migrate
 
     settings.data_dir()
@@ -47,26 +47,26 @@ def migrate_database(settings: Settings) -> None:
 
 
 def database_state(settings: Settings) -> SchemaState:
-    """The state of the schema. Raises what the database raises."""
+    """The state of the schema. Raises the database's errors."""
     from importer.adapters.store.schema import schema_state
 
     return schema_state(settings.database_url)
 
 
 def missing_columns(settings: Settings) -> list[str]:
-    """The columns that the database lacks. Raises what the database raises."""
+    """The columns that the database lacks. Raises the database's errors."""
     from importer.adapters.store.schema import missing_columns as missing
 
     return missing(settings.database_url)
 
 
 def silence_allowed(settings: Settings) -> timedelta:
-    """How long a worker may go without a report before it counts as missing; it reports at each tick."""
+    """The age of a worker's last report after which it counts as missing. A worker reports at each tick."""
     return max(SHORTEST_SILENCE, MISSED_REPORTS * timedelta(seconds=settings.tick_seconds))
 
 
 def observed(settings: Settings, deps: Deps) -> Observed:
-    """What the metrics of a process report about the whole installation."""
+    """The state of the whole installation, for the metrics of a process."""
     return Observed(
         store=deps.store,
         silence_allowed=silence_allowed(settings),
@@ -123,8 +123,8 @@ def check_mail_server(settings: Settings) -> Text | None:
 
 
 def probe_mail_host(settings: Settings, endpoint: Endpoint) -> datetime | None:
-    """Connects to a destination server and encrypts, without a login. Returns when its certificate expires,
-    None without encryption. Raises MailError."""
+    """Connects to a destination server and encrypts, without a login. Returns the time when its certificate
+    expires, None without encryption. Raises MailError."""
     peer = Peer(endpoint, Side.DESTINATION, SystemClock().now)
     return probe(peer, partial(tls_context, settings.ca_file), Timeouts(io_s=settings.imap_timeout_seconds))
 

@@ -1,4 +1,4 @@
-"""What the catalog and the settings say about the host of a mailbox."""
+"""Facts about the host of a mailbox, from the catalog and the settings."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def is_proven(settings: Settings, account: Account) -> bool:
 
 
 def known_mx(host: str) -> Sequence[str]:
-    """The mail exchangers of the host's provider, as far as they are known."""
+    """The known mail exchangers of the host's provider."""
     provider = provider_of_host(host)
     return () if provider is None else provider.mx

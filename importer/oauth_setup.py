@@ -1,5 +1,5 @@
 """Builds `MailboxAccess` from the settings: OAuth applications that owners sign in to, and permissions of
-organisations. Also explains refused logins: what the owner has to do at that provider."""
+organisations. Also explains refused logins, with the owner's steps at that provider."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ provider."""
 
 
 def login_help(catalog: Catalog, account: Account, words: str, *, by_token: bool) -> Text | None:
-    """What the owner of the account has to do after its host refused the login with `words`, if known."""
+    """The account owner's steps after its host refused the login with `words`; None if unknown."""
     host = catalog.for_host(account.endpoint.host) or catalog.for_address(account.address)
     provider = SIGN_IN_PROVIDERS.get((host and host.sign_in) or "")
     explanation = provider.explain(words) if provider is not None else None

@@ -11,15 +11,16 @@ import structlog
 from importer.remembered import Remembered
 
 REMEMBERED_S: Final = 2.0
-"""Anybody may ask, and each look connects to the database and to the queue."""
+"""Requests need no authentication, and each check connects to the database and to the queue."""
 
 log = structlog.get_logger()
 
 
 def remembered_faults(look: Callable[[], Mapping[str, str]]) -> Callable[[], Mapping[str, str]]:
-    """What `look` returns, a sentence for each part that fails, by its name; each look is logged.
+    """A function that returns the result of `look`: part -> sentence, for each part that fails.
 
-    It looks again at most every REMEMBERED_S. The sentences name hosts, which are not for everybody.
+    It calls `look` at most every REMEMBERED_S seconds and logs each result. The sentences name hosts, which
+    must not become public.
     """
     return Remembered(partial(_logged, look), REMEMBERED_S)
 

@@ -1,4 +1,4 @@
-"""Answers that are asked for more often than they change."""
+"""A cache of answers that are requested more often than they change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Remembered(Generic[T]):
     """Calls `ask` at most every `for_s` seconds, and returns its last answer meanwhile. Thread-safe.
 
-    Concurrent callers wait for one call. What `ask` raises is raised and not remembered.
+    Concurrent callers wait for one call. Errors of `ask` are raised and not cached.
     """
 
     def __init__(self, ask: Callable[[], T], for_s: float) -> None:

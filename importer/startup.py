@@ -31,7 +31,8 @@ _TRIM_BYTES: Final = 4 * 1024 * 1024
 saves."""
 
 _UNUSED_MODULES: Final = ("rich.traceback", "rich.pretty", "greenlet")
-"""structlog imports them if available. Rich would show local variables in tracebacks, Mailhaul never does."""
+"""structlog imports them if available. Rich would show local variables in tracebacks, which Mailhaul never
+shows."""
 
 
 def pause_garbage_collection() -> None:

@@ -13,8 +13,8 @@ class SystemClock:
     """Implements `Clock`.
 
     `elapsed_s` follows the clock that counts suspension (CLOCK_BOOTTIME on Linux, CLOCK_MONOTONIC elsewhere)
-    and runs ahead whenever the wall clock does: a virtual machine that was stopped by its host learns of it
-    only when its wall clock is set. A wall clock that is set back changes nothing.
+    and runs ahead whenever the wall clock does: a virtual machine that its host had stopped detects that only
+    when its wall clock is set. Setting a wall clock back has no effect.
     """
 
     def __init__(

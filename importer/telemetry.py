@@ -1,7 +1,7 @@
 """Logging: structlog and the standard library's loggers share one handler and one set of processors.
 
-Invariants: no line contains a full mail address, a password in a URL, the value of a field that is named like
-a secret, or local variables of a traceback. An event is one line, followed by its traceback if there is one.
+Invariants: no line contains a full mail address, a password in a URL, the value of a field with the name of a
+secret, or local variables of a traceback. An event is one line, followed by its traceback if there is one.
 Control characters in untrusted text never reach a terminal. Times are UTC, ISO 8601.
 
 Events are `noun.past_verb` with fields: `leg.finished import_id=… copied=412 seconds=58.1`.
@@ -57,9 +57,9 @@ def configure(
     """Sends all log output of this process to `stream` (stderr by default) and nowhere else.
 
     `level` is debug, info, warning or error. Libraries that could log secrets stay at warning or above.
-    `observers` see every event of Mailhaul from level info on, whatever `level` is, before it is masked.
-    Lines of format json have `fields`, which tell the processes of an installation apart. Lines of both have
-    the fields that structlog's context variables hold. It may be called again; the last call wins.
+    `observers` get every event of Mailhaul from level info on, unmasked, independent of `level`. Lines of
+    format json have `fields`, which identify a process of the installation. Lines of both formats have the
+    fields of structlog's context variables. May be called again; the last call wins.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     context = structlog.contextvars.merge_contextvars

@@ -2,7 +2,7 @@
 
 The ids of a trace and of its root span follow from the import's id, so that web, workers and mail add to one
 trace without passing a context along, also after a queue was emptied or a database restored. The root is the
-submission; every other event with `import_id` is a span below it, as long as its field `seconds` says.
+submission; every other event with `import_id` is a span below it, whose duration is its field `seconds`.
 Loaded only if an endpoint is set (docs/metrics.md).
 
 https://opentelemetry.io/docs/specs/otlp/, https://www.w3.org/TR/trace-context/
@@ -35,7 +35,7 @@ _NANOSECONDS: Final = 1_000_000_000
 class ImportTraces:
     """A structlog processor that exports a span for each event about an import. Thread-safe.
 
-    Attributes are the event's fields that are numbers, booleans and texts, all through `mask`.
+    Attributes are the event's fields of types number, boolean and text, all passed through `mask`.
     """
 
     def __init__(self, exporter: SpanExporter, process: Mapping[str, str], mask: Mask) -> None:
@@ -57,7 +57,7 @@ class ImportTraces:
         return event
 
     def flush(self) -> None:
-        """Export what is pending; waits for a few seconds at most."""
+        """Export pending spans; waits for a few seconds at most."""
         self._spans.force_flush()
         self._spans.shutdown()  # type: ignore[no-untyped-call, unused-ignore]  # absent without the extra
 
@@ -83,8 +83,8 @@ class ImportTraces:
 
 
 def traces_to(endpoint: str, process: Mapping[str, str], mask: Mask) -> ImportTraces:
-    """Exports to an OTLP receiver over HTTP; with "", to that of the standard variables OTEL_EXPORTER_OTLP_…,
-    which also hold headers, certificates and compression."""
+    """Exports to an OTLP receiver over HTTP; with "", to the receiver of the standard variables
+    OTEL_EXPORTER_OTLP_…, which also set headers, certificates and compression."""
     url = f"{endpoint.rstrip('/')}/v1/traces" if endpoint else None
     return ImportTraces(OTLPSpanExporter(endpoint=url, timeout=_TIMEOUT_S), process, mask)
 

@@ -19,9 +19,9 @@ _ALLOCATORS: Final = {
 
 
 def overwrite_freed_memory() -> None:
-    """Run this program anew in the same process, with allocators that overwrite what is freed. They are
-    chosen by environment variables, which are read when a program starts. No-op if they are set already, or
-    if this process was not started by the command that is in `sys.argv`."""
+    """Execute this program again in the same process, with allocators that overwrite freed memory.
+    Environment variables, which are read when a program starts, select the allocators. No-op if they are set
+    already, or if the command in `sys.argv` did not start this process."""
     started_by_command = sys.orig_argv[-len(sys.argv[1:]) :] == sys.argv[1:]
     if sys.platform != "linux" or not started_by_command or _ALLOCATORS.items() <= os.environ.items():
         return

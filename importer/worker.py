@@ -1,4 +1,4 @@
-"""A worker process: runs a leg for each ring of the queue, and rings for whatever is due.
+"""A worker process: runs a leg for each ring in the queue, and rings for all due work.
 
 The actors only call use cases. To work faster than one process can, start more workers on any machine; they
 share the store and the queue.
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from importer.metrics import ProcessMetrics
 
 LONGEST_PAUSE_MS = 200
-"""Between two looks at an empty queue: somebody who submits an import waits for it."""
+"""Between two polls of an empty queue: a person who submits an import waits for it."""
 
 STOP_TIMEOUT_MS = 20_000
 EXIT_TIMEOUT_S = 25.0
@@ -64,7 +64,7 @@ def declare_actors(broker: dramatiq.Broker, deps: Deps) -> None:
 
 @contextmanager
 def _noting_installation_faults() -> Iterator[None]:
-    """A ring that fails because the database, the disk or the queue fails costs one log line without a
+    """A ring that fails because the database, the disk or the queue fails causes one log line without a
     traceback. The tick rings again."""
     try:
         yield
