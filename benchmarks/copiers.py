@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Check(StrEnum):
-    """What counts as a correct copy, given the documented behaviour of the copier."""
+    """The definition of a correct copy, given the documented behaviour of the copier."""
 
     ONCE = "byte-exact, duplicates once"
     EXACT = "byte-exact"

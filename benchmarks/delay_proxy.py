@@ -5,8 +5,8 @@ loses data. It runs as a separate process:
 
     python -m benchmarks.delay_proxy --listen 10143 --to 143 --round-trip-ms 40 --bandwidth-mbit 10
 
-With `--counts FILE` it writes the number of closed connections and of turns into a file: how often a client
-sent something after the server had.
+With `--counts FILE` it writes the number of closed connections and of turns into a file. A turn is a client's
+transmission after one of the server.
 
 Connections are accepted immediately: the one and a half round trips of a TCP handshake are not simulated.
 """
@@ -73,7 +73,7 @@ class _Stream:
     done: bool = False
     turns: int = 0
     back: _Stream | None = None  # the other direction, on that of the client
-    heard: bool = True  # something came from this side since the other side last spoke
+    heard: bool = True  # this side has sent data since the other side last did
 
     def read(self, now: float) -> None:
         try:

@@ -2,8 +2,8 @@
 
 It stores nothing, so mailboxes of a million messages need no space. A folder contains `messages` generated
 messages of 1 to 3 KB, identical on each request. An appended message must equal a message of the source, byte
-for byte. For each line on standard input the server prints, as JSON, how many messages were right and how
-many were wrong or duplicates; it ends with standard input. It runs as a separate process:
+for byte. For each line on standard input, the server prints the numbers of right messages and of wrong or
+duplicate ones, as JSON. It exits at the end of standard input. It runs as a separate process:
 
     python -m benchmarks.generated --folders 10 --messages 100000 --gap 10     # the source
     python -m benchmarks.generated --folders 0                                 # an empty destination

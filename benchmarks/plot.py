@@ -12,7 +12,7 @@ from benchmarks.table import OURS
 _PANEL_WIDTH = 460
 _COLUMNS = 2
 _BAR, _STEP = 18, 26
-_LABELS, _ROOM = 120, 90  # space left of the bars for labels, and right of them for values
+_LABELS, _ROOM = 120, 90  # space to the left of the bars for labels, and to the right for values
 _HEAD, _GAP = 40, 24
 _OURS = "#0b6e4f"
 _OTHERS, _LIMIT = "#8d99ae", "#d9c5a0"
@@ -41,7 +41,7 @@ def _height(result: Result) -> int:
 
 
 def _bars(result: Result) -> list[tuple[str, Copied]]:
-    """Copiers and the raw limit for both directions at once, which is what a copier has to do."""
+    """Copiers and the raw limit for both directions at once, as in a copy."""
     return [
         (name, copied)
         for name, copied in result.copiers.items()

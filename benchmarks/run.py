@@ -25,8 +25,8 @@ _SHOWN_DIFFERENCES = 3
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to measure. `messages` None means the work's own number. `runs` is the number of runs per copier,
-    `bandwidth_mbit` 0 means no limit, `limit_s` is the timeout of one copy.
+    """The parameters of a measurement. `messages` None means the work's own number. `runs` is the number of
+    runs per copier, `bandwidth_mbit` 0 means no limit, `limit_s` is the timeout of one copy.
     """
 
     work: Work

@@ -84,8 +84,8 @@ class Stage:
         client.logout()
 
     def turns(self) -> dict[str, tuple[int, int]]:
-        """Side -> connections so far, and how often a client spoke on them after the server did. Connections
-        that are open are not included."""
+        """Side -> numbers of closed connections and of turns on them. A turn is a client's transmission after
+        one of the server."""
         found = {}
         for side in ("source", "destination"):
             path = self.home / f"{side}.turns"
@@ -174,8 +174,8 @@ def differences(source: Mailbox, destination: Mailbox, check: Check) -> list[str
 
 
 _REUSED_AFTER_S: Final = 61.0
-"""Without a journal, ext4 reuses no inode within a minute of its removal, and searches past all of those
-(RECENTCY_MIN in fs/ext4/ialloc.c, Linux 6.18). That cost one batch up to half of its processor time."""
+"""Without a journal, ext4 reuses no inode within a minute of its removal, and its search skips all of those
+(RECENTCY_MIN in fs/ext4/ialloc.c, Linux 6.18). That cost one batch up to half of its CPU time."""
 _last_removal_s = -math.inf
 
 

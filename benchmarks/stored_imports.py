@@ -51,7 +51,7 @@ _REASONS: Final = {State.STOPPED: "login_rejected", State.WAITING: "server_unava
 
 
 def fill(store: SqlStore, number: int, states: dict[State, int] = _STATES) -> None:
-    """Add that many imports, with grants that open nothing."""
+    """Add that many imports, with grants that open no mailbox."""
     add_in_bulk(store, _generated(number, states), lambda _import: SealedGrants(b"x" * 200, b"x" * 200))
 
 
@@ -60,7 +60,7 @@ def add_in_bulk(
     submissions: Iterator[tuple[Batch, list[Import]]],
     grants_of: Callable[[Import], SealedGrants],
 ) -> None:
-    """Add batches with their imports, unchecked; those that have not ended get grants."""
+    """Add batches with their imports, without validation. Imports that have not ended get grants."""
     for chunk in _chunks(submissions, 40):
         with store.writing() as connection:
             seqs = connection.execute(

@@ -1,4 +1,4 @@
-"""Simulates many browsers that watch an import, in one process; reads and counts their events.
+"""Simulates many browsers that watch an import, in one process, and counts their events.
 
 python -m benchmarks.streams URL BATCH-PATH COUNT. The first line of standard input is the Cookie header. The
 process prints "open" when all streams are open, and the number of events as JSON after the next line or the

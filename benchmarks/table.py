@@ -73,7 +73,7 @@ def facts_table(machines: Iterable[Mapping[str, str]]) -> str:
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with aligned columns, which is readable as plain text, too."""
+    """A table with aligned columns, readable as plain text."""
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from tests.rehearsal.processes import kill_group, start_group
 
 
 class CommandFailed(Exception):
-    """A measured command failed; the message contains its last output."""
+    """A measured command failed. The message contains the end of its output."""
 
 
 _NO_SETTINGS: Final[Mapping[str, str]] = {}

@@ -46,7 +46,7 @@ _say = partial(print, flush=True)
 
 @dataclass
 class Measured:
-    """One run: the seconds that the import took, of each page those it took, and peaks of memory."""
+    """One run: the duration of the import and of each page request in seconds, and peaks of memory."""
 
     seconds: float
     pages_s: list[float] = field(default_factory=list)
@@ -113,7 +113,7 @@ def _attack(
     attacks: Sequence[str],
     servers: ExitStack,
 ) -> None:
-    """Starts one import of Mallory's for each attack, and waits until their servers are asked."""
+    """Starts one import of Mallory's per attack, and waits until their servers get requests."""
     rows, running = [], []
     for line, name in enumerate(attacks):
         server = servers.enter_context(hostile_server(name))
@@ -154,7 +154,8 @@ def _installation(root: Path, destination: RehearsalHost) -> Iterator[tuple[Inst
 
 @contextmanager
 def _looking(url: str, cookies: str) -> Iterator[list[float]]:
-    """Requests PAGES in turn, ten a second, until the block ends; the seconds that each took."""
+    """Requests PAGES in turn, ten per second, until the block ends. Yields the duration of each in
+    seconds."""
     took: list[float] = []
     over = threading.Event()
 

@@ -132,7 +132,7 @@ def _watching(url: str, cookies: str, batch: str, watchers: int) -> Iterator[Eve
 
 
 def _cpu_s(pid: int) -> float:
-    """CPU time of a process so far, user and system (proc(5), fields 14 and 15)."""
+    """CPU time of a process so far in seconds, user and system (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

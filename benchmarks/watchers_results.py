@@ -16,8 +16,8 @@ KEPT: Final = Path(__file__).parent / "results" / "watchers"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One copy: its duration, the CPU time of the web process during it, and the total number of events sent
-    to watchers."""
+    """One copy: its duration, the web process's CPU time during it, and the total number of events sent to
+    watchers."""
 
     seconds: float
     web_cpu_s: float

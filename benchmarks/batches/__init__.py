@@ -1,1 +1,1 @@
-"""Batches of mailboxes, copied by Mailhaul's workers and by other copiers of which several run at a time."""
+"""Batches of mailboxes, copied by Mailhaul's workers and by several concurrent processes of other copiers."""

@@ -27,7 +27,7 @@ _USUAL = "up,workers-1,workers-2,workers-4,mbsync-4,mbsync-8,doveadm-4,doveadm-8
 
 
 def main() -> int:
-    """Runs all requested batches. Returns 1 if Mailhaul failed or a copy of its was wrong, else 0."""
+    """Runs all requested batches. Returns 1 if Mailhaul failed or made a wrong copy, else 0."""
     arguments = _parser().parse_args()
     available = batch_copiers()
     wanted = [name for name in arguments.copiers.split(",") if name]
@@ -81,7 +81,7 @@ def _measure(
 
 
 def _run(order: Order, copier: BatchCopier, into: Copier, filled: Filled) -> None:
-    """One run, every copy of it verified."""
+    """One run, with verification of every copy."""
     try:
         taken = copier.copy(order)
     except (RehearsalError, OSError, AssertionError) as error:

@@ -1,4 +1,4 @@
-"""The copiers of a batch: Mailhaul's `up` and its workers, other copiers of which several run at a time, and
+"""The copiers of a batch: Mailhaul's `up` and its workers, several concurrent processes of other copiers, and
 the raw limit."""
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def new_order(
 
 @dataclass(frozen=True, slots=True)
 class BatchCopier:
-    """A copier. `copy` raises RehearsalError; `check` says what counts as a right copy."""
+    """A copier. `copy` raises RehearsalError; `check` defines a correct copy."""
 
     name: str
     check: Check
@@ -87,7 +87,7 @@ class BatchCopier:
 
 @dataclass(slots=True)
 class Service:
-    """A running installation: process ids of what is ours and of the database."""
+    """A running installation: the process ids of Mailhaul and of the database."""
 
     installation: Installation
     ours: list[int] = field(default_factory=list)
@@ -103,7 +103,7 @@ def _workers(number: int) -> Callable[[Order], Run]:
 
 
 def _submitted(order: Order, start: Callable[[Order], AbstractContextManager[Service]]) -> Run:
-    """Submits the batch to a service that runs already, and waits for its end."""
+    """Submits the batch to a running service, and waits for the end of the batch."""
     with start(order) as service:
         file = batch_file(order)
         command = [*CONSOLE, "batch", str(file), "--split", "--wait", "--json", "--allow-plaintext"]
@@ -205,7 +205,7 @@ def batch_file(order: Order) -> Path:
 
 
 def count(order: Order, kind: str) -> dict[str, dict[str, int]]:
-    """What one worker needs for the batch, "sqlite" or "postgresql", over lines that count."""
+    """The operations of one worker for the batch, on "sqlite" or "postgresql", over counting lines."""
     before = order.stage.turns()
     counts = order.home / "counts.json"
     command = (sys.executable, "-m", "benchmarks.batches.counted_worker", str(counts))
@@ -234,7 +234,7 @@ def count(order: Order, kind: str) -> dict[str, dict[str, int]]:
 
 
 def _several(name: str, at_a_time: int) -> Callable[[Order], Run]:
-    """The command of `benchmarks.copiers` for each mailbox, so many at a time."""
+    """Runs the command of `benchmarks.copiers` for each mailbox, a fixed number concurrently."""
 
     def copy(order: Order) -> Run:
         commands = []

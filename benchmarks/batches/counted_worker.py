@@ -1,4 +1,4 @@
-"""A worker that writes how often it asked its database, when it ends:
+"""A worker that writes the number of its database operations when it ends:
 
 python -m benchmarks.batches.counted_worker COUNTS.json
 """

@@ -1,4 +1,4 @@
-"""Processor time and memory of trees of processes, and how long the processors of the machine were idle."""
+"""CPU time and memory of process trees, and the idle time of the machine's processors."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_s(roots: Iterable[int]) -> float:
-    """User and system time of these processes, of their descendants, and of those that have ended."""
+    """User and system time in seconds of these processes, their descendants, and ended children."""
     return sum(_times(pid) for pid in _tree(roots))
 
 
 def peak_bytes(roots: Iterable[int]) -> int:
-    """The largest peak of resident memory of any process that is alive in these trees."""
+    """The largest peak of resident memory of any live process in these trees."""
     return max((_peak(pid) for pid in _tree(roots)), default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The processors' time so far, in seconds, of everything that runs on the machine."""
+    """The machine's total CPU time so far, in seconds."""
 
     idle_s: float
     all_s: float
@@ -36,7 +36,7 @@ class Machine:
         return cls((ticks[3] + ticks[4]) / _TICKS, sum(ticks) / _TICKS)
 
     def idle_since(self, before: Machine) -> float:
-        """The part of the processors' time in between that nothing used."""
+        """The idle fraction of the CPU time since then."""
         return (self.idle_s - before.idle_s) / max(1e-9, self.all_s - before.all_s)
 
 

@@ -1,4 +1,4 @@
-"""Results of batches: storage, table, and the form that the plot takes."""
+"""Results of batches: storage, table, and conversion for the plot."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SPLIT: Final = ("ours", "source", "destination", "database")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One batch: `wall_s`, processor time by whose it is (`SPLIT`; of a peer, "ours" is the peer's), the
-    largest process of the copier, and the part of the machine's processor time that was idle."""
+    """One batch: `wall_s`, CPU time by owner (`SPLIT`; for a peer, "ours" is the peer's), the copier's
+    largest process, and the idle fraction of the machine's CPU time."""
 
     wall_s: float
     cpu_s: Mapping[str, float]
@@ -30,7 +30,8 @@ class Run:
 
 @dataclass(slots=True)
 class Copier:
-    """All runs of one copier; `differences` of each run over all mailboxes, `failures` are in no figure."""
+    """All runs of one copier; `differences` are per run, over all mailboxes. `failures` are in no other
+    figure."""
 
     runs: list[Run] = field(default_factory=list)
     differences: list[int] = field(default_factory=list)
@@ -39,8 +40,8 @@ class Copier:
 
 @dataclass(slots=True)
 class BatchResult:
-    """A batch on one line. `counts` are those of one worker, taken in a run of its own: connections to the
-    database, transactions that wrote and that only read, statements; connections and turns of each side."""
+    """A batch on one line. `counts` are those of one worker in a separate run: database connections,
+    transactions that wrote, transactions that only read, statements; connections and turns of each side."""
 
     work: str
     mailboxes: int
@@ -68,12 +69,12 @@ class BatchResult:
         return path
 
     def rate(self, name: str) -> float | None:
-        """Messages a second, the median."""
+        """The median of messages per second."""
         speed = spread([self.messages / run.wall_s for run in self.copiers[name].runs])
         return speed.median if speed else None
 
     def as_result(self) -> Result:
-        """The same for `benchmarks.plot`."""
+        """This result in the form of `benchmarks.plot`."""
         case = Case(
             f"{self.mailboxes} mailboxes, {self.work}",
             self.messages,
@@ -147,8 +148,8 @@ def _median(figures: Sequence[float], form: str) -> str:
 
 
 def verdict(result: BatchResult) -> str:
-    """What the table says of `up` in words: which copiers are faster, and what the servers' processor time
-    allows it on that machine, however little its own is. Empty without a run of `up`."""
+    """The table's result for `up` in words: the copiers that are faster, and the limit that the servers' CPU
+    time sets on that machine, independent of its own CPU time. Empty without a run of `up`."""
     own = result.rate(OURS) if OURS in result.copiers else None
     if own is None:
         return ""
@@ -168,7 +169,7 @@ def verdict(result: BatchResult) -> str:
 
 
 def counts_table(results: Sequence[BatchResult]) -> str:
-    """A Markdown table: what one worker needs for each import, folder and message."""
+    """A Markdown table of one worker's operations per import, folder and message."""
     rows = []
     for result in results:
         for what, counts in result.counts.items():

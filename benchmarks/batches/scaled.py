@@ -36,7 +36,7 @@ _BYTES: Final = "SELECT pg_database_size(current_database())"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What it took, all workers together unless another thing is said."""
+    """Measurements of all workers together, unless noted otherwise."""
 
     mailboxes: int
     messages: int  # of all mailboxes
@@ -48,16 +48,16 @@ class Measured:
     most_connections: int  # to PostgreSQL
     most_legs: int  # at a time
     commits: int
-    database_bytes: int  # by which the database grew
-    compared: int  # mailboxes whose copy was compared with the source, message by message
+    database_bytes: int  # growth of the database
+    compared: int  # mailboxes whose copy was compared with the source by message
     wrong: int  # differences
-    load: float  # average of the machine in the last minute, afterwards
+    load: float  # load average of the last minute, afterwards
     machine: dict[str, str]
 
 
 @dataclass(slots=True)
 class _Looks:
-    """The largest numbers that were seen."""
+    """The largest numbers observed."""
 
     most: dict[str, int] = field(default_factory=dict)
 
@@ -124,7 +124,7 @@ def _run(order: Order, service: Service) -> dict[str, Any]:
 
 @contextmanager
 def _looking(url: str) -> Iterator[_Looks]:
-    """Looks at the database again and again while the block runs."""
+    """Polls the database while the block runs."""
     looks, over = _Looks(), threading.Event()
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""What a batch holds, and its mailboxes on the stage."""
+"""The contents of a batch, and its mailboxes on the stage."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ NAMES = ("small", "many", "mixed", "huge")
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The source mailboxes of a batch: a near login for each row, and what the checker reads there."""
+    """The source mailboxes of a batch: a near login for each row, and the contents as the checker reads
+    them."""
 
     logins: Sequence[Login]
     read: dict[Kind, Mailbox]

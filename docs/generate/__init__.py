@@ -1,1 +1,1 @@
-"""Pages of `docs/` that are made from the code: `make document` writes them, a test compares them."""
+"""Pages of `docs/` that are generated from the code: `make document` writes them, a test compares them."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 COPYLEFT = re.compile(r"\b(A?GPL|SSPL|EUPL|OSL)\b|Affero|GNU General Public", re.IGNORECASE)
 
-# Packages whose metadata names no licence, and what the licence file inside the package says.
+# Packages whose metadata names no licence, with the licence of the licence file inside the package.
 UNDECLARED = {"IMAPClient": "BSD-3-Clause"}
 
 
@@ -21,14 +21,14 @@ def licence_of(component: dict[str, object]) -> str:
     entries = listed if isinstance(listed, list) else []
     names = [entry.get("expression") or entry.get("license", {}).get("id") for entry in entries]
     free = [entry.get("license", {}).get("name", "") for entry in entries]
-    short = [name.rsplit(" :: ", 1)[-1] for name in free if len(name) <= 80]  # some put the whole text there
+    short = [name.rsplit(" :: ", 1)[-1] for name in free if len(name) <= 80]  # some contain the whole text
     return " or ".join(dict.fromkeys(filter(None, names))) or " or ".join(dict.fromkeys(filter(None, short)))
 
 
 def licence_table(bill: dict[str, object]) -> str:
     """Name, version and licence of each component, by name.
 
-    Raises ValueError if a component names no licence, or one under which Mailhaul could not be given on.
+    Raises ValueError if a component names no licence, or one under which Mailhaul could not be redistributed.
     """
     components = bill.get("components")
     rows = []

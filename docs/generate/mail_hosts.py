@@ -1,4 +1,4 @@
-"""docs/providers.md, from the catalog: only what is between the page's markers is generated."""
+"""docs/providers.md, from the catalog: only the parts between the page's markers are generated."""
 
 from __future__ import annotations
 

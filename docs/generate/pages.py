@@ -1,4 +1,4 @@
-"""Which page is rendered by which function."""
+"""The pages, each with the function that renders it."""
 
 from __future__ import annotations
 

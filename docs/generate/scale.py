@@ -1,4 +1,4 @@
-"""docs/scale.md: what a large day takes, computed from measured figures. All of them are in `FIGURES`."""
+"""docs/scale.md: the resources for a large day, computed from the measured figures in `FIGURES`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _HOUR_S: Final = 3_600
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The day, and what was measured. Change a figure here, then `make document`."""
+    """The day, and the measurements. Change a figure here, then run `make document`."""
 
     # The day
     mailboxes: int = 10_000
     mailbox_bytes: int = 2_000_000_000
     mailbox_messages: int = 25_000
-    bytes_an_hour: int = 1_000_000_000  # that the hosts let one mailbox give: an assumption
+    bytes_an_hour: int = 1_000_000_000  # bandwidth that hosts allow one mailbox: an assumption
 
     # Measured in 2026-11 (docs/benchmarks.md, benchmarks/results, an operator's trial on 2 cores)
     cpu_s_a_gigabyte: float = 13.0  # messages of 103 kB, TLS on both sides
@@ -34,8 +34,8 @@ class Figures:
     transactions_a_second: float = 1.0  # of one import under way, progress and leases
     receipt_bytes: int = 14  # in the database, of one message
     mail_bytes: int = 7_000  # in the database, of one mail sent
-    store_messages_a_second: float = 3_243.0  # most that one Dovecot with maildir took, 81 kB, 2 cores
-    database_connections: int = 7  # that one worker process opened for 25 imports, four at a time
+    store_messages_a_second: float = 3_243.0  # maximum of one Dovecot with maildir, 81 kB, 2 cores
+    database_connections: int = 7  # opened by one worker process for 25 imports, four at a time
 
     # Settings and defaults
     threads: int = 32  # MAILHAUL_WORKER_THREADS of this plan
@@ -52,7 +52,7 @@ MEASURED: Final = Path(__file__).parents[2] / "benchmarks/results/scaled/two-wor
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the day takes."""
+    """The resources for the day."""
 
     figures: Figures
     threads: int
@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def at_a_time(self) -> int:
-        """Imports that have to run at a time, as hosts slow each one down."""
+        """Imports that have to run concurrently, because hosts slow each one down."""
         hours = self.figures.mailbox_bytes / self.figures.bytes_an_hour
         return ceil(self.figures.mailboxes * hours * _HOUR_S / _DAY_S)
 
@@ -86,12 +86,12 @@ class Plan:
 
     @property
     def mail_connections(self) -> int:
-        """To each side: a process shares as many lanes among its imports as it has threads."""
+        """Connections to each side: a process shares as many lanes among its imports as it has threads."""
         return self.processes * self.threads
 
     @property
     def database_connections(self) -> tuple[int, int]:
-        """Usual, and at most."""
+        """The usual and the maximum number of connections."""
         each = max(self.figures.database_connections, self.threads // 4)
         return self.processes * each, self.processes * self.figures.database_connections_most
 
@@ -195,7 +195,7 @@ def _lines(f: Figures) -> Iterator[str]:
 
 
 def _measured(f: Figures, run: dict[str, Any]) -> Iterator[str]:
-    """What a small part of the day took, beside what the figures say."""
+    """The measurements of a small part of the day, beside the computed figures."""
     facts, legs = run["machine"], run["most_legs"]
     each_s, of_a_worker = run["seconds"] / run["messages"], ceil(legs / run["workers"])
     yield from (
