@@ -1,4 +1,4 @@
-"""`python -m tests.drill --seed 7 --minutes 10`: one drill, its result as a row of a table."""
+"""`python -m tests.drill --seed 7 --minutes 10`: runs one drill and prints its result as a table row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the logs although nothing is wrong")
     options = parser.parse_args()
     without = tuple(name for name in options.without.upper().split(",") if name)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # end everything that was started
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # end every started process
         signal.signal(number, lambda *_: sys.exit(130))
     root = Path(tempfile.mkdtemp(prefix="mailhaul-drill-"))
     plan = make_plan(options.seed, options.minutes * 60)
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def show(result: Result, repeat: str) -> None:
-    """Print the result; of a drill that failed, also how to repeat it and what happened."""
+    """Print the result; for a failed drill, also the command that repeats it, and its log."""
     if not result.sound:
         print("\n--- what happened")
         print(*result.log, sep="\n")

@@ -1,8 +1,9 @@
-"""Evaluates the alert rules of deploy/prometheus over scraped metrics: the part of PromQL that they use.
+"""Evaluates the alert rules of deploy/prometheus over scraped metrics, with the subset of PromQL that they
+use.
 
 Operators, functions and aggregations: https://prometheus.io/docs/prometheus/latest/querying/ (2026-11-30).
-`increase` is the difference within the window without Prometheus's extrapolation; a counter that falls has
-started again from 0. An expression with another part raises Unsupported.
+`increase` is the difference within the window, without Prometheus's extrapolation. A decrease of a counter
+counts as a restart from 0. Other expressions raise Unsupported.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ class Unsupported(Exception):
 
 
 def seconds(duration: str) -> float:
-    """Of a duration such as "10m"."""
+    """The seconds of a duration such as "10m"."""
     return int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
 def samples_of(instance: str, exposition: str | None) -> dict[tuple[str, Labels], float]:
-    """The samples of one scrape, with the labels of its job and target; None: the target did not answer."""
+    """The samples of one scrape, with the labels of its job and target. None: the target did not answer."""
     target = {("job", "mailhaul"), ("instance", instance)}
     samples = {("up", frozenset(target)): float(exposition is not None)}
     for family in text_string_to_metric_families(exposition or ""):
@@ -71,8 +72,8 @@ class Scrapes:
         return {labels: value for labels, value in latest.get(name, {}).items() if matches(labels)}
 
     def increase(self, name: str, matches: Callable[[Labels], bool], window_s: float) -> Vector:
-        """Over the samples in the window; a series that appears within it has begun at 0, as counters of
-        events do."""
+        """The increase over the samples in the window. A series that appears within it started at 0, as
+        counters of events do."""
         end, _ = self.by_time[-1]
         since = end - window_s / self.compressed
         result: Vector = {}
@@ -101,7 +102,7 @@ class _Parser:
             position = match.end()
 
     def _next(self, *accepted: str) -> str:
-        """Take the next token if it is one of those; else ""."""
+        """Consume and return the next token if it is one of those; otherwise return ""."""
         if self._tokens and self._tokens[0][1] in accepted:
             return self._tokens.pop(0)[1]
         return ""
@@ -191,13 +192,14 @@ class _Parser:
 
 
 def evaluate(expression: str, scrapes: Scrapes, at: float | None = None) -> Vector:
-    """The result of the expression for the latest scrape; `at` is what `time()` is. Raises Unsupported."""
+    """The result of the expression for the latest scrape; `at` is the value of `time()`. Raises
+    Unsupported."""
     return _Parser(expression, scrapes, time.time() if at is None else at).whole()
 
 
 @dataclass(slots=True)
 class Alarms:
-    """The rules of a file and which of them fire; `history` has (time, alert, fires) of each change."""
+    """The rules of a file and their firing state; `history` has (time, alert, fires) for each change."""
 
     rules: Path
     scrapes: Scrapes

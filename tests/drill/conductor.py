@@ -1,4 +1,4 @@
-"""Carries out the plan of a drill, keeps its history, and lets everything come to rest at the end."""
+"""Executes the plan of a drill, records its history, and waits for all imports at the end."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ COMMANDS_AT_A_TIME: Final = 2
 _DELIVERED_FROM: Final = 500_000
 _RETRY_EVERY_S: Final = 4.0
 _TROUBLE: Final = (imaplib.IMAP4.error, OSError, CheckerError, RehearsalError)
-"""What an owner meets at a server that is away at the moment."""
+"""Errors that an owner gets while a server is unavailable."""
 
 
 class Conductor:
-    """Runs the actions one after the other. `log` has a line for each."""
+    """Runs the actions sequentially. `log` has a line for each."""
 
     def __init__(self, stage: Stage, say: Callable[[str], None]) -> None:
         self._stage = stage
@@ -65,7 +65,7 @@ class Conductor:
         return time.monotonic() - self._began_s
 
     def perform(self) -> None:
-        """All actions of the plan, each at its time, or as soon as the one before it has ended."""
+        """Run all actions of the plan, each at its time or at the end of its predecessor, if later."""
         for action in self._stage.plan.actions:
             self._until(action.at_s)
             began_s = self.now_s()
@@ -232,7 +232,7 @@ class Conductor:
         self._at("old")
         route = self._route(action.pick)
         first = SHARED_FROM + route.destination * 100_000
-        # The folder decides the numbers, so that a content never is in two folders.
+        # The folder determines the numbers, so that no content is in two folders.
         folder = chance.randrange(len(FOLDERS))
         numbers = [first + 1000 * (folder + 1) + chance.randrange(60) for _ in range(int(action.amount))]
         return self._delivered(route.source, chance, numbers, folder)
@@ -315,7 +315,7 @@ class Conductor:
         self._stage.installation.run("batch", str(file), *(("--again",) if again else ()))
 
     def _in_background(self, call: Callable[..., object], *words: Any, **options: Any) -> None:
-        """Run a command of the console; what goes wrong is logged."""
+        """Run a command of the console; errors are logged."""
 
         def run() -> None:
             try:
@@ -369,7 +369,8 @@ class Conductor:
     # --- The end -----------------------------------------------------------------------------------------
 
     def come_to_rest(self, timeout_s: float) -> bool:
-        """Wait until all imports have ended; waiting ones are tried again at once. Whether they did."""
+        """Wait until all imports have ended, and retry waiting ones immediately. Returns whether all
+        ended."""
         self._finish_console()
         until_s = self.now_s() + timeout_s
         while self.now_s() < until_s:
@@ -382,7 +383,7 @@ class Conductor:
         return False
 
     def _finish_console(self) -> None:
-        """Wait for the commands that were given."""
+        """Wait for the commands that are running."""
         self._console.shutdown()
         self._console = ThreadPoolExecutor(COMMANDS_AT_A_TIME)
 
@@ -396,5 +397,5 @@ class Conductor:
             owners.empty(user)
 
     def hand_in_all(self) -> None:
-        """Every route once more."""
+        """Submit every route once more."""
         self._hand_in(self._stage.plan.routes, again=True)

@@ -22,7 +22,7 @@ REST_S: Final = 400.0
 
 @dataclass(slots=True)
 class Result:
-    """What came of a drill, in sentences. `excused` messages came again without anybody's fault."""
+    """The result of a drill, in sentences. `excused` messages came again without an error of Mailhaul."""
 
     plan: Plan
     imports: int = 0
@@ -34,7 +34,7 @@ class Result:
     mails_missing: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     log: Sequence[str] = ()
-    histories: dict[str, list[str]] = field(default_factory=dict)  # of the messages concerned, by digest
+    histories: dict[str, list[str]] = field(default_factory=dict)  # of the affected messages, by digest
 
     def number(self, fault: str) -> int:
         return sum(finding.fault == fault for finding in self.findings)
@@ -138,7 +138,7 @@ def _history(
     sources: dict[int, Mailbox],
     destinations: list[Mailbox],
 ) -> list[str]:
-    """Everything that is known about one message, for a person."""
+    """All recorded facts about one message, for a person."""
     lines = []
     for number, source in conductor.source_histories.items():
         for folder, spans in source.spans.items():

@@ -1,4 +1,4 @@
-"""What the owners of the mailboxes did during a drill, as far as the oracle has to know it."""
+"""The actions of mailbox owners during a drill that the oracle needs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ EVER = float("inf")
 class Removed:
     """The owner of a destination removed a message from `folder`.
 
-    `settled` are the sources whose imports had recorded by then that they had brought the message, or had
-    found it there. They must not bring it back. `to` is where the folder was renamed to, None if the message
-    is gone.
+    `settled` are the sources whose imports had recorded by then that they had copied the message or found it
+    there. They must not copy it again. `to` is where the folder was renamed to, None if the message is gone.
     """
 
     at_s: float
@@ -31,9 +30,9 @@ class Removed:
 class DestinationHistory:
     """One destination. `renumbered` are the folders whose UIDVALIDITY changed, with the times.
 
-    `replaced`: the INBOX was one of them, and no other folder stayed as a source's imports knew it, so that
-    nothing tells the mailbox from a new one. `rebuilt`: the server rebuilt the indexes of the mailbox after a
-    crash. mdbox keeps flags in them alone.
+    `replaced`: the INBOX was one of them, and no other folder that a source's imports knew is unchanged, so
+    that the mailbox is indistinguishable from a new one. `rebuilt`: the server rebuilt the indexes of the
+    mailbox after a crash. mdbox stores flags only there.
     """
 
     number: int
@@ -45,7 +44,8 @@ class DestinationHistory:
     rebuilt: bool = False
 
     def renumbered_since(self, removed: Removed) -> bool:
-        """Whether the folder, or the whole mailbox, counts as a new one since then: everything may come."""
+        """Whether the folder, or the whole mailbox, counts as new since then, so that every message may be
+        copied again."""
         return self.replaced or any(
             at_s >= removed.at_s and path == removed.folder for at_s, path in self.renumbered
         )
@@ -75,7 +75,7 @@ class SourceHistory:
         return any(digest in folder for folder in self.spans.values())
 
     def there_between(self, folder: FolderPath, start_s: float, end_s: float) -> int:
-        """How many messages were in the folder at some moment of that time."""
+        """The number of messages that were in the folder at some moment of that time."""
         return sum(
             first <= end_s and until >= start_s
             for spans in self.spans.get(folder, {}).values()

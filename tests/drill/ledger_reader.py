@@ -1,4 +1,4 @@
-"""Reads the importer's tables with plain SQL: what it has recorded by now, and the mails it has posted."""
+"""Reads the importer's tables with plain SQL: its records so far, and its posted mails."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class LedgerReader:
         return {id_: (self._numbers[old], self._destinations.index(new)) for id_, old, new in rows}
 
     def hurry_mails(self) -> None:
-        """Have mails that wait for their next attempt sent now. The only thing that is ever written."""
+        """Make mails that wait for their next attempt due now. The only write."""
         self._execute("UPDATE notices SET not_before = NULL WHERE state = 'pending'")
 
     def notices(self) -> list[tuple[str, str, str, str, str]]:

@@ -1,4 +1,4 @@
-"""The messages of a drill: each has a number, and the same number is always the same message.
+"""The messages of a drill. A number always denotes the same message.
 
 Some numbers have no Message-ID, and some share all header lines that identify a message with their neighbour.
 """

@@ -34,7 +34,7 @@ class Line:
         self._shape = shape
         self.bytes_per_s: int | None = None  # of each connection, in each direction
         self.frozen = False
-        self.muted = False  # discard what the server says
+        self.muted = False  # discard data from the server
         self.refusing = False
         self._cut_after: int | None = None
         self._open: set[asyncio.BaseTransport] = set()
@@ -60,7 +60,7 @@ class Line:
         self._cut_after = number_bytes
 
     def heal(self) -> None:
-        """Forward everything again. What was muted stays lost, so its connections are cut."""
+        """Forward everything again. Discarded data stays lost, so muted connections are cut."""
         self.bytes_per_s, self._cut_after = None, None
         self.frozen = self.refusing = False
         if self.muted:

@@ -1,9 +1,9 @@
-"""A night without anybody awake: one fault after the other, and the alarms that the operator gets.
+"""An unattended night: one fault after the other, and the operator's alarms.
 
 The worker, pages, PostgreSQL, Valkey and Dovecot are real; so are the alert rules of deploy/prometheus, over
 metrics that are scraped each second. Their times are `COMPRESSED` times shorter than written; Mailhaul's own
-waits are not. For each fault, imports are submitted and under way; it stays until its alarm fires, and is
-over once the alarm is cleared and every import is complete. `python -m tests.drill.night` prints the log.
+waits are not. Each fault occurs while imports run. It lasts until its alarm fires; then the alarm must clear
+and every import must complete. `python -m tests.drill.night` prints the log.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ DOWN, SILENT, DISK = "MailhaulProcessDown", "MailhaulWorkerSilent", "MailhaulDis
 
 
 def mountable() -> bool:
-    """Whether this machine lets a worker have a small disk of its own."""
+    """Whether this machine can give a worker a small disk of its own."""
     with tempfile.TemporaryDirectory() as folder:
         probe = [*_on_a_small_disk(), "true"]
         environment = os.environ | {"MAILHAUL_DATA": folder}
@@ -84,7 +84,7 @@ def _on_a_small_disk() -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Night:
-    """The stage, the alarms, and what was seen. `wrong` is empty after a good night."""
+    """The stage, the alarms, and the observations. `wrong` is empty after a good night."""
 
     installation: Installation
     old_host: Dovecot
@@ -106,7 +106,7 @@ class Night:
         self.say(f"{time.monotonic() - self.began:6.0f} s  {what}")
 
     def watch(self, ended: Event) -> None:
-        """Scrape every process each second and tell of each alarm."""
+        """Scrape every process each second and log each alarm."""
         told = 0
         with ThreadPoolExecutor(len(self.processes)) as pool:
             while not ended.wait(1):
@@ -131,7 +131,7 @@ class Night:
     # --- Imports ---
 
     def submit(self, number: int, messages: Sequence[bytes] = ()) -> list[tuple[User, User]]:
-        """Submit imports of new mailboxes with 60 messages each, or those."""
+        """Submit imports of the given mailboxes, by default of new ones with 60 messages each."""
         some: list[tuple[User, User]] = []
         for _ in range(number):
             name = len(self.pairs) + len(some)
@@ -144,7 +144,8 @@ class Night:
         return some
 
     def states(self) -> dict[str, tuple[str, str]]:
-        """State and problem of each import by the login of its destination; {} while the database is away."""
+        """State and problem of each import by the login of its destination; {} while the database is
+        unavailable."""
         url = make_url(self.installation.settings["DATABASE_URL"]).set(drivername="postgresql+psycopg")
         engine = create_engine(url, poolclass=NullPool)
         asked = text("SELECT destination_login, state, problem_code FROM imports")
@@ -163,7 +164,7 @@ class Night:
 
     @contextmanager
     def fault(self, what: str, *alarms: str) -> Iterator[None]:
-        """The body causes the fault and mends it; then wait until everything is well again."""
+        """The body causes the fault and ends it; then wait for recovery."""
         self.note(what)
         before = len(self.alarms.history)
         yield
@@ -311,7 +312,7 @@ def spend(night: Night) -> None:
 
 
 def _change_certificate(host: Dovecot, ca: CertificateAuthority | None) -> None:
-    """Another authority's certificate in place of the host's, or its own again."""
+    """Replace the host's certificate with that of another authority, or restore it."""
     for number, name in enumerate(("cert.pem", "key.pem")):
         [file] = [path for path in host.home.rglob(name) if path.parent.name != "own"]
         kept = file.parent / "own" / name
@@ -334,7 +335,7 @@ def _change_quota(host: Dovecot, size_bytes: int) -> None:
 
 
 def _fill_disk(night: Night, worker: subprocess.Popen[bytes]) -> Path:
-    """Ballast on the disk that only this worker sees."""
+    """Fill the disk that only this worker sees."""
     file = Path(f"/proc/{worker.pid}/root{night.installation.data}") / "ballast"
     with suppress(OSError), file.open("wb", buffering=0) as ballast:
         while True:

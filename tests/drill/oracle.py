@@ -1,4 +1,5 @@
-"""Decides what a drill lost, doubled, altered or brought back, from both sides as plain IMAP shows them.
+"""Finds the messages that a drill lost, duplicated, altered or brought back, from both sides, read with plain
+IMAP.
 
 It shares no code with the importer. Each content belongs to one folder: a drill never puts the same message
 into two folders of a mailbox, so a content is counted over the whole destination, wherever its folder was
@@ -24,7 +25,7 @@ Fault = Literal["lost", "doubled", "altered", "undead", "misplaced", "forgotten"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that must not be; `forgotten` by the destination server itself: the flags of a message."""
+    """A fault. `forgotten`: the destination server itself lost the flags of a message."""
 
     fault: Fault
     destination: int
@@ -43,7 +44,7 @@ def judge(
     source_histories: Mapping[int, SourceHistory],
     destination: Mailbox,
 ) -> list[Finding]:
-    """Everything that is wrong at one destination. `sources` are those of its routes, as they are now."""
+    """All faults at one destination. `sources` are the current sources of its routes."""
     wanted: dict[str, tuple[FolderPath, Seen]] = {
         seen.digest: (folder, seen)
         for mailbox in sources.values()
@@ -82,8 +83,8 @@ def excused(
     destination: Mailbox,
     findings: Sequence[Finding],
 ) -> Counter[str]:
-    """How many messages are there twice, or again, without a finding, by the reason: the imports could not
-    know better."""
+    """The number of messages that are there twice, or again, without a finding, by reason: the imports could
+    not detect it."""
     counts = Counter(
         seen.digest
         for folder, messages in destination.folders.items()
@@ -121,8 +122,8 @@ def _judge_one(
     prior: list[FolderPath],
     there: list[tuple[FolderPath, Seen]],
 ) -> list[tuple[Fault, FolderPath, str]]:
-    """How many copies may be there: one, or as many as before, less those that the owner removed, and one
-    more each time the owner took a copy away before every import knew it, since it may come again then."""
+    """The allowed number of copies: one, or as many as before, minus those that the owner removed, plus one
+    for each copy that the owner removed before every import knew it, because it may then come again."""
     ever = {number for number, source in source_histories.items() if source.ever_had(digest)}
     if not ever and not prior:
         return [("altered", folder, "content that was never sent") for folder, _ in there]

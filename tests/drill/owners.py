@@ -1,4 +1,4 @@
-"""What the owners of the mailboxes do, straight at the servers, and the record of it."""
+"""The actions of mailbox owners, directly at the servers, and their record."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def rename_folder(
     *,
     and_delete: bool,
 ) -> str:
-    """The owner of the destination renames a folder, and everything below it, or puts it into the bin."""
+    """The owner of the destination renames a folder with everything below it, or moves it to the trash."""
     with session(user) as (client, naming):
         paths = [
             p for p in _paths(client, naming) if p not in (INBOX, BALLAST) and p[0] in {f[0] for f in FOLDERS}
@@ -128,7 +128,7 @@ def note_if_replaced(user: User, history: DestinationHistory, ledger: LedgerRead
 
 
 def fill_up(user: User, limit_bytes: int) -> str:
-    """The destination becomes full, but for a few messages."""
+    """Fills the destination, except for room for a few messages."""
     with session(user) as (client, naming):
         usage = re.search(rb"STORAGE (\d+)", b" ".join(client.getquotaroot("INBOX")[1][1]))
         used = int(usage[1]) * 1024 if usage else 0
@@ -180,7 +180,7 @@ def _some_folder(
 
 
 def _read_at_rest(client: imaplib.IMAP4, name: str) -> dict[int, Seen]:
-    """The messages of a folder once no append into it is under way any more."""
+    """The messages of a folder once no append into it is in progress."""
     messages = read_folder(client, name)
     while True:
         time.sleep(AT_REST_S)

@@ -1,4 +1,4 @@
-"""The plan of a drill: who has which mail, and what happens when. The same seed makes the same plan."""
+"""The plan of a drill: the mail of each mailbox, and timed actions. The same seed gives the same plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARED_FROM: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How large a drill is: of a long one by default."""
+    """The size of a drill; the default is a long one."""
 
     destinations: int = 4
     sources_each: int = 3  # at most
@@ -30,10 +30,10 @@ SMALL: Final = Sizes(destinations=2, sources_each=2, messages=(60, 90), shared=1
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that happens `at_s` seconds after the start.
+    """An action `at_s` seconds after the start.
 
-    `pick` chooses among what there is then (0 to below 1); `amount` is in seconds, bytes or messages,
-    depending on `kind`.
+    `pick` (0 to below 1) selects among the objects that exist then; `amount` is in seconds, bytes or
+    messages, depending on `kind`.
     """
 
     at_s: float

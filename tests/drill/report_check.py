@@ -1,4 +1,4 @@
-"""Holds the reports and mails of a drill against what the mailboxes hold."""
+"""Compares the reports and mails of a drill with the contents of the mailboxes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def path_of(name: str, separator: str, prefix: str = "") -> FolderPath:
 
 
 def check_report(report: Report, source: SourceHistory, began: datetime) -> list[str]:
-    """What is wrong with the numbers of one import that has ended, whatever happened meanwhile."""
+    """Errors in the numbers of one ended import that no action during it can explain."""
     problems = []
     if not report["totals"]["adds_up"] and report["state"] in FINISHED:
         problems.append(f"does not add up: {report['totals']}")
@@ -44,8 +44,8 @@ def check_report(report: Report, source: SourceHistory, began: datetime) -> list
 def check_last_report(
     report: Report, source: Mailbox, destination: Mailbox, kept: Mapping[FolderPath, Sequence[FolderPath]]
 ) -> list[str]:
-    """What is wrong with the report of an import during which nothing changed. `kept` says where folders of
-    the destination were renamed to."""
+    """Errors in the report of an import during which nothing changed. `kept` maps renamed folders of the
+    destination to their new names."""
     problems = []
     if report["state"] != "complete" and not _only_unseen(report, source, destination):
         problems.append(f"{report['state']}: {report['verdict']}")
@@ -79,7 +79,7 @@ def check_last_report(
 
 def _only_unseen(report: Report, source: Mailbox, destination: Mailbox) -> bool:
     """Whether the import is incomplete only because of copies that their owner removed before any recount saw
-    them: no import can tell these from copies that the server lost."""
+    them: no import can distinguish these from copies that the server lost."""
     held = {seen.digest for messages in destination.folders.values() for seen in messages}
     refusals = report["refusals"]
     for refusal in refusals:
@@ -93,10 +93,10 @@ def _only_unseen(report: Report, source: Mailbox, destination: Mailbox) -> bool:
 def check_mails(
     notices: Iterable[tuple[str, str, str, str, str]], caught: Iterable[tuple[str, str]]
 ) -> tuple[list[str], list[str]]:
-    """Mails that came twice, and mails that did not come. `caught` are (recipient, Message-ID).
+    """Mails that arrived twice, and missing mails. `caught` are (recipient, Message-ID).
 
-    A worker that is killed or loses its connection while it sends a mail leaves it in doubt, and it is not
-    sent again: such a mail may be missing (docs/design/operations.md).
+    If a worker is killed or loses its connection while it sends a mail, the outcome is unknown and the mail
+    is not sent again: it may be missing (docs/design/operations.md).
     """
     counts = Counter(caught)
     twice = [f"{id_} to {to}: {n} times" for (to, id_), n in counts.items() if n > 1]

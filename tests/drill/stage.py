@@ -1,6 +1,6 @@
-"""What a drill runs on: two Dovecots behind lines, PostgreSQL, Valkey, a mail server, four workers.
+"""The environment of a drill: two Dovecots behind lines, PostgreSQL, Valkey, a mail server, four workers.
 
-All of it is started here, listens on loopback only, and ends with the drill.
+All are started here, listen on loopback only, and end with the drill.
 """
 
 from __future__ import annotations

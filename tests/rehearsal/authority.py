@@ -51,7 +51,7 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class _Place:
-    """The endpoint at a path; `tenant` is that of the path."""
+    """The endpoint at a path, with the path's tenant."""
 
     role: str
     provider: SignInProvider | None = None
@@ -185,7 +185,7 @@ class Authority:
         return self._json(200, {"sub": token.mailbox, **self.rules.user_info}, {})
 
     def _place(self, path: str) -> _Place:
-        """What is at that path: an endpoint of a provider, of the OpenID issuer, or introspection."""
+        """The endpoint at that path: of a provider, of the OpenID issuer, or introspection."""
         for provider in SIGN_IN_PROVIDERS.values():
             endpoints = provider.endpoints_at(f"/{provider.id}", TENANT_PLACEHOLDER)
             for role in ("authorize", "token", "keys", "revoke"):

@@ -132,7 +132,7 @@ class Code(AuthorizationCodeMixin):  # type: ignore[misc]
 
 
 class Request(OAuth2Request):  # type: ignore[misc]
-    """A request in the form that Authlib expects. `provider` is whose endpoint it is at, if one's."""
+    """A request in the form that Authlib expects. `provider` is the provider of the endpoint, if any."""
 
     provider: SignInProvider | None
 
@@ -226,7 +226,7 @@ class Rules(AuthorizationServer):  # type: ignore[misc]
 
 
 def _gives_refresh_token(request: Request) -> bool:
-    """Whether the owner's consent comes with a refresh token, other than by the scope `offline_access`."""
+    """Whether the owner's consent yields a refresh token without the scope `offline_access`."""
     parameters = request.payload.data
     match request.provider and request.provider.id:
         case "google":
@@ -237,7 +237,7 @@ def _gives_refresh_token(request: Request) -> bool:
 
 
 class _Pkce(CodeChallenge):  # type: ignore[misc]
-    """S256 is required; at providers without PKCE, it is refused."""
+    """Requires S256; refuses PKCE at providers without it."""
 
     def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
         provider = grant.request.provider
@@ -277,7 +277,7 @@ class _CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
 
 
 class _IdToken(OpenIDCode):  # type: ignore[misc]
-    """The claims that a provider's ID tokens have; those of the OpenID issuer are standard ones."""
+    """The claims of a provider's ID tokens; the OpenID issuer's claims are the standard ones."""
 
     def exists_nonce(self, _nonce: str, _request: Request) -> bool:
         return False

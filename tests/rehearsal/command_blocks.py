@@ -1,6 +1,6 @@
-"""The commands that a document tells its readers to type, and terminals that type them.
+"""The commands in a document for its readers, and terminals that execute them.
 
-A comment on the line before a block, which no reader sees, says what a test has to know:
+A comment on the line before a block, invisible to readers, contains marks for tests:
 
     <!-- not run: needs root -->             why the block is only checked for its syntax
     <!-- terminal: second -->                in a terminal of that name; without a name, in the first
@@ -40,7 +40,7 @@ class Block:
 
 
 def blocks(document: Path) -> list[Block]:
-    """All of them. Raises ValueError for a mark that has no meaning."""
+    """All blocks. Raises ValueError for an unknown mark."""
     text = document.read_text(encoding="utf-8")
     found = []
     for match in _BLOCK.finditer(text):
@@ -52,7 +52,8 @@ def blocks(document: Path) -> list[Block]:
 
 
 class Terminal:
-    """A shell of its own: what one block exports holds in the next. Any command that fails ends it."""
+    """A separate shell: variables that a block exports are set in the next. Any command that fails ends
+    it."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], log: Path) -> None:
         self._log = log
@@ -83,7 +84,7 @@ class Terminal:
         assert done in self.output(), f"{text}\nended with {self._shell.returncode}:\n{self.output()}"
 
     def close(self) -> None:
-        """Ctrl-C for whatever runs, and the end of the shell."""
+        """Send Ctrl-C to running commands, and end the shell."""
         if self._shell.poll() is None:
             os.killpg(self._shell.pid, signal.SIGINT)
         assert self._shell.stdin is not None
@@ -103,8 +104,9 @@ def run_blocks(
     told: Callable[[str], str],
     readers_part: Mapping[str, Callable[[], None]] | None = None,
 ) -> str:
-    """Type every block of the document that is to be run, in order. `told` puts in what the reader has to
-    know better, such as the address to clone from; `readers_part` does what is theirs. Returns all output."""
+    """Type every block of the document that is to be run, in order. `told` substitutes values that only the
+    reader knows, such as the address to clone from; `readers_part` does the reader's own steps. Returns all
+    output."""
     terminals: dict[str, Terminal] = {}
     try:
         for block in blocks(document):

@@ -1,8 +1,8 @@
 """Run `mailhaul WORDS` in processes forked from a process that has already imported everything.
 
-Each process has its own environment, output and exit code, and does what `mailhaul` does after its imports.
-This saves the start of Python, a third of a second for each command. Tests of signals, kills and the start
-itself use `Installation.command`, the real command.
+Each process has its own environment, output and exit code, and runs `mailhaul` from the point after its
+imports. This saves the start of Python, a third of a second per command. Tests of signals, kills and the
+start itself use `Installation.command`, the real command.
 """
 
 from __future__ import annotations

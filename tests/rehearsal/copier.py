@@ -69,8 +69,8 @@ class Copier:
         runs: int = 6,
         leg: timedelta = timedelta(days=1),
     ) -> Import:
-        """Run the copy, and repeat it while it ends as STOPPED, at most `runs` times, with legs twice as long
-        each time: on a busy machine a short leg may not get as far as its login.
+        """Run the copy, and repeat it while it ends as STOPPED, at most `runs` times, doubling the length of
+        legs: on a busy machine a short leg may end before its login.
 
         `source` and `destination` are endpoints of proxies. `settle` is called instead of waiting.
         """

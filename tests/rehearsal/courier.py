@@ -1,13 +1,13 @@
 """A real Courier IMAP, started as an ordinary user with its own directories.
 
 Debian's packages of Courier and Dovecot conflict, so `.ci/debian-packages` unpacks Courier and installs only
-its libraries. The way in is Courier's own: couriertcpd, couriertls, imaplogin, authdaemond with authuserdb,
-and imapd. What is not as Debian ships it: authdaemond has paths in /etc and /run compiled in and sees folders
-of the test in their place (mount and process namespaces), one user owns all mail, and more connections are
-allowed.
+its libraries. The path of a connection is Courier's own: couriertcpd, couriertls, imaplogin, authdaemond with
+authuserdb, and imapd. Differences from Debian's setup: authdaemond's compiled-in paths in /etc and /run are
+mounted from the test's folders (mount and process namespaces), one user owns all mail, and more connections
+are allowed.
 
 The prefix is "INBOX." and the separator ".". There is no LITERAL+, MULTIAPPEND, UNSELECT, CONDSTORE or
-SPECIAL-USE. Messages without a line end at their end get one.
+SPECIAL-USE. Messages without a final line end get one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Counts what the store asks of its database: deterministic where times are not."""
+"""Counts the store's database operations: unlike times, they are deterministic."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, event
 @dataclass(slots=True)
 class DatabaseCounts:
     """`writes` are commits of transactions that changed something, each with an fsync on SQLite; `reads` are
-    transactions that changed nothing. `statements` are those inside of them, savepoints included; BEGIN,
-    COMMIT and ROLLBACK are not. `by_first_words` says which."""
+    transactions that changed nothing. `statements` are those within transactions, including savepoints,
+    without BEGIN, COMMIT and ROLLBACK. `by_first_words` has their numbers by first words."""
 
     connections: int = 0
     writes: int = 0
@@ -55,7 +55,7 @@ class DatabaseCounts:
 
 @contextmanager
 def counting(engine: Engine | type[Engine] = Engine) -> Iterator[DatabaseCounts]:
-    """Counts for one engine, or for all of the process, while the block runs."""
+    """Counts for one engine, or for all engines of the process, while the block runs."""
     counts = DatabaseCounts()
     listeners = (
         ("connect", counts._connected),

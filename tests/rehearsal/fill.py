@@ -55,7 +55,7 @@ _RESETS = (ConnectionResetError, imaplib.IMAP4.abort)
 def connect(endpoint: Endpoint, login: str, password: str, ca_file: Path | None) -> imaplib.IMAP4:
     """Open a plain imaplib connection and log in. Raises imaplib.IMAP4.error or OSError.
 
-    A busy server that resets the connection before the login is asked again.
+    Tries again if a busy server resets the connection before the login.
     """
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     client: imaplib.IMAP4

@@ -24,7 +24,7 @@ _SETTINGS: Final = {name.upper() for name, _ in settings_of(Settings)}
 
 
 def with_mail(ca_file: Path, smtp_url: str, queue_url: str) -> dict[str, str]:
-    """The settings of an installation that trusts that authority, sends mail, and looks at its queue each
+    """The settings of an installation that trusts that authority, sends mail, and polls its queue every
     second."""
     return {
         "CA_FILE": str(ca_file),
@@ -60,7 +60,7 @@ class Installation:
         return self.command == CONSOLE
 
     def environment(self) -> dict[str, str]:
-        """The variables of its processes. Fails on a setting that there is not: it would do nothing."""
+        """The variables of its processes. Fails on an unknown setting, which would have no effect."""
         for name in self.settings:
             if name not in _SETTINGS and name.removesuffix("_FILE") not in _SETTINGS:
                 raise AssertionError(f"there is no setting MAILHAUL_{name}")

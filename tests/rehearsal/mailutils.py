@@ -1,8 +1,8 @@
 """A real imap4d of GNU mailutils, started as an ordinary user with its own directories.
 
 `.ci/debian-packages` unpacks it beside the system's programs and installs only its libraries. The daemon, its
-TLS, its LOGIN and its users (module virtdomain, a file of passwords) are its own. What is not as Debian ships
-it: users are virtual and not those of the system, one user owns all mail, and hosts.allow is not asked.
+TLS, its LOGIN and its users (module virtdomain, a file of passwords) are its own. Differences from Debian's
+setup: users are virtual rather than system users, one user owns all mail, and hosts.allow is not checked.
 
 The separator is "/", without a prefix. There are no UIDPLUS, MULTIAPPEND, SPECIAL-USE, CONDSTORE or keywords.
 """
@@ -51,9 +51,10 @@ server 127.0.0.1:{starttls_port} {{ tls-mode ondemand; }};
 class MailutilsOptions:
     """`mailbox_type`: "mbox", its default, or "maildir", where a folder can hold both mail and folders.
 
-    In an mbox, each message gets fields of its own (X-UID, Status, X-IMAPbase), and UIDVALIDITY is the time
-    of day while the folder is empty. In a maildir, an APPEND loses flags and date; the UID of the newest
-    message and a new folder's UIDVALIDITY change at each look until a client opens the folder for writing.
+    In an mbox, each message gets additional fields (X-UID, Status, X-IMAPbase), and UIDVALIDITY is the
+    current time while the folder is empty. In a maildir, an APPEND loses flags and date; the UID of the
+    newest message and a new folder's UIDVALIDITY change at each access until a client opens the folder for
+    writing.
     """
 
     mailbox_type: str = "mbox"
@@ -108,7 +109,7 @@ class Mailutils(Restartable):
         if not user or not domain or any(c in name for c in ":/\0\r\n ") or domain.startswith("."):
             raise ValueError(f"“{name}” cannot be a user of the rehearsal server: user@domain, no : or /")
         owner = self.home.stat()
-        home = f"{self.home}/users/{user}"  # virtdomain leaves the domain out
+        home = f"{self.home}/users/{user}"  # virtdomain omits the domain
         line = f"{user}:{_crypt(password)}:{owner.st_uid}:{owner.st_gid}::{home}:/bin/sh"
         file = self.home / "passwords" / domain
         others = file.read_text().splitlines() if file.exists() else []
@@ -126,7 +127,7 @@ class Mailutils(Restartable):
 
 
 def _crypt(password: str) -> str:
-    """crypt(3) with SHA-512. Python has no module for it any more."""
+    """crypt(3) with SHA-512. Python no longer has a module for it."""
     library = ctypes.CDLL("libcrypt.so.1")
     library.crypt.restype = ctypes.c_char_p
     hashed: bytes = library.crypt(password.encode(), f"$6${secrets.token_hex(8)}".encode())

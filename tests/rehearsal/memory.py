@@ -17,7 +17,7 @@ def memory_bytes(pid: int | str, name: str) -> int:
 
 
 def watch_peak(pid: int | str = "self") -> Callable[[], int]:
-    """Begin to watch the peak of a process. The result tells by how many bytes it has grown since."""
+    """Start to watch the peak of a process. The result returns its growth since then, in bytes."""
     Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # VmHWM becomes VmRSS (proc(5))
     before = memory_bytes(pid, "VmRSS")
     return lambda: memory_bytes(pid, "VmHWM") - before

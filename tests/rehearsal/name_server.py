@@ -1,7 +1,7 @@
-"""A name server on loopback, and `mailhaul` on a machine that asks it.
+"""A name server on loopback, and `mailhaul` on a machine that queries it.
 
 `python -m tests.rehearsal.name_server HOST:PORT WORDS` runs `mailhaul WORDS` as if /etc/resolv.conf named
-that server: a resolv.conf cannot name a port, and port 53 needs root.
+that server: resolv.conf has no syntax for a port, and port 53 needs root.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def name_server(answer: Answer) -> Iterator[tuple[str, int]]:
 
 
 def from_zone(zone: Zone, query: dns.message.Message) -> dns.message.Message:
-    """The answer to a query, as the zone is at the moment."""
+    """The answer to a query from the current zone."""
     reply = dns.message.make_response(query)
     question = query.question[0]
     kind = dns.rdatatype.to_text(question.rdtype)
@@ -66,7 +66,7 @@ def from_zone(zone: Zone, query: dns.message.Message) -> dns.message.Message:
 
 
 def with_code(code: dns.rcode.Rcode, query: dns.message.Message) -> dns.message.Message:
-    """An answer that is nothing but that code."""
+    """An answer with only that response code."""
     reply = dns.message.make_response(query)
     reply.set_rcode(code)
     return reply
@@ -78,7 +78,7 @@ def command(server: tuple[str, int]) -> tuple[str, ...]:
 
 
 def ask(server: str) -> None:
-    """Make this process ask the server at HOST:PORT, in place of those of /etc/resolv.conf."""
+    """Make this process query the server at HOST:PORT instead of those of /etc/resolv.conf."""
     host, _, port = server.rpartition(":")
 
     def read(resolver: dns.resolver.BaseResolver, _file: Any) -> None:

@@ -1,4 +1,4 @@
-"""Messages of odd kinds, as seen in real mailboxes and mail corpora. All differ in content."""
+"""Unusual messages, as found in real mailboxes and mail corpora. All differ in content."""
 
 from __future__ import annotations
 

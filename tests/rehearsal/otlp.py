@@ -16,7 +16,7 @@ _MESSAGES: Final = "opentelemetry.proto.collector.trace.v1.trace_service_pb2"
 
 @dataclass
 class OtlpReceiver:
-    """Spans as they were received, and the resource of each; `raw` are all bytes."""
+    """The received spans, each with its resource; `raw` holds all bytes."""
 
     url: str = ""
     spans: list[Any] = field(default_factory=list)
@@ -34,7 +34,7 @@ class OtlpReceiver:
 
 
 def text_attributes(of: Any) -> dict[str, str]:
-    """The attributes of a span or resource that are texts."""
+    """The text attributes of a span or resource."""
     return {item.key: item.value.string_value for item in of.attributes}
 
 

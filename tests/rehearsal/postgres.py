@@ -26,7 +26,7 @@ from tests.rehearsal.ports import RehearsalError, home_folder, listens, wait_unt
 _ACCOUNT = "postgres"  # the server refuses to run as root
 
 # SIGQUIT is the signal of `pg_ctl stop -m immediate`. The script's stdin is the pipe, the server's is not.
-# Each line that it reads is an order: stop, start or restart.
+# Each line that it reads is a command: stop, start or restart.
 _KEEPER = """
 start() {
     "$1" -D "$2/data" -k "$2" -p 5432 -c listen_addresses= -c fsync=off -c synchronous_commit="$3" \

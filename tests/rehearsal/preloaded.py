@@ -1,4 +1,4 @@
-"""Imports of the process that consoles are forked from: see `consoles.py`. Not for any other use."""
+"""The imports of the process from which consoles are forked (`consoles.py`). For no other use."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_until_gone(group: int) -> None:
-    """Wait for the leader's children: they end a moment later, and hold its ports and sockets until then."""
+    """Wait for the leader's children, which end slightly later and hold its ports and sockets until then."""
     until = time.monotonic() + _GONE_WITHIN_S
     with contextlib.suppress(ProcessLookupError):
         while time.monotonic() < until:

@@ -58,7 +58,7 @@ class CuttingProxy:
             return len(self._open) // 2
 
     def freeze(self) -> None:
-        """Forward nothing any more, in either direction; connections are still accepted."""
+        """Stop forwarding in both directions; connections are still accepted."""
         self._frozen.set()
 
     def mute(self) -> None:

@@ -2,8 +2,8 @@
 
 Its mail is in memory and lost when it ends. It offers MULTIAPPEND, LITERAL+, UIDPLUS, MOVE, APPENDLIMIT and
 IDLE, but no SPECIAL-USE, NAMESPACE, CONDSTORE, COMPRESS or QUOTA. The separator is "/" and the only folder
-of a new user is INBOX. Flags, keywords, dates and messages are stored unchanged, but of a header without its
-end the last character is not handed out. LOGIN accepts ASCII passwords only.
+of a new user is INBOX. Flags, keywords, dates and messages are stored unchanged, but it omits the last
+character of a header without its end. LOGIN accepts ASCII passwords only.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What each tested server makes of a message: the bytes that it hands out after an APPEND, or a refusal.
+"""The stored form of a message on each tested server: the bytes that it returns after an APPEND, or a
+refusal.
 
 Found by appending each of ODD_MESSAGES to Dovecot 2.3.19, Cyrus 3.6.1, Courier 5.0.13, GNU mailutils 3.15 and
-pymap 0.36, and those with their last characters cut, as pymap hands them out. A server whose rule is wrong
-here fails `tests/integration/test_server_matrix.py`. `sent` is Mailhaul's own rule.
+pymap 0.36, and the messages without their last characters, as pymap returns them. A server whose rule is
+wrong here fails `tests/integration/test_server_matrix.py`. `sent` is Mailhaul's own rule.
 """
 
 from __future__ import annotations
@@ -11,27 +12,28 @@ import re
 from collections.abc import Callable
 
 UNPREDICTABLE = b"?"
-"""The server stores something, and what it hands out afterwards is cut, doubled or rearranged."""
+"""The server stores the message, but returns it truncated, duplicated or rearranged."""
 
 StoredForm = Callable[[bytes], bytes | None]
-"""The bytes that the server keeps of an appended message; None: it refuses the message."""
+"""The bytes of an appended message that the server stores; None: it refuses the message."""
 
 _OF_MBOX = re.compile(rb"(?i)(status|x-status|x-keywords|x-uid|x-imapbase|content-length):")
 _OF_MAILUTILS = re.compile(rb"(?i)(status|x-uid|x-imapbase):")
 
 
 def sent(content: bytes) -> bytes:
-    """What Mailhaul appends of a message: a bare LF becomes CRLF, which the report counts."""
+    """The form in which Mailhaul appends a message: a bare LF becomes CRLF, which the report counts."""
     return re.sub(rb"(?<!\r)\n", b"\r\n", content)
 
 
 def dovecot(content: bytes) -> bytes | None:
-    """NUL becomes 0x80; one CR before a CRLF or at the end goes. Empty messages are refused."""
+    """NUL becomes 0x80; one CR before a CRLF or at the end is removed. Empty messages are refused."""
     return _one_cr(content).removesuffix(b"\r").replace(b"\0", b"\x80") or None
 
 
 def dovecot_mbox(content: bytes) -> bytes | None:
-    """As Dovecot. The fields of an mbox and a From_ line go, and header and text get a line end."""
+    """Like `dovecot`. The fields of an mbox and a From_ line are removed, and header and text get a line
+    end."""
     stored = dovecot(content)
     if stored is None:
         return None
@@ -53,7 +55,7 @@ def cyrus(content: bytes) -> bytes | None:
 
 
 def munging_cyrus(content: bytes) -> bytes | None:
-    """As Cyrus, and 8-bit characters in the header become X."""
+    """Like `cyrus`; 8-bit characters in the header also become X."""
     if cyrus(content) is None:
         return None
     header, text = _split(content, complete=False)
@@ -61,16 +63,17 @@ def munging_cyrus(content: bytes) -> bytes | None:
 
 
 def courier(content: bytes) -> bytes | None:
-    """Each CR goes, each LF becomes CRLF, and the last line gets a line end."""
+    """Each CR is removed, each LF becomes CRLF, and the last line gets a line end."""
     stored = content.replace(b"\r", b"").replace(b"\n", b"\r\n")
     return stored if stored.endswith(b"\r\n") else stored + b"\r\n"
 
 
 def mailutils(content: bytes) -> bytes | None:
-    """A bare LF becomes CRLF, a From_ line and fields of its own go, and the header gets its end.
+    """A bare LF becomes CRLF, a From_ line and mailutils' own fields are removed, and the header gets its
+    end.
 
-    Messages without a header of their own, with a NUL or with blanks before a colon come back damaged. An
-    empty message ends the connection; a header with a line without a colon is refused.
+    Messages without a header, with a NUL or with spaces before a colon are returned damaged. An empty message
+    ends the connection; a header with a line without a colon is refused.
     """
     if not content:
         return None
@@ -85,7 +88,8 @@ def mailutils(content: bytes) -> bytes | None:
 
 
 def mailutils_mbox(content: bytes) -> bytes | None:
-    """As mailutils. The text gets a line end, and fields of its own are added: see `without_own_fields`."""
+    """Like `mailutils`. The text gets a line end, and mailutils' own fields are added: see
+    `without_own_fields`."""
     stored = mailutils(content)
     if not stored or stored == UNPREDICTABLE:
         return stored

@@ -1,4 +1,4 @@
-"""Imports in every state in the database of an installation, without a mail server: for what front ends show.
+"""Imports in every state in the database of an installation, without a mail server, to test front ends.
 
 Addresses of up to 60 characters and folder names of up to 190, as they occur.
 """
@@ -70,7 +70,8 @@ def imports() -> list[Import]:
 
 
 def tallies() -> list[FolderTally]:
-    """Those of a stopped import: every column of the report has a number, and one folder a very long name."""
+    """The tallies of a stopped import: every column of the report has a number, and one folder has a very
+    long name."""
     return [
         FolderTally(
             "INBOX",

@@ -1,4 +1,4 @@
-"""A real terminal of a given size, with a program in it."""
+"""A program in a real terminal of a given size."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ _MOVES: Final = re.compile(r"(?:\r?\x1b\[\d*[AJK])+")  # up, and erase
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the program wrote, and how it ended. Its standard output and its error output are one terminal."""
+    """The program's output and exit code. Standard output and standard error are the same terminal."""
 
     raw: str
     code: int
 
     @property
     def text(self) -> str:
-        """Without escape sequences. What a program drew over something else is on a line of its own."""
+        """The output without escape sequences. Text that the program drew over other text is on a separate
+        line."""
         return _ESCAPES.sub("", _MOVES.sub("\n", self.raw)).replace("\r", "")
 
     @property
@@ -47,9 +48,9 @@ def in_terminal(
     on_output: Callable[[str], None] = lambda _: None,
     timeout_s: float = 120,
 ) -> Seen:
-    """Run `command` in a terminal of that size until it ends. `on_output` gets all that was written so far.
+    """Run `command` in a terminal of that size until it ends. `on_output` gets the output so far.
 
-    Raises TimeoutError, and kills the program, if it does not end in time.
+    Kills the program and raises TimeoutError if it does not end in time.
     """
     own = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
     master, slave = pty.openpty()
@@ -88,6 +89,6 @@ def in_terminal(
 
 
 def cells(line: str) -> int:
-    """The columns that a line takes."""
+    """The width of a line in columns."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in line)
     return len(line) + wide - sum(unicodedata.combining(character) > 0 for character in line)

@@ -38,7 +38,7 @@ def server_user() -> str:
 
 
 def as_server_user() -> list[str]:
-    """The beginning of a command that runs as `server_user`."""
+    """The prefix of a command that runs as `server_user`."""
     if os.geteuid() != 0:
         return []
     return ["setpriv", f"--reuid={server_user()}", "--regid=nogroup", "--clear-groups", "--"]

@@ -16,7 +16,7 @@ MIGRATIONS: Final = ROOT / "importer/adapters/store/migrations/versions"
 
 
 def unpack_version_before(folder: Path) -> str:
-    """Put its packages into the folder. Returns why that is impossible, "" if it was done."""
+    """Unpack its packages into the folder. Returns the reason if that is impossible, otherwise ""."""
     if not (ROOT / ".git").exists():
         return "a release archive has no history"
     [newest] = MIGRATIONS.glob(f"v{HEAD}_*.py")

@@ -1,4 +1,4 @@
-"""Imports that wait for hours, and hours that pass at once: their times are moved in the database."""
+"""Skips the waiting times of imports by moving their times in the database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOKS = select(leases.c.fence).where(leases.c.name == "tick")
 
 
 def standing(import_: Import) -> tuple[State, str]:
-    """The state of an import, and the code of what it waits for or was stopped by, "" if nothing."""
+    """The state of an import, and the code of the reason why it waits or stopped; "" without one."""
     return import_.state, import_.problem.text.code if import_.problem else ""
 
 
@@ -47,9 +47,10 @@ def at_rest(installation: Installation, id_: str) -> Import:
 
 
 def later(installation: Installation, id_: str, time: timedelta) -> Import:
-    """What an import that waits has come to when `time` is over: everything of it happened that much earlier.
+    """A waiting import after `time` has passed: all of its times are moved back by that much.
 
-    Before, a worker looks for what is due: it rings for an import again only if it saw that it was not due.
+    First, a worker looks for due imports: it rings for an import again only if it found the import not due in
+    between.
     """
     with _engine(installation) as engine:
 

@@ -1,4 +1,4 @@
-"""A hostile IMAP server: endless, huge, slow and lying answers, each by its name.
+"""A hostile IMAP server with endless, huge, slow and false responses, each selected by name.
 
 `python -m tests.rehearsal.hostile NAME` runs one on a port of its own; without a name it lists them.
 """

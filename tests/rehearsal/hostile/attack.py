@@ -1,4 +1,4 @@
-"""What one hostile server does, and the pieces that attacks are made of."""
+"""The behaviour of one hostile server, and the building blocks of attacks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from tests.rehearsal.scripted import CAPABILITIES, GREETING, StreamedAnswer, usual_answer
 
 PIECE_BYTES = 64 << 10
-"""What fast attacks send at once."""
+"""Bytes per write of fast attacks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One kind of hostile server. `what` says what it does, for people."""
+    """One kind of hostile server. `what` describes it for people."""
 
     name: str
     what: str
@@ -25,7 +25,7 @@ class Attack:
 def at(
     *starts: str, capabilities: str = CAPABILITIES
 ) -> Callable[[Callable[[str], bytes | Iterator[bytes]]], StreamedAnswer]:
-    """Decorator: the function answers the commands that begin so; all others are answered as usual."""
+    """Decorator: the function answers the commands with that prefix; all others get the usual response."""
 
     def decorate(function: Callable[[str], bytes | Iterator[bytes]]) -> StreamedAnswer:
         def answer(command: str) -> bytes | Iterator[bytes] | None:
@@ -41,7 +41,7 @@ def at(
 
 
 def numbered(line: bytes) -> Iterator[bytes]:
-    """Yield `line` for ever, `%d` replaced with a number that grows, in large pieces."""
+    """Yield `line` endlessly in large pieces, with `%d` replaced by an increasing number."""
     number = 0
     while True:
         piece = bytearray()
@@ -59,7 +59,7 @@ def dripping(pieces: Iterator[bytes], pause_s: float) -> Iterator[bytes]:
 
 
 def lines(line: bytes, at_once: int) -> Iterator[bytes]:
-    """Yield some numbered lines at a time, for ever."""
+    """Yield some numbered lines at a time, endlessly."""
     number = 0
     while True:
         yield b"".join(line % (number + i) for i in range(at_once))
@@ -67,7 +67,7 @@ def lines(line: bytes, at_once: int) -> Iterator[bytes]:
 
 
 def zeros(size_bytes: int) -> Iterator[bytes]:
-    """Yield so many bytes."""
+    """Yield that many bytes."""
     piece = b"x" * PIECE_BYTES
     for _ in range(size_bytes // PIECE_BYTES):
         yield piece

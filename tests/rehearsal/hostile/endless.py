@@ -1,4 +1,4 @@
-"""Answers without end, as fast as they are read."""
+"""Endless responses, as fast as the client reads them."""
 
 from __future__ import annotations
 

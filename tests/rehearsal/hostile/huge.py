@@ -1,4 +1,4 @@
-"""Single values that are far too large, and numbers that are invented."""
+"""Single values that are far too large, and invented numbers."""
 
 from __future__ import annotations
 

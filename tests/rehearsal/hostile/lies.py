@@ -1,4 +1,4 @@
-"""Servers that offer what they do not have, speak before TLS, or hang up."""
+"""Servers that announce missing capabilities, send data before TLS, or close the connection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def compresses_not(_command: str) -> bytes:
 
 
 def hangs_up_at(*starts: str) -> StreamedAnswer:
-    """Answer those commands with the end of the connection."""
+    """Close the connection instead of answering those commands."""
 
     @at(*starts)
     def answer(_command: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Answers that take for ever. Those that drip are faster than the stall watchdog's floor of 64 B/s."""
+"""Responses that never complete. Slow continuous ones exceed the stall watchdog's minimum of 64 B/s."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MESSAGE: Final = b'* 1 FETCH (UID 1 FLAGS () INTERNALDATE "02-Feb-2003 04:05:06 
 
 
 def silence() -> Iterator[bytes]:
-    """Send nothing for ever."""
+    """Send nothing, without end."""
     for _ in itertools.count():
         yield b""
         time.sleep(0.5)

@@ -42,7 +42,7 @@ _FLAG_LABELS = {"\\Flagged": "\\Starred", "\\Draft": "\\Draft"}
 class GmailSettings:
     """The owner's settings, and Google's limits."""
 
-    names: Sequence[str] = ENGLISH  # of the system folders, in the order of `ENGLISH`
+    names: Sequence[str] = ENGLISH  # names of the system folders, in the order of `ENGLISH`
     parent: str = "[Gmail]"  # "[Google Mail]" in some accounts (imapsync FAQ.Gmail)
     hidden: frozenset[str] = frozenset()  # folders without "Show in IMAP", by name
     folder_limit: int | None = None  # "Limit IMAP folders to contain no more than"; gaubert/gmvault#297
@@ -129,8 +129,8 @@ class GmailMailbox(Mailbox):
             del folder.letters[uid]
 
     def append(self, folder: Folder, flags: Iterable[str], internaldate: str, content: bytes) -> int:
-        """An existing message gets another label: google/import-mailbox-to-gmail#56 says so of the API.
-        APPEND is assumed to do the same."""
+        """An existing message gets another label: google/import-mailbox-to-gmail#56 documents this for the
+        API. APPEND is assumed to do the same."""
         if folder in (self.spam, self.trash):
             return super().append(folder, flags, internaldate, content)
         letter = next((known for known in self.all.letters.values() if _same(known.content, content)), None)

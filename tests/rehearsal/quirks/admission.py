@@ -1,4 +1,4 @@
-"""Quirks of who is let in, how often and how: greetings, AUTHENTICATE, LOGIN, STARTTLS, COMPRESS."""
+"""Quirks of greetings and the start of sessions: AUTHENTICATE, LOGIN, STARTTLS, COMPRESS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class GreetingBye(Session):
 
 @quirk("greeting-preauth")
 class GreetingPreauth(Session):
-    """The greeting is PREAUTH: the connection is signed in already, and LOGIN gets BAD."""
+    """The greeting is PREAUTH: the connection is already authenticated, and LOGIN gets BAD."""
 
     def greeting(self) -> bytes:
         self.logged_in = True
@@ -56,7 +56,7 @@ class LoginDisabled(Session):
 
 @quirk("authenticate-with-words")
 class AuthenticateWithWords(Session):
-    """AUTHENTICATE asks with `+ Go ahead` in place of an empty challenge."""
+    """AUTHENTICATE sends `+ Go ahead` instead of an empty challenge."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -75,7 +75,7 @@ class AuthenticateDisabled(Session):
 
 @quirk("literals-refused-at-login")
 class LiteralsRefusedAtLogin(Session):
-    """Nothing but LOGIN is known, and a literal in it gets BAD; quoted strings work."""
+    """LOGIN is the only login command, and a literal in it gets BAD; quoted strings work."""
 
     def capabilities(self) -> bytes:
         return BARE.encode()
@@ -134,7 +134,7 @@ class OneConnectionAtATime(Session):
 
 @quirk("capabilities-of-two-servers")
 class CapabilitiesOfTwoServers(Session):
-    """Every second connection is to another server, which knows next to nothing."""
+    """Every second connection reaches another server, which offers hardly any capabilities."""
 
     def capabilities(self) -> bytes:
         return BARE.encode() if self.number % 2 == 0 else super().capabilities()

@@ -10,7 +10,7 @@ from tests.rehearsal.quirks.wire import literal
 
 @quirk("blank-line-before-parenthesis", "python/cpython#88574")
 class BlankLineBeforeParenthesis(Session):
-    """An empty line stands between a message's content and the parenthesis that closes its answer."""
+    """An empty line separates a message's content from the parenthesis that closes its response."""
 
     def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
         return literal(content) + b"\r\n"
@@ -18,7 +18,7 @@ class BlankLineBeforeParenthesis(Session):
 
 @quirk("blank-line-after-answer", "mjs/imapclient#162")
 class BlankLineAfterAnswer(Session):
-    """An empty line stands behind each answer to FETCH."""
+    """An empty line follows each FETCH response."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         return super().fetch_lines(number, message, items) + b"\r\n"
@@ -26,7 +26,7 @@ class BlankLineAfterAnswer(Session):
 
 @quirk("two-blanks-after-asterisk", "mguessan/davmail#122")
 class TwoBlanksAfterAsterisk(Session):
-    """In front of each answer to FETCH comes a line to keep the connection alive, with two blanks."""
+    """A keep-alive line with two spaces precedes each FETCH response."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         return b"*  %d EXISTS\r\n" % len(self.view) + super().fetch_lines(number, message, items)
@@ -34,8 +34,8 @@ class TwoBlanksAfterAsterisk(Session):
 
 @quirk("parenthesis-closes-too-early", "paperless-ngx/paperless-ngx#13412")
 class ParenthesisClosesTooEarly(Session):
-    """The parenthesis of an answer to FETCH closes behind the content; flags and date follow on a line of
-    their own, with a parenthesis too many."""
+    """The parenthesis of a FETCH response closes after the content; flags and date follow on a separate line,
+    with an extra parenthesis."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         content = [item for item in items if item[0].startswith(b"BODY[")]
@@ -49,7 +49,7 @@ class ParenthesisClosesTooEarly(Session):
 
 @quirk("uid-after-content", "karastojko/mailio#135")
 class UidAfterContent(Session):
-    """The items come in the opposite order, UID behind the content."""
+    """The items are in reverse order, with UID after the content."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         return super().fetch_lines(number, message, items[::-1])
@@ -57,7 +57,7 @@ class UidAfterContent(Session):
 
 @quirk("blank-before-parenthesis", "jakartaee/mail-api#209")
 class BlankBeforeParenthesis(Session):
-    """A blank stands in front of the parenthesis that closes an answer."""
+    """A space precedes the parenthesis that closes a response."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         return super().fetch_lines(number, message, items)[:-3] + b" )\r\n"
@@ -85,7 +85,7 @@ class _RenamedItems(Session):
 
 @quirk("peek-in-answers", "Webklex/php-imap#617")
 class PeekInAnswers(_RenamedItems):
-    """The content is called BODY.PEEK[] in the answer, as in the command."""
+    """The content is named BODY.PEEK[] in the response, as in the command."""
 
     def renamed(self, name: bytes) -> bytes:
         return name.replace(b"BODY[", b"BODY.PEEK[")
@@ -101,7 +101,7 @@ class ItemsInLowerCase(_RenamedItems):
 
 @quirk("content-called-rfc822", "Enough-Software/enough_mail#2")
 class ContentCalledRfc822(_RenamedItems):
-    """The content is called RFC822, whatever was asked for."""
+    """The content is named RFC822, independent of the request."""
 
     def renamed(self, name: bytes) -> bytes:
         return b"RFC822" if name == b"BODY[]" else name
@@ -117,7 +117,7 @@ class ContentAsLiteral8(Session):
 
 @quirk("flag-changes-in-between", "jstedfast/MailKit#435")
 class FlagChangesInBetween(Session):
-    """In front of each answer to FETCH come changes of flags: of another message, and of one without UID."""
+    """Flag changes precede each FETCH response: of another message, and of one without UID."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         others = b"* %d FETCH (UID 402782 FLAGS (\\Seen))\r\n" % (len(self.view) + 1)
@@ -127,7 +127,7 @@ class FlagChangesInBetween(Session):
 
 @quirk("wrong-message-numbers", "cyrusimap/cyrus-imapd#1967")
 class WrongMessageNumbers(Session):
-    """Answers to FETCH have the UID where the message number belongs, which may be out of bounds."""
+    """FETCH responses have the UID in place of the message number, possibly out of range."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         return super().fetch_lines(message.uid + 1, message, items)

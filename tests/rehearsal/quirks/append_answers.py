@@ -1,4 +1,4 @@
-"""Quirks of APPEND: its literal, its answer, and messages that are stored in another form or place."""
+"""Quirks of APPEND: its literal, its response, and messages that are stored in another form or place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIZE = re.compile(rb"\{([0-9]+)(\+?)\}\Z")
 
 
 class _BeforeTheLiteral(Session):
-    """Answers a literal of APPEND before it comes."""
+    """Answers the announcement of an APPEND literal before the literal is sent."""
 
     def capabilities(self) -> bytes:
         return b"IMAP4rev1 AUTH=PLAIN NAMESPACE UNSELECT UIDPLUS"
@@ -38,8 +38,8 @@ class _BeforeTheLiteral(Session):
 
 @quirk("literal-refused-by-size")
 class LiteralRefusedBySize(_BeforeTheLiteral):
-    """At a destination: a literal of more than 700 bytes gets NO [TOOBIG] in place of the plus sign; the
-    limit is told by no capability."""
+    """At a destination: a literal of more than 700 bytes gets NO [TOOBIG] instead of the continuation
+    request; no capability announces the limit."""
 
     def refusal(self, line: bytes, size: int) -> bytes:
         return b"NO [TOOBIG] message exceeds the limit of this server" if size > 700 else b""
@@ -47,7 +47,8 @@ class LiteralRefusedBySize(_BeforeTheLiteral):
 
 @quirk("literal-refused-at-first")
 class LiteralRefusedAtFirst(_BeforeTheLiteral):
-    """At a destination: the first literal for each folder gets NO [INUSE] in place of the plus sign."""
+    """At a destination: the first literal for each folder gets NO [INUSE] instead of the continuation
+    request."""
 
     seen: ClassVar[set[bytes]] = set()
 
@@ -145,7 +146,7 @@ class PermanentflagsEmpty(Session):
 
 @quirk("permanentflags-left-out")
 class PermanentflagsLeftOut(Session):
-    """At a destination: SELECT tells neither FLAGS nor PERMANENTFLAGS."""
+    """At a destination: SELECT sends neither FLAGS nor PERMANENTFLAGS."""
 
     def opening_lines(self, folder: Folder) -> list[bytes]:
         return [line for line in super().opening_lines(folder) if b"FLAGS" not in line]
@@ -153,7 +154,8 @@ class PermanentflagsLeftOut(Session):
 
 @quirk("appenduid-one-too-low")
 class AppenduidOneTooLow(_WithWelcomeMail):
-    """At a destination: APPENDUID is one too low, and so means another message. INBOX has one before."""
+    """At a destination: APPENDUID is one too low, and so denotes another message. INBOX initially has one
+    message."""
 
     def append_code(self, folder: Folder, uids: list[int]) -> bytes:
         return b"[APPENDUID %d %s] " % (folder.uidvalidity, as_set(max(1, uid - 1) for uid in uids))
@@ -161,7 +163,7 @@ class AppenduidOneTooLow(_WithWelcomeMail):
 
 @quirk("appenduid-of-another-folder")
 class AppenduidOfAnotherFolder(Session):
-    """At a destination: APPENDUID has a UIDVALIDITY that the folder does not have."""
+    """At a destination: APPENDUID has a UIDVALIDITY other than the folder's."""
 
     def append_code(self, folder: Folder, uids: list[int]) -> bytes:
         return b"[APPENDUID %d %s] " % (folder.uidvalidity + 77, as_set(uids))
@@ -180,7 +182,7 @@ class AppenduidAlwaysOne(Session):
 
 @quirk("append-no-and-alert")
 class AppendNoAndAlert(Session):
-    """At a destination: a message of Sent gets NO [ALERT] with words for its owner, each time."""
+    """At a destination: a message of Sent gets NO [ALERT] with a text for its owner, each time."""
 
     def why_not_stored(self, folder: Folder, body: bytes, flags: Sequence[bytes]) -> bytes:
         if folder.name == b"Sent":
@@ -206,7 +208,7 @@ class NoUidplus(Session):
 
 @quirk("filter-moves-mail")
 class FilterMovesMail(Session):
-    """At a destination: what is appended to INBOX is moved into Filtered at once."""
+    """At a destination: a message appended to INBOX is moved into Filtered immediately."""
 
     def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
         if folder is not self.box.inbox:

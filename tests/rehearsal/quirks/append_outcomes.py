@@ -1,4 +1,4 @@
-"""Quirks of what a destination tells, or does not tell, of what it stored."""
+"""Quirks of a destination's responses about stored messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.rehearsal.quirks.session import Session
 
 @quirk("some-appends-without-uid", "ProtonMail/proton-bridge#170")
 class SomeAppendsWithoutUid(Session):
-    """At a destination: UIDPLUS is offered, and the answer to every third APPEND has no APPENDUID."""
+    """At a destination: UIDPLUS is offered, and every third APPEND response has no APPENDUID."""
 
     answers = 0
 
@@ -27,7 +27,7 @@ class SomeAppendsWithoutUid(Session):
 
 @quirk("appenduid-left-out", "ProtonMail/proton-bridge#123")
 class AppenduidLeftOut(Session):
-    """At a destination: UIDPLUS is offered, and no answer to APPEND has APPENDUID."""
+    """At a destination: UIDPLUS is offered, and no APPEND response has APPENDUID."""
 
     def append_code(self, folder: Folder, uids: list[int]) -> bytes:
         return b""
@@ -54,7 +54,7 @@ _NO_ROOM = b"NO APPEND The 1500 MB storage limit has been exceeded."
 
 @quirk("storage-limit-in-plain-words", "OfflineIMAP/offlineimap#29")
 class StorageLimitInPlainWords(Session):
-    """At a destination: there is room for five messages; then GroupWise says NO."""
+    """At a destination: there is room for five messages; further ones get GroupWise's NO."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()

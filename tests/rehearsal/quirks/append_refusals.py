@@ -73,8 +73,8 @@ class LiteralPlusRefused(Session):
 
 @quirk("literal-plus-refused-early", "ruby/net-imap#701")
 class LiteralPlusRefusedEarly(Session):
-    """At a destination: LITERAL+ is offered; an APPEND that uses it gets BAD at once, and the lines of its
-    literal are read as commands."""
+    """At a destination: LITERAL+ is offered; an APPEND that uses it gets BAD immediately, and the lines of
+    its literal are read as commands."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -99,8 +99,8 @@ class MultiappendRefused(Session):
 
 @quirk("multiappend-stored-in-part")
 class MultiappendStoredInPart(Session):
-    """At a destination: an APPEND of several messages gets NO, and the first half of them is stored all the
-    same, against RFC 3502 section 6.3.11."""
+    """At a destination: an APPEND of several messages gets NO, and the first half of them is stored
+    nevertheless, contrary to RFC 3502 section 6.3.11."""
 
     in_part = False
 
@@ -136,7 +136,7 @@ class PassingRefusals(Session):
 
 @quirk("refused-and-stored", "imapsync/imapsync#358")
 class RefusedAndStored(Session):
-    """At a destination: one message gets NO and is stored all the same."""
+    """At a destination: one message gets NO and is stored nevertheless."""
 
     def why_not_stored(self, folder: Folder, body: bytes, flags: Sequence[bytes]) -> bytes:
         if b"Subject: inbox 104" in body and all(message.body != body for message in folder.messages):

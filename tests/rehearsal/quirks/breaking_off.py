@@ -1,4 +1,4 @@
-"""Quirks of connections that end at one step, each time or once."""
+"""Quirks of connections that end at a certain step, each time or once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SearchEndsConnection(_EndsAt):
 
 @quirk("status-ends-connection")
 class StatusEndsConnection(_EndsAt):
-    """STATUS ends the connection, also within LIST; EXAMINE tells all."""
+    """STATUS ends the connection, also within LIST; EXAMINE works."""
 
     ends_at = (b"STATUS",)
 
@@ -114,7 +114,7 @@ class AppendAndBye(Session):
 
 @quirk("size-ends-connection")
 class SizeEndsConnection(Session):
-    """RFC822.SIZE of the third message of INBOX ends the connection, whatever else is asked for with it."""
+    """RFC822.SIZE of the third message of INBOX ends the connection, independent of other requested items."""
 
     def item_size(self, message: Message) -> bytes | None:
         if message in self.box.inbox.messages[2:3]:
@@ -124,7 +124,7 @@ class SizeEndsConnection(Session):
 
 @quirk("twelve-commands-each")
 class TwelveCommandsEach(Session):
-    """After the login a connection executes twelve commands and ends at the next one."""
+    """After the login, a connection executes twelve commands and ends at the next one."""
 
     commands_left = 12
 

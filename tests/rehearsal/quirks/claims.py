@@ -1,4 +1,4 @@
-"""Quirks of servers whose answers contradict each other, or what they offer."""
+"""Quirks of servers whose responses contradict each other, or the announced capabilities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.rehearsal.quirks.wire import InvalidCommand, Words, literal
 
 @quirk("inbox-noselect")
 class InboxNoselect(Session):
-    r"""LIST says that INBOX is \Noselect; it can be opened."""
+    r"""LIST reports INBOX as \Noselect; it can be opened."""
 
     def list_line(self, command: bytes, folder: Folder, returning: Sequence[object]) -> bytes:
         line = super().list_line(command, folder, returning)
@@ -25,7 +25,7 @@ class InboxNoselect(Session):
 
 @quirk("exists-comes-later")
 class ExistsComesLater(Session):
-    """EXAMINE says 0 EXISTS, and the answer to the next command begins with the right number."""
+    """EXAMINE reports 0 EXISTS, and the response to the next command begins with the right number."""
 
     late = False
 
@@ -64,7 +64,7 @@ class UidSearchAnswersNumbers(Session):
 
 @quirk("fetch-answers-all")
 class FetchAnswersAll(Session):
-    """UID FETCH answers for every message of the folder, whatever it is asked for."""
+    """UID FETCH returns every message of the folder, independent of the requested set."""
 
     def do_fetch(self, tag: bytes, arguments: Words, *, by_uid: bool = False) -> None:
         super().do_fetch(tag, [b"1:*", *arguments[1:]], by_uid=by_uid)
@@ -83,7 +83,7 @@ class OneFolderForEachConnection(Session):
 
 @quirk("namespace-with-another-delimiter")
 class NamespaceWithAnotherDelimiter(Session):
-    """NAMESPACE says that the delimiter is a full stop, LIST that it is a slash."""
+    """NAMESPACE reports a full stop as delimiter, LIST a slash."""
 
     def do_namespace(self, tag: bytes, _arguments: Words) -> None:
         self.say(b'* NAMESPACE (("" ".")) NIL NIL')
@@ -108,7 +108,7 @@ class DelimiterNotQuoted(Session):
 
 @quirk("literals-with-plus")
 class LiteralsWithPlus(Session):
-    """The server announces its literals as those of LITERAL+ are."""
+    """The server announces its literals in the form of LITERAL+."""
 
     def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
         return literal(content).replace(b"}", b"+}", 1)
@@ -116,7 +116,7 @@ class LiteralsWithPlus(Session):
 
 @quirk("vanished-in-between")
 class VanishedInBetween(Session):
-    """VANISHED comes within the answers to FETCH, of UIDs that there never were, although QRESYNC is off."""
+    """VANISHED of UIDs that never existed is sent between the FETCH responses, although QRESYNC is off."""
 
     def fetched_one(self, message: Message) -> None:
         self.say(b"* VANISHED (EARLIER) 900:999")
@@ -134,7 +134,7 @@ class UidvalidityOf64Bits(Session):
 
 @quirk("uids-at-the-end")
 class UidsAtTheEnd(Session):
-    """The UIDs of INBOX are the last ones that there can be."""
+    """The UIDs of INBOX are the highest possible ones."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -146,7 +146,7 @@ class UidsAtTheEnd(Session):
 
 @quirk("uidvalidity-goes-back")
 class UidvalidityGoesBack(Session):
-    """On the second visit the UIDVALIDITY of each folder is lower, as after a restore."""
+    """On the second visit, the UIDVALIDITY of each folder is lower, as after a restore."""
 
     @classmethod
     def next_stage(cls, box: Mailbox, stage: int) -> None:
@@ -187,8 +187,8 @@ class MultiappendKeepsTheFirst(Session):
 
 @quirk("shown-after-a-while")
 class ShownAfterAWhile(Session):
-    """At a destination: no connection sees a message in the first three seconds after it was stored. In a
-    further run all are seen, however soon it begins."""
+    """At a destination: no connection sees a message in the first three seconds after it was stored. A
+    further run sees all messages, however soon it starts."""
 
     def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
         uid = folder.uidnext
@@ -208,7 +208,7 @@ class ShownAfterAWhile(Session):
 
 
 def _unseen(box: Mailbox) -> list[tuple[float, Folder, Message]]:
-    """The messages that are not shown yet: from when on they are, and in which folder."""
+    """The messages that are not visible yet, with the time from which they are, and the folder."""
     unseen: list[tuple[float, Folder, Message]] = box.__dict__.setdefault("unseen", [])
     return unseen
 
@@ -221,7 +221,7 @@ def _show(box: Mailbox, now: float) -> None:
 
 @quirk("filter-removes-mail")
 class FilterRemovesMail(Session):
-    """At a destination: what is appended to INBOX is deleted at once; no UIDPLUS."""
+    """At a destination: a message appended to INBOX is deleted immediately; no UIDPLUS."""
 
     def capabilities(self) -> bytes:
         return MODERN.replace(" UIDPLUS", "").encode()

@@ -18,7 +18,7 @@ class InternaldateNil(Session):
 
 @quirk("internaldate-left-out", "closeio/sync-engine#365")
 class InternaldateLeftOut(Session):
-    """INTERNALDATE is left out of every answer."""
+    """No FETCH response has INTERNALDATE."""
 
     def item_internaldate(self, message: Message) -> bytes | None:
         return None
@@ -26,7 +26,7 @@ class InternaldateLeftOut(Session):
 
 @quirk("internaldate-in-another-form", "apple/swift-nio-imap#735")
 class InternaldateInAnotherForm(Session):
-    """INTERNALDATE is written as in a mail's Date field."""
+    """INTERNALDATE has the form of a mail's Date field."""
 
     def item_internaldate(self, message: Message) -> bytes | None:
         day, month, year = message.date.strip().split(" ")[0].split("-")
@@ -35,7 +35,7 @@ class InternaldateInAnotherForm(Session):
 
 @quirk("size-zero-and-date-1899", "imapsync/imapsync#271")
 class SizeZeroAndDate1899(Session):
-    """RFC822.SIZE is 0 and INTERNALDATE lies in 1899."""
+    """RFC822.SIZE is 0 and INTERNALDATE is in 1899."""
 
     def item_size(self, message: Message) -> bytes | None:
         return b"0"
@@ -62,7 +62,7 @@ class SizeNil(Session):
 
 @quirk("size-three-times-too-big", "stalwartlabs/vandelay#12")
 class SizeThreeTimesTooBig(Session):
-    """RFC822.SIZE is three times what the content has, and the content is whole."""
+    """RFC822.SIZE is three times the size of the content, which is complete."""
 
     def item_size(self, message: Message) -> bytes | None:
         return b"%d" % (3 * len(message.body))
@@ -88,28 +88,28 @@ class _OddContent(_OneMessage):
 
 @quirk("body-empty-literal", "imapsync/imapsync#469")
 class BodyEmptyLiteral(_OddContent):
-    """One message has a size and comes as an empty literal."""
+    """One message has a size, and its content is an empty literal."""
 
     odd = b"{0}\r\n"
 
 
 @quirk("body-empty-string", "imapsync/imapsync#469")
 class BodyEmptyString(_OddContent):
-    """One message has a size and comes as an empty string."""
+    """One message has a size, and its content is an empty string."""
 
     odd = b'""'
 
 
 @quirk("body-nil", "imapsync/imapsync#79")
 class BodyNil(_OddContent):
-    """One message has a size and comes as NIL."""
+    """One message has a size, and its content is NIL."""
 
     odd = b"NIL"
 
 
 @quirk("every-body-nil", "imapsync/imapsync#79")
 class EveryBodyNil(Session):
-    """All messages of one folder, Sent, have a size and come as NIL."""
+    """All messages of one folder, Sent, have a size, and their contents are NIL."""
 
     def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
         if not section and self.folder is not None and self.folder.name == b"Sent":
@@ -139,7 +139,7 @@ class LiteralShorterThanAnnounced(_OneMessage):
 
 @quirk("days-of-one-digit", "postalsys/imapflow#271")
 class DaysOfOneDigit(Session):
-    """INTERNALDATE writes the first nine days of a month with one digit and no blank."""
+    """INTERNALDATE has the first nine days of a month as one digit without a space."""
 
     def item_internaldate(self, message: Message) -> bytes | None:
         return quoted(message.date.strip().removeprefix("0").encode())
@@ -163,7 +163,7 @@ class SizeWithoutCarriageReturns(Session):
 
 @quirk("flags-left-out", "closeio/sync-engine#365")
 class FlagsLeftOut(Session):
-    """FLAGS is left out of every answer."""
+    """No FETCH response has FLAGS."""
 
     def item_flags(self, message: Message) -> bytes | None:
         return None
@@ -171,7 +171,7 @@ class FlagsLeftOut(Session):
 
 @quirk("flags-nil", "jstedfast/MailKit#943")
 class FlagsNil(Session):
-    """FLAGS is NIL where there are none."""
+    """FLAGS is NIL for messages without flags."""
 
     def item_flags(self, message: Message) -> bytes | None:
         return super().item_flags(message) if message.flags else b"NIL"
@@ -179,7 +179,7 @@ class FlagsNil(Session):
 
 @quirk("body-left-out", "NousResearch/hermes-agent#41486")
 class BodyLeftOut(_OneMessage):
-    """The answers for one message lack BODY[]; RFC822 has its content."""
+    """The responses for one message lack BODY[]; RFC822 has its content."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         kept = [item for item in items if not (self.is_wrong(message) and item[0].startswith(b"BODY[]"))]
@@ -188,7 +188,7 @@ class BodyLeftOut(_OneMessage):
 
 @quirk("body-cut", "Progressiverobot/hmailserver#26")
 class BodyCut(_OneMessage):
-    """BODY[] of one message ends in the middle; RFC822 and the parts have the whole."""
+    """BODY[] of one message ends in the middle; RFC822 and the parts are complete."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         if self.is_wrong(message):

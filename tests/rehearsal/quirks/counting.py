@@ -1,4 +1,4 @@
-"""Quirks of numbers that do not agree: EXISTS, STATUS, UIDNEXT, UIDs, and what FETCH and SEARCH answer."""
+"""Quirks of inconsistent numbers: EXISTS, STATUS, UIDNEXT, UIDs, and the responses of FETCH and SEARCH."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST = 5
 
 @quirk("status-refused")
 class StatusRefused(Session):
-    """STATUS of every folder gets BAD, and LIST-STATUS is not offered; EXAMINE tells all."""
+    """STATUS of every folder gets BAD, and LIST-STATUS is not offered; EXAMINE works."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -27,7 +27,7 @@ class StatusRefused(Session):
 
 @quirk("status-numbers-odd")
 class StatusNumbersOdd(Session):
-    """STATUS says -1 for the messages, and 0 for UIDNEXT and UIDVALIDITY; EXAMINE tells all."""
+    """STATUS returns -1 for MESSAGES, and 0 for UIDNEXT and UIDVALIDITY; EXAMINE returns the right values."""
 
     def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
         return {b"MESSAGES": b"-1", b"RECENT": b"0", b"UIDNEXT": b"0", b"UIDVALIDITY": b"0", b"UNSEEN": b"-1"}
@@ -35,7 +35,7 @@ class StatusNumbersOdd(Session):
 
 @quirk("exists-left-out")
 class ExistsLeftOut(Session):
-    """SELECT and EXAMINE do not tell EXISTS; STATUS does."""
+    """SELECT and EXAMINE do not send EXISTS; STATUS returns MESSAGES."""
 
     def opening_lines(self, folder: Folder) -> list[bytes]:
         return [line for line in super().opening_lines(folder) if not line.endswith(b" EXISTS")]
@@ -43,7 +43,7 @@ class ExistsLeftOut(Session):
 
 @quirk("exists-counts-ghosts")
 class ExistsCountsGhosts(Session):
-    """INBOX counts two messages more than any way of finding them names, in STATUS and EXAMINE alike."""
+    """STATUS and EXAMINE of INBOX count two messages more than any command can find."""
 
     def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
         more = 2 * (folder is self.box.inbox)
@@ -57,7 +57,7 @@ class ExistsCountsGhosts(Session):
 
 @quirk("exists-shrinks")
 class ExistsShrinks(Session):
-    """During FETCH of contents EXISTS becomes smaller without any EXPUNGE; the messages stay."""
+    """During FETCH of contents, EXISTS decreases without any EXPUNGE; the messages stay."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         lines = super().fetch_lines(number, message, items)
@@ -66,7 +66,7 @@ class ExistsShrinks(Session):
 
 @quirk("expunge-of-nothing")
 class ExpungeOfNothing(Session):
-    """During FETCH come EXPUNGE 0 and EXPUNGE of a message number that there is not."""
+    """During FETCH, the server sends EXPUNGE 0 and EXPUNGE of a message number that does not exist."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         nothing = b"* 0 EXPUNGE\r\n* %d EXPUNGE\r\n" % (len(self.view) + 40)
@@ -75,7 +75,7 @@ class ExpungeOfNothing(Session):
 
 @quirk("uidnext-too-low")
 class UidnextTooLow(Session):
-    """UIDNEXT is 2 in every folder, in STATUS and EXAMINE, whatever the highest UID is."""
+    """UIDNEXT is 2 in every folder, in STATUS and EXAMINE, independent of the highest UID."""
 
     def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
         return {**super().status_numbers(folder), b"UIDNEXT": b"2"}
@@ -88,7 +88,8 @@ class UidnextTooLow(Session):
 
 @quirk("uids-descending")
 class UidsDescending(Session):
-    """The first message has the highest UID, and so on; SEARCH and FETCH answer by message number."""
+    """UIDs descend: the first message has the highest. SEARCH and FETCH respond in the order of message
+    numbers."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -111,7 +112,7 @@ class UidsRepeated(Session):
 
 @quirk("uids-never-told")
 class UidsNeverTold(Session):
-    """UID FETCH answers without UID."""
+    """UID FETCH responses have no UID."""
 
     def item_uid(self, message: Message) -> bytes | None:
         return None
@@ -119,7 +120,7 @@ class UidsNeverTold(Session):
 
 @quirk("answers-five-at-most")
 class AnswersFiveAtMost(Session):
-    """FETCH and SEARCH answer for the first five messages alone, whatever was asked for, and end with OK."""
+    """FETCH and SEARCH return only the first five of the requested messages, and end with OK."""
 
     def chosen(self, text: bytes, *, by_uid: bool) -> list[tuple[int, Message]]:
         return super().chosen(text, by_uid=by_uid)[:MOST]
@@ -138,7 +139,7 @@ class EsearchNamesFive(Session):
 
 @quirk("esearch-without-tag")
 class EsearchWithoutTag(Session):
-    """ESEARCH answers have neither tag nor UID in front of their results."""
+    """ESEARCH responses have neither tag nor UID before their results."""
 
     def say(self, line: bytes) -> None:
         if line.startswith(b"* ESEARCH (TAG"):
@@ -148,7 +149,7 @@ class EsearchWithoutTag(Session):
 
 @quirk("search-without-answer")
 class SearchWithoutAnswer(Session):
-    """SEARCH ends with OK and answers nothing; there is no ESEARCH."""
+    """SEARCH ends with OK and returns nothing; ESEARCH is not offered."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -159,7 +160,7 @@ class SearchWithoutAnswer(Session):
 
 @quirk("fetch-ends-with-no")
 class FetchEndsWithNo(Session):
-    """FETCH of contents answers for all messages but one, UID 4 of INBOX, and ends with NO."""
+    """FETCH of contents returns all messages except one, UID 4 of INBOX, and ends with NO."""
 
     def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
         if command == b"FETCH" and self.lacked:
@@ -180,8 +181,8 @@ class FetchEndsWithNo(Session):
 
 @quirk("bye-and-silence")
 class ByeAndSilence(Session):
-    """The first FETCH of contents says BYE after three messages, and nothing more comes on that connection,
-    which stays open. Later connections work."""
+    """The first FETCH of contents sends BYE after three messages. That connection stays open and sends
+    nothing more. Later connections work."""
 
     said: ClassVar[bool] = False
     given = 0
@@ -204,7 +205,7 @@ class ByeAndSilence(Session):
 
 @quirk("uidvalidity-of-each-connection")
 class UidvalidityOfEachConnection(Session):
-    """UIDVALIDITY is another one on each connection; the UIDs stay."""
+    """UIDVALIDITY differs on each connection; the UIDs stay."""
 
     def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
         told = super().status_numbers(folder)
@@ -220,7 +221,7 @@ class UidvalidityOfEachConnection(Session):
 
 @quirk("sizes-of-one")
 class SizesOfOne(Session):
-    """RFC822.SIZE is 1, and the content is whole."""
+    """RFC822.SIZE is 1, and the content is complete."""
 
     def item_size(self, message: Message) -> bytes | None:
         return b"1"
@@ -228,7 +229,7 @@ class SizesOfOne(Session):
 
 @quirk("flags-in-odd-spellings")
 class FlagsInOddSpellings(Session):
-    r"""Flags come in lower case, twice, with \* and an empty string among them."""
+    r"""Flags are in lower case, duplicated, with \* and an empty string among them."""
 
     def item_flags(self, message: Message) -> bytes | None:
         told = [flag.lower() if flag.startswith(b"\\") else flag for flag in sorted(message.flags)]

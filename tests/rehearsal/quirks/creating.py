@@ -1,4 +1,4 @@
-"""Quirks of CREATE, and of folders that are there and take no mail."""
+"""Quirks of CREATE, and of existing folders that accept no mail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.rehearsal.quirks.wire import HangUp, Words
 
 @quirk("create-ends-connection")
 class CreateEndsConnection(Session):
-    """At a destination: CREATE makes the folder and ends the connection."""
+    """At a destination: CREATE creates the folder and ends the connection."""
 
     def do_create(self, tag: bytes, arguments: Words) -> None:
         super().do_create(tag, arguments)
@@ -23,7 +23,8 @@ class CreateEndsConnection(Session):
 
 @quirk("create-of-one-ends-connection")
 class CreateOfOneEndsConnection(Session):
-    """At a destination: CREATE of one folder, Projects, ends the connection each time, and makes none."""
+    """At a destination: CREATE of one folder, Projects, ends the connection each time, without creating
+    it."""
 
     def do_create(self, tag: bytes, arguments: Words) -> None:
         if b"Projects" in bytes(arguments[0]):
@@ -33,7 +34,7 @@ class CreateOfOneEndsConnection(Session):
 
 @quirk("create-refused-and-made")
 class CreateRefusedAndMade(Session):
-    """At a destination: CREATE makes the folder and says NO."""
+    """At a destination: CREATE creates the folder and returns NO."""
 
     def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
         if command == b"CREATE":
@@ -44,7 +45,7 @@ class CreateRefusedAndMade(Session):
 
 @quirk("create-makes-nothing")
 class CreateMakesNothing(Session):
-    """At a destination: CREATE of one folder, Projects, says OK, and makes none."""
+    """At a destination: CREATE of one folder, Projects, returns OK without creating it."""
 
     def do_create(self, tag: bytes, arguments: Words) -> None:
         if bytes(arguments[0]) == b"Projects":
@@ -66,7 +67,7 @@ class NoFoldersInFolders(Session):
 
 @quirk("no-folders-at-all")
 class NoFoldersAtAll(Session):
-    """At a destination: CREATE gets NO, whatever the name; INBOX alone is there."""
+    """At a destination: CREATE of any name gets NO; only INBOX exists."""
 
     def do_create(self, tag: bytes, arguments: Words) -> None:
         self.no(tag, b"[NOPERM] this account has no folders")
@@ -85,7 +86,7 @@ class NamesOfTwentyBytes(Session):
 
 @quirk("folder-takes-no-mail")
 class FolderTakesNoMail(Session):
-    r"""At a destination: Projects is there already, as \Noselect; CREATE says that it exists."""
+    r"""At a destination: Projects already exists, as \Noselect; CREATE reports that it exists."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -94,7 +95,7 @@ class FolderTakesNoMail(Session):
 
 @quirk("folder-for-reading-only")
 class FolderForReadingOnly(Session):
-    """At a destination: Projects is there already, opens for reading only, and APPEND into it gets NO."""
+    """At a destination: Projects already exists, opens read-only, and APPEND into it gets NO."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -112,7 +113,8 @@ class FolderForReadingOnly(Session):
 
 @quirk("trycreate-at-first")
 class TrycreateAtFirst(Session):
-    """At a destination: the first APPEND into each folder gets NO with TRYCREATE, although it is there."""
+    """At a destination: the first APPEND into each folder gets NO with TRYCREATE, although the folder
+    exists."""
 
     refused: ClassVar[set[bytes]] = set()
 

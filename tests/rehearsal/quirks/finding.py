@@ -1,4 +1,4 @@
-"""Quirks of UIDs and of the ways to find messages."""
+"""Quirks of UIDs and of commands that find messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.rehearsal.quirks.wire import InvalidCommand, Words
 
 @quirk("esearch-names-nobody", "codefuturist/email-mcp#91")
 class EsearchNamesNobody(Session):
-    """ESEARCH answers never say ALL, however many messages there are."""
+    """ESEARCH responses never have ALL, even if there are messages."""
 
     def esearch_items(self, numbers: list[int], returning: Sequence[bytes]) -> bytes:
         return b""
@@ -26,7 +26,7 @@ class EsearchNamesNobody(Session):
 
 @quirk("uid-fetch-names-nobody", "maathimself/mailflow#472")
 class UidFetchNamesNobody(Session):
-    """UID FETCH of nothing but UIDs, over an open range, names no message; there is no ESEARCH."""
+    """UID FETCH of UIDs alone, over an open range, returns no message; ESEARCH is not offered."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -44,7 +44,7 @@ class UidFetchNamesNobody(Session):
 
 @quirk("high-uids", "codefuturist/email-mcp#91")
 class HighUids(Session):
-    """UIDs far above the number of messages, so that a client has to ask which there are."""
+    """UIDs are far above the number of messages, so that a client has to search for them."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -54,7 +54,7 @@ class HighUids(Session):
 
 @quirk("uidnext-goes-back", "chatmail/core#2188")
 class UidnextGoesBack(Session):
-    """Between two visits INBOX is numbered anew from 1, with one message more; UIDVALIDITY stays."""
+    """Between two visits, INBOX is renumbered from 1 and gets another message; UIDVALIDITY stays."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -68,8 +68,8 @@ class UidnextGoesBack(Session):
 
 @quirk("uidnext-goes-back-onto-old-uids", "chatmail/core#2188")
 class UidnextGoesBackOntoOldUids(Session):
-    """INBOX has forty messages. Between two visits all but eight of them go, the rest is numbered anew from
-    1, and a new one gets UID 9: a number that meant another message before. UIDVALIDITY stays."""
+    """INBOX has forty messages. Between two visits, all except eight are removed, the others are renumbered
+    from 1, and a new message gets UID 9, which denoted another message before. UIDVALIDITY stays."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -94,7 +94,7 @@ class UidnextFarAhead(Session):
 
 @quirk("uids-swap-contents", "ProtonMail/proton-bridge#220")
 class UidsSwapContents(Session):
-    """Between two visits UIDs 1 and 2 of INBOX change places; all numbers stay."""
+    """Between two visits, UIDs 1 and 2 of INBOX swap their contents; all numbers stay."""
 
     @classmethod
     def next_stage(cls, box: Mailbox, stage: int) -> None:
@@ -104,7 +104,7 @@ class UidsSwapContents(Session):
 
 @quirk("uid-zero", "rnwood/smtp4dev#2116")
 class UidZero(Session):
-    """One message more in INBOX has the UID 0."""
+    """An additional message in INBOX has the UID 0."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -113,7 +113,7 @@ class UidZero(Session):
 
 @quirk("empty-folder-refuses-search", "ProtonMail/gluon#478")
 class EmptyFolderRefusesSearch(Session):
-    """SEARCH and FETCH get NO in a folder without messages; LSUB does not name INBOX."""
+    """SEARCH and FETCH get NO in an empty folder; LSUB does not list INBOX."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -132,7 +132,7 @@ class EmptyFolderRefusesSearch(Session):
 
 @quirk("no-descending-sets", "modern-email/defects#40")
 class NoDescendingSets(Session):
-    """A set of messages that does not ascend gets BAD."""
+    """A sequence set that is not ascending gets BAD."""
 
     def chosen(self, text: bytes, *, by_uid: bool) -> list[tuple[int, Message]]:
         numbers = [int(number) for number in re.findall(rb"[0-9]+", text)]
@@ -143,7 +143,7 @@ class NoDescendingSets(Session):
 
 @quirk("every-message-twice", "OfflineIMAP/offlineimap#676")
 class EveryMessageTwice(Session):
-    """SEARCH names each message twice, and FETCH answers twice for each."""
+    """SEARCH and FETCH return each message twice."""
 
     def found_by_search(self, messages: list[Message]) -> list[Message]:
         return [message for message in messages for _ in range(2)]
@@ -157,7 +157,7 @@ class EveryMessageTwice(Session):
 
 @quirk("search-in-pieces", "mjl-/mox#389")
 class SearchInPieces(Session):
-    """SEARCH answers in lines of three numbers, and FETCH of nothing but UIDs names no message."""
+    """SEARCH responds in lines of three numbers, and FETCH of UIDs alone returns no message."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -173,7 +173,8 @@ class SearchInPieces(Session):
 
 @quirk("listed-and-not-fetched", "OfflineIMAP/offlineimap#62")
 class ListedAndNotFetched(Session):
-    """One message is counted, and named by every way of finding UIDs; FETCH of its items answers nothing."""
+    """One message is counted, and every command that finds UIDs returns it; FETCH of its items returns
+    nothing."""
 
     def fetch_one(self, number: int, message: Message, items: list[bytes]) -> None:
         if self.folder is not self.box.inbox or message.uid != 4 or items == [b"UID"]:

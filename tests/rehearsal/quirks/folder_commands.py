@@ -142,7 +142,7 @@ class FolderCommands(Hooks):
         return self.folder
 
     def tell_changes(self) -> None:
-        """Send the changes of the open folder since the client was last told."""
+        """Send the changes of the open folder since the last such report."""
         if self.folder is None:
             return
         present = set(map(id, self.folder.messages))

@@ -1,4 +1,4 @@
-"""Quirks of LIST, LSUB and NAMESPACE: folders that are left out, and lines that are written in odd ways."""
+"""Quirks of LIST, LSUB and NAMESPACE: missing folders, and unusual syntax."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.rehearsal.quirks.wire import InvalidCommand, Words, quoted
 
 @quirk("list-return-without-inbox", "jstedfast/MailKit#1957")
 class ListReturnWithoutInbox(Session):
-    """LIST with RETURN leaves INBOX out; plain LIST names it."""
+    """LIST with RETURN omits INBOX; plain LIST includes it."""
 
     def list_folders(self, command: bytes, returning: Sequence[object]) -> list[Folder]:
         found = super().list_folders(command, returning)
@@ -22,7 +22,7 @@ class ListReturnWithoutInbox(Session):
 
 @quirk("list-return-answers-nothing", "cyrusimap/cyrus-imapd#1500")
 class ListReturnAnswersNothing(Session):
-    """LIST with RETURN names no folder and ends with OK; plain LIST names them all."""
+    """LIST with RETURN lists no folder and ends with OK; plain LIST lists all."""
 
     def list_folders(self, command: bytes, returning: Sequence[object]) -> list[Folder]:
         return [] if returning else super().list_folders(command, returning)
@@ -30,7 +30,7 @@ class ListReturnAnswersNothing(Session):
 
 @quirk("list-return-subscribed-only", "jstedfast/MailKit#1639")
 class ListReturnSubscribedOnly(Session):
-    """LIST with RETURN names subscribed folders alone; plain LIST names them all."""
+    """LIST with RETURN lists only subscribed folders; plain LIST lists all."""
 
     def list_folders(self, command: bytes, returning: Sequence[object]) -> list[Folder]:
         found = super().list_folders(command, returning)
@@ -57,7 +57,7 @@ class ListRefused(Session):
 
 @quirk("lists-no-folder", "imapsync/imapsync#70")
 class ListsNoFolder(Session):
-    """LIST and LSUB of any kind name nothing and end with OK; INBOX can be opened."""
+    """LIST and LSUB of any kind list nothing and end with OK; INBOX can be opened."""
 
     def list_folders(self, command: bytes, returning: Sequence[object]) -> list[Folder]:
         return []
@@ -73,7 +73,7 @@ class NamespaceRefused(Session):
 
 @quirk("lsub-names-what-is-gone", "s1t5/mail-archiver#530")
 class LsubNamesWhatIsGone(Session):
-    """LSUB names a folder that LIST does not."""
+    """LSUB lists a folder that LIST does not."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -85,7 +85,7 @@ class LsubNamesWhatIsGone(Session):
 
 @quirk("only-inbox-can-be-opened", "imapsync/imapsync#167")
 class OnlyInboxCanBeOpened(Session):
-    r"""All folders but INBOX are \Noselect."""
+    r"""All folders except INBOX are \Noselect."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -95,7 +95,7 @@ class OnlyInboxCanBeOpened(Session):
 
 @quirk("no-delimiter", "OfflineIMAP/offlineimap#663")
 class NoDelimiter(Session):
-    """LIST says that there is no delimiter; names have dots."""
+    """The delimiter in LIST is NIL; names have dots."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -106,7 +106,7 @@ class NoDelimiter(Session):
 
 @quirk("delimiter-is-empty", "thunderbird/thunderbird-android#1936")
 class DelimiterIsEmpty(Session):
-    """LIST writes the delimiter as an empty string; names have dots."""
+    """The delimiter in LIST is an empty string; names have dots."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -116,7 +116,7 @@ class DelimiterIsEmpty(Session):
 
 
 class _OddListLine(Session):
-    """One more folder, whose line of LIST is written as `odd`."""
+    """An additional folder, whose line of LIST is `odd`."""
 
     extra = b"Odd"
     odd = b""
@@ -136,7 +136,7 @@ class _OddListLine(Session):
 
 @quirk("list-name-with-lone-quote", "OfflineIMAP/offlineimap#545")
 class ListNameWithLoneQuote(_OddListLine):
-    """One line of LIST has a name with a quote mark inside, and no quote marks around it."""
+    """One line of LIST has an unquoted name that contains a quotation mark."""
 
     extra = b'a"b'
     odd = b'() "/" a"b'
@@ -151,7 +151,7 @@ class ListLineWithoutName(_OddListLine):
 
 @quirk("list-name-in-brackets", "jstedfast/MailKit#195")
 class ListNameInBrackets(_OddListLine):
-    """One folder's name has brackets, and no quote marks around it."""
+    """One folder's name is unquoted and contains brackets."""
 
     extra = b"[Mail]/Old]"
     odd = b'() "/" [Mail]/Old]'
@@ -159,7 +159,7 @@ class ListNameInBrackets(_OddListLine):
 
 @quirk("list-name-as-literal", "ikvk/imap_tools#240")
 class ListNameAsLiteral(_OddListLine):
-    """One folder's name comes as a literal, with a quote mark and a backslash in it."""
+    """One folder's name is a literal that contains a quotation mark and a backslash."""
 
     extra = b'say "a\\b"'
     odd = b'() "/" {9}\r\nsay "a\\b"'
@@ -167,7 +167,7 @@ class ListNameAsLiteral(_OddListLine):
 
 @quirk("list-line-with-stray-asterisk", "rnwood/smtp4dev#1468")
 class ListLineWithStrayAsterisk(Session):
-    """LIST writes an asterisk in front of the name of INBOX."""
+    """LIST has an asterisk before the name of INBOX."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -183,7 +183,7 @@ class ListLineWithStrayAsterisk(Session):
 
 @quirk("list-attribute-is-a-backslash", "Foundry376/Mailspring#1795")
 class ListAttributeIsABackslash(Session):
-    r"""Every line of LIST has the attribute `\` and nothing behind the backslash."""
+    r"""Every line of LIST has the attribute `\`, a backslash without a name."""
 
     def list_line(self, command: bytes, folder: Folder, returning: Sequence[object]) -> bytes:
         line = super().list_line(command, folder, returning)
@@ -192,7 +192,7 @@ class ListAttributeIsABackslash(Session):
 
 @quirk("names-with-blanks-not-quoted", "IndySockets/Indy#329")
 class NamesWithBlanksNotQuoted(Session):
-    """LIST writes names as bare words, blanks included; two folders begin with the same word."""
+    """LIST does not quote names with spaces; two folders begin with the same word."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -209,7 +209,7 @@ class NamesWithBlanksNotQuoted(Session):
 
 @quirk("folders-named-like-numbers", "stalwartlabs/vandelay#26")
 class FoldersNamedLikeNumbers(Session):
-    """Folders are called 200, 1e3 and NIL, and LIST writes them without quote marks (NIL with)."""
+    """Folders are named 200, 1e3 and NIL, and LIST does not quote them (except NIL)."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -235,7 +235,7 @@ class InboxInMixedCase(Session):
 
 @quirk("inbox-listed-twice", "cypht-org/cypht#165")
 class InboxListedTwice(Session):
-    """LIST names INBOX a second time, as inbox."""
+    """LIST lists INBOX a second time, as inbox."""
 
     def list_line(self, command: bytes, folder: Folder, returning: Sequence[object]) -> bytes:
         line = super().list_line(command, folder, returning)
@@ -260,7 +260,7 @@ class SharedNamespaceWithoutPrefix(Session):
 
 @quirk("lists-one-level", "nextcloud/mail#2105")
 class ListsOneLevel(Session):
-    """LIST with `*` names folders of the first level alone, and tells which have children."""
+    """LIST with `*` lists only folders of the first level, and reports which have children."""
 
     deep = False
 
@@ -283,8 +283,8 @@ class ListsOneLevel(Session):
 
 @quirk("ampersand-within-base64", "modern-email/defects#46")
 class AmpersandWithinBase64(Session):
-    """A folder's name in modified UTF-7 has its ampersand within base64, and the server knows it by that
-    spelling alone."""
+    """A folder's name in modified UTF-7 has its ampersand within base64, and the server accepts only that
+    spelling."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -293,8 +293,8 @@ class AmpersandWithinBase64(Session):
 
 @quirk("names-in-utf8")
 class NamesInUtf8(Session):
-    """A folder's name is in UTF-8, another one has a bare ampersand; the server knows them in that spelling
-    alone."""
+    """A folder's name is in UTF-8, another one has a bare ampersand; the server accepts only these
+    spellings."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:

@@ -1,4 +1,4 @@
-"""Quirks of folder names: those that a source has, and what a destination makes of them."""
+"""Quirks of folder names at a source, and of their handling by a destination."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.rehearsal.quirks.wire import InvalidCommand, Words
 
 @quirk("folder-called-projekt", "IndySockets/Indy#329")
 class FolderCalledProjekt(Session):
-    """At a source: a folder with the name that the two others have when they are cut at the blank."""
+    """At a source: a folder whose name equals those of the two others truncated at the space."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -70,8 +70,8 @@ class TwoNamesThatDifferByCase(Session):
 
 @quirk("created-under-another-name", "stalwartlabs/stalwart#1697")
 class CreatedUnderAnotherName(Session):
-    """At a destination: CREATE takes modified UTF-7 and makes a folder with the name in UTF-8, which is the
-    only name that it then goes by."""
+    """At a destination: CREATE accepts modified UTF-7 and creates a folder with the name in UTF-8. Only that
+    name works afterwards."""
 
     def do_create(self, tag: bytes, arguments: Words) -> None:
         name = re.sub(rb"&([^-]*)-", self._decoded, bytes(arguments[0]))
@@ -90,8 +90,8 @@ class CreatedUnderAnotherName(Session):
 
 @quirk("create-minds-no-case", "OfflineIMAP/offlineimap#256")
 class CreateMindsNoCase(Session):
-    """At a destination: CREATE of a name that differs from another one in case alone gets ALREADYEXISTS, and
-    the folder is to be had under the first name only."""
+    """At a destination: CREATE of a name that differs from another one only in case gets ALREADYEXISTS, and
+    the folder is accessible only under the first name."""
 
     def do_create(self, tag: bytes, arguments: Words) -> None:
         if any(bytes(arguments[0]).lower() == name.lower() for name in self.box.folders):
@@ -101,7 +101,8 @@ class CreateMindsNoCase(Session):
 
 @quirk("create-needs-inbox-prefix", "jakartaee/mail-api#558")
 class CreateNeedsInboxPrefix(Session):
-    """At a destination: CREATE gets NO unless the name begins with INBOX, which no namespace says."""
+    """At a destination: CREATE gets NO unless the name begins with INBOX, although no namespace has that
+    prefix."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -128,7 +129,7 @@ class SubscribeRefused(Session):
 
 @quirk("appendable-after-reconnecting", "imapsync/imapsync#358")
 class AppendableAfterReconnecting(Session):
-    """At a destination: a folder is not found by APPEND on the connection that created it."""
+    """At a destination: APPEND on the connection that created a folder does not find it."""
 
     def do_create(self, tag: bytes, arguments: Words) -> None:
         self._created = {*getattr(self, "_created", ()), bytes(arguments[0])}

@@ -1,4 +1,4 @@
-"""What quirks override: the contents of each response of a quirk server, as a correct server gives them."""
+"""The methods that quirks override: they return the contents of each response, as a correct server does."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Hooks(Wire):
         return capability.encode() in self.capabilities().split()
 
     def may_begin(self, tag: bytes, command: bytes) -> bool:
-        """Called before a command is executed. False: it is answered already."""
+        """Called before a command is executed. False: the method has answered it."""
         return True
 
     def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
@@ -62,7 +62,7 @@ class Hooks(Wire):
     # --- Folders -------------------------------------------------------------------------------------
 
     def named(self, name: bytes) -> Folder | None:
-        """The folder that a client means."""
+        """The folder with the name that a client sent."""
         return self.box.find(bytes(name))
 
     def list_folders(self, command: bytes, returning: Sequence[object]) -> list[Folder]:
@@ -162,7 +162,7 @@ class Hooks(Wire):
     # --- Storing -------------------------------------------------------------------------------------
 
     def why_not_stored(self, folder: Folder, body: bytes, flags: Sequence[bytes]) -> bytes:
-        """The NO or BAD for a message that is not stored; b"" accepts it. May raise HangUp."""
+        """The NO or BAD for a refused message; b"" accepts it. May raise HangUp."""
         return b""
 
     def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:

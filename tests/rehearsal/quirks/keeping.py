@@ -1,4 +1,4 @@
-"""Quirks of what a destination keeps, takes and tells: flags, dates, quotas, permissions, APPENDUID."""
+"""Quirks of a destination's storage and responses: flags, dates, quotas, permissions, APPENDUID."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.rehearsal.quirks.wire import HangUp, Words
 
 @quirk("date-dropped-by-append")
 class DateDroppedByAppend(Session):
-    """At a destination: APPEND ignores the date, and says nothing."""
+    """At a destination: APPEND silently ignores the date."""
 
     def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
         return super().store(folder, body, flags, "30-Nov-2026 10:00:00 +0000")
@@ -20,7 +20,7 @@ class DateDroppedByAppend(Session):
 
 @quirk("plus-comes-twice")
 class PlusComesTwice(Session):
-    """At a destination: the server asks twice for each literal."""
+    """At a destination: the server sends two continuation requests for each literal."""
 
     def capabilities(self) -> bytes:
         return b"IMAP4rev1 AUTH=PLAIN NAMESPACE UNSELECT UIDPLUS"
@@ -49,7 +49,7 @@ class AppenduidBackwards(Session):
 
 @quirk("quota-of-one-folder")
 class QuotaOfOneFolder(Session):
-    """At a destination: Sent takes its first message; each further one gets NO [OVERQUOTA]."""
+    """At a destination: Sent accepts its first message; each further one gets NO [OVERQUOTA]."""
 
     no_room = b"NO [OVERQUOTA] the quota of this folder is used up"
 

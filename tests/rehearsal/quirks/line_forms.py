@@ -1,4 +1,4 @@
-"""Quirks of how lines are written, whatever they say: blanks, line ends, tags, NUL bytes, very long lines."""
+"""Quirks of the form of lines: spaces, line ends, tags, NUL bytes, very long lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.rehearsal.quirks.wire import Words
 
 @quirk("blanks-at-line-ends")
 class BlanksAtLineEnds(Session):
-    """Two blanks stand at the end of each line, before its line end."""
+    """Two spaces precede each line end."""
 
     def say(self, line: bytes) -> None:
         super().say(line + b"  ")
@@ -35,7 +35,7 @@ class TwoCarriageReturns(Session):
 
 @quirk("tabs-for-blanks")
 class TabsForBlanks(Session):
-    """TABs stand between the items of answers to FETCH, and between the parts of LIST."""
+    """TABs separate the items of FETCH responses, and the parts of LIST."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         inside = b"\t".join(name + b"\t" + value for name, value in items)
@@ -47,7 +47,7 @@ class TabsForBlanks(Session):
 
 @quirk("tags-in-lower-case")
 class TagsInLowerCase(Session):
-    """Answers repeat the tag in lower case."""
+    """Responses repeat the tag in lower case."""
 
     def say(self, line: bytes) -> None:
         tag, blank, rest = line.partition(b" ")
@@ -56,7 +56,7 @@ class TagsInLowerCase(Session):
 
 @quirk("answers-without-text")
 class AnswersWithoutText(Session):
-    """OK, NO and BAD are all that a tagged answer says: no text, no code, no blank."""
+    """Tagged responses consist of OK, NO or BAD, without text, code or space."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -67,7 +67,7 @@ class AnswersWithoutText(Session):
 
 @quirk("tagged-answers-twice")
 class TaggedAnswersTwice(Session):
-    """The OK of STATUS, EXAMINE, FETCH and APPEND comes twice."""
+    """The OK of STATUS, EXAMINE, FETCH and APPEND is sent twice."""
 
     def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
         super().ended_well(tag, command, text)
@@ -77,8 +77,8 @@ class TaggedAnswersTwice(Session):
 
 @quirk("keeps-alive-in-between")
 class KeepsAliveInBetween(Session):
-    """In front of each answer to FETCH, LIST and STATUS comes `* OK Still here`, once with NULs, once with
-    bytes that are no UTF-8."""
+    """`* OK Still here` precedes each response to FETCH, LIST and STATUS, once with NULs, once with invalid
+    UTF-8."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         line = b"* OK Still here\r\n* OK \0\0\r\n* OK gr\xfc\xdfe\r\n"
@@ -90,7 +90,7 @@ class KeepsAliveInBetween(Session):
 
 @quirk("long-lines-in-between")
 class LongLinesInBetween(Session):
-    """The answer to a login, and a line in front of each answer to EXAMINE, have a text of 120,000 bytes."""
+    """The response to a login, and a line before each response to EXAMINE, have a text of 120,000 bytes."""
 
     def opening_lines(self, folder: Folder) -> list[bytes]:
         return [b"OK " + b"news " * 24_000, *super().opening_lines(folder)]
@@ -109,7 +109,7 @@ class LiteralsWithZeros(Session):
 
 @quirk("data-after-the-answer")
 class DataAfterTheAnswer(Session):
-    """The OK of STATUS and SEARCH comes before what was asked for, which follows at once."""
+    """The OK of STATUS and SEARCH precedes the requested data, which follows immediately."""
 
     held: bytes | None = None
 
@@ -128,7 +128,7 @@ class DataAfterTheAnswer(Session):
 
 @quirk("capability-in-pieces")
 class CapabilityInPieces(Session):
-    """CAPABILITY is answered in two lines, and neither greeting nor login say anything of it."""
+    """CAPABILITY responds in two lines; greeting and login announce no capabilities."""
 
     def greeting(self) -> bytes:
         return b"* OK ready"
@@ -145,7 +145,7 @@ class CapabilityInPieces(Session):
 
 @quirk("nuls-between-lines")
 class NulsBetweenLines(Session):
-    """Two NULs stand in front of each answer to FETCH but the first."""
+    """Two NULs precede each FETCH response except the first."""
 
     fetched = 0
 

@@ -43,7 +43,7 @@ class Folder:
 
 
 class Mailbox:
-    """The folders of one account, in the order of LIST. Hold `lock` to look or change."""
+    """The folders of one account, in the order of LIST. Hold `lock` to read or change them."""
 
     def __init__(self, delimiter: bytes | None = b"/") -> None:
         self.lock = threading.RLock()
@@ -71,7 +71,7 @@ class Mailbox:
         return self.folders[b"INBOX"]
 
     def contents(self) -> dict[bytes, list[Message]]:
-        """Folder name -> messages, of the folders that can be opened."""
+        """Folder name -> messages, for the folders that can be opened."""
         with self.lock:
             return {f.name: list(f.messages) for f in self.folders.values() if f.selectable}
 
@@ -104,7 +104,7 @@ SAMPLE = {"INBOX": 8, "Sent": 3, "Drafts": 1, "Archive": 1, "Archive/2024": 2, "
 
 
 def fill(box: Mailbox, name: bytes, count: int, *, first: int = 1, size: int = 600) -> Folder:
-    """Put `count` messages into a folder, which is created if need be."""
+    """Put `count` messages into a folder, which is created if necessary."""
     folder = box.find(name) or box.create(name)
     about = name.decode("ascii", "replace").replace("\ufffd", "x").lower()
     for number in range(first, first + count):

@@ -1,4 +1,4 @@
-"""Quirks of what happens meanwhile: mail and folders that come, go and change while a client works."""
+"""Quirks of concurrent changes: mail and folders that appear, disappear and change while a client works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.rehearsal.quirks.session import Session
 
 @quirk("mail-arrives-while-fetching")
 class MailArrivesWhileFetching(Session):
-    """A message arrives in INBOX while its contents are fetched, and EXISTS says so between the answers."""
+    """A message arrives in INBOX while its contents are fetched, and EXISTS reports it between the
+    responses."""
 
     arrived: ClassVar[bool] = False
 
@@ -42,7 +43,7 @@ class FolderRenamedMeanwhile(Session):
 @quirk("renumbered-while-fetching")
 class RenumberedWhileFetching(Session):
     """INBOX is rebuilt after the first three contents: another UIDVALIDITY, other UIDs for the same mail, and
-    `* OK [UIDVALIDITY n]` in between; what follows in that answer has the new UIDs."""
+    `* OK [UIDVALIDITY n]` in between; the following responses have the new UIDs."""
 
     given = 0
     rebuilt: ClassVar[bool] = False
@@ -67,7 +68,7 @@ class RenumberedWhileFetching(Session):
 
 @quirk("folder-removed-while-storing")
 class FolderRemovedWhileStoring(Session):
-    """At a destination: another client deletes Sent, once, as soon as it holds a message."""
+    """At a destination: another client deletes Sent, once, as soon as it contains a message."""
 
     removed: ClassVar[bool] = False
 

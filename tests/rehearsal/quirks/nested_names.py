@@ -1,4 +1,4 @@
-"""Quirks of names and their separators: INBOX within itself, trailing and mixed separators, many folders."""
+"""Quirks of names and their delimiters: INBOX within itself, trailing and mixed delimiters, many folders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class InboxWithinInbox(Session):
 
 @quirk("names-with-trailing-delimiter")
 class NamesWithTrailingDelimiter(Session):
-    """LIST writes folders that have children with the delimiter behind their name; both spellings open."""
+    """LIST appends the delimiter to the names of folders with children; both spellings open."""
 
     def list_name(self, folder: Folder) -> bytes:
         has_children = any(name.startswith(folder.name + b"/") for name in self.box.folders)
@@ -34,8 +34,8 @@ class NamesWithTrailingDelimiter(Session):
 
 @quirk("two-delimiters")
 class TwoDelimiters(Session):
-    """Archive and what is below it have the delimiter `/`, all other folders have a dot; one of those has a
-    slash in its name."""
+    """Archive and the folders below it have the delimiter `/`, all others a dot; one of those has a slash in
+    its name."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -59,7 +59,7 @@ class TwoThousandFolders(Session):
 
 @quirk("status-always-of-inbox")
 class StatusAlwaysOfInbox(Session):
-    """The answers to STATUS name INBOX, whatever folder was asked for, and not within LIST."""
+    """STATUS responses name INBOX, independent of the requested folder; not within LIST."""
 
     def do_status(self, tag: bytes, arguments: Words) -> None:
         self.in_status = True

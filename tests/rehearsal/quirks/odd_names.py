@@ -13,7 +13,7 @@ from tests.rehearsal.quirks.wire import Words
 
 @quirk("list-lines-with-more")
 class ListLinesWithMore(Session):
-    """Lines of LIST go on behind the name, with extended data (RFC 5258 section 6) and with words."""
+    """Lines of LIST continue after the name, with extended data (RFC 5258 section 6) and with words."""
 
     def list_line(self, command: bytes, folder: Folder, returning: Sequence[object]) -> bytes:
         more = b' ("CHILDINFO" ("SUBSCRIBED") X-LIST (a "b" (c)))'
@@ -22,7 +22,7 @@ class ListLinesWithMore(Session):
 
 @quirk("every-folder-twice")
 class EveryFolderTwice(Session):
-    """LIST names every folder twice, the second time without attributes."""
+    """LIST lists every folder twice, the second time without attributes."""
 
     def list_folders(self, command: bytes, returning: Sequence[object]) -> list[Folder]:
         return [folder for folder in super().list_folders(command, returning) for _ in range(2)]
@@ -30,7 +30,7 @@ class EveryFolderTwice(Session):
 
 @quirk("namespace-of-nothing")
 class NamespaceOfNothing(Session):
-    """NAMESPACE says that there are no namespaces."""
+    """NAMESPACE reports that there are no namespaces."""
 
     def do_namespace(self, tag: bytes, _arguments: Words) -> None:
         self.say(b"* NAMESPACE NIL NIL NIL")
@@ -39,7 +39,7 @@ class NamespaceOfNothing(Session):
 
 @quirk("namespace-without-answer")
 class NamespaceWithoutAnswer(Session):
-    """NAMESPACE ends with OK and answers nothing."""
+    """NAMESPACE ends with OK and returns nothing."""
 
     def do_namespace(self, tag: bytes, _arguments: Words) -> None:
         self.ok(tag, b"NAMESPACE")
@@ -47,7 +47,8 @@ class NamespaceWithoutAnswer(Session):
 
 @quirk("namespace-with-another-prefix")
 class NamespaceWithAnotherPrefix(Session):
-    """NAMESPACE says that all folders are below `INBOX.`, with a dot; LIST has them at the top, with /."""
+    """NAMESPACE reports the prefix `INBOX.` and the delimiter dot; LIST has the folders at the top level,
+    with /."""
 
     def do_namespace(self, tag: bytes, _arguments: Words) -> None:
         self.say(b'* NAMESPACE (("INBOX." ".")) NIL NIL')
@@ -56,7 +57,7 @@ class NamespaceWithAnotherPrefix(Session):
 
 @quirk("names-with-wildcards")
 class NamesWithWildcards(Session):
-    """At a source: folders whose names are or hold the wildcards of LIST."""
+    """At a source: folders whose names are or contain the wildcards of LIST."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -66,8 +67,8 @@ class NamesWithWildcards(Session):
 
 @quirk("names-with-broken-base64")
 class NamesWithBrokenBase64(Session):
-    """At a source: names that are no modified UTF-7: base64 that never ends, half a surrogate pair, and bytes
-    that no base64 has."""
+    """At a source: names that are invalid modified UTF-7: unterminated base64, half a surrogate pair, and
+    bytes that are not base64."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -77,7 +78,7 @@ class NamesWithBrokenBase64(Session):
 
 @quirk("names-in-latin1")
 class NamesInLatin1(Session):
-    """At a source: a name in Latin-1, and one that differs from it in that byte alone."""
+    """At a source: a name in Latin-1, and one that differs from it only in that byte."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -87,7 +88,7 @@ class NamesInLatin1(Session):
 
 @quirk("names-with-blanks-around")
 class NamesWithBlanksAround(Session):
-    """At a source: names that differ in blanks at their ends alone."""
+    """At a source: names that differ only in spaces at their ends."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -97,7 +98,7 @@ class NamesWithBlanksAround(Session):
 
 @quirk("a-long-name")
 class ALongName(Session):
-    """At a source: a name of 400 bytes, and a folder in the thirtieth level."""
+    """At a source: a name of 400 bytes, and a folder at the thirtieth level."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -117,7 +118,7 @@ class NamesOfTwentyOneBytes(Session):
 
 @quirk("listed-and-gone")
 class ListedAndGone(Session):
-    """LIST names a folder that has no messages and that neither STATUS nor EXAMINE find."""
+    """LIST lists a folder without messages that neither STATUS nor EXAMINE find."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:

@@ -1,4 +1,4 @@
-"""Quirks of replies that say more, less or something else than was asked."""
+"""Quirks of responses with more, less or other data than requested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.rehearsal.quirks.wire import HangUp
 
 @quirk("fetch-answers-twice")
 class FetchAnswersTwice(Session):
-    """Each answer to FETCH comes twice."""
+    """Each FETCH response is sent twice."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         return super().fetch_lines(number, message, items) * 2
@@ -21,7 +21,7 @@ class FetchAnswersTwice(Session):
 
 @quirk("search-with-modseq")
 class SearchWithModseq(Session):
-    """SEARCH answers end in (MODSEQ n), and name each message twice; there is no ESEARCH."""
+    """SEARCH responses end in (MODSEQ n) and contain each message twice; ESEARCH is not offered."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -34,7 +34,7 @@ class SearchWithModseq(Session):
 
 @quirk("one-answer-without-uid")
 class OneAnswerWithoutUid(Session):
-    """The answers to UID FETCH lack the UID of the third message of INBOX."""
+    """UID FETCH responses lack the UID of the third message of INBOX."""
 
     def item_uid(self, message: Message) -> bytes | None:
         return None if message in self.box.inbox.messages[2:3] else super().item_uid(message)
@@ -42,7 +42,7 @@ class OneAnswerWithoutUid(Session):
 
 @quirk("header-fields-in-other-words")
 class HeaderFieldsInOtherWords(Session):
-    """Answers repeat the names of header fields as quoted strings, in another order and in lower case."""
+    """Responses repeat the names of header fields as quoted strings, in another order and in lower case."""
 
     def fetch_lines(self, number: int, message: Message, items: list[tuple[bytes, bytes]]) -> bytes:
         renamed = [
@@ -70,7 +70,7 @@ class UidnextNil(Session):
 
 @quirk("exists-last")
 class ExistsLast(Session):
-    """EXAMINE and SELECT say `0 EXISTS`, and the right number only after the OK."""
+    """EXAMINE and SELECT send `0 EXISTS`, and the right number only after the OK."""
 
     def opening_lines(self, folder: Folder) -> list[bytes]:
         self.later = len(folder.messages)
@@ -86,7 +86,7 @@ class ExistsLast(Session):
 
 @quirk("greeting-twice")
 class GreetingTwice(Session):
-    """The greeting comes twice: once without, once with capabilities."""
+    """The greeting is sent twice: once without, once with capabilities."""
 
     def greeting(self) -> bytes:
         return b"* OK IMAP proxy\r\n" + super().greeting()
@@ -94,7 +94,7 @@ class GreetingTwice(Session):
 
 @quirk("banner-before-greeting")
 class BannerBeforeGreeting(Session):
-    """A line of a firewall, with neither tag nor asterisk, stands in front of the greeting."""
+    """A line of a firewall, with neither tag nor asterisk, precedes the greeting."""
 
     def greeting(self) -> bytes:
         return b"Authorised use only. All access is logged.\r\n" + super().greeting()
@@ -102,7 +102,7 @@ class BannerBeforeGreeting(Session):
 
 @quirk("login-gets-bye")
 class LoginGetsBye(Session):
-    """The login is answered with a BYE that has a reason, and the connection ends."""
+    """The login gets a BYE with a reason, and the connection ends."""
 
     def sign_in(self, tag: bytes, user: bytes, password: bytes) -> None:
         self.say(b"* BYE Account suspended: please call our office")
@@ -120,7 +120,7 @@ class AlertInLatin1(Session):
 
 @quirk("several-contents-get-nothing")
 class SeveralContentsGetNothing(Session):
-    """FETCH of more than one content ends with OK and answers nothing; a single one is answered."""
+    """FETCH of more than one content ends with OK and returns nothing; FETCH of a single content works."""
 
     def fetch_one(self, number: int, message: Message, items: list[bytes]) -> None:
         content = any(item.startswith((b"BODY", b"RFC822")) and item != b"RFC822.SIZE" for item in items)

@@ -14,7 +14,7 @@ from tests.rehearsal.quirks.wire import HangUp, InvalidCommand, Words
 
 @quirk("folder-ends-connection", "imapsync/imapsync#154")
 class FolderEndsConnection(Session):
-    """Looking at one folder, whose name ends in a blank, ends the connection each time."""
+    """Any access to one folder, whose name ends in a space, ends the connection each time."""
 
     ending = b"blank "
 
@@ -51,7 +51,7 @@ class FolderWithTab(Session):
 
 @quirk("no-without-a-word", "warmbly/warmbly#405")
 class NoWithoutAWord(Session):
-    """One folder cannot be opened, nor asked about: NO, and not a word more."""
+    """EXAMINE, SELECT and STATUS of one folder get NO without a text."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -69,7 +69,7 @@ class NoWithoutAWord(Session):
 
 @quirk("status-says-nothing", "chatmail/core#5043")
 class StatusSaysNothing(Session):
-    """STATUS answers with an empty list; EXAMINE tells all."""
+    """STATUS returns an empty list; EXAMINE works."""
 
     def capabilities(self) -> bytes:
         return PLAIN.encode()
@@ -80,7 +80,7 @@ class StatusSaysNothing(Session):
 
 @quirk("no-uidnext", "modern-email/defects#15")
 class NoUidnext(Session):
-    """SELECT and EXAMINE do not tell UIDNEXT."""
+    """SELECT and EXAMINE do not send UIDNEXT."""
 
     def opening_lines(self, folder: Folder) -> list[bytes]:
         return [line for line in super().opening_lines(folder) if b"UIDNEXT" not in line]
@@ -99,7 +99,7 @@ class UidvalidityZero(Session):
 @quirk("uidvalidity-comes-with-first-message", "jstedfast/MailKit#150")
 class UidvalidityComesWithFirstMessage(Session):
     """At a destination: UIDVALIDITY is 0 while a folder is empty, and another number from its first message
-    on, which that message's APPENDUID tells already."""
+    on, which the APPENDUID of that message already contains."""
 
     def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
         folder.uidvalidity = 4711 if folder.messages else 0
@@ -116,7 +116,7 @@ class UidvalidityComesWithFirstMessage(Session):
 
 @quirk("id-before-select", "pimalaya/himalaya#651")
 class IdBeforeSelect(Session):
-    """No folder can be opened, or asked about, before the client has sent ID."""
+    """No folder can be opened or queried before the client has sent ID."""
 
     known = False
 
@@ -141,7 +141,7 @@ class IdRefused(Session):
 
 @quirk("permanentflags-with-bracket", "jstedfast/MailKit#390")
 class PermanentflagsWithBracket(Session):
-    r"""At a destination: the list of PERMANENTFLAGS holds a keyword in brackets, in front of \*."""
+    r"""At a destination: PERMANENTFLAGS has a keyword in brackets before \*."""
 
     def permanent_flags(self, folder: Folder) -> bytes:
         return b"" if self.read_only else self.known_flags(folder) + rb" [odd] \*"
@@ -149,7 +149,7 @@ class PermanentflagsWithBracket(Session):
 
 @quirk("status-says-zero", "Webklex/php-imap#525")
 class StatusSaysZero(Session):
-    """STATUS says that no folder has messages, also within LIST; EXAMINE tells all."""
+    """STATUS reports that no folder has messages, also within LIST; EXAMINE returns the right values."""
 
     def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
         return {**super().status_numbers(folder), b"MESSAGES": b"0"}
@@ -157,7 +157,7 @@ class StatusSaysZero(Session):
 
 @quirk("status-is-stale")
 class StatusIsStale(Session):
-    """STATUS, also within LIST, repeats what it told at first: later mail is seen when the folder is opened.
+    """STATUS, also within LIST, repeats its first response: later mail is visible only in an opened folder.
     One message arrives before the second run."""
 
     first: ClassVar[WeakKeyDictionary[Folder, dict[bytes, bytes]]] = WeakKeyDictionary()
@@ -190,7 +190,7 @@ class ExamineRefused(Session):
 
 @quirk("exists-twice")
 class ExistsTwice(Session):
-    """EXAMINE and SELECT say first that there are no messages, and then how many."""
+    """EXAMINE and SELECT report first 0 messages, then the right number."""
 
     def opening_lines(self, folder: Folder) -> list[bytes]:
         return [b"0 EXISTS", *super().opening_lines(folder)]
@@ -217,7 +217,7 @@ class UidvalidityOfEachVisit(Session):
 
 @quirk("uidvalidity-of-empty-folders-changes", "jstedfast/MailKit#150")
 class UidvalidityOfEmptyFoldersChanges(Session):
-    """At a destination: UIDVALIDITY is another one each time an empty folder is looked at."""
+    """At a destination: UIDVALIDITY of an empty folder changes with each access."""
 
     def _changed(self, folder: Folder) -> None:
         if not folder.messages:
@@ -234,7 +234,8 @@ class UidvalidityOfEmptyFoldersChanges(Session):
 
 @quirk("status-says-new", "Webklex/php-imap#525")
 class StatusSaysNew(Session):
-    """STATUS says that no folder has or ever had messages, also within LIST; EXAMINE tells all."""
+    """STATUS reports that no folder has or ever had messages, also within LIST; EXAMINE returns the right
+    values."""
 
     def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
         return {**super().status_numbers(folder), b"MESSAGES": b"0", b"UIDNEXT": b"1"}

@@ -1,4 +1,4 @@
-"""Quirks of servers that handle only so much, or only one command at a time."""
+"""Quirks of servers with limits, or without support for pipelined commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.rehearsal.quirks.wire import HangUp, InvalidCommand, Words
 
 @quirk("one-command-at-a-time", "twisted/twisted#9282")
 class OneCommandAtATime(Session):
-    """A command that arrives before the one in front of it was answered gets BAD."""
+    """A command that arrives before the previous one was answered gets BAD."""
 
     early = False
 
@@ -25,7 +25,7 @@ class OneCommandAtATime(Session):
 
 @quirk("forgets-what-came-early", "floatpane/matcha#1433")
 class ForgetsWhatCameEarly(Session):
-    """What arrives before a command was answered is forgotten, and never answered."""
+    """Commands that arrive before the previous one was answered are discarded, and never answered."""
 
     def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
         super().ended_well(tag, command, text)
@@ -35,8 +35,8 @@ class ForgetsWhatCameEarly(Session):
 
 @quirk("ends-after-50-messages", "forwardemail/forwardemail.net#425")
 class EndsAfter50Messages(Session):
-    """The connection ends after fifty answers to FETCH with content, each time; LOGOUT is answered by nothing
-    but the end."""
+    """The connection ends after fifty FETCH responses with content, each time; LOGOUT ends it without a
+    response."""
 
     given = 0
 
@@ -56,7 +56,7 @@ class EndsAfter50Messages(Session):
 
 @quirk("small-packets", "MailCore/mailcore2#1298")
 class SmallPackets(Session):
-    """Each response begins with packets of a byte or two."""
+    """Each response begins with packets of one or two bytes."""
 
     def send(self, data: bytes) -> None:
         super().send(data[:1])

@@ -13,7 +13,7 @@ S = TypeVar("S", bound=type[Session])
 
 
 def quirk(name: str, report: str = "") -> Callable[[S], S]:
-    """Register a class. `report` is the public report that it is made from, as repository#number."""
+    """Register a class. `report` is the public report that it imitates, as repository#number."""
 
     def register(kind: S) -> S:
         kind.report = report

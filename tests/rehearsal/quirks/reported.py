@@ -38,7 +38,7 @@ class UidSearchOfRangeRefused(Session):
 
 @quirk("forgets-some-at-first", "chatmail/core#4331")
 class ForgetsSomeAtFirst(Session):
-    """FETCH leaves out every third message the first time that its content is asked for, and says OK."""
+    """FETCH omits every third message the first time that its content is requested, and returns OK."""
 
     asked: ClassVar[set[int]] = set()
 
@@ -56,8 +56,7 @@ class ForgetsSomeAtFirst(Session):
 
 @quirk("one-message-fails-its-set", "imapsync/imapsync#119")
 class OneMessageFailsItsSet(Session):
-    """FETCH of contents gets NO [UNAVAILABLE], and nothing before it, if the third message of INBOX is among
-    them (Yahoo)."""
+    """FETCH of contents gets only NO [UNAVAILABLE] if the third message of INBOX is among them (Yahoo)."""
 
     def do_fetch(self, tag: bytes, arguments: Words, *, by_uid: bool = False) -> None:
         third = self.folder is self.box.inbox and self.box.inbox.messages[2]
@@ -89,7 +88,7 @@ class GreetingOfAnotherProtocol(Session):
 
 @quirk("pauses-within-a-content")
 class PausesWithinAContent(Session):
-    """The server stops for two seconds in the middle of a content, once for each connection."""
+    """The server pauses for two seconds in the middle of a content, once per connection."""
 
     paused = False
 
@@ -104,7 +103,7 @@ class PausesWithinAContent(Session):
 
 @quirk("idle-ends-connection")
 class IdleEndsConnection(Session):
-    """A connection that says nothing for 0.3 s ends without a word."""
+    """A connection that is idle for 0.3 s ends without a BYE."""
 
     def _receive(self) -> None:
         self.flush()
@@ -115,7 +114,7 @@ class IdleEndsConnection(Session):
 
 @quirk("status-names-in-capitals")
 class StatusNamesInCapitals(Session):
-    """STATUS answers with the name of the folder in capitals."""
+    """STATUS returns the name of the folder in capitals."""
 
     def tell_status(self, folder: Folder, items: Sequence[bytes]) -> None:
         said = len(self._output)
@@ -126,7 +125,7 @@ class StatusNamesInCapitals(Session):
 
 @quirk("flags-in-quotes")
 class FlagsInQuotes(Session):
-    """FETCH writes flags as quoted strings, with a single backslash."""
+    """FETCH returns flags as quoted strings, with a single backslash."""
 
     def item_flags(self, message: Message) -> bytes | None:
         return b"(" + b" ".join(b'"%s"' % flag for flag in sorted(message.flags)) + b")"
@@ -257,7 +256,7 @@ class StoredLateWithoutAnswer(Session):
 
 @quirk("usable-after-a-while")
 class UsableAfterAWhile(Session):
-    """At a destination: a folder that was created can be used two seconds later (Cyrus murder, replicas)."""
+    """At a destination: a new folder becomes usable two seconds later (Cyrus murder, replicas)."""
 
     created: ClassVar[dict[bytes, float]] = {}
 
@@ -297,7 +296,7 @@ class FlagsIgnoredAndStoreEndsConnection(Session):
 
 @quirk("search-lags")
 class SearchLags(Session):
-    """At a destination: SEARCH does not name a message in the first three seconds; FETCH does."""
+    """At a destination: SEARCH does not find a message in its first three seconds; FETCH does."""
 
     def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
         uid = super().store(folder, body, flags, date)

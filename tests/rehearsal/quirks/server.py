@@ -46,8 +46,8 @@ from tests.rehearsal.quirks.session import Session
 class QuirkServer:
     """Serves `box` with the given quirks.
 
-    `commands` is what clients sent: (connection, command, arguments). `logins` are the user names that were
-    accepted, one for each login; `appended` counts messages that were stored.
+    `commands` holds the commands of clients: (connection, command, arguments). `logins` are the user names
+    that were accepted, one for each login; `appended` counts messages that were stored.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class QuirkServer:
         threading.Thread(target=self._accept, daemon=True, name="quirks").start()
 
     def next_stage(self) -> None:
-        """Change what the quirks change between two runs of the client."""
+        """Apply the changes that the quirks make between two runs of the client."""
         with self.box.lock:
             self._stage += 1
             for kind in self._kinds:
@@ -121,7 +121,7 @@ class QuirkServer:
 def quirk_server(
     quirks: Sequence[str] = (), *, box: Mailbox | None = None, capabilities: str = MODERN
 ) -> Iterator[QuirkServer]:
-    """Run a server; with the sample mailbox unless another one is given."""
+    """Run a server, by default with the sample mailbox."""
     server = QuirkServer(quirks, box or sample(), capabilities=capabilities)
     try:
         yield server

@@ -16,7 +16,7 @@ _BEFORE_LOGIN: Final = (b"CAPABILITY", b"NOOP", b"ID", b"LOGOUT", b"LOGIN", b"AU
 class Session(MessageCommands):
     """One connection of one client. A quirk is a subclass; a server with several quirks combines them."""
 
-    report: ClassVar[str] = ""  # the public report that the quirk is made from, as repository#number
+    report: ClassVar[str] = ""  # the public report that the quirk imitates, as repository#number
 
     def run(self) -> None:
         with contextlib.suppress(HangUp, OSError):

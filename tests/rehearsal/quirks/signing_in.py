@@ -1,4 +1,4 @@
-"""Quirks of the greeting and the login, and of mailboxes that are closed after it."""
+"""Quirks of the greeting and the login, and of mailboxes that are inaccessible afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _NothingAllowed(Session):
 
 @quirk("signed-in-and-nothing-allowed", "jstedfast/MailKit#860")
 class SignedInAndNothingAllowed(_NothingAllowed):
-    """The login works and comes with an ALERT that says what to do; everything after it gets NO."""
+    """The login works, with an ALERT that contains the fix; all later commands get NO."""
 
     alert = b"[ALERT] Switch on IMAP in the settings of this mailbox first"
     refusal = b"IMAP is disabled for this account"
@@ -34,7 +34,7 @@ class SignedInAndNothingAllowed(_NothingAllowed):
 
 @quirk("signed-in-and-nothing-allowed-in-unknown-words", "jstedfast/MailKit#860")
 class SignedInAndNothingAllowedInUnknownWords(_NothingAllowed):
-    """The same, in words that no client knows beforehand; the NO has none."""
+    """The same, with texts unknown to every client; the NO has no ALERT."""
 
     alert = b"[ALERT] Wlacz dostep programow pocztowych w ustawieniach konta"
     refusal = b"nie teraz"
@@ -42,8 +42,8 @@ class SignedInAndNothingAllowedInUnknownWords(_NothingAllowed):
 
 @quirk("alerts")
 class Alerts(Session):
-    """The login comes with an ALERT (RFC 9051 section 7.1) that repeats the password, each LIST and APPEND
-    with another."""
+    """The login response has an ALERT (RFC 9051 section 7.1) that repeats the password; each LIST and APPEND
+    has another ALERT."""
 
     def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
         if command in (b"LOGIN", b"AUTHENTICATE"):
@@ -55,7 +55,7 @@ class Alerts(Session):
 
 @quirk("signed-in-and-no-answer", "jstedfast/MailKit#860")
 class SignedInAndNoAnswer(Session):
-    """The login works; after it nothing is ever answered."""
+    """The login works; no later command gets a response."""
 
     def may_begin(self, tag: bytes, command: bytes) -> bool:
         return not self.logged_in and super().may_begin(tag, command)
@@ -63,7 +63,8 @@ class SignedInAndNoAnswer(Session):
 
 @quirk("greeting-turns-away", "jstedfast/MailKit#1073")
 class GreetingTurnsAway(Session):
-    """The greeting is no greeting: a NO without an asterisk that turns this address away for now."""
+    """Instead of a greeting, the server sends a NO without an asterisk, which temporarily refuses this
+    address."""
 
     def greeting(self) -> bytes:
         return b" NO LOGOUT this address is shut out for a while"
@@ -75,7 +76,7 @@ class GreetingTurnsAway(Session):
 
 @quirk("greeting-with-another-code", "emersion/go-imap#600")
 class GreetingWithAnotherCode(Session):
-    """The greeting has a response code that is misspelt."""
+    """The greeting has a misspelt response code."""
 
     def greeting(self) -> bytes:
         return b"* OK [CAPABILITIES IMAP4rev1] ready"
@@ -83,7 +84,7 @@ class GreetingWithAnotherCode(Session):
 
 @quirk("greeting-of-two-words", "kenn-io/msgvault#218")
 class GreetingOfTwoWords(Session):
-    """The greeting is `* OK` and nothing else, and comes after a second."""
+    """The greeting is only `* OK`, sent after a second."""
 
     def greeting(self) -> bytes:
         time.sleep(1)
@@ -92,8 +93,8 @@ class GreetingOfTwoWords(Session):
 
 @quirk("line-without-tag-after-capability", "dinhvh/libetpan#45")
 class LineWithoutTagAfterCapability(Session):
-    """Behind the OK of CAPABILITY, which every client has to ask for, comes a line with neither tag nor
-    asterisk."""
+    """A line with neither tag nor asterisk follows the OK of CAPABILITY, which every client has to
+    request."""
 
     def greeting(self) -> bytes:
         return b"* OK ready"
@@ -106,7 +107,7 @@ class LineWithoutTagAfterCapability(Session):
 
 @quirk("other-capabilities-after-login", "jstedfast/MailKit#572")
 class OtherCapabilitiesAfterLogin(Session):
-    """Before the login everything is offered, after it next to nothing, and only on request."""
+    """Many capabilities are announced before the login, hardly any after it, and those only on request."""
 
     def capabilities(self) -> bytes:
         return BARE.encode() if self.logged_in else super().capabilities()
@@ -140,7 +141,7 @@ class InitialResponseRefused(Session):
 
 @quirk("capability-refused")
 class CapabilityRefused(Session):
-    """CAPABILITY gets BAD, and nothing is offered anywhere else."""
+    """CAPABILITY gets BAD, and no other response announces capabilities."""
 
     def greeting(self) -> bytes:
         return b"* OK ready"

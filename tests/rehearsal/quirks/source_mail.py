@@ -1,4 +1,4 @@
-"""Quirks that are only mail: messages that a source holds."""
+"""Quirks that consist only of mail: messages at a source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MailLikeProtocol(Session):
 
 @quirk("odd-keywords", "modoboa/modoboa#4204")
 class OddKeywords(Session):
-    """Messages carry keywords that are no atoms or not ASCII, and EXAMINE names one with a control
+    """Messages have keywords that are not atoms or not ASCII, and EXAMINE lists one with a control
     character."""
 
     @classmethod
@@ -43,7 +43,7 @@ class OddKeywords(Session):
 
 @quirk("odd-dates", "kdeldycke/mail-deduplicate#54")
 class OddDates(Session):
-    """At a source: INTERNALDATEs that no calendar has, and Date fields in forms of their own."""
+    """At a source: INTERNALDATEs that are invalid dates, and Date fields in non-standard forms."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -60,7 +60,7 @@ class OddDates(Session):
 
 @quirk("message-with-nul", "imapsync/imapsync#124")
 class MessageWithNul(Session):
-    """At a source: one message of INBOX holds the byte NUL."""
+    """At a source: one message of INBOX contains the byte NUL."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -69,7 +69,7 @@ class MessageWithNul(Session):
 
 @quirk("message-without-final-line-end", "jstedfast/MailKit#251")
 class MessageWithoutFinalLineEnd(Session):
-    """At a source: two messages of INBOX end in the middle of a line, and others follow them."""
+    """At a source: two messages of INBOX have no final line end, and others follow them."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -106,8 +106,8 @@ class TenThousandMessages(Session):
 
 @quirk("exchange-2010", "(capability lines as older Exchange servers show them)")
 class Exchange2010(Session):
-    """Greets and offers what Exchange on premises does, and lists calendar, contacts and the like as
-    folders, each with an item or two."""
+    """Has the greeting and capabilities of Exchange on premises, and lists calendar, contacts and similar as
+    folders, each with one or two items."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:

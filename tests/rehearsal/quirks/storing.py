@@ -1,4 +1,4 @@
-"""Quirks of APPEND that succeeds: what is told of it, and what becomes of the message."""
+"""Quirks of successful APPEND: its response, and the stored message."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AppenduidZero(Session):
 
 @quirk("appenduid-none", "OfflineIMAP/offlineimap#455")
 class AppenduidNone(Session):
-    """At a destination: APPENDUID has a word where the UID should be."""
+    """At a destination: APPENDUID has a word in place of the UID."""
 
     def append_code(self, folder: Folder, uids: list[int]) -> bytes:
         return b"[APPENDUID %d none] " % folder.uidvalidity
@@ -42,8 +42,8 @@ class AppenduidNone(Session):
 
 @quirk("appenduid-on-a-line-of-its-own", "ruby/net-imap#250")
 class AppenduidOnALineOfItsOwn(Session):
-    """At a destination: the response code of APPEND comes on a line of its own, with neither tag nor
-    asterisk, in front of the OK."""
+    """At a destination: the response code of APPEND is on a separate line, with neither tag nor asterisk,
+    before the OK."""
 
     def ended_well(self, tag: bytes, command: bytes, text: bytes) -> None:
         code, bracket, rest = text.partition(b"] ")
@@ -74,8 +74,8 @@ class SentMailDropped(Session):
 
 @quirk("one-message-for-each-id", "cyrusimap/cyrus-imapd#3847")
 class OneMessageForEachId(Session):
-    """At a destination: a message whose Message-ID is there already is not stored; the OK has the UID of the
-    other one."""
+    """At a destination: a message whose Message-ID already exists is not stored; the OK has the UID of the
+    existing message."""
 
     def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
         own = _message_id(body)
@@ -116,7 +116,8 @@ class ShownAfterReconnecting(Session):
 
 @quirk("continuation-without-text")
 class ContinuationWithoutText(Session):
-    """At a destination: nothing follows the plus sign that asks for a literal; LITERAL+ is not offered."""
+    """At a destination: the continuation request for a literal is a plus sign without text; LITERAL+ is not
+    offered."""
 
     def capabilities(self) -> bytes:
         return b"IMAP4rev1 AUTH=PLAIN UIDPLUS"
@@ -126,7 +127,7 @@ class ContinuationWithoutText(Session):
 
 
 class _WithWelcomeMail(Session):
-    """INBOX holds one message already."""
+    """INBOX already contains one message."""
 
     @classmethod
     def prepare(cls, box: Mailbox) -> None:
@@ -163,7 +164,7 @@ class OneAppendIntoOpenFolder(_WithWelcomeMail):
 
 @quirk("flags-of-append-ignored", "roundcube/roundcubemail#9805")
 class FlagsOfAppendIgnored(Session):
-    """At a destination: a message is stored without the flags that APPEND gives it."""
+    """At a destination: a message is stored without the flags of its APPEND."""
 
     def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
         return super().store(folder, body, (), date)
@@ -171,7 +172,7 @@ class FlagsOfAppendIgnored(Session):
 
 @quirk("flags-never-kept", "roundcube/roundcubemail#9805")
 class FlagsNeverKept(FlagsOfAppendIgnored):
-    """At a destination: no flag is kept, neither with APPEND nor with STORE."""
+    """At a destination: neither APPEND nor STORE keeps any flag."""
 
     def do_store(self, tag: bytes, arguments: Words, *, by_uid: bool = False) -> None:
         self.ok(tag, b"STORE")

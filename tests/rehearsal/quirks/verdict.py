@@ -1,4 +1,4 @@
-"""Compares a run of the console with the right outcome of a case, and the two mailboxes with each other.
+"""Compares a run of the console with the expected outcome of a case, and the two mailboxes with each other.
 
 Whatever a case expects, a breach of these rules is a fault: messages that are missing are in the numbers, the
 words or the exit code; no message is there more often than at the source; nothing is there that the source
@@ -59,7 +59,7 @@ class Run:
 
     @property
     def text(self) -> str:
-        """All that a person can read."""
+        """All output for people."""
         return "\n".join([*(_texts(self.report) or [self.output]), self.errors])
 
 
@@ -152,7 +152,7 @@ def difference(source: Sequence[Present], destination: Sequence[Present]) -> Dif
 
 
 def faults(run: Run, right: Right | Sequence[Right], compared: Difference | None) -> list[str]:
-    """All differences from the right outcome, or from that of several which fits best."""
+    """All differences from the right outcome; if there are several right outcomes, from the closest."""
     if not isinstance(right, Mapping):
         return min((faults(run, one, compared) for one in right), key=len)
     found = [] if compared is None else list(_mailbox_faults(run, right, compared))

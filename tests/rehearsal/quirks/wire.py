@@ -29,7 +29,7 @@ class InvalidCommand(Exception):
 
 
 class HangUp(Exception):
-    """Ends the connection at once, after the responses so far are sent."""
+    """Ends the connection after the responses so far are sent."""
 
 
 def words(parts: Sequence[bytes]) -> Words:
@@ -105,7 +105,7 @@ class Wire:
         return data
 
     def more_has_come(self, within_s: float) -> bool:
-        """Whether the client has sent more than was read."""
+        """Whether the client has sent data that was not read yet."""
         return bool(self._input) or bool(select.select([self._connection], [], [], within_s)[0])
 
     def forget_what_has_come(self) -> None:
