@@ -94,7 +94,7 @@ def create_app(deps: Deps, settings: Settings, lookups: Callable[[], BulkDiscove
     """
     if settings.destination_server is None:
         raise SettingsError(Text("setting_destination_missing"))
-    # Starlette would redirect to a path with or without a final slash, at the host that the request names.
+    # Starlette would redirect to the path with or without a final slash, at the host that the request names.
     app = FastAPI(title="Mailhaul", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(RequestShares)
     app.state.site = Site(

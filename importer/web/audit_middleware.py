@@ -143,7 +143,7 @@ class AuditMiddleware:
             if action is not None and not note.forwarded:
                 try:
                     await run_in_threadpool(self._record, action, note, scope, status)
-                except InstallationFault as error:  # the response says already that the database is away
+                except InstallationFault as error:  # the response already reports the database fault
                     log.warning("audit.not_recorded", action=action.value, reason=str(error))
 
     def _record(self, action: AuditAction, note: AuditNote, scope: Scope, status: int) -> None:
