@@ -1,4 +1,4 @@
-"""What people read, in English, for assertions about sentences."""
+"""The texts for people, in English, for assertions about sentences."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _MAX_SHIFT = 0.1
 _CUT = """[...document.querySelectorAll("main :is(td, tbody th, dd, dt, .pill, .amount, button, .button)")]
     .filter((e) => e.getClientRects().length && getComputedStyle(e).display !== "inline")
     .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML.slice(0, 120))"""
-"""What does not fit into its place: it is cut off, or runs over what stands beside it."""
+"""Content that does not fit into its box: it is cut off, or overlaps the content beside it."""
 
 _STRUCTURE = """JSON.stringify([document.documentElement.lang, innerWidth, document.title !== "", ...new Set(
     [...document.querySelectorAll("*")].map((e) => [

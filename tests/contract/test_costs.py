@@ -1,4 +1,4 @@
-"""What an import asks of its database: the numbers of transactions and statements are held here.
+"""The database cost of an import, as limits on the numbers of transactions and statements.
 
 Each transaction that writes is an fsync on SQLite and several round trips to PostgreSQL, and all threads of a
 worker wait for one another there. The mailboxes are in memory, so that the numbers are the same on any

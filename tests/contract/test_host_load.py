@@ -1,4 +1,4 @@
-"""What is in use at hosts, over every store; and the end of pauses by an operator."""
+"""Usage of hosts, over every store; and the end of pauses by an operator."""
 
 from __future__ import annotations
 

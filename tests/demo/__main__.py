@@ -113,8 +113,8 @@ def _people(old_host: RehearsalHost, new_host: RehearsalHost) -> list[tuple[User
 
 
 def _storable(mailbox: Mailbox) -> Mailbox:
-    """What the new host promises to store: pymap's PERMANENTFLAGS has no keywords (RFC 9051 section 7.1),
-    so they stay behind, and the report counts them."""
+    """The mailbox as the new host promises to store it: pymap's PERMANENTFLAGS has no keywords (RFC 9051
+    section 7.1), so they stay behind, and the report counts them."""
     if dovecot_installed():
         return mailbox
     return replace(
@@ -130,7 +130,7 @@ def _storable(mailbox: Mailbox) -> Mailbox:
 
 
 def _folder_map() -> dict[FolderPath, FolderPath]:
-    """What was sent lands in the new host's own sent folder, where it has one."""
+    """Sent mail goes to the new host's own sent folder, if it has one."""
     return {("Gesendet",): ("Sent",)} if dovecot_installed() else {}
 
 

@@ -1,4 +1,4 @@
-"""What an `ImportFilter` selects, import by import."""
+"""The imports that an `ImportFilter` selects, evaluated import by import."""
 
 from __future__ import annotations
 

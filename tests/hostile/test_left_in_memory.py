@@ -1,4 +1,4 @@
-"""What the pages keep of a password after its owner has signed out: a few copies that Python holds."""
+"""Copies of a password in the pages' memory after its owner has signed out: a few that Python holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers say between the greeting and the end of the login, and how it is understood."""
+"""Responses of servers between the greeting and the end of the login, and their interpretation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left out by choice, on real servers: forecast by a check, skipped in the report, copied once it is
+"""Messages left out by choice, on real servers: forecast by a check, skipped in the report, copied once it is
 chosen; chosen at the console and in a CSV file."""
 
 from __future__ import annotations

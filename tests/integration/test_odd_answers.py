@@ -1,4 +1,4 @@
-"""What a server says in an odd way, or twice and differently: each such answer costs one thing at most."""
+"""Odd or contradictory responses of a server: each costs at most one item."""
 
 from __future__ import annotations
 

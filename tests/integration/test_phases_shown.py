@@ -1,4 +1,4 @@
-"""What a running import does is shown while it reads and makes folders over a slow line."""
+"""The phase of a running import is shown while it reads and creates folders over a slow line."""
 
 from __future__ import annotations
 

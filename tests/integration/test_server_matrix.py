@@ -52,7 +52,8 @@ class Server:
     renumbers: bool = False  # it assigns UIDVALIDITYs again: messages that it damages may be refused later
 
     def form(self, content: bytes) -> bytes | None:
-        """What the server stores of a message that Mailhaul copies to it; None: it refuses the message."""
+        """The stored form of a message that Mailhaul copies to the server; None: the server refuses the
+        message."""
         return self.stored(sent(content))
 
     def kept(self, message: Found) -> tuple[object, object]:
@@ -216,7 +217,8 @@ def altered(server: Server, source: list[Found], folder: list[Found]) -> list[st
 
 
 def expected_at(server: Server, messages: list[Found]) -> tuple[Counter[bytes], int]:
-    """What the destination stores of one folder, each content once, and how many messages it refuses."""
+    """The messages of one folder that the destination stores, each content once, and the number that it
+    refuses."""
     forms = {message.content: server.form(message.content) for message in messages}
     refused = sum(forms[message.content] is None for message in messages)
     return Counter(form for form in forms.values() if form is not None), refused

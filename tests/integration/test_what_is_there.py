@@ -1,4 +1,4 @@
-"""What a report says of a real new mailbox is looked up there."""
+"""The report's numbers about a real new mailbox are read from that mailbox."""
 
 from __future__ import annotations
 

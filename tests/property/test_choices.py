@@ -53,7 +53,7 @@ runs = st.lists(
 
 
 def is_chosen(folder: str, month: int, options: ImportOptions) -> bool:
-    """What the options say about a message, decided from the words of the patterns."""
+    """The expected decision of the options about a message, derived from the words of the patterns."""
     by_pattern = {
         "all": True,
         "INBOX": folder == "INBOX",

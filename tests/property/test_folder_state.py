@@ -1,4 +1,4 @@
-"""What lanes share about a folder: in whatever order they work, no content is copied twice at a time."""
+"""State of a folder that lanes share: in any order of their work, no content is copied twice concurrently."""
 
 from __future__ import annotations
 

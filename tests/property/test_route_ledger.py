@@ -1,4 +1,4 @@
-"""What a leg puts off is written in time, and is found again if it was not."""
+"""Deferred writes of a leg are written in time; if not, the messages are found again."""
 
 from __future__ import annotations
 

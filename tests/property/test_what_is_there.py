@@ -1,4 +1,4 @@
-"""What a report says of the new mailbox is what the new mailbox lists, not what the ledger remembers."""
+"""A report's numbers about the new mailbox are those that the mailbox lists, not those of the ledger."""
 
 from __future__ import annotations
 

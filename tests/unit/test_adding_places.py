@@ -62,7 +62,7 @@ def contracts() -> list[dict[str, Any]]:
 
 
 def test_no_front_end_imports_adapters() -> None:
-    """What stands above bootstrap in the floors is named in the contract about adapters as well."""
+    """Every package above bootstrap in the floors is also in the contract about adapters."""
     [floors] = [contract["layers"] for contract in contracts() if contract["type"] == "layers"]
     above = [name for floor in floors[: floors.index("inspection")] for name in floor.split(" | ")]
     [adapters] = [contract for contract in contracts() if contract["name"].startswith("only bootstrap")]

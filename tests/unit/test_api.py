@@ -146,7 +146,7 @@ def test_running_again_counts_against_the_quota_too(office: WebOffice) -> None:
 
 
 def refusals(office: WebOffice, panel: Panel, language: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the API refuses, asked in that language: (what was done, its problem)."""
+    """Refusals of the API, requested in that language: (action, its problem)."""
     speaks = {"Accept-Language": language}
     plain = TestClient(office.app, base_url=office.settings.web_origin)
     reader = Panel(office, "reader", TokenScope.READ)

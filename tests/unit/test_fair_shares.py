@@ -1,4 +1,4 @@
-"""Who gets the next worker thread, and who gives one up."""
+"""The import that gets the next worker thread, and the import that gives one up."""
 
 from __future__ import annotations
 

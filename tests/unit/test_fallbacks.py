@@ -1,4 +1,4 @@
-"""What is concluded from commands that fail, for the rest of the run."""
+"""Conclusions from failed commands, for the rest of the run."""
 
 from __future__ import annotations
 

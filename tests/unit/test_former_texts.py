@@ -1,4 +1,4 @@
-"""What version 0.1.0 stored as English sentences reads well in every language."""
+"""English sentences that version 0.1.0 stored are shown in every language."""
 
 from __future__ import annotations
 

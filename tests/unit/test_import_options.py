@@ -69,7 +69,7 @@ def test_each_form_of_a_value_gives_the_value(name: str, text: str, monkeypatch:
 
 
 def console(values: dict[str, Any]) -> dict[str, Any]:
-    """What the console makes of these options."""
+    """The options as the console parses them."""
     seen: dict[str, Any] = {}
 
     @click.command

@@ -1,4 +1,4 @@
-"""Who is written to about an import, and how much one person can have sent to others."""
+"""The recipients of mails about an import, and the limit of mails that one person can cause to others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators change on the pages: many imports after a confirmation, pauses of hosts, maintenance."""
+"""Operators' changes on the pages: many imports after a confirmation, pauses of hosts, maintenance."""
 
 from __future__ import annotations
 

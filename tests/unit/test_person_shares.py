@@ -1,4 +1,4 @@
-"""What one person or client may use at the same time: threads, checks, event streams."""
+"""Concurrency limits for one person or client: threads, checks, event streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What spreadsheets leave behind, in kinds: understood where it is certain, noted where it is not."""
+"""Traces of spreadsheets in files, by kind: interpreted if unambiguous, otherwise noted."""
 
 from __future__ import annotations
 

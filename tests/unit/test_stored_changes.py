@@ -1,4 +1,4 @@
-"""What is changed about a message: marks, what the server did with a copy, and one line for each kind."""
+"""Changes of a message: marks, the server's changes of a copy, and one line for each kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What OWASP ASVS asks of the pages and no other test shows: docs/asvs.md names these."""
+"""Requirements of OWASP ASVS on the pages that no other test covers; docs/asvs.md names these tests."""
 
 from __future__ import annotations
 
