@@ -721,6 +721,20 @@ def test_the_folder_that_stays_open_after_several_is_left_before_an_append_into_
     assert [command.split()[:2] for command in server.commands[before + 1 :]] == [["APPEND", f'"{last}"']]
 
 
+def test_a_folder_may_be_open_after_a_select_that_was_not_understood(
+    scripted_destination: OpenWriter,
+) -> None:
+    appended = appends({}, b"TAG OK [APPENDUID 9 9] done\r\n")
+
+    def answer(command: str) -> bytes | None:
+        return b"TAG BAD what\r\n" if command == 'SELECT "B"' else appended(command)
+
+    session, server = scripted_destination(answer, capabilities=f"{CAPABILITIES} UNSELECT")
+    assert list(session.open_each_for_appending(["A", "B"])) == ["A"]
+    session.append(FolderRef("A", UidValidity(9)), batch(b"a"))
+    assert [command.split()[0] for command in server.commands[-2:]] == ["UNSELECT", "APPEND"]
+
+
 def test_hundreds_of_folders_are_counted_with_one_command_each(scripted: Open) -> None:
     def answer(command: str) -> bytes | None:
         match = re.match(r'STATUS "F(\d+)"', command)

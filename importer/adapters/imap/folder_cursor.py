@@ -200,7 +200,8 @@ class FolderCursor:
             connection.drop()
         found: list[SelectedFolder] = []
         for folder, answer in zip(named, answers, strict=False):
-            self.forget()  # a refusal closes the folder before it, too
+            if answer.reply.status != "BAD":  # a refusal closes the folder before it, too; BAD may not
+                self.forget()
             if answer.reply.status != "OK":
                 continue
             read_only, known = answer.reply.code == "READ-ONLY", self._uidvalidities.get(folder)
