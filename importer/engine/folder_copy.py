@@ -67,10 +67,10 @@ class FirstLook:
 class FolderCopy:
     """The state of one pair between its phases. No lock guards it; the part that lanes share is in `state`.
 
-    `status` is the source folder's. `checkpoint` describes the folder as it was when an earlier leg completed
-    it. `listed` are the UIDs that the source lists, `unlisted` the number of messages that it counts beyond
-    them. `missing`: the destination folder does not exist. `was_empty`: the destination folder, if it never
-    held a message. `limit_bytes`: the largest message that the destination accepts.
+    `status` is the source folder's. `checkpoint` describes the folder as it was when it was last completed.
+    `listed` are the UIDs that the source lists, `unlisted` the number of messages that it counts beyond them.
+    `missing`: the destination folder does not exist. `was_empty`: the destination folder, if it never held a
+    message. `limit_bytes`: the largest message that the destination accepts.
 
     `left_out` are the listed messages that are not copied by choice, with their reason. The ledger does not
     hold them: another import may be told to copy them. `is_left_out`: that is the whole folder.
@@ -219,7 +219,10 @@ class Finished:
 
 @frozen
 class Counted:
-    """Done in this leg. It holds no memory of the folder."""
+    """Done in this leg. It holds no memory of the folder. `is_new`: it has another checkpoint than before, so
+    that the next leg need not do the same again."""
+
+    is_new: bool
 
 
 FolderPhase = Unprepared | Prepared | Finished | Counted

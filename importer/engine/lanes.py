@@ -73,7 +73,7 @@ class Lanes:
         self._held = ByteBudget(partial(leg.held_share, leg.limits.held_bytes))
         self._error: BaseException | None = None
         self._budget_spent = False
-        self._has_begun = False  # to read: each leg does, however long it took to get there
+        self._has_begun = False  # each leg gets somewhere, however long it took to begin (`_is_over`)
         self._known_share = leg.share()
 
     def __enter__(self) -> Lanes:
@@ -208,7 +208,7 @@ class Lanes:
             self._held,
             self._may_continue,
             partial(self._batch_concluded, job),
-            partial(self._may_take, backlog.lane.number),
+            partial(self._may_take, job, backlog.lane.number),
             partial(self._begin_ahead, backlog),
         )
 
@@ -295,14 +295,16 @@ class Lanes:
         leg's own lane is: it ends what others leave."""
         return not self._is_over() and (not number or number < self._leg.share())
 
-    def _may_take(self, number: int) -> bool:
-        """Whether a lane may read a batch, which it does."""
+    def _may_take(self, job: Job, number: int) -> bool:
+        """Whether a lane may read a batch, which it does if there is one."""
         if not self._has_turn(number):
             return False
-        self._has_begun = True
+        if job.state.queued_batches:
+            self._has_begun = True
         return True
 
     def _is_over(self) -> bool:
+        """Not before the leg has read a batch, or ended a pair that the next leg need not end again."""
         return self._has_begun and self._leg.budget.is_over()
 
     def _available(self) -> Job | None:
@@ -350,7 +352,7 @@ class Lanes:
 
     def _end(self, job: Job, phase: Counted) -> None:
         with self._changed:
-            self._has_begun = True
+            self._has_begun |= phase.is_new
             job.phase = phase
             self._changed.notify_all()
 

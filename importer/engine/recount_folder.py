@@ -69,11 +69,12 @@ def recount_folder(
     folder = phase.folder
     folder.recounts += 1
     last = folder.recounts == MAX_RECOUNTS
+    before = folder.checkpoint
     tally, arrived = _recounted(folder, lane, already, last=last)
     if arrived and not last:
         return tally, Unprepared(folder)
     folder.state.close()
-    return tally, Counted()
+    return tally, Counted(folder.checkpoint != before)
 
 
 def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool) -> tuple[FolderTally, bool]:
@@ -218,3 +219,4 @@ def _write_checkpoint(folder: FolderCopy, result: Recount) -> None:
             result.destination,
         )
         leg.ledger.save_checkpoint(leg.import_.route, checkpoint, leg.lease)
+        folder.checkpoint = checkpoint

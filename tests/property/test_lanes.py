@@ -330,6 +330,22 @@ def test_each_leg_copies_something_however_long_it_took_to_begin() -> None:
     assert stored(world) == 12
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_pairs_that_each_leg_looks_at_again_do_not_end_a_leg_that_was_late(lanes: int) -> None:
+    """The largest folder has a message that the destination refuses, and therefore no checkpoint."""
+    world = long_folder(Batches(9999, over=True), 6)
+    for folder in ("Sent", "Work"):
+        for number in range(4):
+            world.source.create(folder).add((), DATE, mail(f"{folder} {number}", "text"))
+    world.destination.refuses = lambda body: "no" if body.startswith(b"Subject: 5") else None
+    world.run(batch=2, lanes=lanes)
+    assert {name: len(folder.messages) for name, folder in world.destination.folders.items()} == {
+        "INBOX": 5,
+        "Sent": 4,
+        "Work": 4,
+    }
+
+
 def test_a_batch_that_takes_long_has_fewer_messages_once_the_time_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
