@@ -86,7 +86,9 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
         if wanted and state.unusable is None:
             _update_flags(folder, lane)
         if not folder.missing:
-            flags = {ChangeKind.FLAGS_NOT_KEPT: keep_flags(folder.leg, lane, folder.history)}
+            flags = {
+                ChangeKind.FLAGS_NOT_KEPT: keep_flags(folder.leg, lane, folder.history, _new_from(folder))
+            }
         folder.unlisted = 0  # the recount counts them itself
         result = recount(
             lane,
@@ -121,6 +123,18 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
     if not arrived:
         _write_checkpoint(folder, result)
     return result.tally, arrived
+
+
+def _new_from(folder: FolderCopy) -> Uid:
+    """The UID from which on no earlier leg of this import completed the destination folder."""
+    last = folder.checkpoint
+    if last is None or (last.import_id, last.destination) != (
+        folder.leg.import_.id,
+        folder.history.destination,
+    ):
+        return Uid(1)
+    there = last.destination_status
+    return max(Uid(last.highest_uid + 1), there.uidnext if there is not None else Uid(1))
 
 
 def _waits(leg: Leg) -> Iterator[None]:

@@ -6,7 +6,7 @@ last are looked at, in one round trip, until each system flag has been. A flag t
 STORE on all copies that were sent with it; all flags are if none was kept.
 
 Their owner may have removed flags, too. Therefore only copies that this leg has just appended prove that the
-server ignores flags. Flags that older copies lack are reported and not set.
+server ignores flags. Flags that copies lack which an earlier leg completed are reported and not set.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class _Sent(NamedTuple):
     flags: Mapping[str, str]
 
 
-def keep_flags(leg: Leg, lane: Lane, history: FolderHistory) -> int:
-    """Set the flags of this import's copies in a folder, if the destination ignored them. Return how many
-    copies have not got them nevertheless, or may not have. Raises what the sessions raise, except that the
-    folder cannot be opened."""
+def keep_flags(leg: Leg, lane: Lane, history: FolderHistory, new_from: Uid) -> int:
+    """Set the flags of this import's copies in a folder from the UID `new_from` on, if the destination
+    ignored them. Return how many copies have not got them nevertheless, or may not have. Raises what the
+    sessions raise, except that the folder cannot be opened."""
     traits = leg.traits
     latest = traits.take_flagged(history.destination)
     if not history.flagged:
@@ -46,7 +46,7 @@ def keep_flags(leg: Leg, lane: Lane, history: FolderHistory) -> int:
             now = lane.destination.flags(history.destination, latest.uids)
             traits.learn_flags(latest, [copied_flags(flags) for _, flags in now])
     if traits.lost_flags:
-        return _set_flags(lane, history, list(_sent(leg, history, traits.lost_of)))
+        return _set_flags(lane, history, list(_sent(leg, history, traits.lost_of)), new_from)
     if latest.number or traits.kept_flags:
         return 0
     return _lost_before(lane, history, list(_sent(leg, history, dict)))
@@ -84,7 +84,7 @@ def _lost_before(lane: Lane, history: FolderHistory, sent: Sequence[_Sent]) -> i
     return 0
 
 
-def _set_flags(lane: Lane, history: FolderHistory, sent: Sequence[_Sent]) -> int:
+def _set_flags(lane: Lane, history: FolderHistory, sent: Sequence[_Sent], new_from: Uid) -> int:
     """Set the flags, those of the last copy in the end: if that is interrupted, the next leg finds that this
     one lacks them. Return how many copies lack flags, as far as that can be told; else all of them do."""
     last = _last(sent)
@@ -92,7 +92,8 @@ def _set_flags(lane: Lane, history: FolderHistory, sent: Sequence[_Sent]) -> int
         numbered = _numbered(lane, history, sent)
         groups: defaultdict[tuple[bool, tuple[str, ...]], list[Uid]] = defaultdict(list)
         for uid, one in numbered.items():
-            groups[one is last, tuple(one.flags.values())].append(uid)
+            if uid >= new_from:
+                groups[one is last, tuple(one.flags.values())].append(uid)
         for (_, add), uids in sorted(groups.items()):
             lane.destination.change_flags(history.destination, UidSet.of(uids), add, ())
         return len(sent) - len(numbered) + _lacking(lane, history, numbered)

@@ -10,8 +10,10 @@ import pytest
 
 from importer.compact.uid_set import UidSet
 from importer.domain.mailbox_content import AppendResult, FolderRef, KeywordRule, Outgoing
+from importer.domain.model import Import, ImportId
+from importer.engine.leg_context import TransferLimits
 from tests.fakes.mailbox import Fault, MemoryFolder, MemoryReader, MemoryWriter
-from tests.property.world import World, mail
+from tests.property.world import DESTINATION, SOURCE, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
 FLAGS = (("\\Seen",), ("\\Seen", "\\Answered"), (), ("$Label1",), ("\\Flagged", "\\Deleted"))
@@ -216,6 +218,23 @@ def test_an_owner_who_marks_all_unread_between_two_legs_is_not_overruled(*, uidp
     tally = world.run(legs_of=1).tallies["Work"]
     assert there(world) == [()] * 4
     assert tally.changes == ({"flags_not_kept": 4} if uidplus else {})
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_an_owner_who_marks_copies_unread_between_two_passes_is_not_overruled(*, uidplus: bool) -> None:
+    """The import follows its mailbox, and its first pass has set the flags that APPEND ignored."""
+    world = world_of(*[("\\Seen",)] * 4)
+    world.destination.gives_uids = uidplus
+    import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now())
+    watcher = Watcher()
+    with ignoring_flags(stored=True):
+        world._leg(import_, watcher, TransferLimits(), 100)
+        assert there(world) == [("\\Seen",)] * 4
+        unread(world)
+        for number in (4, 5):
+            world.source.folders["Work"].add(("\\Seen",), DATE, mail(f"Work {number}", "text", f"w{number}"))
+        world._leg(import_, watcher, TransferLimits(), 100)
+    assert there(world) == [()] * 4 + [("\\Seen",)] * 2
 
 
 def test_what_the_owner_of_a_lone_copy_may_have_changed_is_left_alone() -> None:
