@@ -388,6 +388,7 @@ def _no_room(leg: Leg, full: Sequence[FolderState]) -> QuotaExceeded:
     if not named:
         return first
     left = sum(state.remaining for state in full)
-    params = {**first.text.params, "folder": ", ".join(named), "number": left}
-    text = Text("destination_full.folder", steps=None, **params)
+    text = Text(
+        "destination_full.folder", steps=None, folder=", ".join(named), number=left, **first.text.params
+    )
     return QuotaExceeded(text, side=first.side, server_text=first.server_text)

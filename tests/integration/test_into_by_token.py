@@ -197,10 +197,10 @@ def test_five_second_tokens_and_two_second_legs_at_the_destination(
         Stored(INBOX, (), DATE, b"Subject: number %d\r\n\r\n%s\r\n" % (n, b"x" * 1500)) for n in range(600)
     )
     host.rules.life_s = 5
-    pace = TransferLimits(batch_messages=40, lanes=2, settle_quiet=timedelta(0))
+    pace = TransferLimits(batch_messages=10, lanes=2, settle_quiet=timedelta(0))
     deps = replace(deps, deadlines=replace(deps.deadlines, leg=timedelta(seconds=2)), transfer_limits=pace)
     with cutting_proxy(mail_host.imaps) as slow:
-        slow.bytes_per_s = 80_000
+        slow.bytes_per_s = 40_000
         into = replace(new.account, endpoint=slow.endpoint)
         row = Row(1, old.account, Secret(old.password), into, None, "", "microsoft")
         import_ = submitted(deps, row)

@@ -16,6 +16,7 @@ from importer.domain.model import Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.people.consent_schedule import OwnerWait, mails_due, next_look, owner_wait
 from importer.domain.reporting.report import ExitCode, exit_code
+from importer.engine.leg_context import TransferLimits
 from importer.i18n.explanation_texts import explanation_texts
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.report_json import report_json
@@ -370,6 +371,15 @@ def test_a_consent_of_one_owner_during_a_leg_ends_the_wait(office: Office) -> No
     assert waiting.problem.side is Side.DESTINATION
 
 
+def begin(office: Office, import_id: ImportId) -> None:
+    """Run a leg that copies some of the six messages."""
+    office.work(
+        import_id,
+        deadlines=replace(office.deps.deadlines, leg=timedelta(0)),
+        transfer_limits=TransferLimits(batch_messages=2),
+    )
+
+
 def test_a_rotated_refresh_token_of_the_destination_is_stored(office: Office) -> None:
     office.access.rotates = True
     _, import_ = submit_row(office, row_with_destination_consent())
@@ -377,9 +387,9 @@ def test_a_rotated_refresh_token_of_the_destination_is_stored(office: Office) ->
     sealed = office.store.grants(import_.id)
     assert sealed is not None
     before = open_grants(office.deps, import_.id, sealed)
-    office.work(import_.id, deadlines=replace(office.deps.deadlines, leg=timedelta(0)))
+    begin(office, import_.id)
     sealed = office.store.grants(import_.id)
-    assert sealed is not None
+    assert sealed is not None, "the first leg left some of the six messages"
     after = open_grants(office.deps, import_.id, sealed)
     assert after.source == before.source
     assert isinstance(before.destination, OAuthGrant)
@@ -599,7 +609,8 @@ def test_a_rotated_refresh_token_is_stored_before_its_use(office: Office) -> Non
     assert sealed is not None
     before = open_grants(office.deps, import_.id, sealed).source
     office.sessions.trouble = None
-    office.work(import_.id, deadlines=replace(office.deps.deadlines, leg=timedelta(0)))
+    begin(office, import_.id)
+    assert office.import_(import_.id).state is State.RUNNING
     assert isinstance(before, OAuthGrant)
     assert before.refresh_token.reveal() in office.access.withdrawn
     assert office.work(import_.id).state is State.COMPLETE
