@@ -235,6 +235,10 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(
     environment = installation.environment() | {"MAILHAUL_LANGUAGE": language}
     seen, wide = (in_terminal([*CONSOLE, *words], environment, columns=width) for width in (80, 400))
     fits(seen)
-    assert seen.text.split() == wide.text.split()
+    narrow_words, wide_words = (
+        [word for word in shown.text.split() if word != "·"]
+        for shown in (seen, wide)  # not at line ends
+    )
+    assert narrow_words == wide_words
     if words == ("doctor",):
         assert all(re.match("[✓!✗] |  ", line) for line in seen.lines), "what follows is indented"
