@@ -116,12 +116,13 @@ class FairLegs:
         running = _legs_by_owner(queue.running.values())
         due = _due_by_owner(queue)
         few = frozenset(owner for owner, legs in running.items() if has_few(due[owner], legs))
-        urgent = {share.owner for share in patient} & _urgent(queue, running)
+        patient_owners = {share.owner for share in patient}
+        urgent = patient_owners & _urgent(queue, running)
         for_urgent = gives_up_for_urgent(running, few, urgent, int(now.timestamp() // ROUND_S))
         giving = {
             owner
             for owner in running
-            if owner in for_urgent or gives_up_a_leg(owner, {share.owner for share in patient}, running)
+            if owner in for_urgent or gives_up_a_leg(owner, patient_owners, running)
         }
         # One leg of an owner at a time, the same one for all processes.
         of_owners = {min(_of(owner, queue)) for owner in giving}
