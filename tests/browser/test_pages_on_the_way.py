@@ -173,6 +173,7 @@ def test_with_the_old_address_on_the_first_page_three_pages_are_enough(
     sound(page)
     page.keyboard.press("Enter")
     page.wait_for_url("**/new/mailbox")
+    expect(page.locator("form[action='/new/sign-in'] button")).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/google/**")
     page.click("button[value=allow]")

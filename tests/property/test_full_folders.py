@@ -66,7 +66,9 @@ def test_other_folders_are_copied_and_the_full_one_is_named(world: World, name: 
     with full(world, lambda folder, number: folder == name and number >= 3) as refused:
         text = stopped(world, lanes=lanes)
     assert there(world) == {**FOLDERS, name: 3}
-    assert text == Text("destination_full.folder", folder=name, number=FOLDERS[name] - 3, host="memory")
+    named = Text("destination_full.folder", folder=name, number=FOLDERS[name] - 3, host="memory")
+    # Other lanes may store all the rest before the folder is full: it is then the last one, see below.
+    assert text == named or (lanes > 1 and text.code == "destination_full")
     assert set(refused) == {name}
 
 

@@ -611,13 +611,11 @@ def test_a_message_that_breaks_every_connection_is_finally_refused() -> None:
 # --- What the destination refuses or chokes on -----------------------------------------------------------
 
 
-def one_leg(world: World, *, batch: int = 4, lanes: int = 1, attempts: int = 0) -> FolderTally:
+def one_leg(world: World, *, batch: int = 4, attempts: int = 0) -> FolderTally:
     """The tally of "Work" after one leg that has to do everything."""
     import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now(), attempts=attempts)
     watcher = Watcher()
-    assert (
-        world._leg(import_, watcher, TransferLimits(batch_messages=batch, lanes=lanes), 1000) is LegEnd.DONE
-    )
+    assert world._leg(import_, watcher, TransferLimits(batch_messages=batch), 1000) is LegEnd.DONE
     return watcher.tallies["Work"]
 
 
@@ -637,12 +635,14 @@ def chokes(world: World, poison: set[bytes], words: str = "") -> list[bytes]:
 
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("words", ["a literal holds a forbidden character", ""])
-def test_what_ends_the_connection_is_singled_out_within_one_leg(words: str, lanes: int) -> None:
+def test_what_ends_the_connection_is_singled_out(words: str, lanes: int) -> None:
+    """One lane needs one leg. If others store all the rest before, nothing proves that the line works, and
+    the next leg decides."""
     many = [mail(f"number {n}", f"text {n}", f"m{n}") for n in range(30)]
     world = world_of(*many)
     world.source.create("Later").add((), DATE, ONE)
     sent = chokes(world, {many[3], many[17]}, words)
-    tally = one_leg(world, lanes=lanes)
+    tally = one_leg(world) if lanes == 1 else world.run(batch=4, legs_of=1000, lanes=lanes).tallies["Work"]
     assert (tally.copied, tally.failed, tally.confirmed) == (28, 2, 28)
     assert copied_bodies(world, "Later") == [ONE]
     refusals = list(world.store.refusals(ImportId("import1")))
@@ -651,7 +651,7 @@ def test_what_ends_the_connection_is_singled_out_within_one_leg(words: str, lane
         words in reason_said(refusal.reason) and refusal.subject and refusal.size_bytes
         for refusal in refusals
     )
-    assert max(sent.count(many[3]), sent.count(many[17])) <= (4 if words else 6)
+    assert max(sent.count(many[3]), sent.count(many[17])) <= (4 if words else 6) * (1 if lanes == 1 else 2)
 
 
 def test_a_lone_message_that_ends_the_connection_is_refused_by_the_next_leg() -> None:
