@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from importer.domain.import_options import ImportOptions
 from providers.endpoint import IMAP_PORT, IMAPS_PORT, Endpoint
@@ -51,6 +52,11 @@ def _lower(text: str) -> str:
     return "".join(low if (low := letter.lower()).upper() == letter else letter for letter in text)
 
 
+_REMEMBERED_ROUTES: Final = 256
+"""Each write of a running import names its route."""
+
+
+@lru_cache(_REMEMBERED_ROUTES)
 def route_of(source: Account, destination: Account) -> Route:
     """The route from `source` to `destination`: 32 hexadecimal digits."""
     return Route(sha256(f"{source.key}\n{destination.key}".encode()).hexdigest()[:32])

@@ -24,6 +24,7 @@ class LegProgress:
         self._reading: dict[Side, tuple[int, int]] = {}  # folders read, and of how many
         self._copying_since = leg.clock.now()
         self._done: dict[str, tuple[int, int]] = {}  # source folder -> messages, bytes copied
+        self._messages_done = self._bytes_done = 0  # their sums
 
     def reading_folders(self, side: Side, done: int, total: int) -> None:
         """Count the folders of one side. The side with more folders left is shown."""
@@ -60,7 +61,7 @@ class LegProgress:
     def add_earlier(self, tally: FolderTally) -> None:
         """Count what earlier legs of the import did, until this one comes to the folder."""
         with self._lock:
-            self._done[tally.source_folder] = (min(tally.accounted, tally.found), tally.copied_bytes)
+            self._count(tally, min(tally.accounted, tally.found))
 
     def on_begin(self, folder: str) -> None:
         """Name a folder before its first batch, which takes long over a slow line."""
@@ -83,37 +84,37 @@ class LegProgress:
 
     def _report(self, tally: FolderTally, done: int) -> None:
         with self._lock:
-            self._done[tally.source_folder] = (done, tally.copied_bytes)
-            self._progress = replace(
-                self._progress,
-                folder=tally.source_folder,
-                folders_done=self._progress.folders_done + (tally.source_recount is not None),
-            )
-            self._sum_up()
+            self._count(tally, done)
+            folders_done = self._progress.folders_done + (tally.source_recount is not None)
+            self._sum_up(folder=tally.source_folder, folders_done=folders_done)
             self._leg.observer.tally_changed(tally)
             self._leg.observer.progressed(self._progress)
 
-    def _sum_up(self) -> None:
-        """Sum the folders. Once every message has its outcome, folders are only recounted."""
-        done = sum(messages for messages, _ in self._done.values())
-        progress = replace(
-            self._progress,
-            messages_done=done,
-            # Messages that were copied and then removed from the source are done, too.
-            messages_total=max(self._progress.messages_total, done),
-            bytes_done=sum(copied for _, copied in self._done.values()),
+    def _count(self, tally: FolderTally, done: int) -> None:
+        messages, copied_bytes = self._done.get(tally.source_folder, (0, 0))
+        self._done[tally.source_folder] = (done, tally.copied_bytes)
+        self._messages_done += done - messages
+        self._bytes_done += tally.copied_bytes - copied_bytes
+
+    def _sum_up(self, *, folder: str = "", folders_done: int | None = None) -> None:
+        """Enter the sums. Once every message has its outcome, folders are only recounted."""
+        before = self._progress
+        folders = before.folders_done if folders_done is None else folders_done
+        # Messages that were copied and then removed from the source are done, too.
+        total = max(before.messages_total, self._messages_done)
+        is_copying = not total or self._messages_done < total
+        self._progress = replace(
+            before,
+            folder=folder or before.folder,
+            folders_done=folders,
+            messages_done=self._messages_done,
+            messages_total=total,
+            bytes_done=self._bytes_done,
             copying_s=(self._leg.clock.now() - self._copying_since).total_seconds(),
+            phase=Phase.COPYING if is_copying else Phase.RECOUNTING,
+            phase_done=0 if is_copying else min(folders, before.folders_total),
+            phase_total=0 if is_copying else before.folders_total,
         )
-        left = progress.messages_total - progress.messages_done
-        if left > 0 or not progress.messages_total:
-            self._progress = replace(progress, phase=Phase.COPYING, phase_done=0, phase_total=0)
-        else:
-            self._progress = replace(
-                progress,
-                phase=Phase.RECOUNTING,
-                phase_done=min(progress.folders_done, progress.folders_total),
-                phase_total=progress.folders_total,
-            )
 
     def _enter(self, phase: Phase, done: int, total: int) -> None:
         self._progress = replace(self._progress, phase=phase, phase_done=done, phase_total=total)

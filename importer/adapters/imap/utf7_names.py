@@ -3,11 +3,16 @@ are not."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import count
+from typing import Final
 
 from imapclient import imap_utf7
 
 from importer.adapters.imap.commands import quoted
+
+_REMEMBERED: Final = 4096
+"""Names whose other form is kept: each is listed and sent several times, and many mailboxes share some."""
 
 
 class FolderNames:
@@ -40,18 +45,24 @@ class FolderNames:
     def encode(self, name: str) -> bytes:
         """Return the name as the server encodes it. Raises UnicodeEncodeError for a lone surrogate."""
         raw = self._listed.get(name)
-        return bytes(imap_utf7.encode(name)) if raw is None else raw
+        return _encode(name) if raw is None else raw
 
     def quoted(self, name: str) -> bytes:
         """Return the name for a command line. Raises UnsafeText and what `encode` raises."""
         return quoted(self.encode(name))
 
 
+@lru_cache(_REMEMBERED)
+def _encode(name: str) -> bytes:
+    return bytes(imap_utf7.encode(name))
+
+
+@lru_cache(_REMEMBERED)
 def _decode(raw: bytes) -> str:
     """Decode modified UTF-7, if encoding the result gives the same bytes again; else UTF-8."""
     try:
         name = str(imap_utf7.decode(raw))
-        if imap_utf7.encode(name) == raw:
+        if _encode(name) == raw:
             return name
     except UnicodeError:
         pass
