@@ -88,6 +88,10 @@ ROWS: Final = (
         as_refusal="An earlier import copied it, and the new mailbox has not shown it since.",
     ),
     TextRow(
+        "never_seen.lately",
+        sentence="copied by an import that ended less than an hour ago, but the new mailbox has not shown it so far: it may still appear, after a virus scan for example; start the import again in an hour",
+    ),
+    TextRow(
         "never_seen.twice",
         sentence="copied by two imports, but the new mailbox has shown neither copy since: look for it there; it is not copied a third time",
     ),

@@ -47,7 +47,7 @@ from importer.engine.leg_context import FlaggedCopies, Lane
 from importer.engine.new_receipts import copied_receipt, settled_receipts, with_dates_left_out
 from importer.engine.new_refusals import message_refusal
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost
-from importer.ports.mailbox_errors import FolderUnusable
+from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.errors import ConnectionLost, MailError, Side
 from providers.frozen import frozen
 from providers.text import Text
@@ -140,7 +140,8 @@ class InFlightBatch:
 
     def recover(self, lost: ConnectionLost, wait: SettlingWait) -> list[MessageKey]:
         """Settle an append during which the connection was lost, over a new connection. Return the messages
-        that were not stored; they have no outcome then.
+        that were not stored; they have no outcome then. None is returned if
+        the destination may hold them without showing them: they count as copied, and are recounted.
 
         The source must not be in use. `wait` is that of all appends that were under way then; a server that
         said BYE stores nothing more. Raises `lost` if nothing was sent, and what the sessions and the ledger
@@ -151,17 +152,35 @@ class InFlightBatch:
             raise lost
         wait = SettlingWait() if lost.announced else wait
         self._set_aside(decided, settle_lost(self._leg, self._lane, intent, wait))
+        if decided.new and not lost.announced and self._shows_nothing():
+            self._record(decided, self._unproven(decided, intent))
+            return []
         self._record(decided, [])
         return decided.new
 
+    def _shows_nothing(self) -> bool:
+        """Whether the destination lists no message of the last batch that it accepted: it may show mail
+        late, so that what got no answer may be there, too."""
+        accepted = self._leg.traits.accepted
+        with suppress(FolderUnusable, FolderChanged):
+            return accepted is not None and not self._lane.destination.uids(*accepted)
+        return False
+
     def _set_aside(self, decided: _Decided, landed: Sequence[Receipt]) -> None:
         """Take the messages with these receipts out of those to be sent; their twins are duplicates."""
-        self._state.add(landed)
+        self._found(landed)
         uids = UidSet.of(uid for receipt in landed for uid in receipt.source_uids)
         digests = {key.digest for key in decided.new if key.uid in uids}
         decided.new = [key for key in decided.new if key.uid not in uids]
         decided.settled += [(key, _DUPLICATE) for key in decided.twins if key.digest in digests]
         decided.twins = [key for key in decided.twins if key.digest not in digests]
+
+    def _found(self, landed: Sequence[Receipt]) -> None:
+        """Note what the destination stored of an append without an outcome; the ledger has these receipts."""
+        self._state.add(landed)
+        for receipt in landed:
+            self._leg.traits.stored(self._target.folder.name)
+            self._note_flags(receipt, receipt.destination_uids)
 
     def refuse(self, key: MessageKey, lost: ConnectionLost) -> Refusal:
         """The refusal of a message at which the connection ends."""
@@ -262,6 +281,8 @@ class InFlightBatch:
         settling = partial(settle_lost, self._leg, self._lane, append.intent, wait)
         landed = self._with_source(settling)
         self._set_aside(decided, landed)
+        if named is not None:
+            self._leg.traits.stored(self._target.folder.name)
         if not decided.new:
             return []
         if named is not None and not self._lacks_the_rest(append.intent, landed, named):
@@ -282,7 +303,7 @@ class InFlightBatch:
 
     @staticmethod
     def _unproven(decided: _Decided, intent: Intent) -> list[Receipt]:
-        """The receipt of messages that the destination accepted and does not list so far."""
+        """The receipt of messages that the destination does not list so far, and may hold."""
         rest = UidSet.of(key.uid for key in decided.new)
         decided.settled += [(key, _DUPLICATE) for key in decided.twins]
         return [copied_receipt(intent, [i for i, uid in enumerate(intent.source_uids) if uid in rest], [])]
@@ -319,11 +340,11 @@ class InFlightBatch:
         except ConnectionLost:
             raise  # the next leg settles it over a new connection
         except FolderUnusable:  # the leg continues without the folder and may reuse the slot
-            self._state.add(self._settle(intent, leave_doubt=False))
+            self._found(self._settle(intent, leave_doubt=False))
             raise
         except MailError:
             with suppress(MailError):  # the next leg settles it; the first error is the one to raise
-                self._state.add(self._settle(intent, leave_doubt=True))
+                self._found(self._settle(intent, leave_doubt=True))
             raise
 
     def _settle(self, intent: Intent, *, leave_doubt: bool) -> list[Receipt]:
@@ -362,23 +383,23 @@ class InFlightBatch:
             self._state.note_uidnext(uidnext)
             first = append.intent.uidnext
             new = UidSet.of(range(first, min(uidnext, first + _MOST_NEW)))
-        self._note_flags(append.intent, indexes, uids or new)
+        self._leg.traits.accepted = append.intent.destination, min(uids, default=append.intent.uidnext)
         receipt = copied_receipt(append.intent, indexes, uids, keywords_dropped=dropped)
+        self._note_flags(receipt, uids or new)
         undated = [result.date_dropped for _, result in stored]
         return [with_dates_left_out(receipt, undated) if any(undated) else receipt]
 
-    def _note_flags(self, intent: Intent, stored: Sequence[int], uids: Sequence[Uid] | UidSet) -> None:
-        """Note which copies were appended with flags of which nothing is known. `uids` are theirs, or all
+    def _note_flags(self, receipt: Receipt, uids: Sequence[Uid] | UidSet) -> None:
+        """Note those of these copies that have flags of which nothing is known. `uids` are theirs, or all
         that they may have."""
         traits = self._leg.traits
-        if not system_flags(intent.flags) - traits.kept_flags - traits.lost_flags:
+        if not system_flags(receipt.flags) - traits.kept_flags - traits.lost_flags:
             return
-        flags = unfold_flags(intent.flags)
-        put = [system_flags(" ".join(flags[index])) for index in stored]
+        put = [system_flags(" ".join(flags)) for flags in unfold_flags(receipt.flags)]
         if not isinstance(uids, UidSet):
             uids = UidSet.of(uid for uid, names in zip(uids, put, strict=True) if names)
         numbers = Counter(chain.from_iterable(put))
-        traits.note_flagged(intent.destination, FlaggedCopies(uids, sum(map(bool, put)), numbers))
+        traits.note_flagged(receipt.destination, FlaggedCopies(uids, sum(map(bool, put)), numbers))
 
     def _decide_rejected(self, decided: _Decided, rejected: dict[bytes, Rejected]) -> None:
         """Decide about the messages that the destination rejected, and about their twins."""

@@ -66,11 +66,14 @@ class FolderState:
     # --- For every lane: batches ---------------------------------------------------------------------
 
     def take(self) -> MessageBatch | None:
-        """The next batch, or as much of it as takes BATCH_S; None if the queue is empty."""
+        """The next batch, or as much of it as takes BATCH_S, or little if the destination may be full. None
+        if the queue is empty."""
         with self._lock:
             if not self._queue:
                 return None
-            batch, rest = self._queue.popleft().split(self.leg.pace.most_messages)
+            may_be_full = self.leg.traits.may_be_full(self.destination)
+            most = 1 if may_be_full else self.leg.pace.most_messages
+            batch, rest = self._queue.popleft().split(most)
             if rest is not None:
                 self._queue.appendleft(rest)
             return batch

@@ -14,11 +14,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from importer.compact.digest_set import Digests, DigestSet
-from importer.compact.uid_set import UidSet
+from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef, FolderStatus
-from importer.domain.model import Import
-from importer.domain.planning.retry_limits import MAX_RENEWALS, MAX_VERDICTS_IN_A_ROW
+from importer.domain.model import Import, ImportId
+from importer.domain.planning.retry_limits import MAX_RENEWALS, MAX_VERDICTS_IN_A_ROW, MOST_WITHOUT_ROOM
 from importer.domain.planning.server_limits import BATCH_S
+from importer.domain.receipts.folder_history import never
 from importer.ports.leases import Lease
 from importer.ports.ledger import Ledger
 from importer.ports.mailbox import MailboxReader, MailboxWriter
@@ -63,13 +64,15 @@ class DestinationTraits:
     """How the destination behaves, as far as a leg has seen it on all lanes. Thread-safe.
 
     `kept_flags`, `lost_flags`: the system flags of appended messages that it keeps, that it ignores; as far
-    as copies were looked at. `shows_late`: whether it may show copies later than it stores them; not after a
+    as copies were looked at. `accepted`: the folder of the last batch that it accepted, and the lowest UID
+    that its copies may have. `shows_late`: whether it may show copies later than it stores them; not after a
     wait in vain.
     """
 
     def __init__(self) -> None:
         self.kept_flags = self.lost_flags = frozenset[str]()
         self.shows_late = True
+        self.accepted: tuple[FolderRef, Uid] | None = None
         self._lock = threading.Lock()
         self._stored = 0
         self._verdicts_in_a_row = 0
@@ -85,11 +88,17 @@ class DestinationTraits:
             self._without_room &= {folder}
 
     def is_full(self, folder: str) -> bool:
-        """Note that it has no room for a message in this folder. Return whether there is none in any other,
-        as far as that is known: it said so of another one, too, and has stored nothing elsewhere since."""
+        """Note that it has no room for a message in this folder. Return whether it counts as full: it said so
+        of MOST_WITHOUT_ROOM folders, and has stored nothing elsewhere since. A quota may be that of one
+        folder."""
         with self._lock:
             self._without_room.add(folder)
-            return len(self._without_room) > 1
+            return len(self._without_room) >= MOST_WITHOUT_ROOM
+
+    def may_be_full(self, folder: str) -> bool:
+        """Whether it had no room in another folder, and has stored nothing elsewhere since."""
+        with self._lock:
+            return bool(self._without_room - {folder})
 
     def has_room_beside(self, folder: str) -> bool:
         """Whether it stored messages elsewhere after it had no room for one in this folder."""
@@ -125,20 +134,23 @@ class DestinationTraits:
         with self._lock:
             return self._flagged.pop(folder, FlaggedCopies())
 
-    def is_proof(self, copies: FlaggedCopies) -> bool:
-        """Whether these copies can show that flags are ignored which are not known to be."""
-        known = self.kept_flags | self.lost_flags
-        several = any(n >= _LEAST_FLAGGED for name, n in copies.numbers.items() if name not in known)
-        return several or (not known and copies.number >= _LEAST_FLAGGED)
+    def has_open_flags(self, copies: FlaggedCopies) -> bool:
+        """Whether these copies have flags of which it is not known whether they are kept."""
+        return not copies.numbers.keys() <= self.kept_flags | self.lost_flags
 
-    def learn_flags(self, copies: FlaggedCopies, now: Sequence[Collection[str]]) -> None:
-        """The folder lists messages with the flags `now`, of those that these copies may be."""
+    def learn_flags(self, copies: FlaggedCopies, now: Sequence[Collection[str]]) -> int:
+        """The folder lists messages with the flags `now`, of those that these copies may be. Return how many
+        copies at least lack a flag that none has. One alone proves nothing: its owner may have removed it."""
         if len(now) < copies.number:
-            return  # some were removed
+            return 0  # some were removed
+        listed = {name for flags in now for name in flags}
         with self._lock:
-            self.kept_flags |= copies.numbers.keys() & {name for flags in now for name in flags}
-            lost = {name for name, n in copies.numbers.items() if n >= _LEAST_FLAGGED or not self.kept_flags}
-            self.lost_flags |= lost - self.kept_flags
+            self.kept_flags |= copies.numbers.keys() & listed
+            if copies.number >= _LEAST_FLAGGED:
+                lost = {n for n, m in copies.numbers.items() if m >= _LEAST_FLAGGED or not self.kept_flags}
+                self.lost_flags |= lost - self.kept_flags
+            open_ = copies.numbers.keys() - self.kept_flags
+        return max((copies.numbers[name] for name in open_), default=0)
 
     def lost_of(self, flags: Mapping[str, str]) -> Mapping[str, str]:
         """Those of the flags of a message, by their names in lower case, that were ignored."""
@@ -233,3 +245,4 @@ class Leg:
     traits: DestinationTraits = field(default_factory=DestinationTraits)
     pace: BatchPace = field(default_factory=BatchPace)
     retries: RetryScope | None = None  # what alone is copied; None: everything
+    sent_lately: Callable[[ImportId], bool] = never  # whether copies of that import may still appear

@@ -232,6 +232,8 @@ class _Preparation:
         had_mail = status.messages or status.uidnext > 1  # a number of 0 alone proves nothing
         existing = session.uids(ref) if had_mail else UidSet()
         unlisted = session.unlisted(ref) if had_mail else 0
+        if folder.history.opened_at is None:
+            folder.history.opened_at = max(status.uidnext, Uid((existing.highest or 0) + 1))
         ours = folder.history.destination_uids
         if unlisted > len(ours - existing):  # not only our own copies
             raise FolderUnusable(
@@ -250,14 +252,18 @@ class _Preparation:
         status = destination.status if destination else None
         uidvalidity = status.uidvalidity if status else self._last_uidvalidity()
         expected = max(folder.status.messages, status.messages if status else 0)
+        ref, uidnext = FolderRef(folder.destination, uidvalidity), status.uidnext if status else None
+        same = folder.history if folder.history.destination == ref else None
         history = FolderHistory(
             leg.import_.id,
             folder.source,
-            FolderRef(folder.destination, uidvalidity),
-            status.uidnext if status else None,
+            ref,
+            uidnext,
+            opened_at=same.opened_at if same else None,
             met_first=leg.digests(expected),
             met_before=leg.digests(expected),
             former=leg.digests(expected),
+            sent_lately=leg.sent_lately,
         )
         history.recall(receipts)
         history.refuse(leg.ledger.refusals(leg.import_.id))

@@ -118,7 +118,9 @@ def recount(
         with_changes(tally, {**changes, ChangeKind.MOVED: moved} if moved else changes),
         history.todo(listed),
         unlisted,
-        _surplus(lane, history, copied, there) if copied and there is not None else 0,
+        _surplus(lane, history, copied, there)
+        if there is not None and (copied or history.there.unproven)
+        else 0,
         _status(history, there, missing=missing) if complete and there is not None else None,
     )
 
@@ -279,9 +281,11 @@ def _surplus(lane: Lane, history: FolderHistory, copied: int, listed: UidSet) ->
     """The number of copies among the messages listed that the ledger does not know."""
     known = history.copied_to
     unknown = copied - len(known)
+    if history.there.unproven:  # copies of earlier imports that have come into sight may be among them
+        unknown = max(unknown, history.unnumbered)
     others = listed - history.destination_uids
-    if not unknown:
-        others = others.at_or_above(known.lowest or 1)
+    if not unknown:  # what came between our look and our first append has a lower UID than our copies
+        others = others.at_or_above(min(known.lowest or 1, history.opened_at or 1))
     if len(others) <= unknown:
         return 0
     counts = _known_contents(lane, history, others)

@@ -175,8 +175,10 @@ def _note_unseen(folder: FolderCopy, lane: Lane) -> None:
         seen = history.settled - there.never_seen - there.lost - there.unchecked - there.gone
         leg.ledger.note_unseen(route, destination, source, seen | there.moved, None, leg.lease)
     unseen = (there.never_seen & folder.listed) - history.refused
-    twice = unseen & there.unproven
-    for text, uids in (("never_seen", unseen - twice), ("never_seen.twice", twice)):
+    unproven = unseen & there.unproven
+    lately = unproven & history.sent_once
+    texts = ("never_seen", "never_seen.twice", "never_seen.lately")
+    for text, uids in zip(texts, (unseen - unproven, unproven - lately, lately), strict=True):
         if uids:
             folder.refuse(lane, uids, Text(text), RefusalCode.NEVER_SEEN)
 

@@ -5,8 +5,9 @@ Some servers store a message and ignore its flags, or one of them: dbmail 3.5.0 
 last are looked at, in one round trip, until each system flag has been. A flag that none of them has is set by
 STORE on all copies that were sent with it; all flags are if none was kept.
 
-Their owner may have removed flags, too. Therefore only copies that this leg has just appended prove that the
-server ignores flags. Flags that copies lack which an earlier leg completed are reported and not set.
+Their owner may have removed flags, too. Therefore only several copies that this leg has just appended prove
+that the server ignores flags. Flags that one such copy lacks, or copies which an earlier leg completed, are
+reported and not set.
 """
 
 from __future__ import annotations
@@ -41,15 +42,16 @@ def keep_flags(leg: Leg, lane: Lane, history: FolderHistory, new_from: Uid) -> i
     latest = traits.take_flagged(history.destination)
     if not history.flagged:
         return 0
-    if traits.is_proof(latest):
+    lacking = 0
+    if traits.has_open_flags(latest):
         with suppress(FolderUnusable, FolderChanged):
             now = lane.destination.flags(history.destination, latest.uids)
-            traits.learn_flags(latest, [copied_flags(flags) for _, flags in now])
+            lacking = traits.learn_flags(latest, [copied_flags(flags) for _, flags in now])
     if traits.lost_flags:
         return _set_flags(lane, history, list(_sent(leg, history, traits.lost_of)), new_from)
-    if latest.number or traits.kept_flags:
+    if not lacking and (latest.number or traits.kept_flags):
         return 0
-    return _lost_before(lane, history, list(_sent(leg, history, dict)))
+    return max(lacking, _lost_before(lane, history, list(_sent(leg, history, dict))))
 
 
 def _sent(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
-from importer.domain.mailbox_content import AppendResult, Outgoing
+from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing
 from importer.domain.messages.message_body import whole
+from importer.domain.planning.retry_limits import MOST_WITHOUT_ROOM
 from importer.ports.mailbox_errors import QuotaExceeded
 from providers.errors import Side
 from providers.text import Text
@@ -54,9 +56,9 @@ def there(world: World) -> dict[str, int]:
     return {name: len(folder.messages) for name, folder in world.destination.folders.items()}
 
 
-def stopped(world: World, *, lanes: int = 1) -> Text:
+def stopped(world: World, *, lanes: int = 1, batch: int = 2) -> Text:
     with pytest.raises(QuotaExceeded) as caught:
-        world.run(legs_of=100, lanes=lanes)
+        world.run(legs_of=100, lanes=lanes, batch=batch)
     return caught.value.text
 
 
@@ -82,11 +84,41 @@ def test_what_was_left_is_copied_once_there_is_room(world: World) -> None:
         assert messages == {body(name, number): 1 for number in range(FOLDERS[name])}
 
 
-def test_a_full_mailbox_is_asked_for_two_folders(world: World) -> None:
+def test_a_full_mailbox_is_asked_for_a_handful_of_folders(world: World) -> None:
+    for number in range(30):
+        for message in range(20):
+            world.source.create(f"List {number:02d}").add((), DATE, body(f"List {number}", message))
+    sent: list[int] = []
+    begin = MemoryWriter.begin_append
+
+    def counted(session: MemoryWriter, folder: FolderRef, messages: Sequence[Outgoing]) -> Any:
+        sent.append(len(messages))
+        return begin(session, folder, messages)
+
+    with full(world, lambda _folder, _number: True) as refused, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "begin_append", counted)
+        assert stopped(world, batch=20) == Text("destination_full", host="memory")
+    assert not sum(there(world).values())
+    assert len(set(refused)) == MOST_WITHOUT_ROOM
+    assert sent[0] == 20
+    assert max(sent[2:]) <= 2  # the second batch was read before the first was refused
+
+
+def test_a_full_mailbox_of_few_folders_is_not_called_one_of_full_folders(world: World) -> None:
     with full(world, lambda _folder, _number: sum(there(world).values()) >= 5) as refused:
         assert stopped(world) == Text("destination_full", host="memory")
     assert sum(there(world).values()) == 5
-    assert set(refused) == {"INBOX", "Sent"}
+    assert set(refused) == set(FOLDERS)
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_two_folders_that_are_full_from_the_start_do_not_stop_a_third(world: World, lanes: int) -> None:
+    with full(world, lambda folder, _number: folder in ("INBOX", "Sent")):
+        text = stopped(world, lanes=lanes)
+    assert there(world) == {**FOLDERS, "INBOX": 0, "Sent": 0}
+    assert text.code == ("destination_full.folder" if lanes == 1 else text.code)
+    if lanes == 1:
+        assert (text.params["folder"], text.params["number"]) == ("INBOX, Sent", 14)
 
 
 def test_the_last_folder_alone_does_not_tell_whether_the_mailbox_is_full(world: World) -> None:

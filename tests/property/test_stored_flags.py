@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from importer.compact.uid_set import UidSet
-from importer.domain.mailbox_content import AppendResult, FolderRef, KeywordRule, Outgoing
+from importer.domain.mailbox_content import AppendResult, FolderRef, KeywordRule, Outgoing, Stored
 from importer.domain.model import Import, ImportId
 from importer.engine.leg_context import TransferLimits
 from tests.fakes.mailbox import Fault, MemoryFolder, MemoryReader, MemoryWriter
@@ -77,6 +77,32 @@ def test_flags_that_are_never_kept_are_told() -> None:
     with ignoring_flags(stored=False):
         assert world.run(legs_of=100).tallies["Work"].changes == {"flags_not_kept": 4}
     assert there(world) == [()] * 5
+
+
+def test_flags_of_copies_whose_append_was_lost_are_set() -> None:
+    world = world_of(*FLAGS)
+    with ignoring_flags(stored=True):
+        tally = world.run(batch=10, legs_of=100, faults=[("append", Fault.AFTER)]).tallies["Work"]
+    assert [set(flags) for flags in there(world)] == [set(flags) - {"\\Deleted"} for flags in FLAGS]
+    assert tally.changes == {}
+
+
+def test_flags_of_copies_that_the_server_did_not_name_are_set() -> None:
+    """It names the first UID of several messages."""
+    world = world_of(*FLAGS)
+    begin = MemoryWriter.begin_append
+
+    def names_the_first(
+        session: MemoryWriter, folder: FolderRef, messages: Sequence[Outgoing]
+    ) -> Callable[[], Sequence[AppendResult] | None]:
+        begin(session, folder, messages)()
+        return lambda: [Stored(None, named=1)] * len(messages)
+
+    with ignoring_flags(stored=True), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "begin_append", names_the_first)
+        tally = world.run(batch=10, legs_of=100).tallies["Work"]
+    assert [set(flags) for flags in there(world)] == [set(flags) - {"\\Deleted"} for flags in FLAGS]
+    assert tally.changes == {}
 
 
 @pytest.mark.parametrize("stored", [True, False])
@@ -237,12 +263,36 @@ def test_an_owner_who_marks_copies_unread_between_two_passes_is_not_overruled(*,
     assert there(world) == [()] * 4 + [("\\Seen",)] * 2
 
 
-def test_what_the_owner_of_a_lone_copy_may_have_changed_is_left_alone() -> None:
+def test_flags_that_a_lone_copy_lacks_are_told_and_left_alone() -> None:
+    """Its owner may have removed them."""
     world = world_of(("\\Seen",), ())
-    with ignoring_flags(stored=True) as asked:
-        world.run(legs_of=100)
+    with ignoring_flags(stored=True):
+        tally = world.run(legs_of=100).tallies["Work"]
     assert there(world) == [(), ()]
-    assert asked == []
+    assert tally.changes == {"flags_not_kept": 1}
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_lone_copies_of_later_passes_are_told_with_those_before(*, uidplus: bool) -> None:
+    """An import that follows its mailbox brings one message in each pass."""
+    world = world_of(("\\Seen",))
+    world.destination.gives_uids = uidplus
+    import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now())
+    watcher = Watcher()
+    with ignoring_flags(stored=True):
+        for number in range(1, 4):
+            world._leg(import_, watcher, TransferLimits(), 100)
+            lacking = number if uidplus else 1
+            assert watcher.tallies["Work"].changes == {"flags_not_kept": lacking}
+            world.source.folders["Work"].add(("\\Seen",), DATE, mail(f"late {number}", "text", f"l{number}"))
+
+
+def test_a_lone_copy_that_has_its_flag_proves_that_it_is_kept() -> None:
+    world = world_of(("\\Seen",), folders=("Work", "Home", "Lists"))
+    with ignoring_flags(stored=True, kept=("\\Seen",)) as asked:
+        tallies = world.run(legs_of=100).tallies
+    assert all(not tally.changes for tally in tallies.values())
+    assert len(asked) == 1
 
 
 def test_a_server_that_keeps_flags_is_asked_once() -> None:

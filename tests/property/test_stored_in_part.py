@@ -11,7 +11,9 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Stored
 from importer.domain.messages.message_body import whole
 from importer.domain.receipts.folder_tally import FolderTally
+from importer.ports.mailbox_errors import QuotaExceeded
 from providers.errors import Side
+from providers.text import Text
 from tests.fakes.mailbox import MemoryFolder, MemoryReader, MemoryWriter
 from tests.property.world import World, mail
 
@@ -112,3 +114,26 @@ def test_as_long_as_mail_that_is_not_listed_may_be_a_copy_nothing_is_sent_again(
         tally = run(world)
     assert there(world) == sorted(BODIES[:1])
     assert (tally.copied, tally.confirmed) == (3, 1)
+
+
+def test_a_folder_that_took_messages_shows_that_the_mailbox_has_room() -> None:
+    """Five folders are full, the last of them only after it stored a part of an append."""
+    world = World()
+    sizes = {f"full {n}": 20 - n for n in range(4)} | {"full at last": 3, "Work": 2}
+    for folder, number in sizes.items():
+        for n in range(number):
+            world.source.create(folder).add((), DATE, mail(f"{folder} {n}", "text", f"{n}.{number}"))
+    stored = MemoryWriter._stored
+
+    def stores(session: MemoryWriter, target: MemoryFolder, message: Outgoing) -> AppendResult:
+        (name,) = (name for name, one in world.destination.folders.items() if one is target)
+        if len(target.messages) >= {"full at last": 2, "Work": 2}.get(name, 0):
+            raise QuotaExceeded(Text("destination_full", host="memory"), side=Side.DESTINATION)
+        return stored(session, target, message)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "_stored", stores)
+        with pytest.raises(QuotaExceeded):
+            world.run(batch=20, legs_of=100)
+    assert len(world.destination.folders["full at last"].messages) == 2
+    assert len(world.destination.folders["Work"].messages) == 2

@@ -15,6 +15,7 @@ from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import whole
 from importer.domain.messages.message_identity import is_notice, notice_signature
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Progress
+from importer.domain.receipts.folder_history import never
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.engine.leg import LegEnd, run_leg
 from importer.engine.leg_context import Lane, Leg, TransferLimits
@@ -142,6 +143,7 @@ class World:
     options: ImportOptions = ImportOptions()
     account: Account = SOURCE  # of the source
     budget: Batches | None = None  # of each leg, in place of a number of batches
+    sent_lately: Callable[[ImportId], bool] = never
 
     def __post_init__(self) -> None:
         self.clock.on_sleep = self.destination.land
@@ -219,6 +221,7 @@ class World:
                     lambda header: is_notice(KEY, header),
                     pace,
                     self.share,
+                    sent_lately=self.sent_lately,
                 )
             )
         except FolderChanged:

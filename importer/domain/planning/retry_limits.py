@@ -96,6 +96,14 @@ MAX_VERDICTS_IN_A_ROW: Final = 5
 """Messages that may be refused one after another because they end connections. If no other message is stored
 in between, the server is at fault, and the leg ends."""
 
+MAY_APPEAR_FOR: Final = timedelta(hours=1)
+"""After the end of an import, the time in which copies that the destination accepted, without a UID, and that
+no recount saw are not sent again: a virus scan may hold mail for many minutes."""
+
+MOST_WITHOUT_ROOM: Final = 5
+"""Folders of a destination that have no room, one after the other, after which the whole mailbox has none: a
+quota may be that of one folder, and each further folder costs a message that is sent in vain."""
+
 MAX_RENEWALS: Final = 8
 """Connections of a leg that are opened only to rule out that the old one is the reason for a refusal."""
 

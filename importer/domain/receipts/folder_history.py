@@ -14,7 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -40,6 +40,11 @@ from importer.domain.receipts.receipt import (
 )
 
 _MAX_UNMERGED: Final = 5_000
+
+
+def never(_import: ImportId) -> bool:
+    """The default of `FolderHistory.sent_lately`."""
+    return False
 
 
 class _Bag:
@@ -85,6 +90,7 @@ class FolderHistory:
     source: FolderRef
     destination: FolderRef  # the current folder, or the last one if it is missing
     uidnext: Uid | None = None  # of the destination when it was opened, None if it is missing
+    opened_at: Uid | None = None  # mail from this UID on came after this leg first looked what is there
     detached: bool = False  # some receipts have ANY_UIDVALIDITY: they are for a folder to be created
     unlistable: bool = False  # this import already refused the folder as a whole
     unlisted_known: bool = False  # this import already has a refusal for the messages that are not listed
@@ -99,6 +105,7 @@ class FolderHistory:
     keywords_dropped: int = 0
     marked: MarkedCopies = field(default_factory=MarkedCopies)  # of this import
     flagged: bool = False  # copies of this import were sent with flags
+    sent_lately: Callable[[ImportId], bool] = never  # whether copies of that import may still appear
     _settled: defaultdict[tuple[Outcome, ReceiptReason], _Settled] = field(
         default_factory=lambda: defaultdict(_Settled)
     )
@@ -113,6 +120,7 @@ class FolderHistory:
             receipt.reason is CopyNote.UNSEEN
             and not receipt.destination_uids
             and receipt.import_id != self.import_id
+            and not self.sent_lately(receipt.import_id)
         ):
             return False
         if receipt.destination.uidvalidity == ANY_UIDVALIDITY:
@@ -210,6 +218,12 @@ class FolderHistory:
     def has_unseen(self) -> bool:
         """Whether no recount has seen some copies from this source folder so far."""
         return any((Outcome.COPIED, reason) in self._settled for reason in NEVER_SEEN)
+
+    @property
+    def sent_once(self) -> UidSet:
+        """Source UIDs whose copies, made once by earlier imports, no recount has seen."""
+        unseen = self._settled.get((Outcome.COPIED, CopyNote.UNSEEN))
+        return UidSet() if unseen is None else unseen.earlier.uids
 
     @property
     def sent_before(self) -> UidSet:

@@ -42,7 +42,7 @@ class CopyNote(StrEnum):
 
     UNSEEN = "not seen since"
     """COPIED messages that the recount did not see. Without a destination UID nothing proves that the server
-    ever stored them: the next import copies them again."""
+    ever stored them: an import that begins an hour later copies them again (MAY_APPEAR_FOR)."""
 
     UNSEEN_TWICE = "not seen since, sent twice"
     """COPIED messages without a destination UID that were sent again because no recount had seen them,

@@ -20,6 +20,7 @@ from importer.ports.mailbox import MailboxReader
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from importer.service.deps import Deps
 from importer.service.imports.existing_forecast import count_existing
+from importer.service.imports.sent_lately import sent_lately
 from importer.service.imports.speed_trial import SpeedTrial
 from providers.errors import MailError, Side
 from providers.frozen import frozen
@@ -99,7 +100,8 @@ class FolderMeasuring:
         status = self.destination.status(folder.destination_folder)
         uidvalidity = status.uidvalidity if status else last.destination.uidvalidity
         target = FolderRef(folder.destination_folder, uidvalidity)
-        history = FolderHistory(ImportId("check"), ref, target, status.uidnext if status else None)
+        uidnext = status.uidnext if status else None
+        history = FolderHistory(ImportId("check"), ref, target, uidnext, sent_lately=sent_lately(self.deps))
         history.recall(self._receipts(folder))
         return history
 

@@ -34,6 +34,7 @@ from importer.service.access.sealed_grants import Credentials, credentials, open
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request
 from importer.service.imports.finish import finish
+from importer.service.imports.sent_lately import sent_lately
 from importer.service.legs.conclude_leg import conclude, note_own_fault, wait_for_key
 from importer.service.legs.connections import ConnectionPairs, label_view
 from importer.service.legs.heartbeat import Heartbeat
@@ -254,6 +255,7 @@ def _copy(
                 share=deps.lane_shares,
                 held_share=deps.lane_shares.bytes_of,
                 digests=deps.digests,
+                sent_lately=sent_lately(deps),
             )
         )
         if end is LegEnd.DONE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tests.rehearsal.quirks.hooks import PLAIN
+from tests.rehearsal.quirks.hooks import MODERN, PLAIN
 from tests.rehearsal.quirks.keeping import QuotaOfOneFolder
 from tests.rehearsal.quirks.mail import Folder
 from tests.rehearsal.quirks.registry import quirk
@@ -69,3 +69,47 @@ class StorageLimitOfOneFolder(QuotaOfOneFolder):
     """The quota of one folder, in the words of GroupWise."""
 
     no_room = _NO_ROOM
+
+
+# --- Gateways and servers that rewrite what they store ---------------------------------------------------
+
+
+@quirk("footer-appended")
+class FooterAppended(Session):
+    """At a destination: an antivirus gateway appends a footer to each message; no UIDPLUS."""
+
+    def capabilities(self) -> bytes:
+        return MODERN.replace(" UIDPLUS", "").encode()
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        return super().store(folder, body + b"-- \r\nScanned by gateway %d\r\n" % folder.uidnext, flags, date)
+
+
+@quirk("subject-tagged")
+class SubjectTagged(FooterAppended):
+    """At a destination: a gateway puts [EXTERN] in front of each subject; no UIDPLUS."""
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        return Session.store(self, folder, body.replace(b"Subject: ", b"Subject: [EXTERN] ", 1), flags, date)
+
+
+@quirk("message-id-replaced", "(Lotus Domino)")
+class MessageIdReplaced(FooterAppended):
+    """At a destination: each message gets another Message-ID and its header fields in another order; no
+    UIDPLUS."""
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        header, _, text = body.partition(b"\r\n\r\n")
+        kept = [line for line in header.split(b"\r\n") if not line.lower().startswith(b"message-id:")]
+        new = b"\r\n".join([*reversed(kept), b"Message-ID: <OF%d@domino.example>" % folder.uidnext])
+        return Session.store(self, folder, new + b"\r\n\r\n" + text, flags, date)
+
+
+@quirk("quota-of-two-folders")
+class QuotaOfTwoFolders(Session):
+    """At a destination: INBOX and Sent have no room from the start."""
+
+    def why_not_stored(self, folder: Folder, body: bytes, flags: Sequence[bytes]) -> bytes:
+        if folder.name in (b"INBOX", b"Sent"):
+            return b"NO [OVERQUOTA] the quota of this folder is used up"
+        return super().why_not_stored(folder, body, flags)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
-from tests.rehearsal.quirks.mail import Folder
+from tests.rehearsal.quirks.mail import Folder, Mailbox
 from tests.rehearsal.quirks.registry import quirk
 from tests.rehearsal.quirks.session import Session
 from tests.rehearsal.quirks.wire import HangUp, Words
@@ -95,3 +96,56 @@ class SelectEndsConnection(Session):
 
     def do_select(self, tag: bytes, arguments: Words) -> None:
         raise HangUp
+
+
+_QUARANTINE = b"(quarantine)"
+
+
+@quirk("quarantine")
+class Quarantine(Session):
+    """At a destination: APPEND puts a message into a quarantine, where it has no UID and no client sees it;
+    it gets into its folder between two runs."""
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        box.create(_QUARANTINE)
+
+    @classmethod
+    def next_stage(cls, box: Mailbox, stage: int) -> None:
+        held = box.folders[_QUARANTINE].messages
+        for message in held:
+            box.folders[message.__dict__["to"]].add(message.body, message.flags, message.date)
+        held.clear()
+
+    def list_folders(self, command: bytes, returning: Sequence[object]) -> list[Folder]:
+        folders = super().list_folders(command, returning)
+        return [folder for folder in folders if folder.name != _QUARANTINE]
+
+    def named(self, name: bytes) -> Folder | None:
+        return None if bytes(name) == _QUARANTINE else super().named(name)
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        held = self.box.folders[_QUARANTINE]
+        held.add(body, flags, date)
+        held.messages[-1].__dict__["to"] = folder.name
+        return 0
+
+    def append_code(self, folder: Folder, uids: list[int]) -> bytes:
+        return b""
+
+
+@quirk("third-append-without-answer")
+class ThirdAppendWithoutAnswer(Session):
+    """At a destination: the third APPEND stores its messages, and the connection ends in place of the OK."""
+
+    answers: ClassVar[int] = 0
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        cls.answers = 0
+
+    def append_code(self, folder: Folder, uids: list[int]) -> bytes:
+        type(self).answers += 1
+        if type(self).answers == 3:
+            raise HangUp
+        return super().append_code(folder, uids)

@@ -1,0 +1,135 @@
+"""A destination that accepts mail, names no UID, and holds it back for longer than a recount waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Stored
+from importer.domain.messages.message_body import whole
+from importer.domain.receipts.folder_tally import RefusalCode
+from tests.fakes.mailbox import Fault, MemoryFolder, MemoryWriter
+from tests.property.test_what_is_there import BODIES, DATE, numbers, refusals, run, there, world_of
+from tests.property.world import World
+
+
+@dataclass(slots=True)
+class Quarantine:
+    """The messages that the destination holds back, with their folders."""
+
+    held: list[tuple[MemoryFolder, Outgoing]] = field(default_factory=list)
+
+    def end(self) -> None:
+        for folder, message in self.held:
+            folder.add(message.flags, message.internaldate, whole(message.body))
+        self.held.clear()
+
+
+@contextmanager
+def quarantine() -> Iterator[Quarantine]:
+    scanned = Quarantine()
+
+    def holds(_session: MemoryWriter, target: MemoryFolder, message: Outgoing) -> AppendResult:
+        scanned.held.append((target, message))
+        return Stored(None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "_stored", holds)
+        yield scanned
+
+
+def losing_append(world: World, *lost: int) -> None:
+    """The replies to these appends are lost."""
+    appends = 0
+
+    def fault(operation: str) -> Fault | None:
+        nonlocal appends
+        appends += operation == "append"
+        return Fault.AFTER if operation == "append" and appends in lost else None
+
+    world.destination.fault = fault
+
+
+def reasons(world: World) -> set[str]:
+    return {refusal.reason.code for refusal in refusals(world)}
+
+
+def bodies(world: World) -> list[bytes]:
+    return sorted(whole(message.body) for message in there(world).messages.values())
+
+
+def test_mail_in_quarantine_is_told_and_not_sent_again_within_an_hour() -> None:
+    world = world_of(*BODIES, uidplus=False)
+    world.sent_lately = lambda _import: True
+    with quarantine() as scanned:
+        assert run(world).confirmed == 0
+        assert numbers(run(world)) == (0, 0, 0, 10)
+        assert reasons(world) == {"never_seen.lately"}
+        assert len(scanned.held) == 10
+        scanned.end()
+        assert numbers(run(world)) == (0, 10, 0, 0)
+        assert refusals(world) == []
+    assert bodies(world) == sorted(BODIES)
+
+
+def test_mail_that_does_not_appear_is_sent_again_later() -> None:
+    world = world_of(*BODIES, uidplus=False)
+    with quarantine() as scanned:
+        run(world)
+        scanned.held.clear()
+        assert numbers(run(world)) == (10, 0, 0, 0)
+        scanned.end()
+    assert bodies(world) == sorted(BODIES)
+
+
+def test_an_append_without_a_reply_is_not_repeated_while_nothing_is_shown_of_the_one_before() -> None:
+    world = world_of(*BODIES, uidplus=False)
+    world.sent_lately = lambda _import: True
+    losing_append(world, 3)
+    with quarantine() as scanned:
+        tally = world.run_with_own_faults(legs_of=100).tallies["Work"]
+        assert (tally.copied, tally.confirmed) == (10, 0)
+        scanned.end()
+        assert numbers(run(world)) == (0, 10, 0, 0)
+        assert refusals(world) == []
+    assert bodies(world) == sorted(BODIES)
+
+
+def test_copies_that_appear_twice_are_told() -> None:
+    """Nothing was accepted before two replies were lost, so that their messages had to be sent again."""
+    world = world_of(*BODIES, uidplus=False)
+    world.sent_lately = lambda _import: True
+    losing_append(world, 1, 2)
+    with quarantine() as scanned:
+        world.run_with_own_faults(legs_of=100)
+        assert len(scanned.held) == 14
+        scanned.end()
+        assert numbers(run(world)) == (0, 10, 0, 0)
+    [surplus] = refusals(world)
+    assert (surplus.code, surplus.count) == (RefusalCode.SURPLUS, 4)
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_a_message_that_another_program_brings_after_our_look_is_told(*, uidplus: bool) -> None:
+    """It has a lower UID than any copy."""
+    world = world_of(*BODIES, uidplus=uidplus)
+    append, brought = MemoryWriter.append, False
+
+    def beside(
+        session: MemoryWriter, folder: FolderRef, messages: Sequence[Outgoing]
+    ) -> Sequence[AppendResult]:
+        nonlocal brought
+        if not brought:
+            there(world).add((), DATE, BODIES[0])
+        brought = True
+        return append(session, folder, messages)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "append", beside)
+        assert run(world).confirmed == 10
+    assert len(bodies(world)) == 11
+    [surplus] = refusals(world)
+    assert (surplus.code, surplus.count) == (RefusalCode.SURPLUS, 1)
