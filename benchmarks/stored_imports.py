@@ -1,4 +1,4 @@
-"""How long lists, and the choice of the next leg, take with many imports in the store:
+"""Measures lists, and the choice of the next leg, with many imports in the store:
 `python -m benchmarks.stored_imports`.
 
 Fills an empty database with generated imports of many owners, and prints the median time of each query. With

@@ -42,7 +42,7 @@ class Secret:
 
 
 class Security(StrEnum):
-    """How a connection is protected."""
+    """The protection of a connection."""
 
     TLS = "tls"  # implicit TLS (RFC 8314)
     STARTTLS = "starttls"  # required, never silently dropped
@@ -63,7 +63,7 @@ class FolderRole(StrEnum):
 
 
 class LoginForm(StrEnum):
-    """What a host uses as the user name."""
+    """The form of the user name at a host."""
 
     ADDRESS = "address"
     LOCAL_PART = "local_part"

@@ -1,6 +1,6 @@
 """Errors of mail hosts, as one tree.
 
-Two attributes alone decide what happens next: `scope` (what is affected) and `remedy` (what fixes it).
+Two attributes alone decide what happens next: `scope` (the extent) and `remedy` (the way to fix it).
 
     MailError                 scope      remedy
     + ConnectionLost          session    reconnect    reset, timeout, BYE
@@ -22,7 +22,7 @@ Two attributes alone decide what happens next: `scope` (what is affected) and `r
 
 The errors of folders and of a full mailbox are with the port: importer/ports/mailbox_errors.py.
 
-`text` says what happened, as a code below that of the class; front ends render it. It never contains a
+`text` describes the error, as a code below that of the class; front ends render it. It never contains a
 password or a token. The server's literal response is in `server_text`. A message that cannot be read or
 stored is not an error of this tree but a value, and a line in the report.
 """
@@ -37,7 +37,7 @@ from providers.text import Text
 
 
 class ErrorScope(StrEnum):
-    """How much of the work an error affects."""
+    """The extent of an error."""
 
     SESSION = "session"
     ACCOUNT = "account"
@@ -45,7 +45,7 @@ class ErrorScope(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What fixes an error."""
+    """The way to fix an error."""
 
     RECONNECT = "reconnect"
     WAIT = "wait"

@@ -169,9 +169,8 @@ control*.
 
 **Verification** of a restricted scope takes several weeks by Google's own estimate. Google asks for a
 verified domain, a privacy policy that keeps to its *Limited Use* rules, a video of the sign-in, and a
-security assessment (CASA) by an assessor that Google names, every year. Whoever serves only a few people,
-or one organisation, is better off with *Internal*, with the organisation's permission below, or with app
-passwords.
+security assessment (CASA) by an assessor that Google names, every year. For a few people, or for one
+organisation, choose *Internal*, the permission of the organisation below, or app passwords.
 
 Sources: support.google.com/cloud/answer/13463817 (verification, its kinds and times; internal applications)
 and answer/13464325 (restricted scopes), answer/15549257 (clients and their secrets), answer/7454865 (the

@@ -1,6 +1,6 @@
 """Grants for mailbox access: a password, the owner's consent, an organisation's consent, or a master user.
 
-A grant is what is stored, sealed; a credential is what a login uses. This module does no network I/O.
+A grant is stored, sealed; a login uses the credential that is made from it. This module does no network I/O.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ OwnerCredential = Secret | AccessTokens
 """The credential of a mailbox owner: a password, or a source of access tokens."""
 
 Credential = OwnerCredential | MasterLogin
-"""What a login uses."""
+"""The secret of a login."""
 
 
 def dump(grant: DestinationGrant) -> Secret:

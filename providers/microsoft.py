@@ -204,8 +204,8 @@ more, not even an app password.
    and `MAILHAUL_PUBLIC_URL`, and restart.
 
 **Work and school: an administrator consents.** Since November 2025 Microsoft's own consent policy, which
-directories have unless they made one of their own, lets nobody but an administrator allow an application
-IMAP; owners see “Need admin approval”. Whoever administers the directory opens this once, signs in and
+directories have unless they made one of their own, lets only an administrator allow an application
+IMAP; owners see “Need admin approval”. An administrator of the directory opens this once, signs in and
 accepts; from then on its people can sign in:
 
 ```text

@@ -32,7 +32,7 @@ class LocalizedText:
 
 
 class LoginKind(StrEnum):
-    """How Mailhaul gets access to a mailbox."""
+    """The kind of access to a mailbox."""
 
     PASSWORD = "password"  # noqa: S105
     SIGN_IN = "sign_in"
@@ -68,7 +68,7 @@ class PasswordKind(StrEnum):
 
 
 class Quirk(StrEnum):
-    """How a host deviates from others. `text` describes it, also in docs/providers.md."""
+    """A deviation of a host from others. `text` describes it, also in docs/providers.md."""
 
     LABELS = "labels"
     NON_MAIL_FOLDERS = "non_mail_folders"

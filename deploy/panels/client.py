@@ -26,7 +26,7 @@ ENDED = ("complete", "incomplete", "stopped", "failed", "cancelled", "undone")
 
 
 class Refused(Exception):
-    """What the API answered: `code` is stable, `problem` holds everything (RFC 9457)."""
+    """An error answer of the API: `code` is stable, `problem` holds everything (RFC 9457)."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
         rows = "; ".join(f"{p['column']}: {p['message']} {p['fix']}" for p in problem.get("problems", []))
@@ -108,7 +108,7 @@ class Mailhaul:
 
 
 def is_ours(secret: str, header: str, body: bytes) -> bool:
-    """Whether a webhook call is Mailhaul's: `header` is Mailhaul-Signature. Refuse what is not, with 403."""
+    """Whether a webhook call is Mailhaul's: `header` is Mailhaul-Signature. Refuse others with 403."""
     try:
         parts = dict(part.split("=", 1) for part in header.split(","))
         right = hmac.new(secret.encode(), parts["t"].encode() + b"." + body, hashlib.sha256).hexdigest()

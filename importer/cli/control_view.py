@@ -1,4 +1,4 @@
-"""How the effects of control requests are shown."""
+"""Shows the effects of control requests."""
 
 from __future__ import annotations
 

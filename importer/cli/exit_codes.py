@@ -1,4 +1,4 @@
-"""How the console ends and how it reports errors."""
+"""Exit codes and error output of the console."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def rotate(data: Path | None, as_json: bool) -> None:
     """Seal everything that is stored with the newest secret key.
 
     Put the new key in front of the old one first, everywhere, and restart pages and workers: the old key
-    opens what is not sealed anew yet. Imports go on meanwhile. If this is interrupted, run it again.
+    opens the values that are not resealed yet. Imports go on meanwhile. If this is interrupted, run it again.
     Exit code 5 unless all is under the newest key afterwards.
 
     \b

@@ -153,7 +153,7 @@ ROWS: Final = (
     TextRow(
         "beyond_limit",
         sentence="%(host)s sends more than Mailhaul accepts.",
-        advice="Delete or merge what is too much in that mailbox, or contact the provider's support.",
+        advice="Delete or merge folders or messages in that mailbox, or contact the provider's support.",
         cause="The server sends more than Mailhaul accepts from one server; the sentence names the limit. The limits are in `importer/domain/planning/server_limits.py`. A real mailbox comes nowhere near them.",
         operator_advice="Look at the mailbox with a mail program. If the server is right, report it to the Mailhaul project.",
         as_refusal="The message is larger than Mailhaul copies (256 MiB).",

@@ -16,36 +16,36 @@ ROWS: Final = (
     ),
     TextRow(
         "awaiting_cutover",
-        sentence="All mail is copied. What is new follows until the mail of %(domain)s goes to %(mx)s; now it goes to %(seen)s.",
+        sentence="All mail is copied. New mail follows until the mail of %(domain)s goes to %(mx)s; now it goes to %(seen)s.",
         advice="The last pass begins on %(until)s at the latest. Until then its passwords stay stored, sealed; cancelling it erases them.",
         counts_as_failure=False,
-        cause="The first copy is complete. Passes over what is new follow each `MAILHAUL_PASS_HOURS`, until all MX records of the old address's domain lead to the new host, or a date; the last one `MAILHAUL_LAST_PASS_HOURS` after the move was seen.",
+        cause="The first copy is complete. Passes over new mail follow every `MAILHAUL_PASS_HOURS`, until all MX records of the old address's domain lead to the new host, or a date; the last one `MAILHAUL_LAST_PASS_HOURS` after the move was seen.",
         operator_advice="Nothing. `mailhaul schedule ID` changes its end, `retry` makes the next pass now.",
     ),
     TextRow("awaiting_cutover.not_moved"),
     TextRow(
         "awaiting_cutover.partly",
-        sentence="All mail is copied. Only a part of the mail of %(domain)s goes to %(mx)s yet (its mail exchangers: %(seen)s); what is new follows until all of it does.",
+        sentence="All mail is copied. Only a part of the mail of %(domain)s goes to %(mx)s yet (its mail exchangers: %(seen)s); new mail follows until all of it does.",
     ),
     TextRow(
         "awaiting_cutover.filtered",
-        sentence="All mail is copied. The mail of %(domain)s goes through a filter service (%(seen)s), which hides where it ends: only a date can end this. What is new follows until then.",
+        sentence="All mail is copied. The mail of %(domain)s goes through a filter service (%(seen)s), which hides where it ends: only a date can end this. New mail follows until then.",
     ),
     TextRow(
         "awaiting_cutover.no_mail",
-        sentence="All mail is copied. %(domain)s accepts no mail at present (null MX). What is new follows until its mail goes to %(mx)s.",
+        sentence="All mail is copied. %(domain)s accepts no mail at present (null MX). New mail follows until its mail goes to %(mx)s.",
     ),
     TextRow(
         "awaiting_cutover.no_records",
-        sentence="All mail is copied. %(domain)s has no mail exchanger (MX) at present. What is new follows until its mail goes to %(mx)s.",
+        sentence="All mail is copied. %(domain)s has no mail exchanger (MX) at present. New mail follows until its mail goes to %(mx)s.",
     ),
     TextRow(
         "awaiting_cutover.unknown",
-        sentence="All mail is copied. Where the mail of %(domain)s goes could not be looked up this time. What is new follows until it goes to %(mx)s.",
+        sentence="All mail is copied. Where the mail of %(domain)s goes could not be looked up this time. New mail follows until it goes to %(mx)s.",
     ),
     TextRow(
         "awaiting_cutover.unnamed",
-        sentence="All mail is copied. The mail exchangers of the new host are not known, so only a date can end this. What is new follows until then.",
+        sentence="All mail is copied. The mail exchangers of the new host are not known, so only a date can end this. New mail follows until then.",
     ),
     TextRow(
         "awaiting_cutover.moved",
@@ -54,7 +54,7 @@ ROWS: Final = (
     ),
     TextRow(
         "awaiting_cutover.date",
-        sentence="All mail is copied. What is new follows.",
+        sentence="All mail is copied. New mail follows.",
     ),
     TextRow(
         "pause_forgotten",

@@ -1,4 +1,4 @@
-"""Security events: who did what to what, from where, when, and how it ended."""
+"""Security events: actor, action, target, origin, time and outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPERATOR: Final = "operator:"
 
 
 class AuditAction(StrEnum):
-    """What was done, or tried."""
+    """The action, done or only tried."""
 
     SIGN_IN = "sign-in"
     SIGN_OUT = "sign-out"
@@ -59,7 +59,7 @@ class AuditAction(StrEnum):
 
 
 class AuditOutcome(StrEnum):
-    """How it ended."""
+    """The outcome of the action."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -68,8 +68,8 @@ class AuditOutcome(StrEnum):
 
 @frozen
 class AuditActor:
-    """Who acts, and from where. `name` is a PersonId, `token:<id>`, `operator:<user>` or "" for a visitor who
-    is not signed in; `client` is a network address or ""."""
+    """The person or program that acts, and its address. `name` is a PersonId, `token:<id>`,
+    `operator:<user>` or "" for a visitor who is not signed in; `client` is a network address or ""."""
 
     name: str
     client: str = ""
@@ -79,7 +79,7 @@ class AuditActor:
 class AuditEvent:
     """One security event.
 
-    `target` is what was acted on: the id of an import or token, the key of an account, a host, a counter.
+    `target` is the object of the action: an import, a token, the key of an account, a host, a counter.
     `concerns` is the PersonId of the person whose mailbox, import or session it is; that person may read the
     event. `detail` is a reason or a code, never a password and never a message's content.
     """

@@ -13,10 +13,10 @@ from providers.frozen import frozen
 
 @frozen
 class ImportFilter:
-    """All of it has to hold, and what is empty leaves out nothing. The case of ASCII letters in texts makes
-    no difference.
+    """Conditions that all have to hold; an empty one excludes nothing. The case of ASCII letters makes no
+    difference.
 
-    `owner` is the exact PersonId of the batch's owner ("" for the console), for what one person may see. Of
+    `owner` is the exact PersonId of the batch's owner ("" for the console), for the view of one person. Of
     texts: `submitted_by` is a part of the batch's owner or submitter, or CONSOLE in full; `address` a part of
     one of the two addresses; `words` a part of one of the two addresses, one of the two hosts, the batch's
     name, owner or submitter, or the beginning of the import's id. `host` is the name of one of the two

@@ -1,4 +1,4 @@
-"""How long the installation keeps data about people."""
+"""Lifetimes of the data about people."""
 
 from __future__ import annotations
 

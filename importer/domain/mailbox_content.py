@@ -25,7 +25,7 @@ class Folder:
 
 @frozen
 class Hierarchy:
-    """How a server names folders: personal namespace prefix (RFC 2342) and delimiter."""
+    """The folder names of a server: personal namespace prefix (RFC 2342) and delimiter."""
 
     prefix: str = ""
     delimiter: str | None = "/"

@@ -93,7 +93,7 @@ class ExistingMail:
         return self._has_messages and bool(self._index.altered_candidates(CandidateKeys.of(header)))
 
     def altered(self, header: bytes, known: UidSet) -> set[Uid]:
-        """Those messages, without the `known` ones: they are other messages."""
+        """The messages of `may_be_altered`, without the `known` ones: these are other messages."""
         return {uid for uid in self._index.altered_candidates(CandidateKeys.of(header)) if uid not in known}
 
     def digest_of(self, session: MailboxReader, uid: Uid) -> bytes | None:

@@ -90,7 +90,7 @@ class FolderState:
 
     @property
     def target(self) -> Target:
-        """Where the messages of this pass go. RuntimeError if there is nothing to copy."""
+        """The target of the messages of this pass. Raises RuntimeError if there is nothing to copy."""
         if self._target is None:
             raise RuntimeError("this pair has no messages to copy")
         return self._target
@@ -107,12 +107,12 @@ class FolderState:
     # --- For every lane: decisions -------------------------------------------------------------------
 
     def unrecorded(self, keys: Iterable[MessageKey]) -> set[Uid]:
-        """Those of the messages whose content has no receipt."""
+        """The messages whose content has no receipt."""
         with self._lock:
             return {key.uid for key in keys if not self._history.knows(key.digest)}
 
     def waiting(self, keys: Iterable[MessageKey]) -> list[MessageKey]:
-        """Those of the messages without a receipt that `claim` would hold back."""
+        """The messages without a receipt that `claim` would hold back."""
         with self._lock:
             return [key for key in keys if self._may_be_altered(key) and not self._history.knows(key.digest)]
 

@@ -34,7 +34,7 @@ class LeftOutMessages:
 def older_messages(
     session: MailboxReader, folder: FolderRef, uids: UidSet, since: Since, now: datetime
 ) -> LeftOutMessages:
-    """Those of the messages that are too old. Raises what the session raises."""
+    """The messages that are too old. Raises what the session raises."""
     if since.day is None or not uids:
         return LeftOutMessages()
     outlines = session.outlines(folder, uids)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class LegEnd(StrEnum):
-    """How a leg ended, when it did not raise."""
+    """The end of a leg that did not raise."""
 
     DONE = "done"
     AGAIN = "again"  # the budget is spent and work is left
@@ -48,7 +48,7 @@ def run_leg(leg: Leg) -> LegEnd:
     try:
         end = _run(replace(leg, ledger=ledger))
     except BaseException:
-        with suppress(Exception):  # the next leg settles what is not written; the first error is raised
+        with suppress(Exception):  # the next leg settles the rest; the first error is raised
             flush()
         raise
     flush()

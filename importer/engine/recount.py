@@ -75,8 +75,8 @@ def recount(
 ) -> Recount:
     """Count one folder again on both sides and set `history.there`; `surveyed_messages` is the source's count
     before, `receipts` returns all receipts into the destination folder, which is `missing` if its owner
-    removed it. `recorded` is that of `find_moved`. What is `already` listed is not asked again, unless it
-    lacks something. `waits` waits before each item: as long as copies are not listed, they are looked for
+    removed it. `recorded` is that of `find_moved`. UIDs `already` listed are not requested again, unless
+    one is missing. `waits` waits before each item: as long as copies are not listed, they are looked for
     once more after each.
 
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.

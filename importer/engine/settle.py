@@ -111,7 +111,7 @@ def settle_lost(leg: Leg, lane: Lane, intent: Intent, wait: SettlingWait) -> lis
 
 @frozen
 class _Search:
-    """Where to look for the messages of an intent: in `folder`, from `intent.uidnext` on.
+    """The search for the messages of an intent: in `folder`, from `intent.uidnext` on.
 
     `folder` is the intent's folder, or the one that its owner renamed it to; None if there is neither.
     `renumbered`: its UIDVALIDITY has changed since the append, so any UID can be that of a sent message.

@@ -10,7 +10,7 @@ from importer.domain.planning.host_allowance import Backoff, HourlyBytes
 
 
 class Budgets(Protocol):
-    """What all workers together may still use of accounts and hosts. Each method is one transaction.
+    """Connections and bytes of accounts and hosts left to all workers. Each method is one transaction.
 
     The caller chooses the names: of an account, of a host, or of a direction of bytes.
     """

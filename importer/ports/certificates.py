@@ -9,7 +9,7 @@ from providers.frozen import frozen
 
 
 class CertifiedServer(StrEnum):
-    """Whose certificate it is."""
+    """The server that shows a certificate."""
 
     DESTINATION = "destination"
     MAIL = "mail"

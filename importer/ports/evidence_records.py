@@ -1,4 +1,4 @@
-"""What the store holds for the evidence of an import."""
+"""The evidence of an import, as the store holds it."""
 
 from __future__ import annotations
 

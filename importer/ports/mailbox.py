@@ -266,7 +266,7 @@ def _nothing_settled() -> Iterable[tuple[FolderRef, UidSet]]:
 
 @dataclass(frozen=True, eq=False)
 class LabelView:
-    """How the folders of a source with labels are shown. One object per leg is passed to each of its
+    """The view of the folders of a source with labels. One object per leg is passed to each of its
     sessions, so that all of them show the same. `settled` returns where messages were placed before: source
     folders and UIDs, from receipts and intents. `copies` returns whether the folder of a label is copied. A
     message is placed by those of its labels whose folders are copied, if it has any."""

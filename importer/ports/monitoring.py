@@ -1,4 +1,4 @@
-"""What an operator monitors: running workers, and amounts of waiting work."""
+"""Figures for operators: running workers, and amounts of waiting work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WorkerProcess:
     started_at: datetime  # by the worker's own clock
     last_report_at: datetime  # by the clock of the database
     clock_ahead_s: float
-    """How far the worker's clock is ahead of the database's; negative if it is behind."""
+    """The lead of the worker's clock over the database's; negative if it is behind."""
 
 
 @frozen
@@ -116,7 +116,7 @@ class Monitoring(Protocol):
 
 @frozen
 class Observed:
-    """What the metrics of a process report about the whole installation."""
+    """Sources of the metrics about the whole installation, which each process reports."""
 
     store: Store
     silence_allowed: timedelta  # for which a worker may go without a report

@@ -1,4 +1,4 @@
-"""Retention: removes what is older than its lifetime."""
+"""Retention: removes records older than their lifetime."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importer.domain.lifetimes import Lifetimes
 
 
 class Retention(Protocol):
-    """Removes what is older than its lifetime, in steps that are short at any amount of data."""
+    """Removes records older than their lifetime, in steps that are short at any amount of data."""
 
     def sweep_expired(self, now: datetime, lifetimes: Lifetimes) -> Mapping[str, int]:
         """One step: remove at most some hundred rows of each kind. Return the number of rows by kind; empty

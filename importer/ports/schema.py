@@ -8,7 +8,7 @@ from importer.ports.process import InstallationFault
 
 
 class SchemaState(StrEnum):
-    """How the database's schema compares with the one that this version needs."""
+    """The schema of the database, compared with the one that this version needs."""
 
     CURRENT = "current"
     BEHIND = "behind"  # `migrate` updates it

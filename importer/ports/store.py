@@ -197,7 +197,7 @@ class Store(
         ...
 
     def grants_by_import(self, ids: Sequence[ImportId]) -> Mapping[ImportId, SealedGrants]:
-        """Those of several imports, in one query; imports without any are left out."""
+        """The grants of several imports, in one query; imports without any are left out."""
         ...
 
     def replace_grants(

@@ -30,7 +30,7 @@ class Board:
     maintenance: Maintenance | None
 
     def queue_age(self, now: datetime) -> timedelta | None:
-        """How long the oldest due import has waited; None if none is due."""
+        """The wait of the oldest due import so far; None if none is due."""
         since = self.queue.oldest_since
         return None if since is None else now - since
 

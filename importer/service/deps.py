@@ -51,7 +51,7 @@ class Deadlines:
 
 @frozen
 class Quotas:
-    """How much one customer, a person or an API client, may use; the console has no quotas.
+    """The quotas of one customer, a person or an API client; the console has none.
 
     `running`: imports that run at a time, all workers together. `person_starts`, `client_starts`: imports
     that a person starts on the pages, and a client in the API, in 24 hours. None: no limit.
@@ -72,7 +72,7 @@ class Webhook:
 
 @frozen
 class OutgoingMail:
-    """How mails are composed and how they are sent."""
+    """The composer and the sender of mails."""
 
     composer: Composer
     mailer: Mailer

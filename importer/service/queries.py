@@ -33,7 +33,7 @@ def list_imports(
 
 
 def count_imports(deps: Deps, chosen: ImportFilter = EVERY_IMPORT) -> Sequence[ImportCount]:
-    """How many imports the filter selects, by state and problem."""
+    """The number of imports that the filter selects, by state and problem."""
     return deps.store.import_counts(chosen)
 
 

@@ -20,7 +20,7 @@ RING_INTERVAL: Final = timedelta(minutes=1)
 """Minimum time between two rings for an import that stays due: it is probably still in the queue."""
 
 CLEANING_INTERVAL: Final = timedelta(seconds=15)
-"""How often a process looks for missing summaries and for what is too old to keep."""
+"""How often a process looks for missing summaries and for data past its lifetime."""
 
 RETENTION_INTERVAL: Final = timedelta(minutes=10)
 """How often a process looks for expired rows, once none is left."""

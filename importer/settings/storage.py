@@ -111,7 +111,7 @@ class StorageSettings:
     )
     keep_passwords_days: int = whole_number(
         7,
-        "Days that a stopped import keeps its passwords, sealed, so that a retry needs nobody.",
+        "Days that a stopped import keeps its passwords, sealed, so that a retry needs no password.",
         0,
         30,
         zero=Text("setting_rule.zero_erases"),

@@ -185,7 +185,7 @@ def _sentence(texts: CatalogTranslator, import_: Import, turn: int | None) -> st
 
 
 def _turn_text(texts: CatalogTranslator, turn: int | None) -> str:
-    """When a queued import starts."""
+    """The turn of a queued import, in a sentence."""
     if turn is None:
         return texts.gettext("It will start automatically in a moment.")
     if not turn:

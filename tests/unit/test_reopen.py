@@ -1,4 +1,4 @@
-"""A stopped import keeps its sealed passwords for a while: a retry needs nobody. Nothing is kept longer."""
+"""A stopped import keeps its sealed passwords for a while for a retry. Nothing is kept longer."""
 
 from __future__ import annotations
 

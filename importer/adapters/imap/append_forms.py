@@ -23,7 +23,7 @@ _EMPTY_LIST: Final = ("",)
 not (github.com/grommunio/gromox/issues/60, read 2026-11-30)."""
 
 NOTHING: Final = (0, False)
-"""What `dropped` returns for a message that lacks nothing."""
+"""The answer of `dropped` for a message that lacks nothing."""
 
 
 def plainer_forms(message: Outgoing, connection: Connection) -> Iterator[tuple[Outgoing, bool]]:

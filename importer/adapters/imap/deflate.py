@@ -61,7 +61,7 @@ class Incoming(Protocol):
 
 
 class SendingSide(Protocol):
-    """Where bytes are sent to, such as a socket."""
+    """The sending side of a connection, such as a socket."""
 
     def sendall(self, data: bytes | bytearray, /) -> None: ...
 

@@ -6,7 +6,7 @@ Invariants
   remaining UIDs, until the message that causes it is isolated; all other messages are yielded.
 - A message that was isolated because it ends connections is left for the end of later requests, alone.
 - A message whose response is invalid is requested once more, alone; after that it is not requested again.
-- A response that lacks items is merged with later ones; what is still missing when the command completes
+- A response that lacks items is merged with later ones; an item still missing when the command completes
   does not cost the message, if the query can do without it.
 """
 

@@ -51,7 +51,7 @@ class FolderCursor:
         self._connection: Connection | None = None  # of `_selected`
         self._uidvalidities: dict[str, UidValidity] = {}
 
-    # --- What is known ------------------------------------------------------------------------------
+    # --- The open folder ----------------------------------------------------------------------------
 
     def selected(self, connection: Connection) -> SelectedFolder | None:
         """Return the open folder, as it was when it was opened; None if it is unknown which one is."""

@@ -162,8 +162,8 @@ class ImapReader(ImapSession):
         )
 
     def _together(self, of_several: Callable[[Connection], dict[K, V]]) -> dict[K, V]:
-        """What a function asks about several folders at once. If that ends the connection, perhaps because of
-        one of them: nothing, and so from then on."""
+        """Ask about several folders at once. If that ends the connection, perhaps because of one of them,
+        return nothing, and from then on without asking."""
         if self._asks_together:
             try:
                 return self.link.retry_read(of_several, attempts=1)

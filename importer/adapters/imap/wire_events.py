@@ -12,7 +12,7 @@ from importer.domain.messages.message_body import Body
 from providers.frozen import frozen
 
 RECENT: Final = "\\Recent"
-"""How the flag is spelled in `Fetched.flags`, however the server spells it."""
+"""The spelling of the flag in `Fetched.flags`, however the server spells it."""
 
 
 @frozen

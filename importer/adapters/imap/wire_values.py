@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     re.IGNORECASE,
 )
 _ESCAPED = re.compile(rb'\\([\\"])')
-"""What RFC 9051 section 9 lets a backslash stand before. Before anything else, servers mean the backslash."""
+"""The escapes of RFC 9051 section 9. Before any other character, servers mean the backslash itself."""
 
 
 def parse_values(

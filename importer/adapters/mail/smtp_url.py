@@ -16,7 +16,7 @@ _SMTP_PORT: Final = 25
 
 
 class Protection(StrEnum):
-    """How the connection is encrypted."""
+    """The encryption of the connection."""
 
     STARTTLS = "starttls"
     TLS = "tls"  # from the first byte (RFC 8314)

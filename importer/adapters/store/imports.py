@@ -361,8 +361,8 @@ class SqlImports(SqlImportLists):
 
 
 def _with_owner(*columns: ColumnElement[Any]) -> Select[Any]:
-    """Those columns of imports with `batch_owner`, "" without a batch, joined with the lease if there was
-    one."""
+    """A query for these columns of imports with `batch_owner`, "" without a batch, joined with the lease if
+    there was one."""
     return select(*columns, _OWNER.label("batch_owner")).select_from(
         imports.outerjoin(batches, batches.c.id == imports.c.batch_id).outerjoin(
             leases, leases.c.name == literal("import:", Text) + imports.c.id

@@ -1,4 +1,4 @@
-"""Removes what is older than its lifetime.
+"""Removes records older than their lifetime.
 
 Each step reads expired rows without a lock, and removes them in transactions of at most STEP_ROWS rows, so
 that neither a worker nor a page waits for it, on either database. A step that is interrupted is continued by

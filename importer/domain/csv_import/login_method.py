@@ -18,7 +18,7 @@ sign in with (`Provider.sign_in`) and the mail address."""
 
 @frozen
 class LoginMethod:
-    """How a row logs in to a mailbox: with the password in its cell, or by the owner's sign-in at `sign_in`
+    """The login method of a row: the password in its cell, or the owner's sign-in at `sign_in`
     (PASSWORD_LINK: the owner enters the password over a link).
 
     `closed`: the id of the provider if it permits no login, else "". `useless`: the cell has a password, but

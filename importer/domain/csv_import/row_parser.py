@@ -278,7 +278,7 @@ class _RowReader:
     def _login_method(
         self, mail_address: str, endpoint: Endpoint | None, password_column: str
     ) -> LoginMethod:
-        """How to log in to the mailbox at `endpoint`, or if that is None, at the server of its address."""
+        """The login method of the mailbox at `endpoint`, or if that is None, at the server of its address."""
         catalog = self._rules.catalog
         host = catalog.for_address(mail_address) if endpoint is None else catalog.for_host(endpoint.host)
         cell = self._cells.get(password_column, "")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 
 def doubtful_names(wanted: Iterable[str], existing: Collection[str], delimiter: str | None) -> frozenset[str]:
-    """Those of the names that have to be created and that some servers refuse: names with a dot (Dovecot's
+    """The names that have to be created and that some servers refuse: names with a dot (Dovecot's
     Maildir++ refuses it whatever its `delimiter` is) and names that differ from another one in case alone.
     """
     new = [name for name in wanted if name not in existing]

@@ -227,7 +227,7 @@ def _role_target(name: str, role: FolderRole) -> _Target:
 
 @frozen
 class _Naming:
-    """How names are chosen at the destination."""
+    """The rules for names at the destination."""
 
     hierarchy: Hierarchy
     resorts: Mapping[_Place, Resort]

@@ -22,7 +22,7 @@ from enum import StrEnum
 
 
 class LabelRule(StrEnum):
-    """How a message with several labels is copied."""
+    """The rule for the copies of a message with several labels."""
 
     ONE = "one"  # one copy, in the folder of its most specific label
     KEYWORDS = "keywords"  # the same, with the other labels as keywords

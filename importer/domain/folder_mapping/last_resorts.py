@@ -17,7 +17,7 @@ from providers.frozen import frozen
 
 
 class Resort(IntEnum):
-    """How much of a name may be changed."""
+    """The extent to which a name may be changed."""
 
     NONE = 0  # only what every server rejects
     CAREFUL = 1  # also characters that some servers reject, and dots

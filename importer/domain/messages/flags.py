@@ -134,7 +134,7 @@ def _parse(remembered: Collection[str]) -> tuple[dict[str, str], set[str], dict[
 
 
 def copied_flags(flags: Collection[str]) -> dict[str, str]:
-    """Those that are copied, by their names in lower case."""
+    """The flags that are copied, by their names in lower case."""
     return {flag.lower(): flag for flag in flags if _is_synced(flag)}
 
 

@@ -24,7 +24,7 @@ time."""
 DATE_FROM_FIELD: Final = 0x01
 DATE_UNKNOWN: Final = 0x02
 DATE_MOVED: Final = 0x04
-"""How `fit_internaldate` changed a date: marks as in `stored_changes.py`."""
+"""The changes of dates by `fit_internaldate`: marks as in `stored_changes.py`."""
 
 _SYSTEM_FLAGS: Final = {
     flag.lower(): flag for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")

@@ -26,7 +26,7 @@ class OwnerWait:
 
 
 def owner_wait(import_: Import) -> OwnerWait | None:
-    """How long the import waits for an owner; None unless it does."""
+    """The wait of an import for an owner; None unless it waits for one."""
     problem = import_.problem
     if import_.state is not State.WAITING or problem is None or problem.code != CONSENT_NEEDED:
         return None
@@ -42,17 +42,17 @@ def asks_for_password(import_: Import) -> bool:
 
 
 def mails_due(asked_at: datetime, now: datetime) -> int:
-    """How many mails are due by `now`: the first request and the reminders."""
+    """The number of mails due by `now`: the first request and the reminders."""
     return 1 + sum(asked_at + after <= now for after in REMIND_AFTER)
 
 
 def next_look(asked_at: datetime, now: datetime, expires_at: datetime) -> datetime:
-    """When to check again: at the next reminder, or when the link expires."""
+    """The time of the next check: of the next reminder, or of the expiry of the link."""
     return next_reminder(asked_at, now, expires_at) or expires_at
 
 
 def next_reminder(asked_at: datetime, now: datetime, expires_at: datetime) -> datetime | None:
-    """When the next reminder is sent; None if there is no further one."""
+    """The time of the next reminder; None if there is no further one."""
     reminders = (asked_at + after for after in REMIND_AFTER)
     return min((at for at in reminders if now < at < expires_at), default=None)
 

@@ -1,4 +1,4 @@
-"""When an import that follows its mailbox makes its next pass: until the domain has moved, or a date.
+"""The passes of an import that follows its mailbox until the domain has moved, or until a date.
 
 A pass copies mail that is new since the one before. Once the mail exchangers (MX, RFC 5321 section 5.1) of
 the domain are those of the destination, one last pass follows some hours later: senders may use the old
@@ -94,7 +94,7 @@ def is_following(options: ImportOptions) -> bool:
 
 
 def following_ends_by(options: ImportOptions, created_at: datetime) -> datetime:
-    """When the last pass begins at the latest: after the chosen day (UTC), or after the longest time."""
+    """The latest begin of the last pass: after the chosen day (UTC), or after the longest time."""
     day = options.follow_until.day
     if day is None:
         return created_at + LONGEST_FOLLOWING

@@ -1,4 +1,4 @@
-"""Whose import a free worker thread runs next, and which leg ends early so that others get a turn.
+"""The choice of the next import for a free worker thread, and of the leg that ends early for others.
 
 Max-min fairness between owners (persons, API clients, the console): a thread goes to the owner with the
 fewest running legs; of several such owners, or of one with imports from several old hosts, to the host with

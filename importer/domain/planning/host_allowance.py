@@ -123,5 +123,5 @@ def expected_end(totals: Totals, messages_left: int, cap_bytes: int, resumes: da
 
 
 def _freed_at(hourly: HourlyBytes) -> datetime:
-    """When the last byte of that hour is 24 hours old."""
+    """The time at which the last byte of that hour is 24 hours old."""
     return hourly.hour + HOUR + DAY

@@ -47,7 +47,7 @@ class RetryScope:
         return self.whole | {folder.name for folder in self.messages}
 
     def chosen(self, folder: FolderRef, uids: UidSet, *, labels: bool) -> UidSet:
-        """Those of the messages of a folder to try again: all of them if it is not known which failed, or if
+        """The messages of a folder to try again: all of them if it is not known which failed, or if
         the folder was renumbered since. `labels`: it is a folder of labels."""
         if folder.name in self.whole:
             return uids

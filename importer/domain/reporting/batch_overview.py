@@ -15,7 +15,7 @@ from providers.frozen import frozen
 
 
 class Standing(StrEnum):
-    """What an import waits for, in the order in which lists show it; the values stand in addresses."""
+    """The state of an import by the party it waits for, in the order of lists; the values stand in URLs."""
 
     NEEDS_YOU = "needs-you"  # ended with a problem that a person has to fix, or waits for that
     RUNNING = "running"
@@ -50,13 +50,13 @@ WAITS_FOR: Final[Mapping[Standing, tuple[str, ...]]] = {
 
 
 def standing(import_: Import) -> Standing:
-    """What the import waits for."""
+    """The standing of the import."""
     code = "" if import_.problem is None else import_.problem.code
     return standing_of(import_.state, code, was_repeated=import_.successor is not None)
 
 
 def standing_of(state: State, problem_code: str, *, was_repeated: bool = False) -> Standing:
-    """What an import waits for in that state, with a problem of that public code ("" for none), that was run
+    """The standing of an import in that state, with a problem of that public code ("" for none), that was run
     again or not."""
     if state is State.WAITING:
         return next((each for each, codes in WAITS_FOR.items() if problem_code in codes), Standing.WAITING)

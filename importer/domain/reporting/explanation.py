@@ -118,7 +118,7 @@ def max_attempts(import_: Import) -> int:
 
 
 def next_step(import_: Import, *, has_passwords: bool = True) -> Upcoming:  # noqa: PLR0911 - one for each step
-    """What happens next. Only workers have stored passwords: a foreground copy has none."""
+    """The next step of an import. Only workers have stored passwords: a foreground copy has none."""
     if import_.state in ENDED:
         return Upcoming.NOTHING if import_.grants_kept_until is None else Upcoming.CAN_BE_REOPENED
     if import_.requested is ControlRequest.CANCEL:

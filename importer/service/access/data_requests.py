@@ -33,8 +33,8 @@ class StillUnderWay(Exception):
 
 @frozen
 class Erased:
-    """What an erasure did: changed rows by table, what still names the address, and whether the database's
-    files hold no remains of it. `pseudonym` stands where the address was."""
+    """The result of an erasure: changed rows by table, data that still names the address, and whether the
+    database files hold no remains of it. `pseudonym` stands where the address was."""
 
     pseudonym: str
     changed: Mapping[str, int]
@@ -79,7 +79,7 @@ def pseudonym_of(deps: Deps, address: str) -> str:
 
 
 def _under_way(deps: Deps, records: PersonalRecords, address: str) -> list[Import]:
-    """Those that a worker can continue or that a process holds; a copy that was killed is neither."""
+    """The imports that a worker can continue or a process holds; a copy that was killed is neither."""
     return [
         import_
         for import_ in records.imports_of(address)

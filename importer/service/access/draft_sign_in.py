@@ -99,7 +99,7 @@ def complete(
     """Exchange the answer for the grant, and try it at the mailbox. Return the mailbox; `keep` stores it.
 
     `answer` holds the parameters that the browser returned with, `client` is its network address,
-    `has_labels` what is known of the host if it cannot be asked now. Raises SignInGone, SessionEnded,
+    `has_labels` the assumption if the host cannot be asked now. Raises SignInGone, SessionEnded,
     ServerUnavailable, Throttled; LoginRejected if consent was denied or is for another mailbox, or the host
     does not let its owner in by it.
     """

@@ -17,7 +17,7 @@ def rotate_keys(
     """Reseal in passes until one finds nothing to do: the number of values sealed anew, and the numbers of
     the last pass by `table.column`.
 
-    May be interrupted at any time and repeated: what is under the newest key is left as it is.
+    May be interrupted at any time and repeated: values under the newest key are left alone.
     """
     total = 0
     for _ in range(KEY_ROTATION_PASSES):

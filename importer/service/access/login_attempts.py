@@ -60,7 +60,7 @@ _KNOWN_CONTEXT: Final = "known browser"
 
 @frozen
 class LoginOrigin:
-    """Where a login comes from: the client's network address, the person who is signed in already, and the id
+    """The origin of a login: the client's network address, the person who is signed in already, and the id
     of the browser if the mailbox has signed in there before (`known_browser`)."""
 
     client: str

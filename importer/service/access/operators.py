@@ -1,4 +1,4 @@
-"""Who is an operator on the pages, by setting or claim, and the record of that.
+"""Operators on the pages, by setting or claim, and the record of their use.
 
 Invariants: an address makes an operator only if its mailbox is at the destination of the installation and was
 opened in this session, or an OpenID issuer states that it verified it; each action of an operator is recorded

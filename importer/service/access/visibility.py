@@ -42,7 +42,7 @@ def is_id(text: str) -> bool:
 
 
 def numbers_of(deps: Deps, person: PersonId) -> Mapping[Standing, int]:
-    """How many of the person's imports there are of each standing. Two queries."""
+    """The number of the person's imports of each standing. Two queries."""
     everything = ImportFilter(owner=_known_person(person))
     numbers: Counter[Standing] = Counter()
     for each in count_imports(deps, everything):

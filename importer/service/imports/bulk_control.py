@@ -70,7 +70,7 @@ def select(
     *,
     after: ImportId | None = None,
 ) -> Selection:
-    """Those of the chosen imports that the action can change now; at most `limit`, which follow `after`."""
+    """The chosen imports that the action can change now; at most `limit`, which follow `after`."""
     states = _STATES[action] & set(chosen.states or State)
     if not states:
         return Selection(action, (), ())
@@ -120,7 +120,7 @@ def record_change(deps: Deps, actor: AuditActor, action: BulkAction, changed: Ch
 
 
 def possible(action: BulkAction, imports: Sequence[Import]) -> list[Import]:
-    """Those of the imports that the action can change now."""
+    """The imports that the action can change now."""
     return [each for each in imports if each.state in _STATES[action] and _can_change(action, each)]
 
 

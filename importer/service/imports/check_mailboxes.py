@@ -79,7 +79,7 @@ def timed_out(result: Check) -> Check:
 
 
 class _MailboxCheck:
-    """A running check; `result` is what is known so far. Steps of both sides run concurrently, and only the
+    """A running check; `result` holds its results so far. Steps of both sides run concurrently, and only the
     caller's thread changes `result`."""
 
     def __init__(

@@ -91,7 +91,7 @@ class FolderMeasuring:
         return measured, outlines
 
     def _history(self, folder: FolderCheck, ref: FolderRef) -> FolderHistory | None:
-        """What earlier imports of the route have settled in the folder; None if nothing."""
+        """The messages of the folder that earlier imports of the route have settled; None without any."""
         last = None
         for last in self._receipts(folder):  # noqa: B007  # there may be too many to hold in memory
             pass

@@ -48,7 +48,7 @@ def has_failed(deps: Deps, import_: Import) -> bool:
 
 
 def missing_passwords(deps: Deps, actor: Actor, import_: Import) -> tuple[Side, ...]:
-    """The sides that nobody can open for the actor without a password."""
+    """The sides for which the actor needs a password: no grant of an organisation or right opens them."""
     opened = {
         Side.SOURCE: bool(_organisation(deps, actor, import_.source)),
         Side.DESTINATION: bool(_organisation(deps, actor, import_.destination))

@@ -178,12 +178,12 @@ class ConnectionPairs:
 
 
 def _errors(logins: Sequence[Future[Any]]) -> list[BaseException]:
-    """What has failed so far, the source first."""
+    """The errors of logins that have failed so far, the source first."""
     return [error for login in logins if login.done() and (error := login.exception()) is not None]
 
 
 def label_view(ledger: Ledger, route: Route, options: ImportOptions) -> LabelView:
-    """How an import of that route shows the labels of its source."""
+    """The view of the labels of its source for an import of that route."""
     return LabelView(
         options.labels,
         partial(previous_placements, ledger, route),

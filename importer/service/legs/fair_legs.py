@@ -140,7 +140,7 @@ class FairLegs:
         return [] if hosts[follows.host] else [ends]
 
     def _free(self, shares: Iterable[Share], running: Mapping[str, int]) -> list[Share]:
-        """Those whose owners may run another import."""
+        """The shares whose owners may run another import."""
         most = self._deps.quotas.running
         return [share for share in shares if may_run(share.owner, running.get(share.owner, 0), most)]
 

@@ -131,7 +131,7 @@ class HostLimits:
         self._budgets.release_slots(self._holder)
 
     def daily_caps(self) -> list[DailyCap]:
-        """Daily byte caps of the hosts, and what is used of them; only the known ones."""
+        """The known daily byte caps of the hosts, and the bytes counted against them."""
         now = self._clock.now()
         return [
             DailyCap(

@@ -1,4 +1,4 @@
-"""How a leg ended, as values: `run_leg` decides the import's next state by them."""
+"""Outcomes of a leg as values, by which `run_leg` decides the next state of the import."""
 
 from __future__ import annotations
 

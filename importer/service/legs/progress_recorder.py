@@ -23,8 +23,8 @@ class ProgressRecorder:
     """Implements `Observer`. Thread-safe.
 
     `lease` is the import's lease: once it is lost nothing more is written, and every method raises LeaseLost.
-    Call `flush_due` about once a second, for what is reported rarely, and `flush` at the end of a leg, to
-    write what is still unsaved.
+    Call `flush_due` about once a second, since reports may be rare, and `flush` at the end of a leg, to
+    write the rest.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How the mailboxes of a request are opened: with a password, or with a method that needs none."""
+"""The login method of each mailbox of a request: a password, or a method that needs none."""
 
 from __future__ import annotations
 

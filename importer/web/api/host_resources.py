@@ -17,7 +17,7 @@ router: Final = APIRouter(tags=["look"])
 
 @router.get("/hosts")
 def list_hosts(caller: Operator) -> list[HostOut]:
-    """What runs and waits at each host, its connections and its pauses; the busiest first."""
+    """The imports, connections and pauses of each host; the busiest first."""
     return [
         HostOut(
             host=load.host,

@@ -36,11 +36,11 @@ def act_on_imports(
     """Change the imports that match and that the action can change.
 
     `retry-failed` starts imports that try failed messages again, where the mailboxes open without passwords:
-    they were erased when the imports ended. `refused` says of each other one what is needed.
+    they were erased when the imports ended. `refused` gives the reason for each other one.
 
     Without `confirm` nothing is changed, and the answer says how many there are. With that number the first
-    250 are changed, newest first, unless the number is another one by now (409). `left` is what to confirm
-    next.
+    250 are changed, newest first, unless the number is another one by now (409). `left` is the number to
+    confirm next.
     """
     selection = select(caller.deps, action, chosen.of(caller))
     number = len(selection.ids)

@@ -51,7 +51,7 @@ class ChosenImports:
     created_after: Annotated[datetime | None, Query(description="UTC unless a zone is given.")] = None
 
     def of(self, caller: ApiCaller) -> ImportFilter:
-        """The filter, restricted to what the token may see."""
+        """The filter, restricted to the imports that the token may see."""
         return ImportFilter(
             owner=owner_filter(caller.token),
             states=tuple(self.state or ()),

@@ -134,7 +134,7 @@ def list_imports(caller: Reader, chosen: Chosen, limit: Size = 20, after: After 
 
 @router.get("/import-counts")
 def count_imports(caller: Reader, chosen: Chosen) -> ImportCountsOut:
-    """How many imports there are, by state and reason; the parameters are those of the list."""
+    """The number of imports by state and reason; the parameters are those of the list."""
     counts = queries.count_imports(caller.deps, chosen.of(caller))
     return ImportCountsOut(
         total=sum(each.imports for each in counts),
@@ -164,7 +164,7 @@ def report_import_csv(caller: Reader, import_id: str) -> Response:
 def evidence_of_import(
     caller: Reader, import_id: str, file_format: Form = EvidenceFormat.CSV
 ) -> StreamingResponse:
-    """What became of each message, with a seal: see docs/evidence.md."""
+    """The outcome of each message, with a seal: see docs/evidence.md."""
     return _evidence(caller, [caller.import_(import_id)], file_format)
 
 

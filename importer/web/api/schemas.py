@@ -287,8 +287,7 @@ class SubmittedRowOut(BaseModel):
 
 
 class NoteOut(BaseModel):
-    """What is worth a look in a file: a column that is not read, a cell that a spreadsheet may have
-    changed."""
+    """A hint about a file: a column that is not read, a cell that a spreadsheet may have changed."""
 
     line: int
     column: str
@@ -326,7 +325,7 @@ class RefusedOut(BaseModel):
 
 
 class ActionOut(BaseModel):
-    """`selected` imports match and can be changed; `effects` counts what came of those that were tried, and
+    """`selected` imports match and can be changed; `effects` counts the results of those that were tried, and
     `refused` names those that could not be changed. `left` have to be confirmed again. Without a confirmation
     nothing was changed, and `examples` are some of them."""
 

@@ -84,8 +84,8 @@ def preview_records(parsed: Parsed) -> Sequence[Record]:
 
 
 def preview_rows(guest: Guest, parsed: Parsed) -> list[PreviewRow]:
-    """Those rows as a table. Hides passwords and cells that may hold one by mistake, such as all cells of an
-    unreadable file."""
+    """The rows of `preview_records` as a table. Hides passwords and cells that may hold one by mistake, such
+    as all cells of an unreadable file."""
     problem_texts = _texts_by_cell(guest, parsed.problems[:PROBLEMS_SHOWN])
     note_texts = _texts_by_cell(guest, parsed.notes)
     faulty = {problem.line for problem in parsed.problems}

@@ -94,7 +94,7 @@ function localTimes(within) {
 }
 localTimes(document);
 
-// --- What is in the old mailboxes -----------------------------------------------------------------
+// --- The contents of the old mailboxes ------------------------------------------------------------
 
 const looks = new Map(); // the latest of each part
 
@@ -183,7 +183,7 @@ function follow(path, query) {
     return part.contains(document.activeElement) || part.querySelector("details[open]:not([data-keep])");
   }
 
-  // What was held back is shown once nobody uses it any more.
+  // Updates that were held back are shown once the reader has left the part.
   document.addEventListener("focusout", () => window.setTimeout(() => show(Object.fromEntries(held)), 300));
 
   function over() {

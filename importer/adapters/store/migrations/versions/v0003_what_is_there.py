@@ -1,5 +1,5 @@
-"""Keeps what a recount found at the destination: messages that are gone, messages that could not be checked,
-and the status that a folder has as long as nothing changes in it."""
+"""Adds the findings of the recount at the destination: messages that are gone, messages that could not be
+checked, and the status that a folder has as long as nothing changes in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When and from where a web session is used. Sessions of earlier versions end: people sign in again."""
+"""Adds the last use of a web session: time and address. Earlier sessions end: people sign in again."""
 
 from __future__ import annotations
 

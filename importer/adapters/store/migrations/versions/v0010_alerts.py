@@ -1,4 +1,4 @@
-"""What the servers of an import want their users to read."""
+"""Adds the alerts of servers (RFC 9051 section 7.1) to imports."""
 
 from __future__ import annotations
 

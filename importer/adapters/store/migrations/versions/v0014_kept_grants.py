@@ -1,4 +1,4 @@
-"""Grants of stopped imports are kept for a while, so that a retry needs nobody."""
+"""Grants of stopped imports are kept for a while, so that a retry needs no password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the evidence of an import needs: size and date of each message, what the recount found by UID, and
+"""Adds the data of evidence: size and date of each message, the findings of the recount by UID, and
 the seal of the evidence as it was when the import ended."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Imports that were run again know by which import, and need nobody any more."""
+"""Adds the successor to imports that were run again: they need no attention any more."""
 
 from __future__ import annotations
 
