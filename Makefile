@@ -15,7 +15,7 @@ demo: $(READY)  ## one batch of three mailboxes, end to end, on this machine
 	$(BIN)/python -m tests.demo
 
 test: debian-packages lint  ## every test, against real servers; of large matrices a sample that the commit chooses
-	$(PYTEST)
+	$(BIN)/python .ci/tests.py $(PYTEST)
 
 soak: debian-packages lint  ## the same without sampling: for the night
 	MAILHAUL_TEST_SOAK=1 $(PYTEST) --timeout 3600
