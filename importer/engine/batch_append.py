@@ -42,8 +42,9 @@ from importer.domain.receipts.folder_tally import Refusal, RefusalCode
 from importer.domain.receipts.receipt import Intent, Outcome, Receipt
 from importer.engine.batch_decision import decide_batch
 from importer.engine.batch_fetch import FetchedBatch, fetch_batch
+from importer.engine.destination_traits import FlaggedCopies
 from importer.engine.folder_state import FolderState
-from importer.engine.leg_context import FlaggedCopies, Lane
+from importer.engine.leg_context import Lane
 from importer.engine.new_receipts import copied_receipt, settled_receipts, with_dates_left_out
 from importer.engine.new_refusals import message_refusal
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.planning.message_batches import MessageBatch, batches
-from importer.engine.leg_context import BatchPace
+from importer.engine.batch_pace import BatchPace
 from providers.errors import Side
 
 
