@@ -61,7 +61,7 @@ from importer.service.access import openid_sign_in, owner_consent
 from importer.service.access.api_clients import issue_token
 from importer.service.access.login_attempts import known_browser, remember_browser
 from importer.service.access.web_sessions import find_session
-from importer.web.api.schemas import BatchIn, DetectIn, ImportIn, PasswordsIn, UndoIn
+from importer.web.api.request_schemas import BatchIn, DetectIn, ImportIn, PasswordsIn, UndoIn
 from providers.autoconfig import AutoconfigUnusable
 from providers.autoconfig import parse as parse_autoconfig
 from providers.catalog import Catalog, CatalogError

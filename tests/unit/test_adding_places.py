@@ -21,7 +21,7 @@ from importer.domain.csv_import.hidden_cells import may_be_shown
 from importer.domain.import_options import OPTIONS
 from importer.i18n.csv_template import csv_template
 from importer.i18n.translations import LANGUAGES, texts
-from importer.web.api.schemas import RowIn
+from importer.web.api.request_schemas import RowIn
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = [column for column in KNOWN_COLUMNS if column != PROBLEM_COLUMN]

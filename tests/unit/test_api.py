@@ -25,7 +25,7 @@ from importer.service.access.api_clients import PREFIX, issue_token
 from importer.service.deps import Quotas
 from importer.service.legs.run_leg import handle_ring
 from importer.web.api import problem_details, undo_resource
-from importer.web.api.schemas import RowIn
+from importer.web.api.request_schemas import RowIn
 from providers.text import Text
 from tests.fakes.mailbox import MemoryMailbox
 from tests.rehearsal.ports import wait_until

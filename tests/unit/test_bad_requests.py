@@ -82,12 +82,15 @@ def test_an_odd_referer_leads_to_the_first_page(ada: Browser, referer: str) -> N
         ("/detect", {"address": f"ada@{HALF}.example"}),
         ("/imports/abcdefghjkmn/undo", {"destination_password": HALF}),
         ("/imports/abcdefghjkmn/run-again", {"source_password": HALF}),
+        ("/maintenance", {"on": True, "note": HALF}),
     ],
 )
 def test_half_a_surrogate_pair_in_a_call_is_refused_with_the_rule(
     office: WebOffice, path: str, body: dict[str, Any]
 ) -> None:
-    token = issue_token(office.deps, "panel", [TokenScope.READ, TokenScope.WRITE]).secret.reveal()
+    token = issue_token(
+        office.deps, "panel", [TokenScope.READ, TokenScope.WRITE, TokenScope.ADMIN]
+    ).secret.reveal()
     panel = TestClient(office.app, base_url=office.settings.web_origin)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     answer = panel.post(f"/api/v1{path}", content=json.dumps(body), headers=headers)

@@ -31,7 +31,7 @@ from importer.service.legs.run_leg import handle_ring
 from importer.service.notify.deliver_mail import send_due_mail
 from importer.service.queries import explain
 from importer.service.tick import Tick
-from importer.web.api.schemas import import_out
+from importer.web.api.response_schemas import import_out
 from importer.web.live_progress import Snapshot
 from importer.web.view_models import import_view
 from providers.endpoint import Secret

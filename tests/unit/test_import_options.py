@@ -17,7 +17,8 @@ from importer.domain.import_options import OPTIONS, ImportOptions, choices_from_
 from importer.i18n.code_texts import advice
 from importer.i18n.translations import texts
 from importer.settings import Settings
-from importer.web.api.schemas import FileIn, ImportOut, PasswordsIn, RowIn
+from importer.web.api.request_schemas import FileIn, PasswordsIn, RowIn
+from importer.web.api.response_schemas import ImportOut
 
 FREE_VALUES: dict[str, tuple[str, ...]] = {
     "folders": ("INBOX, Work/*, !Work/Old", '"a, ""b""", !Spam'),

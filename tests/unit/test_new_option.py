@@ -61,7 +61,8 @@ from importer.i18n.csv_template import csv_template, workbook_template
 from importer.i18n.option_texts import form_options
 from importer.i18n.translations import LANGUAGES, texts
 from importer.settings import Settings
-from importer.web.api.schemas import FileIn, ImportOut, PasswordsIn, RowIn
+from importer.web.api.request_schemas import FileIn, PasswordsIn, RowIn
+from importer.web.api.response_schemas import ImportOut
 from providers.endpoint import Endpoint
 from tests.lookups import UsualNames
 

@@ -17,7 +17,7 @@ from importer.domain.reporting.report import Report
 from importer.i18n.explanation_texts import explanation_texts
 from importer.i18n.report_json import report_json
 from importer.i18n.translations import texts
-from importer.web.api.schemas import import_out
+from importer.web.api.response_schemas import import_out
 from importer.web.live_progress import Snapshot
 from importer.web.view_models import import_view
 from providers.endpoint import Endpoint

@@ -16,7 +16,7 @@ from importer.domain.reporting.report import Report
 from importer.domain.reporting.webhook_events import EVENT, SIGNATURE, EventType, event
 from importer.i18n.report_json import report_json
 from importer.i18n.translations import texts
-from importer.web.api.schemas import RowIn
+from importer.web.api.request_schemas import RowIn
 from providers.text import Text
 from tests.unit.test_api import ROW, SECRET, Panel
 from tests.unit.web_office import WebOffice

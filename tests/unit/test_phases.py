@@ -12,7 +12,7 @@ from importer.i18n.phase_texts import phase_text
 from importer.i18n.translations import texts
 from importer.ports.leases import Lease
 from importer.service.legs.progress_recorder import ProgressRecorder
-from importer.web.api.schemas import import_out
+from importer.web.api.response_schemas import import_out
 from importer.web.live_progress import Snapshot
 from importer.web.view_models import import_view
 from providers.endpoint import Endpoint

@@ -21,7 +21,8 @@ from importer.service.access.sealed_grants import row_credentials
 from importer.service.imports.check_mailboxes import check
 from importer.web.api.authentication import Reader, Writer
 from importer.web.api.problem_details import busy, checked, mailbox_refused
-from importer.web.api.schemas import DetectIn, ReportOut, RowIn
+from importer.web.api.request_schemas import DetectIn, RowIn
+from importer.web.api.response_schemas import ReportOut
 from importer.web.api.submissions import row_without_consent
 from providers.errors import MailError
 from providers.provider import LoginKind

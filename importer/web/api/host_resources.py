@@ -10,7 +10,7 @@ from importer.domain.audit_event import AuditActor
 from importer.i18n.pause_texts import pause_json
 from importer.service import host_overview
 from importer.web.api.maintenance_resource import Operator
-from importer.web.api.schemas import BudgetsOut, ClearedOut, HostOut, PauseOut
+from importer.web.api.response_schemas import BudgetsOut, ClearedOut, HostOut, PauseOut
 
 router: Final = APIRouter(tags=["look"])
 

@@ -18,7 +18,7 @@ from importer.service.queries import find_imports
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.import_filters import Chosen
 from importer.web.api.problem_details import ProblemAnswer
-from importer.web.api.schemas import ActionOut, RefusedOut, import_out
+from importer.web.api.response_schemas import ActionOut, RefusedOut, import_out
 from providers.text import Text
 
 router: Final = APIRouter(tags=["do"])

@@ -18,7 +18,8 @@ from importer.web.api import option_fields
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.destinations import login_method
 from importer.web.api.problem_details import ProblemAnswer
-from importer.web.api.schemas import ChangedOut, PasswordsIn, ScheduleIn, SubmittedRowOut, import_out
+from importer.web.api.request_schemas import PasswordsIn, ScheduleIn
+from importer.web.api.response_schemas import ChangedOut, SubmittedRowOut, import_out
 from importer.web.api.submissions import submitted_row_out
 from providers.errors import Side
 

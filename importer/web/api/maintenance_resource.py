@@ -12,7 +12,8 @@ from importer.i18n.wait_texts import maintenance_text
 from importer.ports.monitoring import Maintenance
 from importer.service import maintenance as mode
 from importer.web.api.authentication import ApiCaller, Reader, caller_with
-from importer.web.api.schemas import MaintenanceIn, MaintenanceOut
+from importer.web.api.request_schemas import MaintenanceIn
+from importer.web.api.response_schemas import MaintenanceOut
 
 router: Final = APIRouter(tags=["look"])
 

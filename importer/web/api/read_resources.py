@@ -23,7 +23,7 @@ from importer.service.queries import consent_requests, explain, undo_report
 from importer.web.api.authentication import ApiCaller, Reader, Writer
 from importer.web.api.import_filters import Chosen
 from importer.web.api.problem_details import ProblemAnswer, not_found
-from importer.web.api.schemas import (
+from importer.web.api.response_schemas import (
     BatchOut,
     BatchPage,
     ConsentOut,

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
-from importer.web.api.schemas import RequestModel
+from importer.web.api.request_schemas import RequestModel
 
 _WHILE_STORED: Final = "Empty while both passwords of the import are stored."
 

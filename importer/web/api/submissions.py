@@ -21,12 +21,9 @@ from importer.service.imports.submit import SubmittedRow, submit
 from importer.web.api import option_fields
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.problem_details import ProblemAnswer, checked, rows_refused
-from importer.web.api.schemas import (
-    BatchIn,
-    FileIn,
-    ImportIn,
+from importer.web.api.request_schemas import BatchIn, FileIn, ImportIn, Order
+from importer.web.api.response_schemas import (
     NoteOut,
-    Order,
     SubmissionOut,
     SubmittedRowOut,
     batch_out,

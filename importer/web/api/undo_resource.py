@@ -20,7 +20,8 @@ from importer.service.imports.undo_import import UndoRefused
 from importer.web.api.authentication import ApiCaller, Writer
 from importer.web.api.destinations import undo_login
 from importer.web.api.problem_details import ProblemAnswer, mailbox_refused
-from importer.web.api.schemas import ReportOut, UndoIn, UndoingOut
+from importer.web.api.request_schemas import UndoIn
+from importer.web.api.response_schemas import ReportOut, UndoingOut
 from providers.errors import MailError, Side
 from providers.text import Text
 
