@@ -26,7 +26,7 @@ from importer.domain.reporting.report import ExitCode
 from importer.i18n.csv_template import csv_template, workbook_template
 from importer.i18n.row_problem_texts import headings, row_problem_json, row_problem_text
 from importer.i18n.translations import CatalogTranslator, texts
-from importer.service.access import owner_consent
+from importer.service.access import consent_requests
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
 from importer.service.imports.submit import Submission
@@ -238,7 +238,7 @@ def _print_submissions(
 ) -> ExitCode:
     """Prints the outcome of each row; with `wait`, also the report, whose exit code is returned."""
     submitted = [row for submission in submissions for row in submission.rows]
-    links = owner_consent.links(deps, (row.import_ for row in submitted))
+    links = consent_requests.links(deps, (row.import_ for row in submitted))
     text_views.print_maintenance(words, deps.store.maintenance())
     if not as_json:
         for row in submitted:
@@ -253,7 +253,7 @@ def _print_submissions(
     return ExitCode.COMPLETE
 
 
-def _submission_json(submission: Submission, links: owner_consent.Links) -> dict[str, object]:
+def _submission_json(submission: Submission, links: consent_requests.Links) -> dict[str, object]:
     return {
         "batch_id": submission.batch.id if submission.batch else None,
         "rows": [

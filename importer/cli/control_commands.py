@@ -27,7 +27,7 @@ from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import render_with_advice
 from importer.i18n.translations import CatalogTranslator, texts
-from importer.service.access import owner_consent
+from importer.service.access import consent_requests
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
 from importer.service.imports import control
@@ -143,7 +143,7 @@ def retry(
         )
         record_operator(deps, AuditAction.IMPORT_START, [submitted.import_.id])
         text_views.print_submitted_row(words, submitted)
-        text_views.print_consent_links(words, owner_consent.links(deps, [submitted.import_]))
+        text_views.print_consent_links(words, consent_requests.links(deps, [submitted.import_]))
 
 
 @click.command

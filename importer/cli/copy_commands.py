@@ -21,7 +21,7 @@ from importer.domain.audit_event import AuditAction
 from importer.domain.import_options import Choices
 from importer.domain.model import Import
 from importer.i18n.translations import texts
-from importer.service.access import owner_consent
+from importer.service.access import consent_requests
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.finish import report_of
 from importer.service.imports.foreground_copy import copy as copy_mailbox
@@ -133,7 +133,7 @@ def submit(
         record_operator(deps, AuditAction.IMPORT_START, [i.id for i in submission.started])
         submitted = submission.rows[0]
         import_ = submitted.import_
-        links = owner_consent.links(deps, [import_])
+        links = consent_requests.links(deps, [import_])
         text_views.print_maintenance(words, deps.store.maintenance())
     if as_json:
         facts = {"id": import_.id, "batch_id": import_.batch_id, "fate": submitted.outcome.value}

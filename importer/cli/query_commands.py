@@ -25,7 +25,7 @@ from importer.i18n.explanation_texts import explanation_json
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import report_json
 from importer.i18n.translations import CatalogTranslator, texts
-from importer.service.access import owner_consent
+from importer.service.access import consent_requests
 from importer.service.queries import count_imports, list_imports
 from importer.service.queries import explain as explain_import
 from importer.settings import Settings
@@ -76,7 +76,7 @@ def list_(
         last = import_of(deps, after, words).id if after else None
         found = list_imports(deps, chosen, after=last, limit=limit + 1)
         imports = found[:limit]
-        links = owner_consent.links(deps, imports)
+        links = consent_requests.links(deps, imports)
         text_views.print_maintenance(words, deps.store.maintenance())
         now = deps.clock.now()
     if as_json:
@@ -114,7 +114,7 @@ def show(id_: str, language: str | None, data: Path | None, as_json: bool) -> No
     words = texts(settings.language, settings.time_zone)
     with standalone(settings) as deps:
         result = report_named(deps, id_, words)
-        links = owner_consent.links(deps, [report.import_ for report in single_reports(result)])
+        links = consent_requests.links(deps, [report.import_ for report in single_reports(result)])
         text_views.print_maintenance(words, deps.store.maintenance())
         now = deps.clock.now()
     if as_json:

@@ -20,7 +20,7 @@ from importer.i18n.option_texts import chosen_options, word_sentences
 from importer.i18n.translations import N_, CatalogTranslator
 from importer.i18n.wait_texts import maintenance_text
 from importer.ports.monitoring import Maintenance
-from importer.service.access.owner_consent import Links
+from importer.service.access.consent_requests import Links
 from importer.service.imports.submit import RowOutcome, SubmittedRow
 from providers.catalog import provider_of_host
 from providers.errors import Side

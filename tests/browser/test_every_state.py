@@ -19,7 +19,7 @@ from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import Import, Phase, Problem, Progress, State
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.i18n.translations import LANGUAGES
-from importer.service.access import owner_consent
+from importer.service.access import consent_requests
 from providers.errors import Side
 from providers.text import ByteSize, Text
 from tests.browser.soundness import nothing_is_cut, sound
@@ -148,7 +148,7 @@ def pages_of_imports(office: BatchOffice, language: str) -> Iterator[tuple[str, 
             yield f"verify-{state.value}", admin.get(f"/imports/{import_.id}/verify").text
     awaited = office.imports[-1]
     yield "import-awaits-owner", admin.get(f"/imports/{awaited.id}").text
-    link = owner_consent.links(office.web.deps, [awaited])[awaited.id][Side.SOURCE]
+    link = consent_requests.links(office.web.deps, [awaited])[awaited.id][Side.SOURCE]
     yield "consent", admin.get(link[link.index("/consent/") :]).text
     yield "imports", admin.get("/imports").text
     yield "imports-none-match", admin.get("/imports?q=nobody").text

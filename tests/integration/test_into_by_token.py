@@ -17,7 +17,7 @@ from importer.domain.model import Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.mailbox_check import CheckPhase
 from importer.engine.leg_context import TransferLimits
-from importer.service.access import owner_consent
+from importer.service.access import consent_requests, owner_consent
 from importer.service.access.sealed_grants import row_credentials
 from importer.service.deps import Deps
 from importer.service.imports.check_mailboxes import check
@@ -110,7 +110,7 @@ def submitted(deps: Deps, row: Row) -> Import:
 
 def sign_in_owner(deps: Deps, host: Authority, import_: Import, side: Side, account: str = "") -> None:
     """The owner opens the link of that side and agrees."""
-    token = owner_consent.links(deps, [import_])[import_.id][side].rpartition("/")[2]
+    token = consent_requests.links(deps, [import_])[import_.id][side].rpartition("/")[2]
     question = owner_consent.begin(deps, token)
     owner_consent.complete(deps, question.state, host.browse(question.url, account=account))
 
@@ -225,7 +225,7 @@ def test_two_owners_sign_in_one_after_the_other(
     then = next(side for side in Side if side is not first)
     with pytest.raises(LoginRejected, match=f"mailbox={addresses[first]}"):
         sign_in_owner(deps, host, import_, first, account=addresses[then])
-    assert owner_consent.pending_sides(deps, import_) == tuple(Side)
+    assert consent_requests.pending_sides(deps, import_) == tuple(Side)
     sign_in_owner(deps, host, import_, first)
     waiting = run_legs(deps, import_.id, waits_for_owner)
     assert waiting.problem is not None

@@ -20,7 +20,7 @@ from importer.domain.csv_import.column_names import USUAL_COLUMNS
 from importer.domain.csv_import.import_rows import Row
 from importer.domain.model import Account
 from importer.domain.people.actor import Actor
-from importer.service.access.owner_consent import links
+from importer.service.access.consent_requests import links
 from importer.service.imports.submit import submit
 from importer.settings import Settings
 from providers.endpoint import Endpoint, Secret

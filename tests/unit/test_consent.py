@@ -23,7 +23,7 @@ from importer.i18n.report_json import report_json
 from importer.i18n.translations import texts
 from importer.ports.leases import Lease
 from importer.ports.notices import MailOutcome, MailState, Notice
-from importer.service.access import owner_consent
+from importer.service.access import consent_requests, owner_consent
 from importer.service.access.sealed_grants import consents_to_revoke, open_grants
 from importer.service.imports.control import cancel, pause, resume
 from importer.service.imports.submit import RowOutcome, submit
@@ -70,7 +70,7 @@ def submit_row(
 
 
 def token_of(office: Office, import_id: ImportId, side: Side = Side.SOURCE) -> str:
-    link = owner_consent.links(office.deps, [office.import_(import_id)])[import_id][side]
+    link = consent_requests.links(office.deps, [office.import_(import_id)])[import_id][side]
     assert link.startswith("https://haul.example/consent/")
     return link.rpartition("/")[2]
 
@@ -117,7 +117,7 @@ def test_the_owner_gets_a_link_and_the_import_waits(office: Office) -> None:
     [mail] = invitations(office)
     assert mail.recipient == SOURCE.address
     link = f"https://haul.example/consent/{token_of(office, import_.id)}"
-    sent = owner_consent.with_consent_link(office.deps, mail)
+    sent = consent_requests.with_consent_link(office.deps, mail)
     assert sent is not None
     assert link in sent.text
     assert f'href="{link}"' in sent.html
@@ -279,7 +279,7 @@ def test_a_paused_import_stores_the_consent_and_stays_paused(office: Office) -> 
 
 
 def awaited_sides(office: Office, import_id: ImportId) -> list[Side]:
-    return [*owner_consent.links(office.deps, [office.import_(import_id)]).get(import_id, {})]
+    return [*consent_requests.links(office.deps, [office.import_(import_id)]).get(import_id, {})]
 
 
 def test_the_destination_owner_is_invited_and_consents(office: Office) -> None:
@@ -295,13 +295,13 @@ def test_the_destination_owner_is_invited_and_consents(office: Office) -> None:
     token = token_of(office, import_.id, Side.DESTINATION)
     prompt = owner_consent.find_prompt(office.deps, token)
     assert (prompt.is_destination, prompt.mailbox) == (True, DESTINATION.address)
-    sent = owner_consent.with_consent_link(office.deps, mail)
+    sent = consent_requests.with_consent_link(office.deps, mail)
     assert sent is not None
     assert token in sent.text
     with pytest.raises(LoginRejected, match=r"signed_in=ada@old\.example"):
         sign_in(office, import_.id, SOURCE.address, Side.DESTINATION)
     sign_in(office, import_.id, side=Side.DESTINATION)
-    assert owner_consent.with_consent_link(office.deps, mail) is None
+    assert consent_requests.with_consent_link(office.deps, mail) is None
     assert office.work(import_.id).state is State.COMPLETE
     assert [type(grant) for grant in office.access.given_back] == [OAuthGrant]
 
@@ -485,7 +485,7 @@ def test_a_cancelled_import_revokes_its_links(office: Office) -> None:
     assert office.import_(import_.id).state is State.CANCELLED
     with pytest.raises(owner_consent.LinkGone):
         owner_consent.find_prompt(office.deps, token)
-    assert owner_consent.links(office.deps, [office.import_(import_.id)]) == {}
+    assert consent_requests.links(office.deps, [office.import_(import_.id)]) == {}
 
 
 def test_the_import_stops_if_sign_in_is_no_longer_set_up(office: Office) -> None:

@@ -17,7 +17,7 @@ from importer.domain.model import ImportId, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.domain.people.batch_right import NO_RIGHT
 from importer.ports.store import SealedGrants
-from importer.service.access import owner_consent
+from importer.service.access import consent_requests, owner_consent
 from importer.service.access.sealed_grants import open_grants
 from importer.service.legs.run_leg import handle_ring
 from providers.catalog import Catalog
@@ -253,7 +253,7 @@ def test_on_the_pages_a_link_goes_to_the_owner_where_it_is_somebody_else(tmp_pat
     page = browser.get(batch).text
     assert "/consent/" in page
     [import_] = office.deps.store.imports(limit=5)
-    assert owner_consent.pending_sides(office.deps, import_) == (Side.DESTINATION,)
+    assert consent_requests.pending_sides(office.deps, import_) == (Side.DESTINATION,)
     assert grants_of(office, import_.id).source == PasswordGrant(Secret(RIGHT))
 
 
@@ -285,7 +285,7 @@ def test_the_page_says_that_undo_needs_access_to_the_mailbox(tmp_path: Path) -> 
     browser = signed_in(office)
     start_by_link(browser)
     [import_] = office.deps.store.imports(limit=5)
-    token = owner_consent.links(office.deps, [import_])[import_.id][Side.DESTINATION].rpartition("/")[2]
+    token = consent_requests.links(office.deps, [import_])[import_.id][Side.DESTINATION].rpartition("/")[2]
     question = owner_consent.begin(office.deps, token)
     owner_consent.complete(office.deps, question.state, office.access.sign_in(question, "ada@new.example"))
     assert state_after_legs(office, import_.id) is State.COMPLETE
@@ -296,6 +296,6 @@ def test_the_page_says_that_undo_needs_access_to_the_mailbox(tmp_path: Path) -> 
 def test_links_are_serialised_to_json_by_side(tmp_path: Path) -> None:
     office = WebOffice(tmp_path, access=at_microsoft())
     Panel(office).post("/imports", INTO)
-    links = owner_consent.links(office.deps, office.deps.store.imports(limit=5))
+    links = consent_requests.links(office.deps, office.deps.store.imports(limit=5))
     [by_side] = json.loads(json.dumps(links)).values()
     assert list(by_side) == ["destination"]

@@ -11,7 +11,7 @@ from importer.domain.model import ImportId, Problem, State
 from importer.domain.people.api_tokens import TokenScope
 from importer.i18n.code_texts import render
 from importer.i18n.translations import LANGUAGES, texts
-from importer.service.access.owner_consent import process_pending_consents
+from importer.service.access.consent_requests import process_pending_consents
 from importer.service.access.rate_limits import PER_ACCOUNT_AND_CLIENT
 from importer.service.access.sealed_grants import open_grants
 from importer.service.legs.run_leg import handle_ring

@@ -15,7 +15,7 @@ from importer.domain.people import consent_schedule as schedule
 from importer.domain.people.identities import PersonId, RateLimit
 from importer.ports.consents import ConsentRequest
 from importer.ports.notices import MailState, Notice
-from importer.service.access.owner_consent import (
+from importer.service.access.consent_requests import (
     link_of,
     mails_owners,
     open_requests,

@@ -21,8 +21,8 @@ from importer.domain.import_state import ALIVE
 from importer.domain.model import Batch, BatchId, Import, ImportId, State
 from importer.domain.people.actor import Actor
 from importer.ports.store import RouteUnderWay
+from importer.service.access.consent_requests import start_consent
 from importer.service.access.logged_owner import logged_owner
-from importer.service.access.owner_consent import start_consent
 from importer.service.access.sealed_grants import grants_of, seal_grant, seal_grants
 from importer.service.deps import Deps
 from importer.service.import_batch import batch_of_import

@@ -29,7 +29,7 @@ from importer.ports.leases import Lease, LeaseLost
 from importer.ports.process import DatabaseUnavailable, OwnDiskFull
 from importer.ports.vault import KeyMissing, VaultError
 from importer.ports.work_limit import WorkEnded, WorkLimit
-from importer.service.access.owner_consent import process_pending_consents
+from importer.service.access.consent_requests import process_pending_consents
 from importer.service.access.sealed_grants import Credentials, credentials, open_grants
 from importer.service.deps import Deps
 from importer.service.imports.control import apply_request

@@ -10,7 +10,7 @@ import structlog
 from importer.domain.planning.retry_limits import MAIL_RETRY_WAITS_S, MAX_MAIL_ATTEMPTS
 from importer.ports.notices import Mailer, MailOutcome, MailState, Notice
 from importer.ports.vault import VaultError
-from importer.service.access.owner_consent import with_consent_link
+from importer.service.access.consent_requests import with_consent_link
 from importer.service.deps import Deps
 
 log = structlog.get_logger()

@@ -15,8 +15,8 @@ from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import batch_json, report_json
 from importer.i18n.undo_report_texts import undo_json
 from importer.service import queries
-from importer.service.access import owner_consent
 from importer.service.access.api_clients import owner_filter
+from importer.service.access.consent_requests import links
 from importer.service.evidence_files import EvidenceFile
 from importer.service.imports.finish import batch_report, report_of
 from importer.service.queries import consent_requests, explain, undo_report
@@ -192,12 +192,12 @@ def show_undo(caller: Reader, import_id: str) -> ReportOut:
 
 def _consent(caller: ApiCaller, import_: Import) -> ConsentOut:
     requests = consent_requests(caller.deps, import_.id)
-    links = owner_consent.links(caller.deps, [import_]).get(import_.id, {})
+    link_of = links(caller.deps, [import_]).get(import_.id, {})
 
     def side_consent(side: Side) -> SideConsentOut:
-        awaited = side in requests and side in links
+        awaited = side in requests and side in link_of
         expires_at = requests[side].expires_at if awaited else None
-        return SideConsentOut(awaited=awaited, link=links.get(side), expires_at=expires_at)
+        return SideConsentOut(awaited=awaited, link=link_of.get(side), expires_at=expires_at)
 
     return ConsentOut(source=side_consent(Side.SOURCE), destination=side_consent(Side.DESTINATION))
 

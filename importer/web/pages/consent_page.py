@@ -23,6 +23,7 @@ from importer.domain.csv_import.csv_cells import Refused, password
 from importer.domain.model import Account
 from importer.i18n.row_problem_texts import refused_text
 from importer.service.access.client_networks import client_network
+from importer.service.access.consent_requests import pending_sides
 from importer.service.access.login_attempts import LoginOrigin
 from importer.service.access.owner_consent import (
     ConsentPrompt,
@@ -31,7 +32,6 @@ from importer.service.access.owner_consent import (
     complete,
     find_prompt,
     give_password,
-    pending_sides,
 )
 from importer.service.access.rate_limits import RateLimited
 from importer.service.access.session_sign_ins import SignInState
