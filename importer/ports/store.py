@@ -27,7 +27,7 @@ from providers.errors import Side
 from providers.frozen import frozen
 
 if TYPE_CHECKING:
-    from importer.domain.planning.fair_shares import Share
+    from importer.domain.planning.fair_shares import LegQueue, Share
 
 
 @frozen
@@ -36,19 +36,6 @@ class SealedGrants:
 
     source: bytes
     destination: bytes
-
-
-@frozen
-class LegQueue:
-    """The legs that run and those that could, by share.
-
-    `running` are the imports whose lease is held, with their shares. `due` counts the due imports of each
-    share that has any. `new` are the shares with a due import that never had a leg.
-    """
-
-    running: Mapping[ImportId, Share]
-    due: Mapping[Share, int]
-    new: frozenset[Share]
 
 
 class RouteUnderWay(Exception):

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from importer.domain.model import Batch, BatchId, ControlRequest, ImportId, Progress, State
-from importer.domain.planning.fair_shares import FEW_IMPORTS, Share
-from importer.ports.store import LegQueue, Store
+from importer.domain.planning.fair_shares import FEW_IMPORTS, LegQueue, Share
+from importer.ports.store import Store
 from importer.service.deps import Deps
 from importer.service.legs import fair_legs
 from importer.service.legs.fair_legs import LOOK_INTERVAL, FairLegs

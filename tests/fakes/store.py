@@ -29,13 +29,13 @@ from importer.domain.model import (
     Route,
     State,
 )
-from importer.domain.planning.fair_shares import Share
+from importer.domain.planning.fair_shares import LegQueue, Share
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
 from importer.ports.monitoring import ImportCount, QueueDepth, WaitCount
 from importer.ports.notices import MailState, Notice
-from importer.ports.store import LegQueue, RouteUnderWay, SealedGrants
+from importer.ports.store import RouteUnderWay, SealedGrants
 from importer.ports.webhook_calls import CallState, WebhookCall
 from providers.errors import Side
 from tests.fakes.budgets import MemoryBudgets

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, UserDict
+from collections.abc import ItemsView
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +11,11 @@ from hypothesis import strategies as st
 from importer.domain.planning.fair_shares import (
     FEW_IMPORTS,
     SMALL_FIRST,
+    LegQueue,
     Share,
     crowding_host,
     gives_up_a_leg,
     gives_up_for_urgent,
-    has_few,
     is_for_the_longest_waiting,
     next_share,
 )
@@ -91,9 +92,27 @@ def test_urgent_owners_come_first_and_among_themselves_in_turn() -> None:
     assert next_share([ADA, GRACE], [GRACE, GRACE], {}, ["ada", "grace"]) == ADA
 
 
-def test_few_counts_what_runs_too() -> None:
-    assert has_few(FEW_IMPORTS, 0)
-    assert not has_few(FEW_IMPORTS, 1)
+def test_few_counts_all_hosts_of_an_owner_and_what_runs_too() -> None:
+    due = {ADA: 1, ELSEWHERE: FEW_IMPORTS - 1, GRACE: FEW_IMPORTS - 1}
+    queue = LegQueue({}, due, frozenset({ADA, GRACE}))
+    assert queue.of_few(["ada", "grace", "idle"], {"grace": 1}) == {"ada", "grace", "idle"}
+    assert queue.of_few(["ada", "grace", "idle"], {"ada": 1, "grace": 2}) == {"idle"}
+    assert queue.urgent({"grace": 2}) == {"ada"}
+
+
+def test_a_queue_is_counted_by_owner_once() -> None:
+    passes = 0
+
+    class Due(UserDict[Share, int]):
+        def items(self) -> ItemsView[Share, int]:
+            nonlocal passes
+            passes += 1
+            return super().items()
+
+    queue = LegQueue({}, Due({ADA: 1, GRACE: 1}), frozenset({GRACE}))
+    assert queue.of_few(["ada"], {}) == {"ada"}
+    assert queue.urgent({}) == queue.urgent({"grace": 1}) == {"grace"}
+    assert passes == 1
 
 
 def test_for_each_urgent_owner_one_of_the_largest_gives_up_a_leg_and_not_always_the_same() -> None:

@@ -45,12 +45,12 @@ from importer.domain.model import Batch, BatchId, ControlRequest, Import, Import
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.ports.leases import Lease
 from importer.ports.notices import Notice
-from importer.ports.store import LegQueue, RouteUnderWay, SealedGrants
+from importer.ports.store import RouteUnderWay, SealedGrants
 from importer.ports.webhook_calls import WebhookCall
 from providers.errors import Side
 
 if TYPE_CHECKING:
-    from importer.domain.planning.fair_shares import Share
+    from importer.domain.planning.fair_shares import LegQueue, Share
 
 _IS_ALIVE: Final = imports.c.state.in_(sorted(ALIVE))
 HAS_GRANTS: Final = (  # and has not ended; a foreground copy stores no grants
@@ -249,7 +249,10 @@ class SqlImports(SqlImportLists):
             return [ImportId(id_) for id_ in connection.execute(statement).scalars()]
 
     def leg_queue(self, now: datetime, besides: Collection[ImportId] = ()) -> LegQueue:
-        from importer.domain.planning.fair_shares import Share  # noqa: PLC0415 - a copy starts without it
+        from importer.domain.planning.fair_shares import (  # noqa: PLC0415 - a copy starts without it
+            LegQueue,
+            Share,
+        )
 
         with self.reading() as connection:
             held = _with_owner(imports.c.id, _HOST).where(*HAS_GRANTS, _is_held(database_now(connection)))

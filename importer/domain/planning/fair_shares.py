@@ -17,9 +17,13 @@ longest, so that large ones get on while small ones keep coming.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple
 from zlib import crc32
+
+from importer.domain.model import ImportId
 
 FEW_IMPORTS: Final = 3
 """An owner with at most so many imports under way has few."""
@@ -35,9 +39,38 @@ class Share(NamedTuple):
     host: str
 
 
-def has_few(due: int, running: int) -> bool:
-    """Whether an owner with so many imports due and running has few."""
-    return due + running <= FEW_IMPORTS
+@dataclass(frozen=True)
+class LegQueue:
+    """The legs that run and those that could, by share.
+
+    `running` are the imports whose lease is held, with their shares. `due` counts the due imports of each
+    share that has any. `new` are the shares with a due import that never had a leg.
+    """
+
+    running: Mapping[ImportId, Share]
+    due: Mapping[Share, int]
+    new: frozenset[Share]
+
+    def of_few(self, owners: Iterable[str], legs: Mapping[str, int]) -> frozenset[str]:
+        """The owners with few imports due and at work; `legs` counts the latter by owner."""
+        return frozenset(
+            owner for owner in owners if self._due_by_owner[owner] + legs.get(owner, 0) <= FEW_IMPORTS
+        )
+
+    def urgent(self, legs: Mapping[str, int]) -> frozenset[str]:
+        """The owners of few imports, one of which never had a leg."""
+        return self.of_few(self._new_owners, legs)
+
+    @cached_property
+    def _due_by_owner(self) -> Counter[str]:
+        numbers: Counter[str] = Counter()
+        for share, number in self.due.items():
+            numbers[share.owner] += number
+        return numbers
+
+    @cached_property
+    def _new_owners(self) -> frozenset[str]:
+        return frozenset(share.owner for share in self.new)
 
 
 def may_run(owner: str, running: int, most: int | None) -> bool:

@@ -25,17 +25,16 @@ from structlog.contextvars import bound_contextvars
 from importer.domain.import_state import GOING, is_request_pending
 from importer.domain.model import ImportId
 from importer.domain.planning.fair_shares import (
+    LegQueue,
     Share,
     crowding_host,
     gives_up_a_leg,
     gives_up_for_urgent,
-    has_few,
     is_for_the_longest_waiting,
     may_run,
     next_share,
 )
 from importer.domain.planning.retry_limits import RING_ATTEMPTS
-from importer.ports.store import LegQueue
 from importer.service.access.logged_owner import logged_owner
 from importer.service.deps import Deps
 from importer.service.legs.run_leg import handle_ring
@@ -114,10 +113,9 @@ class FairLegs:
         patient = waiting & self._waiting_before  # a free thread would have taken theirs by now
         self._waiting_before = waiting
         running = _legs_by_owner(queue.running.values())
-        due = _due_by_owner(queue)
-        few = frozenset(owner for owner, legs in running.items() if has_few(due[owner], legs))
+        few = queue.of_few(running, running)
         patient_owners = {share.owner for share in patient}
-        urgent = patient_owners & _urgent(queue, running)
+        urgent = patient_owners & queue.urgent(running)
         for_urgent = gives_up_for_urgent(running, few, urgent, int(now.timestamp() // ROUND_S))
         giving = {
             owner
@@ -125,7 +123,8 @@ class FairLegs:
             if owner in for_urgent or gives_up_a_leg(owner, patient_owners, running)
         }
         # One leg of an owner at a time, the same one for all processes.
-        of_owners = {min(_of(owner, queue)) for owner in giving}
+        smallest = sorted(queue.running.items(), reverse=True)
+        of_owners = {share.owner: id_ for id_, share in smallest if share.owner in giving}.values()
         self._gives_up = frozenset(of_owners or self._for_another_host(queue, self._free(patient, running)))
 
     def _for_another_host(self, queue: LegQueue, patient: list[Share]) -> list[ImportId]:
@@ -136,7 +135,7 @@ class FairLegs:
             return []
         ends = min(id_ for id_, share in queue.running.items() if share.host == crowding)
         others = [share for id_, share in queue.running.items() if id_ != ends]
-        follows = next_share(patient, others, self._last_turns, _urgent(queue, _legs_by_owner(others)))
+        follows = next_share(patient, others, self._last_turns, queue.urgent(_legs_by_owner(others)))
         return [] if hosts[follows.host] else [ends]
 
     def _free(self, shares: Iterable[Share], running: Mapping[str, int]) -> list[Share]:
@@ -178,7 +177,7 @@ class FairLegs:
         running = [*{**queue.running, **self._busy}.values()]
         of_owner = _legs_by_owner(running)
         waiting = self._free(queue.due, of_owner)
-        urgent = _urgent(queue, of_owner)
+        urgent = queue.urgent(of_owner)
         while waiting:
             share = next_share(waiting, running, self._last_turns, urgent)
             longest = is_for_the_longest_waiting(share.owner, self._turns)
@@ -194,24 +193,5 @@ class FairLegs:
         return None
 
 
-def _due_by_owner(queue: LegQueue) -> Counter[str]:
-    numbers: Counter[str] = Counter()
-    for share, number in queue.due.items():
-        numbers[share.owner] += number
-    return numbers
-
-
 def _legs_by_owner(running: Iterable[Share]) -> Counter[str]:
     return Counter(share.owner for share in running)
-
-
-def _of(owner: str, queue: LegQueue) -> Iterator[ImportId]:
-    """The running imports of an owner."""
-    return (id_ for id_, share in queue.running.items() if share.owner == owner)
-
-
-def _urgent(queue: LegQueue, running: Mapping[str, int]) -> frozenset[str]:
-    """The owners of few imports, one of which never had a leg; `running` counts legs by owner."""
-    due = _due_by_owner(queue)
-    new = {share.owner for share in queue.new}
-    return frozenset(owner for owner in new if has_few(due[owner], running.get(owner, 0)))
