@@ -143,7 +143,7 @@ def _lines(f: Figures) -> Iterator[str]:
         f"| connections to PostgreSQL | {few} usual, {most} at most | {f.database_connections_most} a process at most |",
         f"| transactions a second | {plan.transactions_a_second:,.0f} | {f.transactions_a_second:g} an import and second |",
         f"| growth of the database | {plan.database_gb_a_day:.1f} GB a day | {f.receipt_bytes} bytes a message,"
-        f" {f.mail_bytes / 1000:g} kB a mail; swept by [its lifetimes](trust.md#data-what-where-how-long-who-sees-it) |",
+        f" {f.mail_bytes / 1000:g} kB a mail; swept by [its lifetimes](trust.md#data-place-lifetime-and-readers) |",
         "| queue | below 1 MB | an id for each import that is due |",
         "",
         "## The first three bottlenecks",

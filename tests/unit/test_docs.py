@@ -14,8 +14,11 @@ import pytest
 
 from docs.generate import errors, events, mail_hosts
 from docs.generate.pages import PAGES
+from importer.adapters.queue.redis_queue import LONGEST_DELAY
+from importer.adapters.store.removal import STEP_ROWS
 from importer.adapters.store.tables import metadata
 from importer.cli.command_table import COMMAND_NAMES, load_command
+from importer.cli.service_commands import MOST_WORKERS
 from importer.codes.code_table import ROWS, all_rows
 from importer.doctor import PARTS
 from importer.domain.csv_import.column_names import KNOWN_COLUMNS
@@ -29,13 +32,23 @@ from importer.domain.planning.retry_limits import (
     PATIENCE,
     PATIENCE_UNPROVEN,
     REFUSED_WAITS_S,
+    SLOT_WAITS,
 )
 from importer.domain.receipts.folder_tally import RefusalCode
 from importer.domain.reporting.report import ExitCode
 from importer.domain.reporting.webhook_events import SIGNATURE, EventType
+from importer.engine.prepare_folder import LOOKED_AT_ONCE
 from importer.oauth_setup import SIGN_IN_PATH
 from importer.ports.notices import MailState
+from importer.service.access.concurrency_limit import (
+    MAX_CHECKS_PER_KEY,
+    MAX_STREAMS_PER_SESSION,
+    MAX_WAITING_PER_KEY,
+)
+from importer.service.imports.foreground_copy import MAX_WAIT
 from importer.settings import Settings
+from importer.web.request_shares import MAX_PER_CLIENT
+from importer.web.slow_clients import MAX_CONNECTIONS_PER_CLIENT
 from providers.catalog import Catalog
 from providers.sign_in_provider import variable
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
@@ -222,6 +235,25 @@ def test_the_runbook_has_the_numbers_of_the_retry_limits() -> None:
     mails = [seconds // 60 for seconds in MAIL_RETRY_WAITS_S[:4]]
     assert f"after {mails[0]}, {mails[1]}, {mails[2]} and {mails[3]} minutes, then every" in text
     assert f"or {MAX_MAIL_ATTEMPTS} attempts failed" in text
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        ("usage/copy.md", f"wait for more than {MAX_WAIT.seconds} seconds without progress"),
+        ("usage/csv.md", f"one worker for each processor, at most {MOST_WORKERS}"),
+        ("design/operations.md", f"an import waits up to {SLOT_WAITS[1].seconds} seconds"),
+        ("design/operations.md", f"Delays of up to {LONGEST_DELAY.seconds // 60} minutes ride in the queue"),
+        ("design/transfer.md", f"Up to {LOOKED_AT_ONCE} small pairs are looked at together"),
+        ("design/access.md", f"{MAX_WAITING_PER_KEY} waits for mail hosts, {MAX_CHECKS_PER_KEY} checks"),
+        ("design/access.md", f"{MAX_STREAMS_PER_SESSION} event streams of a session"),
+        ("design/access.md", f"One address occupies {MAX_PER_CLIENT} of the 40 threads"),
+        ("design/access.md", f"an address may hold {MAX_CONNECTIONS_PER_CLIENT} connections"),
+        ("trust.md", f"in steps of at most {STEP_ROWS} rows"),
+    ],
+)
+def test_a_page_has_the_numbers_of_the_code(page: str, sentence: str) -> None:
+    assert sentence in " ".join((DOCS / page).read_text(encoding="utf-8").split())
 
 
 def test_every_reason_that_an_operator_reads_of_says_what_to_do() -> None:
