@@ -28,7 +28,7 @@ def render() -> str:
 
 def _overview() -> Iterator[str]:
     rows = [(f"[`{name}`](#mailhaul-{name})", _summary(command)) for name, command in _all()]
-    yield from table(("command", "what it does"), rows)
+    yield from table(("command", "purpose"), rows)
 
 
 def _commands() -> Iterator[str]:

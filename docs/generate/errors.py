@@ -71,7 +71,7 @@ def _refusals() -> Iterator[str]:
 
 def _api_problems() -> Iterator[str]:
     yield "## Problems of the API\n"
-    yield "Problem details (RFC 9457, `application/problem+json`). No answer repeats what was sent.\n"
+    yield "Problem details (RFC 9457, `application/problem+json`). No answer repeats the content of the request.\n"
     english = texts("en")
     rows = ((f"`{code}`", str(status), f"{title(english, code)}.") for code, status in STATUSES.items())
     yield from table(("code", "status", "meaning"), rows)

@@ -39,7 +39,7 @@ MEANINGS: Final = {
     " has no way for that, or did not answer.",
     "leg.failed": "An internal error, with its traceback.",
     "import.ended": "An import has ended. `found` and `copied` count messages, `refused` those that could not be copied by their code.",
-    "import.follows": "A pass is complete, and the next one fetches what is new at `next_pass`. `mx` says what the mail exchangers of its domain show (`awaiting_cutover.…`).",
+    "import.follows": "A pass is complete, and the next one fetches new mail at `next_pass`. `mx` says what the mail exchangers of its domain show (`awaiting_cutover.…`).",
     "mx.unknown": "The mail exchangers of the domain of an import that follows could not be looked up. It asks again after the next pass.",
     "import.reopened": "A stopped import continues with the passwords that were kept.",
     "own_host.failed": "The installation's own mail host cannot be used: its address, certificate, encryption, availability or master user (`code`). Imports into it wait, however long it takes.",

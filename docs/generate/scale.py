@@ -150,7 +150,7 @@ def _lines(f: Figures) -> Iterator[str]:
         "",
     )
     yield from table(
-        ("what", "where it stops", "what it costs to move"),
+        ("bottleneck", "limit", "remedy and its cost"),
         (
             (
                 "1. The own destination",
