@@ -151,7 +151,7 @@ Until it is set up, and for those who prefer it, an app password works too.
    there is no verification and no limit of users. Otherwise choose **External**.
 5. Under *Data access*, add the scopes `openid`, `.../auth/userinfo.email` and `https://mail.google.com/`,
    all that Mailhaul asks for. The last is the only one that IMAP takes from an owner, and it is a
-   *restricted* scope: Google counts any use of IMAP among those. What is asked for and not listed here
+   *restricted* scope: Google counts any use of IMAP among those. A requested scope that is not listed here
    brings the warning page back.
 6. Under *Clients*, create an OAuth client of the type **Web application** with the redirect address
    `https://mailhaul.example.org/sign-in/google`: your `MAILHAUL_PUBLIC_URL`, then `/sign-in/google`, letter

@@ -90,7 +90,7 @@ class FolderHistory:
     source: FolderRef
     destination: FolderRef  # the current folder, or the last one if it is missing
     uidnext: Uid | None = None  # of the destination when it was opened, None if it is missing
-    opened_at: Uid | None = None  # mail from this UID on came after this leg first looked what is there
+    opened_at: Uid | None = None  # mail from this UID on came after the first look of this leg
     detached: bool = False  # some receipts have ANY_UIDVALIDITY: they are for a folder to be created
     unlistable: bool = False  # this import already refused the folder as a whole
     unlisted_known: bool = False  # this import already has a refusal for the messages that are not listed
