@@ -160,10 +160,12 @@ def try_wheel(wheel: Path, version: str, folder: Path) -> None:
 
 
 _SMOKE = """
+import sys
 from importer.i18n.translations import LANGUAGES, texts
 from importer.web.rendering import assets
 from providers.catalog import Catalog
 assert len({texts(tag).gettext("New mailbox") for tag in LANGUAGES}) == len(LANGUAGES) > 4
+assert "babel" not in sys.modules
 assert {"app.css", "app.js"} <= assets().keys()
 assert len(list(Catalog.load())) > 20
 import importer.web.app, importer.worker

@@ -7,14 +7,12 @@ to the catalogs.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
-from gettext import GNUTranslations, NullTranslations
-from importlib import resources
+from gettext import NullTranslations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -77,9 +75,9 @@ class CatalogTranslator:
         """The colon after a label, with the space before it where the language has one."""
         return "\u00a0:" if self.language == "fr" else ":"
 
-    def _set(self, text: str) -> str:
-        """A text of the catalog with the typography of this language and region: no-break spaces before
-        French punctuation, and no ß in Switzerland."""
+    def typeset(self, text: str) -> str:
+        """A text in this language with its typography and that of the region: no-break spaces before French
+        punctuation, and no ß in Switzerland. Texts of the catalog have it already."""
         if self.language == "fr":
             if text not in self._typeset:
                 spaced = _FRENCH_SPACES.sub("\u202f", text)
@@ -92,12 +90,12 @@ class CatalogTranslator:
         return _translations(self.language)
 
     def gettext(self, message: str, **values: object) -> str:
-        text = self._set(self._translations.gettext(message)) if message else ""
+        text = self.typeset(self._translations.gettext(message)) if message else ""
         return text % values if values else text
 
     def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str:
         """The singular or plural form; `%(num)s` becomes the number in the format of this language."""
-        text = self._set(self._translations.ngettext(singular, plural, number))
+        text = self.typeset(self._translations.ngettext(singular, plural, number))
         return text % {"num": self.number(number), **values}
 
     def number(self, number: float) -> str:
@@ -227,11 +225,6 @@ def _by_preference(accepted: str) -> Sequence[tuple[str, str]]:
 def _translations(language: str) -> NullTranslations:
     if language == "en":
         return NullTranslations()
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
+    from importer.i18n.catalogs import translations_of
 
-    source = resources.files("importer.i18n").joinpath("locale", f"{language}.po").read_bytes()
-    compiled = io.BytesIO()
-    write_mo(compiled, read_po(io.BytesIO(source), locale=language))
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+    return translations_of(language)

@@ -244,7 +244,7 @@ def test_caddy_serves_the_pages_over_tls(server: Server, tmp_path: Path) -> None
 
 def test_the_sources_of_the_image_contain_the_whole_program(tmp_path: Path) -> None:
     """The Containerfile copies only these files, and pip builds the package from them."""
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "setup.py", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("importer", "providers"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -264,3 +264,4 @@ def test_the_sources_of_the_image_contain_the_whole_program(tmp_path: Path) -> N
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert sources <= names
+    assert any(name.endswith(".mo") for name in names)

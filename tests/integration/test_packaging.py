@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from importer.i18n.catalogs import LOCALE, compiled_name
 from tests.conftest import MakeUser
 from tests.rehearsal.checker import compare
 from tests.rehearsal.dovecot import Dovecot
@@ -63,6 +64,9 @@ def test_the_wheel_holds_every_file_of_the_packages(distributions: dict[str, Pat
         held = set(archive.namelist())
     assert tracked("importer", "providers") - held == set()
     assert any(name.endswith("licenses/LICENSE") for name in held)
+    folder = LOCALE.relative_to(ROOT)
+    compiled = {str(folder / compiled_name(po.stem, po.read_bytes())) for po in LOCALE.glob("*.po")}
+    assert {name for name in held if name.endswith(".mo")} == compiled
 
 
 def test_a_copy_runs_from_the_wheel_in_an_empty_environment(

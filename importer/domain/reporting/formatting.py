@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
 
 _JOINERS: Final = frozenset("\u200c\u200d")  # ZWNJ and ZWJ: Persian words and family emoji need them
+_NO_BREAK: Final = frozenset("\u00a0\u202f")  # between numbers and units, and before French punctuation
+_RUN: Final = re.compile(r"\s{2,}")
 # A host name, with the scheme before it and the path behind it.
 _LINK: Final = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]{1,20}://|mailto:|tel:)?"
@@ -34,6 +36,7 @@ class Translator(Protocol):
     def instant(self, instant: datetime) -> str: ...
     def day(self, day: date) -> str: ...
     def span(self, span: timedelta) -> str: ...
+    def typeset(self, text: str) -> str: ...
     def size(self, size_bytes: int) -> str: ...
 
 
@@ -45,21 +48,21 @@ def spoken_instant(instant: datetime) -> str:
 def printable(text: str, max_chars: int = 200) -> str:
     """Foreign text as one safe line of at most `max_chars` characters.
 
-    Each run of line breaks and blanks becomes a single blank. Control and format characters (terminal
-    escapes, bidirectional overrides, zero-width marks; Unicode categories Cc and Cf) are removed, except the
-    two joiners. Lone surrogates, which no encoding can represent, become U+FFFD. A cut is marked with an
-    ellipsis.
+    Each run of line breaks and blanks becomes a single blank; a single no-break space stays. Control and
+    format characters (terminal escapes, bidirectional overrides, zero-width marks; Unicode categories Cc and
+    Cf) are removed, except the two joiners. Lone surrogates, which no encoding can represent, become U+FFFD.
+    A cut is marked with an ellipsis.
     """
     chars = []
     for char in text[: 8 * max_chars]:  # a subject of a megabyte need not be processed completely
         category = unicodedata.category(char)
         if char.isspace():
-            chars.append(" ")
+            chars.append(char if char in _NO_BREAK else " ")
         elif category == "Cs":
             chars.append("\ufffd")
         elif category not in ("Cc", "Cf") or char in _JOINERS:
             chars.append(char)
-    line = " ".join("".join(chars).split())
+    line = _RUN.sub(" ", "".join(chars)).strip()
     return line if len(line) <= max_chars else line[: max_chars - 1].rstrip() + "…"
 
 
