@@ -57,6 +57,11 @@ class Step:
         """The page for a language tag (`de`, `de-CH`); `page` if the host has none in that language."""
         return self.other_pages.get(language.partition("-")[0].lower(), self.page)
 
+    def sentence_in(self, language: str) -> str:
+        """The text with its page, for readers without links."""
+        text, page = self.texts.in_language(language), self.page_in(language)
+        return f"{text.removesuffix('.')} ({page})." if page else text
+
 
 class PasswordKind(StrEnum):
     """Which password a host accepts over IMAP."""
@@ -176,7 +181,7 @@ class Provider:
 
     def login_help_in(self, language: str, kind: LoginKind = LoginKind.PASSWORD) -> str:
         """The steps of `steps_for` as one text."""
-        return " ".join(step.texts.in_language(language) for step in self.steps_for(kind))
+        return " ".join(step.sentence_in(language) for step in self.steps_for(kind))
 
     def login_unavailable_in(self, language: str, kind: LoginKind) -> str:
         """Why logins of that kind are impossible, in the reader's language; "" if they are possible.

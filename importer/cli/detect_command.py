@@ -81,7 +81,7 @@ def _lines(words: CatalogTranslator, discovery: Discovery, mailbox: str, login: 
             guess = words.gettext("It may be %(host)s.", host=discovery.guess.host)
             request = f"{request} {guess}"
         return [*lines, "", text_views.plain(request)]
-    closed = provider.login_unavailable_in(language, login)
+    closed = words.typeset(provider.login_unavailable_in(language, login))
     if closed:
         return [*lines, "", text_views.plain(closed, 1000)]
     steps = provider.steps_for(login)
@@ -89,7 +89,9 @@ def _lines(words: CatalogTranslator, discovery: Discovery, mailbox: str, login: 
         lines += ["", words.gettext("First:")]
         for number, step in enumerate(steps, start=1):
             page = f" ({text_views.plain(step.page_in(language))})" if step.page else ""
-            lines.append(f"  {number}. {text_views.plain(step.texts.in_language(language), 500)}{page}")
+            lines.append(
+                f"  {number}. {text_views.plain(words.typeset(step.texts.in_language(language)), 500)}{page}"
+            )
     facts = [*_limits(words, provider.limits), *(quirk_text(words, q) for q in sorted(provider.quirks))]
     if facts:
         lines += ["", words.gettext("Good to know:"), *(f"  {line}" for line in facts)]

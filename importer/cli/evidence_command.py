@@ -10,6 +10,7 @@ from rich.text import Text
 
 from importer.bootstrap import open_signer, standalone
 from importer.cli import options, text_views
+from importer.cli.argument_texts import not_read, not_written
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.found_ids import imports_of
 from importer.cli.options import PATH, EnumChoice
@@ -81,7 +82,7 @@ def write(
                 with output.open("wb") as target:
                     target.writelines(file)
             except OSError as error:
-                raise Usage(f"{output}: {error.strerror}") from None
+                raise Usage(not_written(words, output, error)) from None
     stderr.print(Text(f"SHA-256 {file.seal.file}"), soft_wrap=True)
     if file.changed_since_end:
         changed = words.gettext(
@@ -119,7 +120,7 @@ def check(file: Path, expected: str | None, language: str | None, data: Path | N
         with file.open("rb") as lines:
             result = check_lines(lines, signer.verify)
     except OSError as error:
-        raise Usage(f"{file}: {error.strerror}") from None
+        raise Usage(not_read(words, file, error)) from None
     except NotEvidence:
         raise Usage(words.gettext("%(file)s is not an evidence file.", file=str(file))) from None
     known = result.public_key in keys

@@ -76,7 +76,7 @@ def account(
     mailbox = Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
     provider = provider_of_host(endpoint.host)
     if provider is not None and provider.passwords_unavailable and not sign_in_provider(mailbox, sign_in):
-        raise Usage(f"{option}: {provider.unavailable_in(argument_language())}")
+        raise Usage(f"{option}: {argument_texts().typeset(provider.unavailable_in(argument_language()))}")
     return mailbox
 
 
@@ -99,7 +99,7 @@ def _discovered_account(
     provider = discovery.provider
     signs_in = provider is not None and provider.sign_in and sign_in(provider.sign_in, mailbox)
     if provider is not None and provider.passwords_unavailable and not signs_in:
-        raise Usage(f"{option}: {provider.unavailable_in(argument_language())}")
+        raise Usage(f"{option}: {argument_texts().typeset(provider.unavailable_in(argument_language()))}")
     endpoint = provider.source_endpoint if provider else None
     if provider is not None and option == "--to":
         endpoint = provider.endpoint
@@ -115,7 +115,7 @@ def _discovered_account(
     stderr.print(f"{escape(mailbox)}: {escape(provider.name)}, {escape(str(endpoint))}.")
     for step in () if signs_in else provider.steps_for(LoginKind.PASSWORD):
         stderr.print(
-            f"  {escape(step.texts.in_language(argument_language()))}"
+            f"  {escape(argument_texts().typeset(step.texts.in_language(argument_language())))}"
             + (f" {escape(step.page_in(argument_language()))}" if step.page else "")
         )
     return Account(mailbox, provider.login_name(mailbox), endpoint, public_only=True)

@@ -31,7 +31,7 @@ ROWS: Final = (
     TextRow("control_follows", "It fetches new mail every few hours until its end."),
     TextRow(
         "control_follows_without_end",
-        "It has no end to fetch new mail until.",
+        "No end is set for fetching new mail.",
         "Choose the move of its domain, a date, or both.",
     ),
     TextRow(

@@ -70,6 +70,7 @@ ROWS: Final = (
         "login_rejected.no_passwords",
         sentence="%(host)s accepts no password over this kind of connection.",
         advice="Use imaps:// if that is not in use yet; otherwise the owner has to use another login method.",
+        way_on=WayOn.CONTINUE,
     ),
     TextRow(
         "login_rejected.no_mailbox",

@@ -51,7 +51,7 @@ def render_with_advice(text: Text, say: Translator, side: Side | None = None) ->
 def _host_steps(text: Text, say: Translator) -> str:
     """The steps of a mailbox's owner before a login, from the catalog of mail hosts."""
     hosts = (host for host in Catalog.load() if host.id == text.params.get("provider"))
-    return next((host.login_help_in(say.language) for host in hosts), "")
+    return say.typeset(next((host.login_help_in(say.language) for host in hosts), ""))
 
 
 def _sentence(row: TextRow, side: Side | None) -> str | tuple[str, str]:

@@ -42,11 +42,11 @@ def discovery_json(
         "password": provider.password.value,
         "sign_in": provider.sign_in,
         "first": [
-            {"step": step.texts.in_language(language), "page": step.page_in(language) or None}
+            {"step": texts.typeset(step.texts.in_language(language)), "page": step.page_in(language) or None}
             for step in provider.steps_for(login)
         ],
         "way": login.value,
-        "unavailable": provider.login_unavailable_in(language, login) or None,
+        "unavailable": texts.typeset(provider.login_unavailable_in(language, login)) or None,
         "limits": {name: value for name, value in asdict(provider.limits).items() if value is not None},
         "quirks": {quirk.value: quirk_text(texts, quirk) for quirk in sorted(provider.quirks)},
     }

@@ -73,5 +73,5 @@ def _message(texts: CatalogTranslator, text: Text) -> str:
     if text.public_code == "provider_unavailable":
         provider = Catalog.load().by_id(str(text.params.get("provider", "")))
         if provider is not None:
-            return provider.unavailable_in(texts.language)
+            return texts.typeset(provider.unavailable_in(texts.language))
     return render(text, texts)

@@ -26,7 +26,7 @@ from tests.browser.soundness import nothing_is_cut, sound
 from tests.browser.stage import DESKTOP, PHONE
 from tests.browser.still_pages import still
 from tests.rehearsal.stored_imports import LONG_FOLDER
-from tests.unit.batch_office import HEAD, WRONG_PASSWORD, BatchOffice
+from tests.unit.batch_office import HEAD, BatchOffice
 from tests.unit.web_office import RIGHT
 from tests.unit.web_office import Browser as Client
 
@@ -45,8 +45,14 @@ TALLIES = [
     ),
     FolderTally(LONG_FOLDER, LONG_FOLDER, 12_000, 11_000),
 ]
+APP_PASSWORD = Problem(
+    Text("login_rejected.app_password", host="imap.gmail.com", steps=Text("app_password_google")),
+    Side.SOURCE,
+    "[ALERT] Application-specific password required: https://support.google.com/accounts/answer/185833",
+)
+"""Its advice has a long address, and so have the words of the server."""
 PROBLEMS = {
-    State.STOPPED: WRONG_PASSWORD,
+    State.STOPPED: APP_PASSWORD,
     State.FAILED: Problem(Text("internal"), None),
     State.WAITING: Problem(Text("server_unavailable", host="imap.old.example"), Side.SOURCE),
     State.PAUSED: None,

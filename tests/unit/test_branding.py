@@ -25,9 +25,11 @@ from importer.domain.model import Account, Import, ImportId
 from importer.domain.people.mail_recipients import MailReader
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.report import Report
+from importer.ports.notices import Invitation
 from importer.settings import Settings, SettingsError
 from importer.web.middleware import content_security_policy
 from providers.endpoint import Endpoint
+from providers.errors import Side
 from tests.unit.web_office import WebOffice
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -94,6 +96,11 @@ def test_mails_carry_the_brand() -> None:
     assert "c=&lt;d&gt;" in notice.html
     assert "#7a1f3d" in notice.html
     assert "Mailhaul" not in notice.text + notice.html
+    for side in Side:
+        asked = Invitation(import_, side, "Google", "https://host.example/consent/x", import_.created_at)
+        [notice] = composer.invitation(asked, import_.created_at)
+        assert f"{NASTY} needs your permission" in " ".join(notice.text.split())
+        assert "Mailhaul" not in notice.text + notice.html
 
 
 def test_the_sender_of_mails_has_the_name_of_the_host(tmp_path: Path) -> None:

@@ -126,9 +126,10 @@ def test_one_row_defines_a_host() -> None:
     assert provider.password is PasswordKind.MAILBOX
     assert provider.limits == ProviderLimits(connections=4)
     assert provider.quirks == {Quirk.LABELS}
-    assert provider.login_help_in("de-CH") == "Schalten Sie IMAP bei Old Mail ein."
-    assert provider.login_help_in("pt") == provider.login_help == "Switch on IMAP in Old Mail."
-    assert provider.steps[0].page == "https://help.old.example/imap"
+    page = "https://help.old.example/imap"
+    assert provider.steps[0].page == page
+    assert provider.login_help_in("de-CH") == f"Schalten Sie IMAP bei Old Mail ein ({page})."
+    assert provider.login_help_in("pt") == provider.login_help == f"Switch on IMAP in Old Mail ({page})."
     assert [source.facts for source in provider.sources if not source.confirmed] == ["limits"]
 
 

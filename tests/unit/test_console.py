@@ -73,10 +73,10 @@ def test_a_usage_error_is_one_line_with_a_hint_for_help(
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("detect", "ada"), "Das ist keine Mailadresse: Sie enthält kein @."),
+        (("detect", "ada"), "Das ist keine E-Mail-Adresse: Sie enthält kein @."),
         (
             ("check", "--from", "a b@old.example", "--to", "ada@new.example"),
-            "--from: Das ist keine Mailadresse",
+            "--from: Das ist keine E-Mail-Adresse",
         ),
         (("copy", "--language", "fr", "--since", "hier"), "Ce n’est pas une date."),
     ],

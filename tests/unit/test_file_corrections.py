@@ -156,7 +156,7 @@ def test_the_annotated_file_comes_back_without_passwords_and_gets_them_from_the_
     ada.post("/file", rows=FILE)
     rows = annotated(ada)
     assert list(rows[0])[-1] == "Problem"
-    assert "keine Mailadresse" in rows[-1]["Problem"]
+    assert "keine E-Mail-Adresse" in rows[-1]["Problem"]
     assert rows[-1]["source_address"] == "anna old.example"
     assert not any(row["source_password"] or row["destination_password"] for row in rows)
     rows[-1]["source_address"] = "anna@old.example"

@@ -7,7 +7,11 @@ import pytest
 from importer.cli.exit_codes import Usage
 from importer.cli.mailbox_options import account, sign_in_provider
 from importer.domain.csv_import.login_method import SignInMethod
+from importer.domain.csv_import.sheet import RowProblem
 from importer.domain.model import Account
+from importer.i18n.code_texts import render
+from importer.i18n.row_problem_texts import row_problem_json
+from importer.i18n.translations import texts
 from importer.oauth_setup import login_help
 from providers import google, microsoft
 from providers.catalog import Catalog
@@ -15,6 +19,7 @@ from providers.endpoint import Endpoint, Secret
 from providers.errors import GrantExpired, LoginRejected
 from providers.grants import OAuthGrant, PasswordGrant
 from providers.mailbox_access import PasswordsOnly
+from providers.text import Text
 from tests.english import said
 
 GOOGLE = [
@@ -83,6 +88,22 @@ def test_login_help_depends_on_the_host_and_the_credential(
 ) -> None:
     account_ = Account(mailbox, mailbox, Endpoint(host))
     assert help_ in said(login_help(Catalog.load(), account_, words, by_token=by_token))
+
+
+def test_the_steps_of_a_host_name_the_page_where_they_are_done() -> None:
+    steps = Text("host_steps", provider="posteo")
+    assert "(https://posteo.de/en/help/app-passwords)." in render(steps, texts("en"))
+
+
+def test_the_texts_of_the_catalog_of_hosts_have_the_typography_of_the_language() -> None:
+    """No-break spaces in French, no ß in Switzerland; as the texts of the other catalogs."""
+    steps = Text("host_steps", provider="posteo")
+    assert "\u202f; votre mot de passe" in render(steps, texts("fr"))
+    assert "ß" not in "".join(
+        render(Text("host_steps", provider=host.id), texts("de-CH")) for host in Catalog.load()
+    )
+    closed = row_problem_json(texts("fr"), RowProblem(2, "", Text("provider_unavailable", provider="proton")))
+    assert " ;" not in str(closed["message"])
 
 
 @pytest.mark.parametrize(

@@ -411,6 +411,7 @@ def test_an_import_without_an_end_has_no_duration() -> None:
         ("a\u2066b\u2069c\u200bd\ufeffe", "abcde"),
         ("half \ud83d", "half \ufffd"),
         ("\u2028line\u00a0 \tblanks ", "line blanks"),
+        ("« Work »\u202f; 1\u00a0Go", "« Work »\u202f; 1\u00a0Go"),
         ("👩‍👧 می‌خواهم", "👩‍👧 می‌خواهم"),
         ("x" * 300, "x" * 199 + "…"),
     ],

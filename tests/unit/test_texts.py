@@ -19,6 +19,18 @@ def placeholders(text: str) -> set[str]:
     return set(re.findall(r"%\(\w+\)s|%(?!\()", text))
 
 
+def translations(language: str) -> list[str]:
+    """Every form of every text in a language: of the catalog, and of the mail hosts."""
+    found = []
+    for message in catalog_of(language):
+        forms = message.string if isinstance(message.string, tuple | list) else [message.string]
+        found += [str(form) for form in forms if message.id]
+    for provider in Catalog.load():
+        found += [getattr(step.texts, language) for step in provider.steps]
+        found += [getattr(provider.unavailable_text, language)] if provider.unavailable_text else []
+    return found
+
+
 def test_the_languages_are_english_and_those_of_the_catalogs() -> None:
     assert set(SPOKEN) == {"en", *LANGUAGES}
 
@@ -78,13 +90,16 @@ def test_no_sentence_is_equal_in_two_catalogs() -> None:
             "es",
             r"usted|suya|acote|Active|Añada|[Bb]úsquel[ao]s?|Compruebe|confirme ese|Consulte|Cree|deshaga|"
             r"Deténgal[ao]s?|después ejecute|Elija|[Ee]mpiece (de|otra)|Escríbal[ao]|Escriba|"
-            r"Haga|[Ii]ndíquel[ao]|Indique|[Ii]níciel[ao]|Inicie|Inténtelo|[Rr]einicie|Rellene|Revísel[ao]s?|Use",
+            r"Haga|[Ii]ndíquel[ao]|Indique|[Ii]níciel[ao]|Inicie|Inténtelo|[Rr]einicie|Rellene|Revísel[ao]s?|Use"
+            r"|las que puede iniciar|la reanude|Quería|No ha dado|Ya ha iniciado|le da una",
         ),
         (
             "it",
             r"Acceda|[Aa]ggiungete|Attivi|[Aa]vviatene|Compilate|Controlli (?!API)|[Cc]orreggete|Corregga|"
             r"Faccia|[Ii]ndicatene|[Ii]nviatelo|Invii|[Ll]a (indichi|riavvii)|[Ll]ei il|ottenga|restringa|"
-            r"Ricominci|Riprovi|Scelga|Scriva|Trasmetta|Usi|riceverà",
+            r"Ricominci|Riprovi|Scelga|Scriva|Trasmetta|Usi|riceverà|Lo (fermi|invii)|eseguite|riavviate"
+            r"|quando preme|quando riprende l.importazione|che ha rifiutato|appena ha effettuato|Non ha dato"
+            r"|Ha già effettuato",
         ),
     ],
 )
@@ -108,15 +123,67 @@ def test_your_is_no_formal_possessive(language: str, formal: str) -> None:
 @pytest.mark.parametrize(
     ("language", "others"),
     [
-        ("de", r"Eigentümer(?! der Tabellen)|Stapel"),
-        ("fr", r"propriétaires?\b(?! des tables)|Votre demande|annulez (cette|l.)importation"),
-        ("it", r"proprietar(?!io delle tabelle)|La tua richiesta|annulla l.importazione che"),
-        ("es", r"propietari(?!o de las tablas)|dueño|Tu solicitud"),
+        (
+            "de",
+            r"Eigentümer(?! der Tabellen)|Besitzer|Stapel|\bNutzer|\bMailadresse|fehlgeschlagene[n]? Mails"
+            r"|Stichw|Unterschrift|unterschrieben",
+        ),
+        (
+            "fr",
+            r"propriétaires?\b(?! des tables)|Votre demande|annulez (cette|l.)importation|(?<!\()\bimports?\b"
+            r"|[Ff]ournisseur|courriel|[Bb]oîte aux lettres|indicateur|opérateur|(?<![-\w])[kMGT]B\b",
+        ),
+        (
+            "it",
+            r"proprietar(?!io delle tabelle)|La tua richiesta|annulla l.importazione che|[Ff]ornitore"
+            r"|[Pp]ermesso|incorporat|\bper app\b|password salvat|(?<![-\w.@/])mail\b(?![.\w=])"
+            r"|[Ff]ile di prova",
+        ),
+        (
+            "es",
+            r"propietari(?!o de las tablas)|dueño|Tu solicitud|operador|suceso|(?<!en )\borden\b|órdenes"
+            r"|nuevo (buzón|servidor|proveedor)|[Aa]rchivo de pruebas?",
+        ),
     ],
 )
-def test_owner_batch_and_undo_have_one_word(language: str, others: str) -> None:
-    found = [str(message.string) for message in catalog_of(language) if message.id]
-    assert [text for text in found if re.search(others, text)] == []
+def test_a_thing_has_one_word(language: str, others: str) -> None:
+    """The words that a catalog uses beside its own for owner, user, batch, undo, import, host, mail, flag
+    and the like."""
+    assert [text for text in translations(language) if re.search(others, text)] == []
+
+
+@pytest.mark.parametrize(("language", "own"), [("de", "„“"), ("fr", "«»"), ("it", "“”"), ("es", "«»")])
+def test_quote_marks_are_those_of_the_language_and_paired(language: str, own: str) -> None:
+    for text in translations(language):
+        assert not set(text) & (set("„“”«»") - set(own)), text
+        assert text.count(own[0]) == text.count(own[1]), text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_apostrophe_is_no_typewriters(language: str) -> None:
+    assert [text for text in translations(language) if re.search(r"\w'\w", text)] == []
+
+
+def test_spanish_questions_and_calls_are_opened() -> None:
+    for text in translations("es"):
+        words = re.sub(r"!\w|, !|! (delante|excluye)|# \? @", "", text)
+        assert [words.count(sign) for sign in "¿¡"] == [words.count(sign) for sign in "?!"], text
+
+
+def test_french_signs_have_a_space_before_them() -> None:
+    """A plain one, which becomes a no-break space when the text is shown."""
+    sign = re.compile(r"[^ ][;?!»](?!\S)|[^ ]:(?!\S)|«[^ ]")
+    shown = (
+        re.sub(r"ada@new\.example: new\.example, other\.example;", "", text) for text in translations("fr")
+    )
+    assert [text for text in shown if sign.search(text)] == []
+
+
+def test_italian_has_no_infinitives_in_place_of_imperatives() -> None:
+    """Questions have them, and prohibitions."""
+    others = "Titolare|lettere|disfare la copia|importare in nuove"
+    infinitive = re.compile(rf"(?:^|[.:;] )(?!{others})[A-Za-z]\w*[aei]r(?:e|l[aoei]|ne)\b(?![^.]*\?)")
+    assert [text for text in translations("it") if infinitive.search(text)] == []
 
 
 def test_numbers_sizes_durations_and_times_are_localised() -> None:

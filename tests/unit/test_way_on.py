@@ -20,6 +20,7 @@ from tests.unit.web_office import Browser, WebOffice
         (State.STOPPED, "login_rejected", "Enter the password again"),
         (State.STOPPED, "login_rejected.app_password", "Enter the password again"),
         (State.STOPPED, "login_rejected.imap_off", "Continue the import"),
+        (State.STOPPED, "login_rejected.no_passwords", "Continue the import"),
         (State.STOPPED, "login_rejected.token", "Sign in again"),
         (State.CANCELLED, "pause_forgotten", "Enter the password again"),
         (State.STOPPED, "grant_expired", "Sign in again"),

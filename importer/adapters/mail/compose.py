@@ -104,7 +104,9 @@ class TemplateComposer:
         import_, side = invitation.import_, invitation.side.value
         to = import_.account(invitation.side).address
         subject, text, html = self._rendered(
-            "invitation", import_.language, lambda translator: InvitationMailView.of(invitation, translator)
+            "invitation",
+            import_.language,
+            lambda translator: InvitationMailView.of(invitation, translator, self._brand.name),
         )
         return tuple(
             self._notice(

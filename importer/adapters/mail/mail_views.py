@@ -199,7 +199,8 @@ class ReportMailView:
             refusals_more=refused_total - sum(refusal.count for refusal in refusals),
             labels=word_sentences(texts, "labels", import_.options.labels) if import_.has_labels else "",
             options=tuple(
-                f"{title}: {printable(value, 400)}" for title, value in chosen_options(texts, import_.options)
+                f"{title}{texts.colon} {printable(value, 400)}"
+                for title, value in chosen_options(texts, import_.options)
             ),
             remarks=tuple(remarks(texts, totals)),
             evidence=report.evidence,
@@ -236,26 +237,28 @@ class InvitationMailView:
     reminder: bool
 
     @classmethod
-    def of(cls, invitation: Invitation, texts: CatalogTranslator) -> InvitationMailView:
+    def of(cls, invitation: Invitation, texts: CatalogTranslator, product: str) -> InvitationMailView:
         import_ = invitation.import_
         source = printable(import_.source.address, _MAX_NAME_CHARS)
         destination = printable(import_.destination.address, _MAX_NAME_CHARS)
         into = invitation.side is Side.DESTINATION
         why = (
             N_(
-                "The mail from %(source)s is to be copied into your mailbox %(destination)s. Mailhaul"
+                "The mail from %(source)s is to be copied into your mailbox %(destination)s. %(product)s"
                 " needs your permission to add it: please sign in with %(provider)s once. The copy then"
                 " starts automatically, and you will get another email when it is done."
             )
             if into
             else N_(
-                "The mail from %(source)s is to be copied to %(destination)s. Mailhaul needs your"
+                "The mail from %(source)s is to be copied to %(destination)s. %(product)s needs your"
                 " permission to read it: please sign in with %(provider)s once. The copy then starts"
                 " automatically, and you will get another email when it is done."
             )
         )
         return cls(
-            verdict=texts.gettext(why, source=source, destination=destination, provider=invitation.provider),
+            verdict=texts.gettext(
+                why, source=source, destination=destination, product=product, provider=invitation.provider
+            ),
             provider=invitation.provider,
             mailbox=destination if into else source,
             into=into,
