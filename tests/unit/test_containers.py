@@ -321,6 +321,12 @@ def test_the_kubernetes_example_confines_its_pods() -> None:
     assert len(commands) == 4
     for words in commands:
         can_be_typed(words)
+    scaled = documents["HorizontalPodAutoscaler", "worker"]["spec"]
+    assert scaled["scaleTargetRef"]["name"] == "worker"
+    assert "replicas" not in documents["Deployment", "worker"]["spec"]  # else each apply would reset it
+    kept = documents["PodDisruptionBudget", "worker"]["spec"]
+    assert kept["selector"] == documents["Deployment", "worker"]["spec"]["selector"]
+    assert kept["maxUnavailable"] < scaled["minReplicas"]
     for name in ("web", "worker"):
         assert (
             documents["Deployment", name]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 30
