@@ -141,18 +141,20 @@ class InFlightBatch:
 
     def recover(self, lost: ConnectionLost, wait: SettlingWait) -> list[MessageKey]:
         """Settle an append during which the connection was lost, over a new connection. Return the messages
-        that were not stored; they have no outcome then. None is returned if
-        the destination may hold them without showing them: they count as copied, and are recounted.
+        that were not stored; they have no outcome then. None is returned if the
+        destination may hold them without showing them: they count as copied, and are recounted.
 
-        The source must not be in use. `wait` is that of all appends that were under way then; a server that
-        said BYE stores nothing more. Raises `lost` if nothing was sent, and what the sessions and the ledger
-        raise.
+        The source must not be in use. `wait` is that of all appends that were under way then. After a BYE
+        there is none once one was in vain: the server said it because of a message. Raises `lost` if nothing
+        was sent, and what the sessions and the ledger raise.
         """
         decided, intent = self._decided, self._intent
         if intent is None:
             raise lost
-        wait = SettlingWait() if lost.announced else wait
+        traits = self._leg.traits
+        wait = SettlingWait() if lost.announced and traits.bye_is_final else wait
         self._set_aside(decided, settle_lost(self._leg, self._lane, intent, wait))
+        traits.bye_is_final = traits.bye_is_final or (lost.announced and bool(decided.new))
         if decided.new and not lost.announced and self._shows_nothing():
             self._record(decided, self._unproven(decided, intent))
             return []
@@ -373,9 +375,11 @@ class InFlightBatch:
         self._leg.traits.stored(self._target.folder.name)
         indexes = [i for i, _ in stored]
         dropped = sum([append.keywords_dropped[i] + result.keywords_dropped for i, result in stored])
-        # Below UIDNEXT it is the UID of an earlier message (RFC 9051 section 2.3.1.1).
+        # Below UIDNEXT, or with a receipt, it is the UID of an earlier message (RFC 9051 section 2.3.1.1).
         reported = (result.uid for _, result in stored)
-        uids = [uid for uid in reported if uid is not None and uid >= append.intent.uidnext]
+        uids = self._state.new_numbers(
+            uid for uid in reported if uid is not None and uid >= append.intent.uidnext
+        )
         new = UidSet()
         if len(uids) < len(stored):
             uids = []

@@ -35,12 +35,13 @@ class DestinationTraits:
     `kept_flags`, `lost_flags`: the system flags of appended messages that it keeps, that it ignores; as far
     as copies were looked at. `accepted`: the folder of the last batch that it accepted, and the lowest UID
     that its copies may have. `shows_late`: whether it may show copies later than it stores them; not after a
-    wait in vain.
+    wait in vain. `bye_is_final`: it stores nothing after a BYE, as far as a wait in vain tells.
     """
 
     def __init__(self) -> None:
         self.kept_flags = self.lost_flags = frozenset[str]()
         self.shows_late = True
+        self.bye_is_final = False
         self.accepted: tuple[FolderRef, Uid] | None = None
         self._lock = threading.Lock()
         self._stored = 0

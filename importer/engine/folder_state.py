@@ -173,6 +173,11 @@ class FolderState:
         with self._lock:
             return self._history.destination_uids
 
+    def new_numbers(self, uids: Iterable[Uid]) -> list[Uid]:
+        """Those of the UIDs in the destination folder that have no receipt."""
+        with self._lock:
+            return [uid for uid in uids if not self._history.is_numbered(uid)]
+
     def was_sent(self, content: bytes) -> bool:
         """Whether a message with this digest has a receipt, or had one for an earlier folder of that name."""
         with self._lock:

@@ -11,6 +11,7 @@ import pytest
 from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Stored
 from importer.domain.messages.message_body import whole
 from importer.domain.receipts.folder_tally import RefusalCode
+from providers.errors import ConnectionLost, Side
 from tests.fakes.mailbox import Fault, MemoryFolder, MemoryWriter
 from tests.property.test_what_is_there import BODIES, DATE, numbers, refusals, run, there, world_of
 from tests.property.world import World
@@ -133,3 +134,42 @@ def test_a_message_that_another_program_brings_after_our_look_is_told(*, uidplus
     assert len(bodies(world)) == 11
     [surplus] = refusals(world)
     assert (surplus.code, surplus.count) == (RefusalCode.SURPLUS, 1)
+
+
+def test_messages_that_are_stored_seconds_after_a_bye_are_not_sent_again() -> None:
+    """A proxy said it; the server behind it goes on."""
+    world = world_of(*BODIES)
+    append, appends = MemoryWriter.append, 0
+
+    def behind_a_proxy(
+        session: MemoryWriter, folder: FolderRef, messages: Sequence[Outgoing]
+    ) -> Sequence[AppendResult]:
+        nonlocal appends
+        appends += 1
+        if appends != 2:
+            return append(session, folder, messages)
+        world.destination.land_later(lambda: append(session, folder, messages))
+        raise ConnectionLost(side=Side.DESTINATION, announced=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "append", behind_a_proxy)
+        assert run(world).confirmed == 10
+    assert bodies(world) == sorted(BODIES)
+
+
+def test_a_uid_that_another_copy_has_proves_nothing() -> None:
+    """The server keeps one message for each Message-ID, and names that one for the next."""
+    world = world_of(*BODIES)
+    stored = MemoryWriter._stored
+
+    def one_of_two(session: MemoryWriter, target: MemoryFolder, message: Outgoing) -> AppendResult:
+        if whole(message.body) == BODIES[7]:
+            return Stored(min(target.messages))
+        return stored(session, target, message)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "_stored", one_of_two)
+        assert run(world).confirmed == 9
+        assert numbers(run(world)) == (1, 9, 0, 0)
+        assert numbers(run(world)) == (0, 9, 0, 1)
+    assert reasons(world) == {"never_seen.twice"}

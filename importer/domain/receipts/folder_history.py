@@ -14,7 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -51,13 +51,19 @@ class _Bag:
     """Collects UIDs that are added one by one and occasionally read as a set. They are merged into the set
     when it is read, or when there are more than _MAX_UNMERGED."""
 
-    __slots__ = ("_merged", "_unmerged")
+    __slots__ = ("_highest", "_merged", "_unmerged")
 
     def __init__(self) -> None:
         self._merged = UidSet()
         self._unmerged: list[Uid] = []
+        self._highest = 0
 
-    def add(self, uids: Iterable[Uid]) -> None:
+    def __contains__(self, uid: Uid) -> bool:
+        """Cheap for a UID that is higher than all others."""
+        return uid <= self._highest and uid in self.uids
+
+    def add(self, uids: Sequence[Uid]) -> None:
+        self._highest = max(self._highest, max(uids, default=0))
         self._unmerged.extend(uids)
         if len(self._unmerged) > _MAX_UNMERGED:
             self._merge()
@@ -244,6 +250,10 @@ class FolderHistory:
     def destination_uids(self) -> UidSet:
         """Destination UIDs that have a receipt."""
         return self._landed.uids
+
+    def is_numbered(self, uid: Uid) -> bool:
+        """Whether a receipt has that destination UID."""
+        return uid in self._landed
 
     @property
     def copied_to(self) -> UidSet:
