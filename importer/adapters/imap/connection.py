@@ -214,6 +214,7 @@ class Connection(EventStream):
         """Return the tags in the order of the commands, and the answers in that of the replies."""
         tags = [self.new_tag() for _ in commands]
         self.send(b"%s %s\r\n" % (t.encode(), line_safe(c)) for t, c in zip(tags, commands, strict=True))
+        sent = set(tags)
         answers: dict[str, Answer] = {}
         events: list[WireEvent] = []
         bounded = AnswerBounds(self)
@@ -225,14 +226,11 @@ class Connection(EventStream):
                 self._raise_throttled(answers.values())
                 raise
             heard(event)
-            if isinstance(event, Tagged):
+            if isinstance(event, Tagged) and event.tag in sent:
                 answers[event.tag] = Answer(tuple(events), event.reply)
                 events = []
             else:
                 events.append(event)
-        if answers.keys() != set(tags):
-            self.drop()
-            raise response_errors.violation(self.peer, "a reply with an unknown tag")
         for tag in tags:
             self._commands.ahead.pop(tag, None)
         return tags, answers

@@ -36,7 +36,7 @@ _READ_BYTES = 128 << 10
 
 _GOODBYE_TIMEOUT_S = 1.0
 _GOODBYE_READS = 20
-"""How long and how often a connection that broke during a write is read for a BYE."""
+"""How long a connection is read after a BYE, or for one if it broke during a write, and how often then."""
 
 
 @frozen
@@ -87,6 +87,8 @@ class EventStream:
         self._stream = LinkSpeed(client.incoming, self._sender)
         if may_compress and self._known_lines.should_measure(peer.endpoint):
             self._stream.measure(self._known_lines.rates(peer.endpoint))
+        self._bye: Reply | None = None
+        self._ended = False  # after a BYE
         self._cut = False
         self._stall_watchdog = context.stall_watchdog
         self._stall_watchdog.add(self)
@@ -107,6 +109,8 @@ class EventStream:
 
     def send(self, parts: Iterable[Body]) -> None:
         """Send the parts in order, holding one piece of a spooled part at a time. Raises ConnectionLost."""
+        if goodbye := self._after_goodbye():
+            raise goodbye
         self.sending = True
         queued, self._queued = self._queued, []
         try:
@@ -125,7 +129,8 @@ class EventStream:
         self._sender.fence(check)
 
     def next_event(self) -> WireEvent:
-        """Wait for the next event. Raises ConnectionLost (also on BYE) and ProtocolViolation."""
+        """Wait for the next event. Raises ConnectionLost, also after a BYE and what comes with it, and
+        ProtocolViolation."""
         while True:
             while not self._events:
                 self._receive()
@@ -136,16 +141,14 @@ class EventStream:
 
     def _is_unawaited(self, event: WireEvent) -> bool:
         """Note the facts in an event about the connection. Return whether it is a reply that no caller waits
-        for. Raises ConnectionLost on BYE."""
+        for."""
         if isinstance(event, Tagged):
             self._note_alert(event.reply)
             return not self._commands.complete(event)
         if isinstance(event, Untagged):
             self._note_alert(event.reply)
             if event.reply.status == "BYE":
-                self._commands.note_loss(silent=False)
-                self.drop()
-                raise self._goodbye(event.reply)
+                self._note_goodbye(event.reply)
         return False
 
     def _await_discarded(self) -> Iterable[WireEvent]:
@@ -166,11 +169,11 @@ class EventStream:
         try:
             data = b"" if self._reader.broken else self._stream.read1(_READ_BYTES)
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
-            raise self._broken(error) from error
+            raise self._after_goodbye() or self._broken(error) from error
         self.waiting = False
         self.received_bytes += len(data)
         if not data and not self._reader.broken:
-            raise self._broken(None)
+            raise self._after_goodbye() or self._broken(None)
         try:
             self._events.extend(self._reader.feed(data))
         except OwnDiskFull:
@@ -182,6 +185,23 @@ class EventStream:
         except WireError as error:
             self.drop()
             raise response_errors.violation(self.peer, str(error)) from error
+
+    def _note_goodbye(self, reply: Reply) -> None:
+        """Send nothing more, and read on for a moment: some servers say BYE in front of an answer."""
+        self.usable = False
+        self._bye = self._bye or reply
+        with contextlib.suppress(OSError, ValueError):
+            self._client.socket().settimeout(_GOODBYE_TIMEOUT_S)
+
+    def _after_goodbye(self) -> ConnectionLost | None:
+        """Return the error of a connection that ends after a BYE; None if there was none."""
+        if self._bye is None:
+            return None
+        if not self._ended:
+            self._ended = True
+            self._commands.note_loss(silent=False)
+            self.drop()
+        return self._goodbye(self._bye)
 
     def _goodbye(self, reply: Reply) -> ConnectionLost:
         return response_errors.lost(self.peer, response_errors.server_words(reply), announced=True)

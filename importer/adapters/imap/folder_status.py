@@ -57,7 +57,7 @@ def status(cursor: FolderCursor, connection: Connection, folder: str) -> FolderS
         folder_status = _examined_status(cursor, connection, folder)
         connection.fallbacks.by_examine = True
     cursor.note_uidvalidities({folder: folder_status.uidvalidity})
-    return within_limit(cursor, folder, folder_status)
+    return folder_status
 
 
 def _examined_status(
@@ -76,7 +76,7 @@ def _examined_status(
     if uidnext is None:
         uidnext = _highest_uid(cursor, connection, folder) + 1 if selected.messages else 1
     cursor.unselect(connection)  # some servers append to no folder that is open for reading
-    return FolderStatus(selected.uidvalidity, Uid(uidnext), selected.messages)
+    return within_limit(cursor, folder, FolderStatus(selected.uidvalidity, Uid(uidnext), selected.messages))
 
 
 def confirmed_by_examine(
@@ -140,9 +140,7 @@ def statuses(
     result: dict[str, FolderStatus | FolderUnusable] = {}
     for done, folder in enumerate(folders, start=1):
         try:
-            result[folder] = within_limit(
-                cursor, folder, pipelined.get(folder) or status(cursor, connection, folder)
-            )
+            result[folder] = pipelined.get(folder) or status(cursor, connection, folder)
         except FolderUnusable as unusable:
             result[folder] = unusable
         if not pipelined or done == len(folders):  # also those that were asked again, or refused
@@ -172,8 +170,7 @@ def open_for_appending(
     """
     fallbacks = connection.fallbacks
     if fallbacks.selects_lost >= MAX_SELECTS_LOST:  # EXAMINE does not say which keywords are stored
-        examined = _examined_status(cursor, connection, folder)
-        return within_limit(cursor, folder, examined), KeywordRule()
+        return _examined_status(cursor, connection, folder), KeywordRule()
     try:
         selected = cursor.select(connection, folder)
     except ConnectionLost:
@@ -288,9 +285,11 @@ def _name(data: LiteralData) -> Value:
 
 
 def _read_status(event: WireEvent) -> FolderStatus | None:
-    """Parse a STATUS response; None for any other event and for an incomplete response."""
+    """Parse a STATUS response; None for any other event and for a response that is incomplete, or names more
+    messages than EXAMINE should confirm: some servers send -1 as an unsigned number."""
     numbers = status_numbers(event)
-    if not {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= numbers.keys():
+    complete = {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= numbers.keys()
+    if not complete or numbers[b"MESSAGES"] > MAX_FOLDER_MESSAGES:
         return None
     return FolderStatus(
         UidValidity(numbers[b"UIDVALIDITY"]),

@@ -87,7 +87,7 @@ class FolderSurvey:
         self._link.cursor.note_uidvalidities({name: status.uidvalidity for name, status in known.items()})
         rest = [name for name in selectable if name not in known]
         statuses = {
-            **{name: self._within_limit(name, status) for name, status in known.items()},
+            **known,
             **self._statuses(rest, modseqs=modseqs, count=count),
         }
         self._settle_inbox(listed, statuses)
@@ -108,12 +108,6 @@ class FolderSurvey:
             for name, status in statuses.items()
             if isinstance(status, FolderStatus) and status.messages == limit
         }
-
-    def _within_limit(self, folder: str, status: FolderStatus) -> FolderStatus | FolderUnusable:
-        try:
-            return folder_status.within_limit(self._link.cursor, folder, status)
-        except FolderUnusable as beyond:
-            return beyond
 
     def _are_confirmed(self, statuses: Mapping[str, FolderStatus | FolderUnusable]) -> bool:
         """Return False if a folder has more messages when it is opened than its status says: STATUS then

@@ -43,10 +43,11 @@ class OutstandingCommands:
         self.discarded.add(tag)
 
     def complete(self, event: Tagged) -> bool:
-        """Note a reply. Return whether a caller waits for it."""
+        """Note a reply. Return whether a caller waits for it, or has to count it: one to a command of another
+        client, which some proxies let through."""
         tag, reply = event.tag, event.reply
-        if tag not in self._tags and self._is_own(tag):
-            return False  # a second reply to the same command
+        if tag not in self._tags:
+            return not self._is_own(tag)  # else it is a second reply to the same command
         self._tags.discard(tag)
         self.refusals += reply.status != "OK"
         if reply.status != "BAD" and self.ahead.pop(tag, None) is not None:

@@ -195,3 +195,27 @@ class BodyCut(_OneMessage):
             half = message.body[: len(message.body) // 2]
             items = [(name, literal(half) if name == b"BODY[]" else value) for name, value in items]
         return super().fetch_lines(number, message, items)
+
+
+@quirk("other-content-at-each-fetch", "(Lotus Domino, Exchange)")
+class OtherContentAtEachFetch(Session):
+    """A message is made anew for each FETCH, with another boundary in it."""
+
+    fetched = 0
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        if section == b"":
+            self.fetched += 1
+            content += b"--boundary_%06d_%06d--\r\n" % (self.number, self.fetched)
+        return super().item_content(message, section, content)
+
+    def item_size(self, message: Message) -> bytes | None:
+        return b"%d" % (len(message.body) + len(b"--boundary_000000_000000--\r\n"))
+
+
+@quirk("header-nil")
+class HeaderNil(Session):
+    """Header fields are NIL; the whole content is there."""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        return b"NIL" if section.startswith(b"HEADER") else super().item_content(message, section, content)

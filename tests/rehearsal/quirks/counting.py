@@ -238,3 +238,19 @@ class FlagsInOddSpellings(Session):
 
 def _has_content(items: list[tuple[bytes, bytes]]) -> bool:
     return any(name.startswith(b"BODY[") for name, _ in items)
+
+
+@quirk("status-overflows")
+class StatusOverflows(Session):
+    """STATUS reports -1 as an unsigned number for MESSAGES and UIDNEXT; EXAMINE is right."""
+
+    def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
+        return super().status_numbers(folder) | {b"MESSAGES": b"4294967295", b"UIDNEXT": b"4294967295"}
+
+
+@quirk("status-negative")
+class StatusNegative(Session):
+    """STATUS reports 0 messages and a UIDNEXT below 0; EXAMINE is right."""
+
+    def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
+        return super().status_numbers(folder) | {b"MESSAGES": b"0", b"UIDNEXT": b"-2147483648"}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
+import unicodedata
 
-from tests.rehearsal.quirks.mail import Mailbox, fill
+from imapclient import imap_utf7
+
+from tests.rehearsal.quirks.mail import Folder, Mailbox, fill
 from tests.rehearsal.quirks.registry import quirk
 from tests.rehearsal.quirks.session import Session
 from tests.rehearsal.quirks.wire import InvalidCommand, Words
@@ -140,3 +143,21 @@ class AppendableAfterReconnecting(Session):
             self.no(tag, b"[TRYCREATE] APPEND error finding folder")
             return
         super().do_append(tag, arguments)
+
+
+@quirk("names-decomposed", "(HFS+, Cyrus on Mac OS X Server)")
+class NamesDecomposed(Session):
+    """At a destination: the server stores names of folders decomposed (NFD) and lists them so; every form
+    of a name opens its folder."""
+
+    def named(self, name: bytes) -> Folder | None:
+        return super().named(_decomposed(bytes(name)))
+
+    def do_create(self, tag: bytes, arguments: Words) -> None:
+        super().do_create(tag, [_decomposed(bytes(arguments[0]))])
+
+
+def _decomposed(name: bytes) -> bytes:
+    decoded: str = imap_utf7.decode(name)
+    encoded: bytes = imap_utf7.encode(unicodedata.normalize("NFD", decoded))
+    return encoded

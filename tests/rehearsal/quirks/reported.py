@@ -306,3 +306,14 @@ class SearchLags(Session):
     def found_by_search(self, messages: list[Message]) -> list[Message]:
         now = time.monotonic()
         return [one for one in messages if now - one.__dict__.get("since", 0) > 3]
+
+
+@quirk("stored-late-after-bye")
+class StoredLateAfterBye(StoredLateWithoutAnswer):
+    """At a destination: a proxy says BYE in place of the answer to the third APPEND, and the server behind it
+    stores the messages three seconds later."""
+
+    def append_code(self, folder: Folder, uids: list[int]) -> bytes:
+        if type(self).answers == 3:
+            self.say(b"* BYE Disconnected from backend")
+        return super().append_code(folder, uids)

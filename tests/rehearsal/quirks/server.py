@@ -36,6 +36,7 @@ from tests.rehearsal.quirks import (  # noqa: F401 - registers the quirks
     signing_in,
     source_mail,
     storing,
+    unasked,
 )
 from tests.rehearsal.quirks.hooks import MODERN
 from tests.rehearsal.quirks.mail import Mailbox, sample
