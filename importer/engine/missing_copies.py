@@ -53,9 +53,11 @@ def find_copies(
 
 @frozen
 class _Candidates:
-    """Destination messages that may be one source message: by its identifying fields, and in other ways."""
+    """Destination messages that may be one source message: by its identifying fields, by Date and Subject if
+    the server may have given it another Message-ID, and in other ways."""
 
     namesakes: set[Uid]
+    alike: set[Uid]
     likely: tuple[Uid, ...]
     unlikely: tuple[Uid, ...]
 
@@ -103,7 +105,8 @@ class _Search:
                 return
         likely = index.candidates(keys, size_bytes)
         unlikely = index.unlikely_candidates(keys, size_bytes) if unnumbered else ()
-        candidates = _Candidates(namesakes, likely, tuple(islice(unlikely, _UNLIKELY_PER_MESSAGE)))
+        alike = index.with_date_and_subject(keys) if unnumbered else set()
+        candidates = _Candidates(namesakes, alike, likely, tuple(islice(unlikely, _UNLIKELY_PER_MESSAGE)))
         if likely or candidates.unlikely:
             self._open[lines.uid] = candidates
 
@@ -116,16 +119,20 @@ class _Search:
             if (content := digests.get(uid)) in by_content:
                 self._settle(uid, by_content[content])
                 continue
-            unknown = {one for one in candidates.namesakes if not self._is_known(contents.get(one))}
+            unknown = self._unknown(candidates.namesakes, contents)
             altered = unknown & contents.keys() - self._used
             if altered and uid in self.missing.unnumbered:
                 self._settle(uid, min(altered))
-            elif unknown:
+            elif unknown or self._unknown(candidates.alike - self._used, contents):
                 self._unchecked.add(self._first(uid))
 
     def _settle(self, uid: Uid, there: Uid) -> None:
         self._there.add(self._first(uid))
         self._used.add(there)
+
+    def _unknown(self, uids: set[Uid], contents: Mapping[Uid, bytes]) -> set[Uid]:
+        """Those whose content is not that of another message."""
+        return {uid for uid in uids if not self._is_known(contents.get(uid))}
 
     def _is_known(self, content: bytes | None) -> bool:
         """Whether it is the content of another message, so that the server did not alter this one."""

@@ -335,3 +335,15 @@ def test_progress_does_not_go_back_while_a_leg_comes_to_its_folders() -> None:
     done = [progress.messages_done for progress in seen]
     assert done == sorted(done)
     assert done[-1] == 16
+
+
+def test_copies_that_the_server_gave_another_message_id_are_not_called_removed() -> None:
+    """Without UIDPLUS, and with other fields and another size: Date and Subject alone are left of them."""
+    world = world_of(*BODIES, uidplus=False)
+    world.destination.stores = lambda body: body.replace(b"Message-ID: <", b"X-By: new\r\nMessage-ID: <new.")
+    assert run(world).confirmed == 10
+    delete(world, world.destination.stores(BODIES[4]))
+    there(world).add((), DATE, mail("from elsewhere", "text", "elsewhere"))
+    tally = run(world)
+    assert numbers(tally) == (0, 9, 1, 0)
+    assert tally.unchecked == 9

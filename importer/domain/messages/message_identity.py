@@ -195,15 +195,16 @@ class ExistingMailIndex:
         it: its `namesakes`, those without any identifying field, and for a message without Message-ID those
         with the same Date and Subject."""
         found = self.namesakes(keys) | {*self._by_key.get(CandidateKeys.of(b"").without_id)}
-        if not keys.message_id and keys.date_and_subject:
-            found |= {*self._by_date_and_subject.get(keys.date_and_subject)}
-        return found
+        return found if keys.message_id else found | self.with_date_and_subject(keys)
+
+    def with_date_and_subject(self, keys: CandidateKeys) -> set[Uid]:
+        """UIDs of messages with the same Date and Subject."""
+        return {*self._by_date_and_subject.get(keys.date_and_subject)} if keys.date_and_subject else set()
 
     def unlikely_candidates(self, keys: CandidateKeys, size_bytes: int) -> Iterator[Uid]:
         """UIDs of messages that equal the message only if the server reads its header in another way than
         this program does: those with the same Date and Subject, and those of equal size."""
-        if keys.date_and_subject:
-            yield from self._by_date_and_subject.get(keys.date_and_subject)
+        yield from self.with_date_and_subject(keys)
         yield from self._by_size.get(_scattered(size_bytes))
 
 

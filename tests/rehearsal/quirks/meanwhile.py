@@ -95,3 +95,12 @@ class OthersStoreMeanwhile(Session):
         self.others += 1
         folder.add(letter(self.others, f"other {self.number} {folder.name.decode()}"), [], internaldate(3))
         return code
+
+
+@quirk("mail-arrives-between-runs")
+class MailArrivesBetweenRuns(Session):
+    """INBOX gets a message between two runs."""
+
+    @classmethod
+    def next_stage(cls, box: Mailbox, stage: int) -> None:
+        box.inbox.add(letter(970 + stage, "between"), [], internaldate(4))
