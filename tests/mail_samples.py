@@ -126,6 +126,11 @@ def mails(language: str) -> dict[str, str]:
     }
 
 
+def a_report(language: str, state: State, problem: Problem) -> Report:
+    """The report of an import that has that problem and copied nothing."""
+    return Report(_import(language, state, problem=problem), (), ())
+
+
 def _import(
     language: str, state: State, *, name: str = "one", long: bool = False, problem: Problem | None = None
 ) -> Import:

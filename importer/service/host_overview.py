@@ -43,7 +43,7 @@ def clear_pauses(deps: Deps, actor: AuditActor, named: str) -> list[str]:
     pauses = [each.name for each in deps.store.backoffs(deps.clock.now()) if _is_named(each.name, named)]
     deps.store.clear_backoffs(pauses)
     for name in pauses:
-        record_event(deps, AuditAction.PAUSE_CLEAR, AuditOutcome.DONE, actor, target=without_connecting(name))
+        record_event(deps, AuditAction.PAUSE_CLEAR, AuditOutcome.DONE, actor, target=named_budget(name))
     return pauses
 
 

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from importer.domain.brand import Brand, Palette
 from importer.domain.reporting.formatting import printable
+from importer.i18n.advised_pages import ADDRESS, advised_pages
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import remarks
 from importer.i18n.folder_names import folder_name
@@ -125,6 +126,18 @@ def redirect(path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
+def linked(text: str) -> Markup:
+    """A text in which the pages that our own advice names are links. All other addresses stay text: they may
+    be a stranger's."""
+    pieces, end = [], 0
+    for found in ADDRESS.finditer(text):
+        if found[0] in advised_pages():
+            link = Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(found[0])
+            pieces += [escape(text[end : found.start()]), link]
+            end = found.end()
+    return Markup("").join((*pieces, escape(text[end:])))
+
+
 def breakable(address: str) -> Markup:
     """An address with line-break opportunities before its @ and its dots; it breaks within a word only if
     necessary."""
@@ -167,6 +180,7 @@ def _environment(translator: CatalogTranslator) -> Environment:
         "alerts": lambda import_: alert_texts(
             translator, import_.alerts, import_.source, import_.destination
         ),
+        "linked": linked,
         "printable": printable,
     }
     return environment

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from importer.domain.audit_event import AuditAction, AuditActor
+import pytest
+
+from importer.domain.audit_event import AuditAction, AuditActor, AuditEvent, AuditOutcome
 from importer.domain.model import Batch, BatchId, State
 from importer.domain.planning.host_allowance import Allowance, Backoff, connecting_budget
 from importer.domain.planning.host_load import HostLoad
@@ -15,6 +17,7 @@ from importer.service.access.audit import search_events
 from providers.endpoint import Endpoint
 from providers.text import Text
 from tests.contract.test_store import NOW, an_import, mailbox
+from tests.fakes.store import MemoryStore
 from tests.unit.test_service import Office
 
 MINUTE = timedelta(minutes=1)
@@ -101,12 +104,22 @@ def test_an_operator_ends_the_pauses_of_a_host_and_of_the_accounts_there(store: 
     assert len(host_overview.clear_pauses(office.deps, OPERATOR, "IMAP.old.example")) == 2
     assert store.backoffs(NOW) == []
     events = search_events(office.deps, actions=(AuditAction.PAUSE_CLEAR,), limit=9)
-    assert {event.target for event in events} == {
-        "host imap.old.example",
-        "account one@old.example imap.old.example",
-    }
+    assert {event.target for event in events} == {"imap.old.example", "one@old.example imap.old.example"}
     store.back_off(backoff(connecting_budget("account one@old.example imap.old.example")))
     assert host_overview.clear_pauses(office.deps, OPERATOR, "account one@old.example imap.old.example")
+
+
+def test_pauses_that_were_ended_by_0_2_0_read_and_are_found_like_those_of_today(store: Store) -> None:
+    if isinstance(store, MemoryStore):
+        pytest.skip("keeps nothing of an earlier version")
+    for target in ("host imap.old.example", "imap.old.example", "account one@old.example imap.old.example"):
+        ended = AuditEvent(NOW, AuditAction.PAUSE_CLEAR, AuditOutcome.DONE, OPERATOR, target)
+        store.add_audit_event(ended)
+    office = an_office(store)
+    found = search_events(office.deps, target="imap.old.example")
+    assert [event.target for event in found] == ["imap.old.example"] * 2
+    [event] = search_events(office.deps, target="one@old.example imap.old.example")
+    assert event.target == "one@old.example imap.old.example"
 
 
 def test_maintenance_is_no_pause_of_a_host(store: Store) -> None:

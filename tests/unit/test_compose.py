@@ -289,7 +289,7 @@ FULL = Problem(Text("destination_full"), None, "NO [OVERQUOTA]")
 SPOKEN = {
     "en": ("ada@old.example: copied, except 3 messages", "What to do next", "4,211"),
     "de": ("ada@old.example: kopiert, bis auf 3 Nachrichten", "Was jetzt zu tun ist", "4.211"),
-    "fr": ("ada@old.example : copiée, sauf 3 messages", "Que faire maintenant", "4\u202f211"),
+    "fr": ("ada@old.example\u00a0: copiée, sauf 3 messages", "Que faire maintenant", "4\u202f211"),
     "it": ("ada@old.example: copiata, tranne 3 messaggi", "Che cosa fare ora", "4.211"),
     "es": ("ada@old.example: copiado, excepto 3 mensajes", "Qué hacer ahora", "4.211"),
 }

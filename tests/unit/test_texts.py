@@ -179,6 +179,14 @@ def test_french_signs_have_a_space_before_them() -> None:
     assert [text for text in shown if sign.search(text)] == []
 
 
+@pytest.mark.parametrize(
+    ("language", "bare"), [("fr", "jusqu’à|depuis|avant"), ("es", "hasta|desde"), ("it", "fino a|da|a|dopo")]
+)
+def test_a_time_begins_with_a_day_and_has_an_article(language: str, bare: str) -> None:
+    time = re.compile(rf"(?<!\w)({bare}) %\((until|instant|time|since|day|date|end|oldest|newest)\)s")
+    assert [text for text in translations(language) if time.search(text)] == []
+
+
 def test_italian_has_no_infinitives_in_place_of_imperatives() -> None:
     """Questions have them, and prohibitions."""
     others = "Titolare|lettere|disfare la copia|importare in nuove"

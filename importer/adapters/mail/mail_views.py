@@ -19,6 +19,7 @@ from importer.domain.reporting.formatting import printable, unlinked
 from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
+from importer.i18n.advised_pages import advised_pages
 from importer.i18n.alert_texts import alert_texts
 from importer.i18n.change_texts import remarks
 from importer.i18n.explanation_texts import kept_text
@@ -360,7 +361,7 @@ def _verdict(report: Report, texts: CatalogTranslator, *, advised: bool = True) 
     verdict = outcome_text(
         texts, report.outcome, quoted=False, advised=advised
     )  # the mail shows the server's words elsewhere
-    return unlinked(printable(verdict, _MAX_SENTENCES_CHARS), known)
+    return unlinked(printable(verdict, _MAX_SENTENCES_CHARS), known, advised_pages())
 
 
 def _nonzero_columns(sums: Sums) -> tuple[str, ...]:

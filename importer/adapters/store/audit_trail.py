@@ -1,4 +1,8 @@
-"""The audit trail. The database itself refuses to change an event, and to delete one of the last day."""
+"""The audit trail. The database itself refuses to change an event, and to delete one of the last day.
+
+Up to 0.2.0 the target of `pause.clear` was the name of a budget, such as `host imap.old.example`. Such events
+read, and are found, as those of today.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from sqlalchemy import Row, insert, select
 from importer.adapters.store.database import Database
 from importer.adapters.store.tables import audit_events
 from importer.domain.audit_event import AuditAction, AuditActor, AuditEvent, AuditOutcome
+from importer.domain.planning.host_allowance import budgets_named, named_budget
 
 
 class SqlAuditTrail(Database):
@@ -41,9 +46,11 @@ class SqlAuditTrail(Database):
         limit: int = 100,
     ) -> Sequence[AuditEvent]:
         statement = select(audit_events).order_by(audit_events.c.seq.desc()).limit(limit)
-        for column, wanted in (("actor", actor), ("concerns", concerns), ("target", target)):
+        for column, wanted in (("actor", actor), ("concerns", concerns)):
             if wanted is not None:
                 statement = statement.where(audit_events.c[column] == wanted)
+        if target is not None:
+            statement = statement.where(audit_events.c.target.in_((target, *budgets_named(target))))
         if actions:
             statement = statement.where(audit_events.c.action.in_(actions))
         if since is not None:
@@ -53,12 +60,13 @@ class SqlAuditTrail(Database):
 
 
 def _event(row: Row[Any]) -> AuditEvent:
+    action = AuditAction(row.action)
     return AuditEvent(
         row.at,
-        AuditAction(row.action),
+        action,
         AuditOutcome(row.outcome),
         AuditActor(row.actor, row.client),
-        row.target,
+        named_budget(row.target) if action is AuditAction.PAUSE_CLEAR else row.target,
         row.concerns,
         row.detail,
     )

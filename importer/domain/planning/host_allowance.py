@@ -80,6 +80,11 @@ def named_budget(name: str) -> str:
     return without_connecting(name).removeprefix(_HOST).removeprefix(_ACCOUNT)
 
 
+def budgets_named(named: str) -> tuple[str, str]:
+    """The budgets that `named_budget` shows like this."""
+    return host_budget(named), account_budget(named)
+
+
 def is_of_whole_host(name: str) -> bool:
     return without_connecting(name).startswith(_HOST)
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 _JOINERS: Final = frozenset("\u200c\u200d")  # ZWNJ and ZWJ: Persian words and family emoji need them
 _NO_BREAK: Final = frozenset("\u00a0\u202f")  # between numbers and units, and before French punctuation
+_AFTER_LINK: Final = ".,:;)“”„«»"
 _RUN: Final = re.compile(r"\s{2,}")
 # A host name, with the scheme before it and the path behind it.
 _LINK: Final = re.compile(
@@ -66,16 +67,22 @@ def printable(text: str, max_chars: int = 200) -> str:
     return line if len(line) <= max_chars else line[: max_chars - 1].rstrip() + "…"
 
 
-def unlinked(text: str, known: Collection[str] = ()) -> str:
+def unlinked(text: str, known: Collection[str] = (), pages: Collection[str] = ()) -> str:
     """Foreign text in which no mail program finds a link: `https://evil.example/x` becomes `evil[.]example`,
     and `http://192.0.2.1/x`, which has no domain, `http[:]//192.0.2.1/x`.
 
-    Hosts and domains in `known`, in lower case, stay.
+    Hosts and domains in `known`, in lower case, stay, and so do the addresses in `pages`.
     """
 
     def broken(match: re.Match[str]) -> str:
+        if match[0].rstrip(_AFTER_LINK) in pages:
+            return match[0]
         host = match["host"].lower()
         stays = not match["scheme"] and not match["path"]
         return match["host"] if stays and host in known else match["host"].replace(".", "[.]")
 
-    return _LINK.sub(broken, text).replace("://", "[:]//")
+    pieces, end = [], 0
+    for match in _LINK.finditer(text):
+        pieces += [text[end : match.start()].replace("://", "[:]//"), broken(match)]
+        end = match.end()
+    return "".join((*pieces, text[end:].replace("://", "[:]//")))
