@@ -27,7 +27,7 @@ from importer.domain.receipts.folder_history import (
     with_unlisted,
 )
 from importer.domain.receipts.folder_tally import MISSING_FOLDER, FolderTally
-from importer.domain.receipts.receipt import ChangeKind, Receipt
+from importer.domain.receipts.receipt import ChangeKind, Outcome, Receipt
 from importer.engine.leg_context import Lane
 from importer.engine.missing_copies import MOST_READ, FoundCopies, find_copies
 from importer.engine.moved_copies import find_moved
@@ -37,6 +37,9 @@ from providers.frozen import frozen
 
 MOST_COMPARED: Final = 20_000
 """Messages of a folder whose headers are read to find copies without a known UID among them."""
+
+MOST_BETWEEN: Final = 50
+"""Messages that may have come between our look and our first append, if an earlier leg looked."""
 
 
 @frozen
@@ -118,7 +121,7 @@ def recount(
         with_changes(tally, {**changes, ChangeKind.MOVED: moved} if moved else changes),
         history.todo(listed),
         unlisted,
-        _surplus(lane, history, copied, there)
+        _surplus(lane, history, copied, there, receipts)
         if there is not None and (copied or history.there.unproven)
         else 0,
         _status(history, there, missing=missing) if complete and there is not None else None,
@@ -277,7 +280,13 @@ def _seen(listed: UidSet, history: FolderHistory, copied: int) -> int:
     return len(known & listed) + min(unknown - len(history.there.unnumbered), len(others))
 
 
-def _surplus(lane: Lane, history: FolderHistory, copied: int, listed: UidSet) -> int:
+def _surplus(
+    lane: Lane,
+    history: FolderHistory,
+    copied: int,
+    listed: UidSet,
+    receipts: Callable[[], Iterator[Receipt]],
+) -> int:
     """The number of copies among the messages listed that the ledger does not know."""
     known = history.copied_to
     unknown = copied - len(known)
@@ -285,10 +294,14 @@ def _surplus(lane: Lane, history: FolderHistory, copied: int, listed: UidSet) ->
         unknown = max(unknown, history.unnumbered)
     others = listed - history.destination_uids
     if not unknown:  # what came between our look and our first append has a lower UID than our copies
-        others = others.at_or_above(min(known.lowest or 1, history.opened_at or 1))
+        lowest = known.lowest or Uid(1)
+        looked = history.opened_at or Uid(max(1, lowest - MOST_BETWEEN))  # an earlier leg looked
+        others = others.at_or_above(min(lowest, looked))
     if len(others) <= unknown:
         return 0
-    counts = _known_contents(lane, history, others)
+    found = _known_contents(lane, history, others)
+    copies = _copied_contents(history, receipts, found) if found else frozenset()
+    counts = [count for content, count in found.items() if content in copies]
     if unknown:
         return sum(count - 1 for count in counts)
     # A copy that was moved away and back has another UID now.
@@ -296,7 +309,21 @@ def _surplus(lane: Lane, history: FolderHistory, copied: int, listed: UidSet) ->
     return max(0, sum(counts) - moved)
 
 
-def _known_contents(lane: Lane, history: FolderHistory, uids: UidSet) -> Collection[int]:
+def _copied_contents(
+    history: FolderHistory, receipts: Callable[[], Iterator[Receipt]], contents: Collection[bytes]
+) -> frozenset[bytes]:
+    """Those of the contents that an import copied into the folder. The others were there before, perhaps more
+    than once."""
+    return frozenset(
+        content
+        for receipt in receipts()
+        if receipt.outcome is Outcome.COPIED and history.counts(receipt)
+        for at in range(len(receipt.source_uids))
+        if (content := receipt.digest_at(at)) in contents
+    )
+
+
+def _known_contents(lane: Lane, history: FolderHistory, uids: UidSet) -> Mapping[bytes, int]:
     """How often each content that has a receipt occurs among messages without one. Usually these are few, new
     mail; of many, the latest are read."""
     counts: Counter[bytes] = Counter()
@@ -306,5 +333,5 @@ def _known_contents(lane: Lane, history: FolderHistory, uids: UidSet) -> Collect
             if not isinstance(message, NotHandedOut) and history.knows(content := digest(message.body)):
                 counts[content] += 1
     except (FolderUnusable, FolderChanged):
-        return ()
-    return counts.values()
+        return {}
+    return counts

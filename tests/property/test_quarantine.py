@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
+from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Stored
 from importer.domain.messages.message_body import whole
 from importer.domain.receipts.folder_tally import RefusalCode
+from importer.engine.recount import MOST_BETWEEN
 from providers.errors import ConnectionLost, Side
-from tests.fakes.mailbox import Fault, MemoryFolder, MemoryWriter
+from tests.fakes.mailbox import Fault, MemoryFolder, MemoryReader, MemoryWriter
 from tests.property.test_what_is_there import BODIES, DATE, numbers, refusals, run, there, world_of
-from tests.property.world import World
+from tests.property.world import World, mail
 
 
 @dataclass(slots=True)
@@ -111,6 +114,35 @@ def test_copies_that_appear_twice_are_told() -> None:
         assert numbers(run(world)) == (0, 10, 0, 0)
     [surplus] = refusals(world)
     assert (surplus.code, surplus.count) == (RefusalCode.SURPLUS, 4)
+
+
+@pytest.mark.parametrize("legs_of", [0, 100])
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_what_was_there_before_is_no_surplus(*, uidplus: bool, legs_of: int) -> None:
+    """With legs of no batch, the leg that recounts did not look what was there."""
+    world = world_of(*BODIES, uidplus=uidplus)
+    for _ in range(3):
+        world.destination.create("Work").add((), DATE, BODIES[0])
+    tally = world.run(batch=len(BODIES), legs_of=legs_of).tallies["Work"]
+    assert numbers(tally) == (9, 1, 0, 0)
+    assert refusals(world) == []
+
+
+def test_a_leg_that_only_recounts_reads_little_of_what_was_there_before() -> None:
+    world = world_of(*BODIES)
+    for number in range(200):
+        world.destination.create("Work").add((), DATE, mail(f"earlier {number}", "text", f"earlier{number}"))
+    read, messages = list[Uid](), MemoryReader.messages
+
+    def counted(session: MemoryReader, folder: FolderRef, uids: UidSet) -> Any:
+        if session.side is Side.DESTINATION:
+            read.extend(uids)
+        return messages(session, folder, uids)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryReader, "messages", counted)
+        world.run(batch=len(BODIES), legs_of=0)
+    assert len(read) <= MOST_BETWEEN
 
 
 @pytest.mark.parametrize("uidplus", [True, False])
