@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import socket
+import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -256,6 +260,36 @@ def test_the_operating_system_holds_little_of_what_is_sent(
     held, ended = drained(far)
     assert ended == "silence"
     assert held < 1 << 20
+
+
+class BusyLine(socket.socket):
+    """The operating system always holds some bytes of it. Counts the calls of `send`."""
+
+    sends = 0
+
+    def getsockopt(self, *_question: Any) -> Any:
+        return struct.pack("=144xI44x", 64 << 10)  # tcpi_notsent_bytes (linux/tcp.h)
+
+    def send(self, *arguments: Any) -> int:
+        self.sends += 1
+        return super().send(*arguments)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads struct tcp_info of Linux")
+def test_a_slow_line_without_tls_costs_few_writes(line: tuple[socket.socket, socket.socket]) -> None:
+    """Each write, and each wait before it, lets other threads run."""
+    near, far = line
+    size_bytes = 8 << 20
+    with BusyLine(fileno=near.detach()) as busy, ThreadPoolExecutor(1) as reader:
+        busy.settimeout(PATIENCE_S)
+        sender = FencedSender(busy)
+        sender.fence(lambda: None)
+        reading = reader.submit(drained, far)
+        sender.sendall(bytes(size_bytes))
+        sender.end_gracefully()
+        busy.shutdown(socket.SHUT_WR)
+        assert reading.result(PATIENCE_S) == (size_bytes, "end")
+    assert busy.sends < 200  # 512 in pieces of one TLS record, 86 if the line takes what it has room for
 
 
 def test_without_a_fence_everything_is_sent_and_delivered(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import struct
 import sys
 from collections.abc import Callable
@@ -23,9 +24,9 @@ _PIECE_BYTES: Final = 128 << 10
 """While the line keeps up. Each call may cost a wait for other threads, so pieces are as large as they can be
 without blocking."""
 
-_SMALL_PIECE_BYTES: Final = 16 << 10
+_TLS_PIECE_BYTES: Final = 16 << 10
 """While the line does not keep up: one TLS record (RFC 8446 section 5.1). A longer piece would be several
-writes without a check in between."""
+writes without a check in between. Without TLS one write takes what there is room for."""
 
 _UNSENT_BYTES: Final = 160 << 10
 """The bytes that the operating system may hold beyond those in flight. By default it accepts megabytes, and
@@ -88,31 +89,39 @@ class FencedSender:
             while sent < len(whole):
                 # Wait first, then check, then send as much as does not block: a process is frozen while it
                 # waits.
-                piece_bytes = _PIECE_BYTES if self._keeps_up() else self._wait_for_room()
+                piece_bytes = self._wait_for_room()
                 self._check()
                 now_sent = self._socket.send(whole[sent : sent + piece_bytes])
                 sent += now_sent
                 self.sent_bytes += now_sent
 
-    def _keeps_up(self) -> bool:
-        """Whether the operating system holds next to nothing. Unlike polling, this does not let other threads
-        run in between. Read from struct tcp_info (linux/tcp.h), Linux 4.6 or later."""
-        if _TCP_INFO is None:
-            return False
-        try:
-            info = self._socket.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
-            return bool(_NOT_SENT.unpack_from(info, _NOT_SENT_AT)[0] <= _KEEPS_UP_BYTES)
-        except (OSError, struct.error):
-            return False
-
     def _wait_for_room(self) -> int:
-        """Wait until there is room for a small piece; return its size. Raises TimeoutError."""
+        """Wait until there is room for a piece; return its size. Raises TimeoutError.
+
+        There is no wait while the operating system holds next to nothing: polling would let other threads run
+        in between.
+        """
+        if self._unsent_bytes() <= _KEEPS_UP_BYTES:
+            return _PIECE_BYTES
         timeout_s = self._socket.gettimeout()
         poll = select.poll()
         poll.register(self._socket, select.POLLOUT)
         if not poll.poll(None if timeout_s is None else timeout_s * 1000):
             raise TimeoutError("timed out")
-        return _SMALL_PIECE_BYTES
+        if isinstance(self._socket, ssl.SSLSocket):
+            return _TLS_PIECE_BYTES
+        return max(_TLS_PIECE_BYTES, _UNSENT_BYTES - self._unsent_bytes())
+
+    def _unsent_bytes(self) -> int:
+        """What the operating system holds and has not sent; _UNSENT_BYTES if it does not tell. Read from
+        struct tcp_info (linux/tcp.h), Linux 4.6 or later."""
+        if _TCP_INFO is None:
+            return _UNSENT_BYTES
+        try:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_BYTES)
+            return int(_NOT_SENT.unpack_from(info, _NOT_SENT_AT)[0])
+        except (OSError, struct.error):
+            return _UNSENT_BYTES
 
     def getsockopt(self, level: int, option: int, size_bytes: int) -> bytes:
         return self._socket.getsockopt(level, option, size_bytes)
