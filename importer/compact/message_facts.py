@@ -87,5 +87,9 @@ def _gathered(spread: bytes, width: int) -> bytes:
 
 def _datetime(dates: bytes, at: int) -> datetime:
     seconds, minutes = _DATE.unpack_from(dates, DATE_BYTES * at)
-    zone = timezone(timedelta(minutes=minutes)) if minutes else UTC
-    return datetime.fromtimestamp(seconds, zone)
+    return datetime.fromtimestamp(seconds, _zone(minutes) if minutes else UTC)
+
+
+@lru_cache(maxsize=256)
+def _zone(minutes: int) -> timezone:
+    return timezone(timedelta(minutes=minutes))

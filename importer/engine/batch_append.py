@@ -238,11 +238,12 @@ class InFlightBatch:
         accept or refuse each message on its own."""
         leg, target = self._leg, self._target
         now = leg.clock.now()
+        fitted = {flags: fit_flags(flags, target.rule) for flags in {message.flags for _, message in new}}
         outgoing: list[Outgoing] = []
         dropped: list[int] = []
         marks: list[int] = []
         for key, message in new:
-            flags, count = fit_flags(message.flags, target.rule)
+            flags, count = fitted[message.flags]
             date, changed = fit_internaldate(message.internaldate, key.header, now)
             marks.append(key.marks | changed)
             outgoing.append(Outgoing(message.uid, flags, date, message.body))
@@ -376,10 +377,9 @@ class InFlightBatch:
         indexes = [i for i, _ in stored]
         dropped = sum([append.keywords_dropped[i] + result.keywords_dropped for i, result in stored])
         # Below UIDNEXT, or with a receipt, it is the UID of an earlier message (RFC 9051 section 2.3.1.1).
-        reported = (result.uid for _, result in stored)
-        uids = self._state.new_numbers(
-            uid for uid in reported if uid is not None and uid >= append.intent.uidnext
-        )
+        reported = [result.uid for _, result in stored]
+        bound = append.intent.uidnext
+        uids = self._state.new_numbers([uid for uid in reported if uid is not None and uid >= bound])
         new = UidSet()
         if len(uids) < len(stored):
             uids = []
@@ -400,9 +400,11 @@ class InFlightBatch:
         traits = self._leg.traits
         if not system_flags(receipt.flags) - traits.kept_flags - traits.lost_flags:
             return
-        put = [system_flags(" ".join(flags)) for flags in unfold_flags(receipt.flags)]
+        flags = unfold_flags(receipt.flags)
+        copied = {names: system_flags(" ".join(names)) for names in set(flags)}
+        put = [copied[names] for names in flags]
         if not isinstance(uids, UidSet):
-            uids = UidSet.of(uid for uid, names in zip(uids, put, strict=True) if names)
+            uids = UidSet.of([uid for uid, names in zip(uids, put, strict=True) if names])
         numbers = Counter(chain.from_iterable(put))
         traits.note_flagged(receipt.destination, FlaggedCopies(uids, sum(map(bool, put)), numbers))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import Message, NotHandedOut
@@ -62,7 +63,7 @@ class _BatchReader:
         missing = wanted - UidSet.of([key.uid for key, _ in result.messages])
         if missing:
             self._decide_missing(missing)
-        result.messages.sort(key=lambda item: item[0].uid)
+        result.messages.sort(key=itemgetter(0))  # a key begins with its UID
         return result
 
     def _read(self) -> UidSet:
@@ -84,7 +85,7 @@ class _BatchReader:
     def _is_late(self) -> bool:
         """Whether others wait for the end of this batch."""
         leg = self._leg
-        return leg.clock.elapsed_s() - self._began_s > BATCH_S and leg.budget.is_over()
+        return leg.budget.is_over() and leg.clock.elapsed_s() - self._began_s > BATCH_S
 
     def _decide_missing(self, missing: UidSet) -> None:
         """Decide about messages that were requested and not delivered."""

@@ -173,10 +173,10 @@ class FolderState:
         with self._lock:
             return self._history.destination_uids
 
-    def new_numbers(self, uids: Iterable[Uid]) -> list[Uid]:
+    def new_numbers(self, uids: Sequence[Uid]) -> Sequence[Uid]:
         """Those of the UIDs in the destination folder that have no receipt."""
         with self._lock:
-            return [uid for uid in uids if not self._history.is_numbered(uid)]
+            return self._history.new_numbers(uids)
 
     def was_sent(self, content: bytes) -> bool:
         """Whether a message with this digest has a receipt, or had one for an earlier folder of that name."""

@@ -68,19 +68,19 @@ class EvidenceWriter:
     def _formatted(self, row: EvidenceRow) -> bytes:
         # Assembled by hand: the csv module and a JSON encoder take three times as long.
         if self._csv:
-            head = _csv_head(row)
-            return f"{head},{self._link(head)}\r\n".encode()
+            head = _csv_head(row).encode()
+            return b"%s,%s\r\n" % (head, self._link(head))
         members = [
             f'"{name}":{_json_text(value) if isinstance(value, str) else value}'
             for name, value in zip(COLUMNS, row, strict=True)
             if value
         ]
-        head = "{" + ",".join(members)
-        return f'{head},"{CHAIN}":"{self._link(head)}"}}\n'.encode()
+        head = ("{" + ",".join(members)).encode()
+        return b'%s,"%s":"%s"}\n' % (head, CHAIN.encode(), self._link(head))
 
-    def _link(self, head: str) -> str:
-        self._chain = link(self._chain, head.encode())
-        return self._chain
+    def _link(self, head: bytes) -> bytes:
+        self._chain = link(self._chain, head)
+        return self._chain.encode()
 
     def _add(self, line: bytes) -> bytes:
         self._content.update(line)

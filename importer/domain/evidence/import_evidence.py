@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from importer.compact.digest_set import DIGEST_BYTES
 from importer.compact.message_facts import unpack_facts
 from importer.compact.uid_set import UidSet
 from importer.domain.evidence.evidence_row import GONE, OUTCOMES, EvidenceRow, LineKind
@@ -31,6 +32,7 @@ from importer.domain.receipts.receipt import (
 )
 
 UNDONE: Final = "undone"
+_DIGEST_CHARS: Final = 2 * DIGEST_BYTES
 _REASONS: Final = {
     CopyNote.UNSEEN: "not_seen_since",
     CopyNote.UNSEEN_TWICE: "not_seen_since",
@@ -118,17 +120,20 @@ def _of_import(import_: Import) -> str:
 def _own(folder: _Folder | None, receipt: Receipt, *, undone: bool) -> Iterator[EvidenceRow]:
     valid = folder is not None and folder.holds(receipt)
     listing = folder.listing if folder is not None else None
-    number = len(receipt.source_uids)
-    facts = unpack_facts(receipt.facts, number)
-    to_uids = receipt.destination_uids or (0,) * number
+    uids, source, destination = receipt.source_uids, receipt.source, receipt.destination
+    facts = unpack_facts(receipt.facts, len(uids))
+    to_uids = receipt.destination_uids or (0,) * len(uids)
+    digests = receipt.digests.hex()
     reason = UNDONE if undone else _reason(receipt)
     known = folder.own if folder is not None and valid else UidSet()
+    again = known.at_or_above(min(uids, default=0)) or None
     uncertain = listing if receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE) else None
-    usual = LineKind.MESSAGE if valid else LineKind.FORMER
-    for at, uid in enumerate(receipt.source_uids):
-        outcome, record = receipt.outcome.value, usual
+    usual, usual_outcome = LineKind.MESSAGE if valid else LineKind.FORMER, receipt.outcome.value
+    from_numbered, to_numbered = max(0, source.uidvalidity), max(0, destination.uidvalidity)
+    for at, uid in enumerate(uids):
+        outcome, record = usual_outcome, usual
         size_bytes, date = facts[at]
-        if known and uid in known:
+        if again is not None and uid in again:
             record = LineKind.FORMER
         if uncertain is not None:
             if uid in uncertain.unseen:
@@ -140,22 +145,22 @@ def _own(folder: _Folder | None, receipt: Receipt, *, undone: bool) -> Iterator[
         yield EvidenceRow(
             record,
             receipt.import_id,
-            receipt.source.name,
-            max(0, receipt.source.uidvalidity),
+            source.name,
+            from_numbered,
             uid,
-            receipt.destination.name,
-            max(0, receipt.destination.uidvalidity),
+            destination.name,
+            to_numbered,
             to_uids[at],
             outcome,
             reason,
             size_bytes,
             "" if date is None else date.isoformat(),
-            receipt.digest_at(at).hex() if receipt.digests else "",
+            digests[_DIGEST_CHARS * at : _DIGEST_CHARS * (at + 1)],
             1,
             _changes(receipt.marks[at]) if receipt.marks else "",
         )
     if folder is not None and valid:
-        folder.own = known | UidSet.of(receipt.source_uids)
+        folder.own = known | UidSet.of(uids)
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
-from functools import lru_cache
 from re import ASCII, IGNORECASE
 from re import compile as regex
 from typing import TYPE_CHECKING, Final
@@ -44,7 +43,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_TOLERANCE: Final = timedelta(days=1)
 
 
-@lru_cache(maxsize=4096)  # called for every message; a mailbox has few combinations
 def fit_flags(flags: tuple[str, ...], rule: KeywordRule) -> tuple[tuple[str, ...], int]:
     """The flags to append with, in their order and without repetitions, and the number of dropped flags.
 

@@ -58,9 +58,12 @@ class _Bag:
         self._unmerged: list[Uid] = []
         self._highest = 0
 
-    def __contains__(self, uid: Uid) -> bool:
-        """Cheap for a UID that is higher than all others."""
-        return uid <= self._highest and uid in self.uids
+    def without(self, uids: Sequence[Uid]) -> Sequence[Uid]:
+        """Those of `uids` that are not in it. Cheap if they are higher than all that are."""
+        if min(uids, default=0) > self._highest:
+            return uids
+        known = self.uids
+        return [uid for uid in uids if uid not in known]
 
     def add(self, uids: Sequence[Uid]) -> None:
         self._highest = max(self._highest, max(uids, default=0))
@@ -251,9 +254,9 @@ class FolderHistory:
         """Destination UIDs that have a receipt."""
         return self._landed.uids
 
-    def is_numbered(self, uid: Uid) -> bool:
-        """Whether a receipt has that destination UID."""
-        return uid in self._landed
+    def new_numbers(self, uids: Sequence[Uid]) -> Sequence[Uid]:
+        """Those of the destination UIDs that no receipt has."""
+        return self._landed.without(uids)
 
     @property
     def copied_to(self) -> UidSet:
