@@ -74,6 +74,7 @@ class Lanes:
         self._error: BaseException | None = None
         self._budget_spent = False
         self._has_begun = False  # each leg gets somewhere, however long it took to begin (`_is_over`)
+        self._was_over = False
         self._known_share = leg.share()
 
     def __enter__(self) -> Lanes:
@@ -304,8 +305,11 @@ class Lanes:
         return True
 
     def _is_over(self) -> bool:
-        """Not before the leg has read a batch, or ended a pair that the next leg need not end again."""
-        return self._has_begun and self._leg.budget.is_over()
+        """Not before the leg has read a batch, or ended a pair that the next leg need not end again. It stays
+        over if the clock is set back: lanes that wait rely on those that left."""
+        if self._has_begun and self._leg.budget.is_over():
+            self._was_over = True
+        return self._was_over
 
     def _available(self) -> Job | None:
         return self._unbegun() or self._joinable() or self._unbegun(postponed=True)

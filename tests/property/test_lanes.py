@@ -408,3 +408,29 @@ def test_a_lane_that_leaves_a_pair_undone_wakes_those_that_wait_for_it() -> None
     leg.start()
     leg.join(60)
     assert ends == [LegEnd.AGAIN]
+
+
+class SetBack(Batches):
+    """The clock is set back as soon as the time was over."""
+
+    def is_over(self) -> bool:
+        over, self.over = self.over, False
+        return over
+
+
+def test_a_clock_that_is_set_back_keeps_no_leg_waiting() -> None:
+    """The time is over when a pair with late mail is to be copied once more, and then it is not."""
+    world = World(budget=(budget := SetBack(99)))
+    world.source.folders["INBOX"].add((), DATE, mail("first", "text"))
+
+    def fault(operation: str) -> None:
+        if operation == "uids" and len(world.destination.folders["INBOX"].messages) == 1 and not budget.over:
+            world.source.folders["INBOX"].add((), DATE, mail("late", "late"))
+            budget.over = True
+
+    world.source.fault = world.destination.fault = fault
+    ends: list[LegEnd] = []
+    leg = threading.Thread(target=lambda: ends.append(one_leg(world, 1)), daemon=True)
+    leg.start()
+    leg.join(60)
+    assert ends == [LegEnd.AGAIN]
