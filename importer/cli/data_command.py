@@ -12,6 +12,7 @@ from rich.table import Table
 
 from importer.bootstrap import personal, standalone
 from importer.cli import options, text_views
+from importer.cli.argument_texts import system_reason
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.operator_events import operator
 from importer.cli.yes_or_no import is_confirmed
@@ -74,7 +75,7 @@ def export(address: str, output: Path | None, data: Path | None) -> None:
         handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         reason = words.gettext(
-            "%(file)s cannot be created: %(reason)s.", file=str(output), reason=error.strerror or ""
+            "%(file)s cannot be created: %(reason)s.", file=str(output), reason=system_reason(words, error)
         )
         raise Usage(reason) from None
     with os.fdopen(handle, "w", encoding="utf-8") as file:

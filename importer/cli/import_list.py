@@ -28,6 +28,9 @@ from importer.i18n.wait_texts import wait_text
 from providers.frozen import frozen
 
 INDENT: Final = "  "
+_HELD: Final = {0xA0: 0xE000, 0x202F: 0xE001}
+"""No-break spaces -> characters of the same width that are no spaces."""
+_RELEASED: Final = {held: space for space, held in _HELD.items()}
 _GAP: Final = "  "
 _STYLES: Final = {
     State.QUEUED: "dim",
@@ -156,12 +159,14 @@ def address_lines(import_: Import, width: int) -> Iterator[Text]:
 
 
 def wrapped(text: str, width: int, indent: str = INDENT, max_chars: int = 900) -> Iterator[Text]:
-    """Foreign text, wrapped at words, or within a word that is longer than a line."""
+    """Foreign text, wrapped at words, or within a word that is longer than a line; not at no-break spaces,
+    of which Rich knows nothing."""
     room = max(20, width - len(indent))
     console = Console(width=room, color_system=None)
-    for line in Text(printable(text, max_chars)).wrap(console, room, overflow="fold"):
+    held = printable(text, max_chars).translate(_HELD)
+    for line in Text(held).wrap(console, room, overflow="fold"):
         line.rstrip()
-        yield Text(indent + line.plain)
+        yield Text(indent + line.plain.translate(_RELEASED))
 
 
 def wrapped_parts(parts: Iterable[str], width: int, indent: str = INDENT) -> Iterator[Text]:

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from importer.bootstrap import access_of, directory
 from importer.cli.argument_texts import (
+    about,
     argument_language,
     argument_texts,
     exclusive,
@@ -31,7 +32,7 @@ from importer.i18n.code_texts import render
 from importer.settings import Settings
 from providers.catalog import provider_of_host
 from providers.endpoint import Secret, ServerInvalid, parse_server
-from providers.provider import LoginKind
+from providers.provider import LoginKind, Provider
 
 if TYPE_CHECKING:
     from providers.discovery import Discovery
@@ -67,16 +68,16 @@ def account(
     try:
         endpoint, user = parse_server(text, allow_plaintext=allow_plaintext)
     except ServerInvalid as invalid:
-        raise Usage(f"{option}: {render(invalid.text, argument_texts())}.") from None
+        raise Usage(about(option, f"{render(invalid.text, argument_texts())}.")) from None
     if not user:
         missing = argument_texts().gettext(
             "the user name is missing; write it like %(example)s.", example=f"imaps://ada@{endpoint.host}"
         )
-        raise Usage(f"{option}: {missing}")
+        raise Usage(about(option, missing))
     mailbox = Account(user if "@" in user else f"{user}@{endpoint.host}", user, endpoint)
     provider = provider_of_host(endpoint.host)
     if provider is not None and provider.passwords_unavailable and not sign_in_provider(mailbox, sign_in):
-        raise Usage(f"{option}: {argument_texts().typeset(provider.unavailable_in(argument_language()))}")
+        raise Usage(_closed(option, provider))
     return mailbox
 
 
@@ -94,12 +95,12 @@ def _discovered_account(
     try:
         mailbox = address(text)
     except Refused as refused:
-        raise Usage(f"{option}: {refused_argument(refused)}") from None
+        raise Usage(about(option, refused_argument(refused))) from None
     discovery = discover(mailbox)
     provider = discovery.provider
     signs_in = provider is not None and provider.sign_in and sign_in(provider.sign_in, mailbox)
     if provider is not None and provider.passwords_unavailable and not signs_in:
-        raise Usage(f"{option}: {argument_texts().typeset(provider.unavailable_in(argument_language()))}")
+        raise Usage(_closed(option, provider))
     endpoint = provider.source_endpoint if provider else None
     if provider is not None and option == "--to":
         endpoint = provider.endpoint
@@ -108,7 +109,7 @@ def _discovered_account(
         example = f"imaps://{mailbox}@imap.{discovery.domain}"
         not_found = words.gettext("no mail server was found for %(mailbox)s.", mailbox=mailbox)
         raise Usage(
-            f"{option}: {not_found}",
+            about(option, not_found),
             *(render(text, words) for text in discovery.evidence),
             words.gettext("Name the server as well, such as %(example)s.", example=example),
         )
@@ -119,6 +120,12 @@ def _discovered_account(
             + (f" {escape(step.page_in(argument_language()))}" if step.page else "")
         )
     return Account(mailbox, provider.login_name(mailbox), endpoint, public_only=True)
+
+
+def _closed(option: str, provider: Provider) -> str:
+    """For a mail host that passwords do not open."""
+    words = argument_texts()
+    return about(option, words.typeset(provider.unavailable_in(words.language)))
 
 
 def read_password(prefix: str, mailbox: Account, source: PasswordSource) -> Secret:
@@ -152,14 +159,14 @@ def _first_line(option: str, file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"{option}: {not_read(argument_texts(), file, error)}") from None
+        raise Usage(about(option, not_read(argument_texts(), file, error))) from None
     return text.split("\n", 1)[0].removesuffix("\r")
 
 
 def _not_empty(password: str, option: str, origin: Path | str) -> Secret:
     if not password:
         empty = argument_texts().gettext("%(origin)s contains no password.", origin=origin)
-        raise Usage(f"{option}: {empty}")
+        raise Usage(about(option, empty))
     return Secret(password)
 
 

@@ -136,7 +136,8 @@ ROWS: Final = (
     ),
     TextRow(
         "daily_limit.reached.with_end",
-        advice="At this pace the import will be complete about %(end)s.",
+        sentence="Mailhaul moves at most %(limit)s out of one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved. At this pace the import will be complete about %(end)s.",
+        sentence_at_destination="Mailhaul moves at most %(limit)s into one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved. At this pace the import will be complete about %(end)s.",
     ),
     TextRow(
         "connections_in_use",

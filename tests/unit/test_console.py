@@ -19,6 +19,7 @@ from importer.adapters.store import open_engine
 from importer.adapters.store.schema import migrate
 from importer.cli.command_table import console
 from importer.cli.exit_codes import Usage, run
+from importer.cli.import_list import wrapped
 from importer.cli.mailbox_options import account
 from importer.cli.text_views import print_json
 from importer.domain.csv_import.column_names import HEADER
@@ -79,6 +80,12 @@ def test_a_usage_error_is_one_line_with_a_hint_for_help(
             "--from: Das ist keine E-Mail-Adresse",
         ),
         (("copy", "--language", "fr", "--since", "hier"), "Ce n’est pas une date."),
+        (
+            ("copy", "--language", "fr", "--from", "ada", "--to", "b"),
+            "--from\u00a0: le nom d’utilisateur manque",
+        ),
+        (("batch", "/nowhere.csv", "--language", "fr"), "fichier ou répertoire inexistant."),
+        (("evidence", "check", "/nowhere"), "/nowhere kann nicht gelesen werden: Datei oder Verzeichnis"),
     ],
 )
 def test_an_argument_is_refused_in_the_language_of_the_reader(
@@ -88,6 +95,12 @@ def test_an_argument_is_refused_in_the_language_of_the_reader(
     code, output = mailhaul(*words)
     assert code == 2
     assert problem in output
+
+
+def test_a_long_text_is_not_wrapped_at_a_no_break_space() -> None:
+    said = "Le serveur a dit\u00a0: «\u00a0[ALERT]\u00a0»"
+    for width, lines in ((40, [said]), (23, ["Le serveur a dit\u00a0:", "«\u00a0[ALERT]\u00a0»"])):
+        assert [line.plain for line in wrapped(said, width, "")] == lines
 
 
 def test_without_arguments_all_commands_are_listed(mailhaul: Console) -> None:
