@@ -257,8 +257,16 @@ class ImportOptions:
         forecast=False,
         column_names={
             "en": ("Mail per mailbox", "A mail about each mailbox, too"),
-            "de": ("Mail je Postfach", "Auch eine Mail zu jedem Postfach"),
-            "fr": ("Courriel par boîte", "Aussi un courriel pour chaque boîte"),
+            "de": (
+                "Mail je Postfach",
+                "Auch eine Mail zu jedem Postfach",
+                "Auch eine E-Mail zu jedem Postfach",
+            ),
+            "fr": (
+                "Courriel par boîte",
+                "Aussi un courriel pour chaque boîte",
+                "Aussi un e-mail pour chaque boîte",
+            ),
             "it": ("E-mail per casella", "Anche un’e-mail per ogni casella"),
             "es": ("Correo por buzón", "También un correo por cada buzón"),
         },
@@ -281,7 +289,11 @@ class ImportOptions:
             "en": ("Until the move", "Fetch new mail until the move"),
             "de": ("Bis zum Umzug", "Neue Mails bis zum Umzug holen"),
             "fr": ("Jusqu’au déménagement", "Reprendre les nouveaux messages jusqu’au déménagement"),
-            "it": ("Fino al trasloco", "Riprendere i nuovi messaggi fino al trasloco"),
+            "it": (
+                "Fino al trasloco",
+                "Riprendere i nuovi messaggi fino al trasloco",
+                "Riprendi i nuovi messaggi fino al trasloco",
+            ),
             "es": ("Hasta el traslado", "Traer el correo nuevo hasta el traslado"),
         },
     )
@@ -302,7 +314,7 @@ class ImportOptions:
             "en": ("Fetch new mail until",),
             "de": ("Neue Mails holen bis",),
             "fr": ("Reprendre les nouveaux messages jusqu’au",),
-            "it": ("Riprendere i nuovi messaggi fino al",),
+            "it": ("Riprendere i nuovi messaggi fino al", "Riprendi i nuovi messaggi fino al"),
             "es": ("Traer el correo nuevo hasta",),
         },
     )
@@ -325,7 +337,7 @@ class ImportOptions:
             "de": ("Mailserver (MX) des neuen Anbieters",),
             "fr": ("Serveurs MX du nouvel hébergeur",),
             "it": ("Server MX del nuovo provider",),
-            "es": ("Servidores MX del nuevo proveedor",),
+            "es": ("Servidores MX del nuevo proveedor", "Servidores MX del proveedor nuevo"),
         },
     )
 
