@@ -19,7 +19,7 @@ from tests.rehearsal.authority import Authority, authority
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.hosts import RehearsalHost, User, new_user
 from tests.rehearsal.installation import CONSOLE, Installation
-from tests.rehearsal.ports import free_ports, listens, wait_until
+from tests.rehearsal.ports import PATIENCE_S, free_ports, listens, wait_until
 from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.proxy import CuttingProxy
 
@@ -27,8 +27,8 @@ CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
 PHONE: Final = {"width": 390, "height": 844}
 DESKTOP: Final = {"width": 1280, "height": 900}
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
-PATIENCE_MS: Final = 30_000
-"""The timeout for pages; generous, because other processes may use the machine, too."""
+PATIENCE_MS: Final = 1000 * PATIENCE_S
+"""The timeout for pages."""
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -80,7 +80,7 @@ def stage(
         for name in services
     ]
     try:
-        if services and not wait_until(lambda: listens(port), timeout_s=60):
+        if services and not wait_until(lambda: listens(port)):
             raise RuntimeError(f"the pages did not start:\n{installation.log()}")
         yield Stage(old, new, installation, settings.get("PUBLIC_URL", f"http://127.0.0.1:{port}"))
     finally:
@@ -129,7 +129,12 @@ def browser() -> Iterator[Browser]:
 
 
 def new_page(
-    browser_: Browser, *, size: dict[str, int] = DESKTOP, language: str = "en", dark: bool = False
+    browser_: Browser,
+    *,
+    size: dict[str, int] = DESKTOP,
+    language: str = "en",
+    dark: bool = False,
+    scripts: bool = True,
 ) -> tuple[BrowserContext, Page]:
     """A page in a fresh context without cookies, with this language and size."""
     context = browser_.new_context(
@@ -138,6 +143,7 @@ def new_page(
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
         accept_downloads=True,
+        java_script_enabled=scripts,
         ignore_https_errors=True,  # certificates of the test CA
     )
     context.set_default_timeout(PATIENCE_MS)

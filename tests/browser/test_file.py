@@ -88,7 +88,7 @@ def test_a_file_is_corrected_and_its_mailboxes_move(page: Page, site: Stage, nam
     pills = page.locator(".pill")
     expect(pills).to_have_count(2)
     for pill in pills.all():
-        expect(pill).to_have_text(DONE, timeout=60_000)
+        expect(pill).to_have_text(DONE)
     at_rest(page)
     sound(page)
     for user in (new, other_new):

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.soundness import sound
-from tests.browser.stage import Stage, check_source, stage_with_sign_in, start
+from tests.browser.stage import Stage, check_source, new_page, stage_with_sign_in, start
 from tests.browser.test_openid import go_to_the_issuer
 from tests.browser.test_pages_on_the_way import DONE, Way
 from tests.rehearsal.authority import authority
@@ -111,7 +111,7 @@ def test_the_owner_signs_in_before_the_start_and_sees_both_sides(
     sound(page)
     start(page)
     expect(page.locator("a[href^='/consent/']")).to_have_count(0)
-    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    expect(page.locator(".pill").first).to_have_text(DONE)
     assert sum(len(folder.letters) for folder in exchange.mailbox(new).folders.values()) == 3
     own = [path for path in way.paths if path.startswith("/")]
     forwards = {"/new/start", "/new/destination/sign-in"}
@@ -123,8 +123,7 @@ def test_the_owner_signs_in_first_without_a_script(
 ) -> None:
     exchange, site = exchange_and_site
     old, new = mailboxes(exchange, site, name)
-    context = chromium.new_context(java_script_enabled=False, ignore_https_errors=True)
-    page = context.new_page()
+    context, page = new_page(chromium, scripts=False)
     page.goto(site.url)
     page.click("form[action='/sign-in/openid'] button")
     page.fill("input[name=account]", new)

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from importer.i18n.translations import LANGUAGES
-from tests.browser.stage import SCHEMES
+from tests.browser.stage import SCHEMES, new_page
 from tests.browser.test_tables import HIDDEN
 from tests.mail_samples import mails
 
@@ -22,8 +22,7 @@ WCAG: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_mail_fits_and_is_readable(chromium: Browser, language: str) -> None:
-    context = chromium.new_context(reduced_motion="reduce")
-    page = context.new_page()
+    context, page = new_page(chromium)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         for name, html in mails(language).items():

@@ -57,7 +57,7 @@ def test_a_person_signs_in_with_openid_and_moves_a_mailbox(page: Page, site: Sta
     page.click("form[action='/mailboxes'] button.primary")
     page.wait_for_url("**/new/review")
     start(page)
-    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    expect(page.locator(".pill").first).to_have_text(DONE)
     at_rest(page)
     assert not compare(old.read(), new.read())
 

@@ -17,6 +17,7 @@ from tests.browser.stage import (
     Stage,
     enter_old_address,
     give_password,
+    new_page,
     sign_in,
     stage_with_sign_in,
     start,
@@ -117,12 +118,12 @@ def test_gmail_takes_three_pages_after_the_sign_in(
     page.click("button[value=allow]")
     page.wait_for_url("**/new/review")
     card = page.locator("[data-check]")
-    expect(card.locator("dd").first).to_have_text(str(LETTERS), timeout=30_000)
+    expect(card.locator("dd").first).to_have_text(str(LETTERS))
     expect(card.locator(".wait-bar")).to_have_count(0)
     sound(page)
     start(page)
     expect(page.locator("a[href^='/consent/']")).to_have_count(0)
-    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    expect(page.locator(".pill").first).to_have_text(DONE)
     assert sum(map(len, new.read().folders.values())) == LETTERS
     own = [path for path in way.paths if path.startswith("/")]
     assert own[:4] == [
@@ -194,7 +195,7 @@ def test_a_host_with_passwords_takes_three_pages(
     way = Way(page, site.url)
     give_password(page, old)
     start(page)
-    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    expect(page.locator(".pill").first).to_have_text(DONE)
     assert way.paths[:2] == ["/new/review", "/batches/…"]
     assert documented("a host with passwords") == 2 + way.seen()  # before them: the address, the password
 
@@ -220,7 +221,7 @@ def test_after_a_wrong_password_one_page_leads_on_and_25_rows_take_two(
     page.wait_for_url("**/batches/*")
     assert way.paths[:3] == ["/file", "/file/preview", "/batches/…"]
     assert documented("25 mailboxes") == way.seen()
-    expect(page.locator(".pill").first).to_have_text(STOPPED, timeout=60_000)
+    expect(page.locator(".pill").first).to_have_text(STOPPED)
     expect(page.locator("[data-live]")).to_have_count(0)
     way = Way(page, site.url)
     page.locator("a[href$='/again']").first.click()
@@ -229,7 +230,7 @@ def test_after_a_wrong_password_one_page_leads_on_and_25_rows_take_two(
     page.fill("#password", old.password)
     page.keyboard.press("Enter")
     page.wait_for_url("**/batches/*")
-    expect(page.locator(".pill").first).to_have_text(DONE, timeout=60_000)
+    expect(page.locator(".pill").first).to_have_text(DONE)
     assert way.paths[:2] == ["/imports/…/again", "/batches/…"]
     assert documented("a wrong password later") == way.seen()
 
@@ -239,8 +240,7 @@ def test_gmail_works_without_a_script(
 ) -> None:
     gmail, site = gmail_and_site
     address, (_, new) = mailbox_at(gmail, name), site.mailboxes(name)
-    context = chromium.new_context(java_script_enabled=False, ignore_https_errors=True)
-    page = context.new_page()
+    context, page = new_page(chromium, scripts=False)
     sign_in(page, site.url, new)
     expect(page.locator(".reveal")).to_have_count(0)
     page.fill("#address", address)

@@ -115,7 +115,7 @@ def embedded(
     assert settings["MAILHAUL_FRAME_ANCESTORS"] == "https://panel.example.org"
     proxy = start_group(command, root / "proxy.log", environment={**os.environ, **environment})
     try:
-        serving = wait_until(lambda: listens(site) and listens(panel), timeout_s=20)
+        serving = wait_until(lambda: listens(site) and listens(panel))
         assert serving, (root / "proxy.log").read_text()
         running = stage(
             root / "mailhaul",

@@ -16,6 +16,7 @@ from importer.domain.model import ImportId
 from importer.domain.receipts.folder_tally import Refusal
 from providers.text import Text
 from tests.browser.soundness import sound
+from tests.browser.stage import new_page
 from tests.browser.still_pages import still
 from tests.mail_samples import LONG, LONG_ADDRESS, TALLIES
 from tests.unit.web_office import WebOffice
@@ -73,8 +74,7 @@ def report_page(root: Path, language: str) -> str:
 def test_every_number_is_visible(chromium: Browser, tmp_path: Path, width: int, language: str) -> None:
     with ThreadPoolExecutor(1) as apart:  # Playwright has an event loop in this thread
         html = apart.submit(report_page, tmp_path, language).result()
-    context = chromium.new_context(viewport={"width": width, "height": 844}, reduced_motion="reduce")
-    page = context.new_page()
+    context, page = new_page(chromium, size={"width": width, "height": 844})
     page.set_content(html)
     cells, hidden, wide = page.evaluate(HIDDEN)
     assert cells > len(TALLIES) * 4

@@ -22,6 +22,7 @@ from importer.domain.model import Route, State
 from importer.engine.leg_context import TransferLimits
 from tests.contract.conftest import migrated_url
 from tests.rehearsal.database_counts import counting
+from tests.rehearsal.ports import PATIENCE_S
 from tests.unit.test_service import DATE, Office
 
 MESSAGES = 77  # of each folder, fewer than a batch
@@ -76,6 +77,7 @@ def test_postgresql_is_asked_nothing_but_what_a_transaction_needs(
         return ping(connection)
 
     monkeypatch.setattr(postgres_store.engine.dialect, "do_ping", counted)
+    monkeypatch.setattr("importer.adapters.store.sql_engine._FRESH_S", PATIENCE_S)
     with counting(postgres_store.engine) as counts, ThreadPoolExecutor(20) as threads:
         for _ in range(5):
             list(threads.map(lambda _: postgres_store.checkpoints(Route("r")), range(60)))

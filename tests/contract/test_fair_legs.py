@@ -18,6 +18,7 @@ from importer.service.legs import fair_legs
 from importer.service.legs.fair_legs import LOOK_INTERVAL, FairLegs
 from tests.contract.test_store import NOW, SEALED, an_import, mailbox
 from tests.fakes.store import MemoryStore
+from tests.rehearsal.ports import PATIENCE_S
 from tests.unit.test_service import Office
 
 TTL = timedelta(minutes=1)
@@ -113,7 +114,7 @@ def test_threads_of_one_process_never_choose_the_same_import(
     ids = submit(store, "ada", 4) + submit(store, "grace", 4)
     worker, _ = fair(store)
     chosen: list[str] = []
-    together = Barrier(4, timeout=30)
+    together = Barrier(4, timeout=PATIENCE_S)
 
     def leg(_deps: Deps, import_id: ImportId, **_: Any) -> bool:
         chosen.append(import_id)

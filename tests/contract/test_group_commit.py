@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 from importer.adapters.store import SqlStore
 from importer.ports.leases import Lease, LeaseLost
 from tests.rehearsal.database_counts import counting
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 
 TTL = timedelta(minutes=5)
 
@@ -46,13 +46,13 @@ class Desk:
 
         def first() -> None:
             begun.set()
-            go.wait(20)
+            go.wait(PATIENCE_S)
 
         started = [self.threads.submit(self.write, "first", None, first)]
-        begun.wait(20)
+        begun.wait(PATIENCE_S)
         for number, write in enumerate(writes, 1):
             started.append(self.threads.submit(write))
-            assert wait_until(lambda: self.store._group_commit._waiting >= number, timeout_s=20)  # noqa: B023
+            assert wait_until(lambda: self.store._group_commit._waiting >= number)  # noqa: B023
         go.set()
         return started
 
@@ -66,10 +66,10 @@ def desk(url: str) -> Iterator[Desk]:
 
 
 def test_threads_that_wait_are_committed_together(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importer.adapters.store.group_commit.LONGEST_S", 20.0)
+    monkeypatch.setattr("importer.adapters.store.group_commit.LONGEST_S", PATIENCE_S)
     with counting(desk.store.engine) as counts:
         for write in desk.queued(*[lambda n=n: desk.write(f"name {n}") for n in range(8)]):
-            write.result(20)
+            write.result(PATIENCE_S)
         assert counts.writes == 1
     assert desk.names() == {"first", *(f"name {n}" for n in range(8))}
 
@@ -80,7 +80,7 @@ def test_a_write_is_durable_when_it_returns(desk: Desk) -> None:
         assert name in desk.names()
 
     for write in desk.queued(*[lambda n=n: check(f"name {n}") for n in range(8)]):
-        write.result(20)
+        write.result(PATIENCE_S)
 
 
 def test_a_write_that_fails_undoes_itself_only(desk: Desk) -> None:
@@ -114,7 +114,7 @@ def test_a_first_write_that_fails_leaves_the_turn_to_the_others(desk: Desk) -> N
 
 
 def test_all_writes_of_a_commit_that_fails_raise(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importer.adapters.store.group_commit.LONGEST_S", 20.0)
+    monkeypatch.setattr("importer.adapters.store.group_commit.LONGEST_S", PATIENCE_S)
     with _commits_fail(desk):
         writes = desk.queued(*[lambda n=n: desk.write(f"name {n}") for n in range(4)])
         assert {type(write.exception(20)) for write in writes} == {OSError}
@@ -141,5 +141,5 @@ def test_many_threads_lose_nothing(desk: Desk) -> None:
             desk.write(f"{thread} {n}")
 
     for done in [desk.threads.submit(work, thread) for thread in range(8)]:
-        done.result(60)
+        done.result(PATIENCE_S)
     assert len(desk.names()) == 160

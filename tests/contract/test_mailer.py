@@ -27,7 +27,7 @@ from importer.i18n.code_texts import render, render_with_advice
 from importer.i18n.translations import texts
 from importer.ports.notices import Mailer, MailOutcome, Notice
 from tests.rehearsal.certificates import CertificateAuthority
-from tests.rehearsal.ports import free_ports
+from tests.rehearsal.ports import PATIENCE_S, free_ports
 from tests.rehearsal.smtp import SmtpCatcher, smtp_catcher
 
 KEY = b"k" * 32
@@ -242,7 +242,7 @@ def scripted(answers: Sequence[Step]) -> Iterator[tuple[str, list[bytes]]]:
         client, _ = listener.accept()
         with client, client.makefile("rb") as lines:
             client.sendall(b"220 here\r\n")
-            client.settimeout(60)
+            client.settimeout(PATIENCE_S)
             in_data = False
             for line in lines:
                 if in_data and line != b".\r\n":
@@ -268,7 +268,7 @@ def scripted(answers: Sequence[Step]) -> Iterator[tuple[str, list[bytes]]]:
         yield f"smtp://127.0.0.1:{listener.getsockname()[1]}", received
     finally:
         listener.close()
-        thread.join(5)
+        thread.join(PATIENCE_S)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ from providers.endpoint import Endpoint, Security
 from providers.errors import Side
 from providers.text import Text
 from tests.contract.conftest import OpenStore
+from tests.rehearsal.ports import PATIENCE_S
 from tests.rehearsal.proxy import cutting_proxy
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
@@ -415,7 +416,7 @@ def test_a_takeover_waits_for_the_write_under_way(url: str) -> None:
         rival.start()
         rival.join(0.3)
         assert rival.is_alive()
-    rival.join(10)
+    rival.join(PATIENCE_S)
     assert [held.owner for held in taken if held] == ["rival"]
     old.close()
     new.close()
@@ -447,7 +448,7 @@ def test_a_silent_database_counts_as_lost(url: str) -> None:
             began = time.monotonic()
             with pytest.raises(DatabaseUnavailable):
                 store.renew(lease, TTL)
-            assert time.monotonic() - began < 20
+            assert time.monotonic() - began < PATIENCE_S
         store.close()
 
 
@@ -1305,7 +1306,7 @@ def in_parallel(run: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) 
     for process in processes:
         process.start()
     for process in processes:
-        process.join(90)
+        process.join(PATIENCE_S)
     assert [process.exitcode for process in processes] == [0] * len(processes)
 
 

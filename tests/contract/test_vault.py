@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 from importer.adapters.fernet_vault import FernetVault, load_keys
 from importer.ports.vault import Vault, VaultError
 from providers.endpoint import Secret
+from tests.rehearsal.ports import PATIENCE_S
 
 OLD, NEW, OTHER = (Secret(Fernet.generate_key().decode()) for _ in range(3))
 PASSWORD = Secret("correct horse")
@@ -154,7 +155,7 @@ def test_processes_that_start_concurrently_get_the_same_key(tmp_path: Path) -> N
         assert racer.stdin is not None
         racer.stdin.write("\n")
         racer.stdin.flush()
-    results = [racer.communicate(timeout=30)[0].split() for racer in racers]
+    results = [racer.communicate(timeout=PATIENCE_S)[0].split() for racer in racers]
     assert len(set(results[0])) == 40
     assert results[0] == results[1] == results[2]
 

@@ -79,7 +79,7 @@ def test_the_pages_end_within_30_s_although_requests_hang(
         )
         try:
             _, user = running.mailboxes("hangs")
-            assert wait_until(lambda: _is_up(running.url), timeout_s=60), installation.log()
+            assert wait_until(lambda: _is_up(running.url)), installation.log()
             with http_visitor(running.url, user) as mallory, ThreadPoolExecutor(3) as pool:
                 mallory.post("/new", address="mallory@old.example")
                 held = [pool.submit(_knock, mallory, port) for _ in range(3)]

@@ -28,8 +28,8 @@ from tests.rehearsal.memory import MIB, watch_peak
 from tests.rehearsal.scripted import ScriptedServer
 
 MOST_BYTES = 100 * MIB
-MOST_S = 30.0
-"""Twice of what is promised, for busy machines."""
+MOST_S = 50.0
+"""More than is promised, for busy machines, and less than the timeouts."""
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_passwords_leave_the_memory_of_the_pages(
         try:
             old, new = new_user(old_host, "left@old.example"), new_user(new_host, "left@new.example")
             port = int(pages.url.rpartition(":")[2])
-            assert wait_until(lambda: listens(port), timeout_s=60), installation.log()
+            assert wait_until(lambda: listens(port)), installation.log()
             with http_visitor(pages.url, new) as ada:
                 ada.post("/new", address=old.account.address)
                 server = {"server": old.account.endpoint.host, "port": str(old.account.endpoint.port)}
@@ -59,8 +59,6 @@ def test_passwords_leave_the_memory_of_the_pages(
                 assert copies(process.pid, "session") > 0, "the memory can be read"
                 ada.post("/sign-out")
             secrets = (old.password, new.password)
-            assert wait_until(
-                lambda: max(copies(process.pid, secret) for secret in secrets) <= MOST_COPIES, timeout_s=20
-            )
+            assert wait_until(lambda: max(copies(process.pid, secret) for secret in secrets) <= MOST_COPIES)
         finally:
             stop_group(process)

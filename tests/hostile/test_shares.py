@@ -27,8 +27,6 @@ from tests.rehearsal.sample import sample_mailbox
 IMPORTS = 6
 """Of each person. tests/contract/test_fair_legs.py has a hundred of each, without a mail host."""
 
-PATIENCE_S = 120
-
 
 @pytest.fixture(params=["sqlite and embedded queue", "postgresql and redis"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path, new_host: Dovecot) -> Installation:
@@ -72,7 +70,7 @@ def test_a_person_who_submits_second_is_not_served_last(
         for owner in ("mallory", "grace"):
             submit(deps, Actor(owner=owner), rows(make_user, old_host, new_host))
         with installation.worker():
-            assert wait_until(lambda: _all_ended(deps.store), timeout_s=PATIENCE_S), installation.log()
+            assert wait_until(lambda: _all_ended(deps.store)), installation.log()
         ended = [
             (import_.finished_at, owner)
             for owner in ("mallory", "grace")

@@ -27,7 +27,7 @@ from tests.rehearsal.scripted import scripted_server, usual_answer
 INBOX = FolderRef("INBOX", UidValidity(9))
 DATE = "02-Feb-2003 04:05:06 +0000"
 MOST_S = 5.0
-"""Until a wish is obeyed. The test allows twice as much, for busy machines."""
+"""Until a wish is obeyed. The test allows more, for busy machines, and less than the timeouts."""
 
 
 def look(session: ImapReader) -> None:
@@ -91,7 +91,7 @@ def test_a_wish_is_obeyed_in_the_midst_of_a_command(
     limit, ended = ends_soon
     with pytest.raises(WorkEnded):
         run(name, use, limit)
-    assert time.monotonic() - ended[0] < 2 * MOST_S
+    assert time.monotonic() - ended[0] < 8 * MOST_S
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,18 @@ def test_overdue_work_ends_at_a_server_without_headway(
     began = time.monotonic()
     with pytest.raises(ServerTooSlow):
         run(name, use, WorkLimit(1.5, overtime_s=600))
-    assert time.monotonic() - began < 2 * MOST_S
+    assert time.monotonic() - began < 8 * MOST_S
 
 
 def test_overdue_work_goes_on_at_a_slow_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message at 20 kB/s takes longer than its leg, and arrives."""
-    monkeypatch.setattr(stall_watchdog, "OVERTIME_WINDOW_S", 1.0)
+    monkeypatch.setattr(stall_watchdog, "OVERTIME_WINDOW_S", 3.0)
+    now_s = 0.0
     body = b"Subject: one\r\n\r\n" + b"x" * 100_000
 
     def slowly() -> Iterator[bytes]:
+        nonlocal now_s
+        now_s = 1.0
         yield b'* 1 FETCH (UID 1 FLAGS () INTERNALDATE "%s" RFC822.SIZE %d BODY[] {%d}\r\n' % (
             DATE.encode(),
             len(body),
@@ -126,7 +129,7 @@ def test_overdue_work_goes_on_at_a_slow_line(monkeypatch: pytest.MonkeyPatch) ->
     def answer(command: str) -> bytes | Iterator[bytes]:
         return slowly() if command.startswith("UID FETCH") else usual_answer(command)
 
-    limit = WorkLimit(0.5, overtime_s=600)
+    limit = WorkLimit(0.5, overtime_s=600, clock=lambda: now_s)
     with scripted_server(answer) as server:
         account = Account("ada@old.example", "ada", server.endpoint)
         session = ImapSessions().open_source(account, Secret("secret"), limit=limit)

@@ -18,14 +18,13 @@ from starlette.types import Receive, Scope, Send
 
 from importer.service.access.concurrency_limit import MAX_STREAMS_PER_SESSION
 from importer.web import slow_clients
-from importer.web.slow_clients import impatient_protocol
+from importer.web.slow_clients import HEAD_TIMEOUT_S, impatient_protocol
 from tests.browser.stage import stage
 from tests.hostile.visitor import http_visitor
 from tests.rehearsal.dovecot import Dovecot
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 
-GRACE_S = 10.0
-"""Beyond the limits, which are one second here: the machine may be busy."""
+LIMIT_S = 3.0
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
 
@@ -49,23 +48,23 @@ def serving(is_trusted: Callable[[str], bool] = lambda _address: False) -> Itera
             yield listener.getsockname()[1]
         finally:
             server.should_exit = True
-            thread.join(30)
+            thread.join(PATIENCE_S)
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slow_clients, "HEAD_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(slow_clients, "BODY_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(slow_clients, "HEAD_TIMEOUT_S", LIMIT_S)
+    monkeypatch.setattr(slow_clients, "BODY_TIMEOUT_S", LIMIT_S)
 
 
 def connected(port: int, sent: bytes = b"") -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", port), timeout=GRACE_S)
+    client = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
     client.sendall(sent)
     return client
 
 
 def is_closed(client: socket.socket) -> bool:
-    """Whether the server closes the connection within GRACE_S; reads what it sends before."""
+    """Whether the server closes the connection ; reads what it sends before."""
     try:
         while client.recv(4096):
             pass
@@ -104,7 +103,7 @@ def test_a_drip_does_not_extend_the_time(begun: bytes) -> None:
                 return True
             return False
 
-        assert wait_until(drip, timeout_s=GRACE_S, every_s=0.2)
+        assert wait_until(drip, every_s=0.2)
 
 
 @pytest.mark.usefixtures("quick")
@@ -112,9 +111,10 @@ def test_complete_requests_on_one_connection_are_not_ended() -> None:
     with serving() as port, requests.Session() as session:
         for _ in range(3):
             assert (
-                session.post(f"http://127.0.0.1:{port}/", data=b"x" * 70_000, timeout=GRACE_S).text == "70000"
+                session.post(f"http://127.0.0.1:{port}/", data=b"x" * 70_000, timeout=PATIENCE_S).text
+                == "70000"
             )
-            time.sleep(0.6)  # longer than a limit altogether
+            time.sleep(0.5 * LIMIT_S)  # longer than a limit altogether
 
 
 def test_one_client_has_a_bounded_number_of_connections_and_a_proxy_is_exempt(
@@ -127,7 +127,7 @@ def test_one_client_has_a_bounded_number_of_connections_and_a_proxy_is_exempt(
         with connected(port) as one_more:
             assert is_closed(one_more)
         first[0].close()
-        assert wait_until(lambda: _answers(port), timeout_s=GRACE_S)
+        assert wait_until(lambda: _answers(port))
     with serving(lambda address: address == "127.0.0.1") as port, ExitStack() as held:
         for _ in range(30):
             held.enter_context(connected(port, half))
@@ -136,7 +136,7 @@ def test_one_client_has_a_bounded_number_of_connections_and_a_proxy_is_exempt(
 
 def _answers(port: int) -> bool:
     try:
-        return requests.get(f"http://127.0.0.1:{port}/", timeout=GRACE_S).text == "0"
+        return requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S).text == "0"
     except requests.ConnectionError:
         return False
 
@@ -162,6 +162,6 @@ def test_600_half_requests_and_60_streams_of_one_visit_leave_the_pages_to_others
             assert {answer.status_code for answer in opened} == {200, 429}
             began = time.monotonic()
             assert mallory.get("/imports").status_code == 200
-            assert time.monotonic() - began < GRACE_S
+            assert time.monotonic() - began < HEAD_TIMEOUT_S
             for answer in opened:
                 answer.close()

@@ -9,8 +9,7 @@ import requests
 
 from tests.page_forms import FOLLOWED, csrf_token, hidden_fields
 from tests.rehearsal.hosts import User
-
-PATIENCE_S = 60
+from tests.rehearsal.ports import PATIENCE_S
 
 
 class HttpVisitor:

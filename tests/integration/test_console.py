@@ -21,7 +21,7 @@ from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fill import Stored, connect
 from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.installation import Installation
-from tests.rehearsal.ports import free_ports, wait_until
+from tests.rehearsal.ports import PATIENCE_S, free_ports, wait_until
 from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.sample import EMPTY_FOLDERS, FOLDER_MAP, sample_mailbox
 
@@ -196,17 +196,17 @@ def test_a_running_import_can_be_paused_resumed_and_cancelled(
 
     with installation.worker():
         import_id = installation.json("submit", *installation.copy_words(old, new)[1:])["id"]
-        wait_until(lambda: message_count() > 5, timeout_s=60)
+        wait_until(lambda: message_count() > 5)
         installation.run("pause", import_id)
-        wait_until(lambda: has_state("paused"), timeout_s=60)
+        wait_until(lambda: has_state("paused"))
         reached = message_count()
         assert 5 < reached < 2500
         time.sleep(1.5)  # longer than a tick
         assert message_count() == reached
         installation.run("resume", import_id)
-        wait_until(lambda: message_count() > reached, timeout_s=60)
+        wait_until(lambda: message_count() > reached)
         installation.run("cancel", import_id)
-        wait_until(lambda: has_state("cancelled"), timeout_s=60)
+        wait_until(lambda: has_state("cancelled"))
     left = message_count()
     assert reached < left < 2500
     undone = installation.json("undo", import_id, "--yes", *installation.copy_words(old, new)[-2:])
@@ -380,8 +380,9 @@ def test_up_runs_everything_in_one_process_tree(
     try:
         file = installation.csv("one.csv", [(old, new)])
         report = installation.json("batch", str(file), "--wait")
+        assert wait_until(lambda: installation.log().count("worker.started") == processors())
     finally:
-        stop_group(process, patience_s=30)
+        stop_group(process, patience_s=PATIENCE_S)
     assert report["exit_code"] == 0
     assert process.returncode == 0
     assert new.read().count() == report["imports"][0]["totals"]["copied"] > 0

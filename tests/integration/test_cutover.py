@@ -118,7 +118,7 @@ def test_a_cutover_from_the_first_copy_to_the_final_mail(
         assert standing(hours_pass()) == (State.COMPLETE, "")
         smtp.wait_for(4)
     assert subjects(new) - first == {"between": 1, "before": 1, "after": 1}
-    assert wait_until(lambda: messages_read(old_host, old) == there + 3, timeout_s=10)  # each of them once
+    assert wait_until(lambda: messages_read(old_host, old) == there + 3)  # each of them once
     assert compare(old.read(), new.read(), folder_map=FOLDER_MAP) == []
     report = installation.json("report", id_)
     assert (report["state"], report["totals"]["adds_up"]) == ("complete", True)

@@ -189,6 +189,6 @@ def test_pages_and_api_answer_under_it(installation: Installation) -> None:
     words = [*installation.command, "web"]
     process = start_group(words, installation.log_file, environment=installation.environment())
     try:
-        assert wait_until(answers, timeout_s=60, every_s=0.5), installation.log()
+        assert wait_until(answers, every_s=0.5), installation.log()
     finally:
         stop_group(process, patience_s=30)

@@ -126,7 +126,7 @@ def test_a_login_that_comes_too_late_is_closed_and_releases_its_slots(
 
     def late(command: str) -> bytes | None:
         if command == "CREDENTIALS":
-            assert wait_until(lambda: bool(answers), timeout_s=20)
+            assert wait_until(lambda: bool(answers))
         return None
 
     slow = serve(late)
@@ -135,10 +135,9 @@ def test_a_login_that_comes_too_late_is_closed_and_releases_its_slots(
     wanted = [("host localhost", 1)]
     assert not office.store.acquire_slots("another", wanted, office.clock.now(), office.deps.deadlines.lease)
     answers.append(b"go on")
-    assert wait_until(lambda: "LOGOUT" in slow.commands, timeout_s=20)
+    assert wait_until(lambda: "LOGOUT" in slow.commands)
     assert wait_until(
         lambda: office.store.acquire_slots(
             "another", wanted, office.clock.now(), office.deps.deadlines.lease
         ),
-        timeout_s=20,
     )

@@ -135,7 +135,7 @@ def test_the_units_of_a_server_run_a_batch(
     old.fill(list(sample_mailbox())[:20])
     sockets = Path(server.installation.settings["REDIS_URL"].removeprefix("unix://"))
     with server.running("mailhaul-queue.service"):
-        assert wait_until(lambda: listens(sockets), timeout_s=10), server.installation.log()
+        assert wait_until(lambda: listens(sockets)), server.installation.log()
         migrated = subprocess.run(
             server.confined("mailhaul-migrate.service"),
             env=server.installation.environment(),
@@ -146,12 +146,12 @@ def test_the_units_of_a_server_run_a_batch(
         )
         assert migrated.returncode == 0, migrated.stderr
         with server.running("mailhaul-worker@.service"), server.running("mailhaul-web.service"):
-            assert wait_until(server.healthy, timeout_s=90), server.installation.log()
+            assert wait_until(server.healthy), server.installation.log()
             findings = server.installation.json("doctor")
             assert {f["part"] for f in findings if f["health"] == "well"} == {
                 "database", "queue", "workers", "key", "disk", "outbox", "destination"
             }  # fmt: skip
-            assert wait_until(server.ready, timeout_s=60), server.installation.log()
+            assert wait_until(server.ready), server.installation.log()
             # The pages of this test have a public name that leads nowhere.
             [unchecked] = [f for f in findings if f["part"] == "certificates"]
             assert unchecked["health"] == "odd"
@@ -168,7 +168,7 @@ def test_the_small_installation_is_one_unit(server: Server) -> None:
     (Path(os.environ["CREDENTIALS_DIRECTORY"]) / "mailhaul_database_url").unlink()
     del server.installation.settings["REDIS_URL"]
     with server.running("mailhaul-up.service"):
-        assert wait_until(server.healthy, timeout_s=90), server.installation.log()
+        assert wait_until(server.healthy), server.installation.log()
         health = {f["part"]: f["health"] for f in server.installation.json("doctor")}
         assert (health["database"], health["queue"]) == ("well", "well")
     assert not server.healthy()
@@ -210,16 +210,14 @@ def test_caddy_serves_the_pages_over_tls(server: Server, tmp_path: Path) -> None
     )
     try:
         root = tmp_path / "caddy-data" / "caddy" / "pki" / "authorities" / "local" / "root.crt"
-        assert wait_until(lambda: root.is_file() and listens(https), timeout_s=20), (
-            tmp_path / "caddy.log"
-        ).read_text()
+        assert wait_until(lambda: root.is_file() and listens(https)), (tmp_path / "caddy.log").read_text()
         site = f"https://localhost:{https}"
         with requests.Session() as browser:
             browser.trust_env = False  # otherwise the machine's authorities would replace the test's
             browser.verify = str(root)
             browser.headers["Accept-Encoding"] = "gzip"
             with server.running("mailhaul-web.service"):
-                assert wait_until(server.healthy, timeout_s=90), server.installation.log()
+                assert wait_until(server.healthy), server.installation.log()
                 first = browser.get(site, timeout=15)
                 assert first.status_code == 200
                 assert "Strict-Transport-Security" in first.headers

@@ -15,12 +15,11 @@ from tests.rehearsal.hosts import User
 from tests.rehearsal.imitations.exchange import Exchange
 from tests.rehearsal.imitations.server import Imitation, imitation
 from tests.rehearsal.installation import Installation
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 from tests.rehearsal.processes import kill_group
 from tests.rehearsal.valkey import Valkey
 
 PAUSE_S = 8
-PATIENCE_S = 60
 DATE = "02-Feb-2003 04:05:06 +0000"
 
 

@@ -35,6 +35,7 @@ from providers.endpoint import Secret
 from providers.errors import ConnectionLost, MailError, ProtocolViolation, ServerUnavailable, Side, Throttled
 from providers.text import Text
 from tests.english import reason_said
+from tests.rehearsal.ports import PATIENCE_S
 from tests.rehearsal.scripted import CAPABILITIES, Answer, ScriptedServer, scripted_server, usual_answer
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -54,7 +55,7 @@ def serving(
 
     with scripted_server(scripted_answer) as server:
         sessions = ImapSessions(
-            timeouts=Timeouts(connect_s=2, io_s=5), now=lambda: NOW, max_message_bytes=max_bytes
+            timeouts=Timeouts(connect_s=PATIENCE_S, io_s=5), now=lambda: NOW, max_message_bytes=max_bytes
         )
         yield server, sessions, Account("ada@old.example", "ada", server.endpoint)
 
@@ -794,7 +795,7 @@ def test_folders_with_equal_decoded_names_are_distinguished_in_every_session() -
         return None
 
     with scripted_server(answer) as server, ExitStack() as stack:
-        sessions = ImapSessions(timeouts=Timeouts(connect_s=2, io_s=5))
+        sessions = ImapSessions(timeouts=Timeouts(connect_s=PATIENCE_S, io_s=5))
         account = Account("ada@old.example", "ada", server.endpoint)
         lister, reader = (sessions.open_source(account, Secret("secret")) for _ in range(2))
         stack.callback(lister.close)

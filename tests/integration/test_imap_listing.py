@@ -20,6 +20,7 @@ from importer.ports.mailbox_errors import FolderLeftOut, FolderUnusable
 from providers.endpoint import Secret
 from providers.errors import ConnectionLost, LoginRejected, MailError, ServerUnavailable
 from tests.english import said
+from tests.rehearsal.ports import PATIENCE_S
 from tests.rehearsal.scripted import GREETING, Answer, ScriptedServer, scripted_server, usual_answer
 
 OLD = "IMAP4rev1 UIDPLUS NAMESPACE UNSELECT"
@@ -53,7 +54,7 @@ def scripted() -> Iterator[Open]:
                 return usual_answer(command, capabilities) if given is None else given
 
             server = stack.enter_context(scripted_server(told, greeting=greeting))
-            sessions = ImapSessions(timeouts=Timeouts(connect_s=2, io_s=io_s))
+            sessions = ImapSessions(timeouts=Timeouts(connect_s=PATIENCE_S, io_s=io_s))
             account = Account("ada@old.example", "ada", server.endpoint)
             opened_session = sessions.open_source(account, Secret("secret"))
             stack.callback(opened_session.close)

@@ -12,6 +12,7 @@ from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.domain.model import Account
 from providers.endpoint import Endpoint, Secret
 from providers.errors import LoginRejected, MailError, NotAnImapServer, Throttled
+from tests.rehearsal.ports import PATIENCE_S
 from tests.rehearsal.scripted import CAPABILITIES, Answer, scripted_server, usual_answer
 
 PASSWORD = "k4n4r13"  # a scripted server's
@@ -26,7 +27,7 @@ def stack() -> Iterator[ExitStack]:
 
 def log_in(endpoint: Endpoint) -> None:
     """Log in, and read the status of INBOX."""
-    sessions = ImapSessions(timeouts=Timeouts(connect_s=2, io_s=5))
+    sessions = ImapSessions(timeouts=Timeouts(connect_s=PATIENCE_S, io_s=5))
     opened = sessions.open_source(Account("ada@old.example", "ada", endpoint), Secret(PASSWORD))
     assert opened.status("INBOX").messages == 8
     opened.close()

@@ -59,7 +59,7 @@ def kill_at_work(process: subprocess.Popen[bytes], users: Sequence[User], chance
     """Kill the process at a random moment after it has stored a random number of messages."""
     try:
         goal = stored(users) + chance.randrange(len(users) * 120)
-        wait_until(lambda: process.poll() is not None or stored(users) >= goal, timeout_s=60)
+        wait_until(lambda: process.poll() is not None or stored(users) >= goal)
         time.sleep(chance.random() * 0.3)
     finally:
         kill_group(process)

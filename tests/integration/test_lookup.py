@@ -27,7 +27,7 @@ from providers.endpoint import Endpoint
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.name_server import Answer, from_zone, name_server, with_code
-from tests.rehearsal.ports import free_ports
+from tests.rehearsal.ports import PATIENCE_S, free_ports
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -83,7 +83,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 
 @pytest.fixture
 def web(authority: CertificateAuthority) -> GuardedWeb:
-    return fetcher(authority, timeout_s=60)
+    return fetcher(authority, timeout_s=PATIENCE_S)
 
 
 def fetcher(authority: CertificateAuthority, timeout_s: float) -> GuardedWeb:
@@ -169,7 +169,7 @@ def test_large_and_slow_responses_are_abandoned(authority: CertificateAuthority,
                         request.wfile.write(b"H")
                         time.sleep(0.05)
                 case "/silent":
-                    released.wait(60)
+                    released.wait(PATIENCE_S)
         except OSError:  # the client closed the connection
             request.close_connection = True
 
@@ -233,7 +233,7 @@ ZONE = {
 
 def test_records_are_sorted_by_preference() -> None:
     with name_server(partial(from_zone, ZONE)) as server:
-        resolver = DnsResolver(servers=[server], timeout_s=60)
+        resolver = DnsResolver(servers=[server], timeout_s=PATIENCE_S)
         assert resolver.mail_exchangers("old.example") == [
             "MX1.old.example",
             "mxa.old.example",
@@ -258,10 +258,14 @@ def test_failing_name_servers_are_distinguished_from_unknown_names(
     answer: Answer,
 ) -> None:
     with name_server(answer) as server:
-        started = time.monotonic()
-        with pytest.raises(LookupFailed):
-            DnsResolver(servers=[server], timeout_s=0.5).mail_exchangers("old.example")
-        assert time.monotonic() - started < 4.5  # dnspython's own limit is 5
+        for _ in range(5):  # on a busy machine, one may take long
+            started = time.monotonic()
+            with pytest.raises(LookupFailed):
+                DnsResolver(servers=[server], timeout_s=0.5).mail_exchangers("old.example")
+            took_s = time.monotonic() - started
+            if took_s < 4.5:
+                break
+        assert took_s < 4.5  # dnspython's own limit is 5
 
 
 # --- Usual names ---------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from tests.rehearsal.cyrus import cyrus, cyrus_lacks
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fill import INBOX, FolderPath, Stored, connect, decode_utf7, encode_utf7
 from tests.rehearsal.hosts import User, new_user
+from tests.rehearsal.ports import free_ports
 from tests.rehearsal.pymap import Pymap
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 from tests.rehearsal.smtp import SmtpCatcher
@@ -367,6 +368,14 @@ def test_the_checker_runs_from_the_command_line(
 
 
 # --- Valkey and SMTP ----------------------------------------------------------------------------
+
+
+def test_free_ports_are_none_that_the_system_chooses_itself() -> None:
+    """It would give them to the connections of other tests before the server binds them."""
+    chosen = free_ports(20)
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert len(set(chosen)) == 20
+    assert max(chosen) < lowest
 
 
 def test_valkey_keeps_its_data_across_a_restart_and_loses_it_in_a_flush(tmp_path: Path) -> None:

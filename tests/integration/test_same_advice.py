@@ -41,11 +41,10 @@ from tests.rehearsal.imitations.gmail import Gmail, GmailMailbox, GmailSettings
 from tests.rehearsal.imitations.server import Imitation, imitation
 from tests.rehearsal.imitations.talk import Dialect
 from tests.rehearsal.installation import Installation
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 from tests.rehearsal.smtp import CaughtMail, SmtpCatcher, smtp_catcher
 from tests.sampling import chance, fewer
 
-PATIENCE_S = 120
 WIDE = {"COLUMNS": "1000"}
 """A terminal that breaks no word."""
 CHECKED_LANGUAGES = fewer("languages of checks", test=2, soak=len(LANGUAGES))

@@ -220,7 +220,7 @@ def pages(installation: Installation, port: int) -> Iterator[None]:
         [*installation.command, "web"], installation.log_file, environment=installation.environment()
     )
     try:
-        assert wait_until(lambda: listens(port), timeout_s=20), installation.log()
+        assert wait_until(lambda: listens(port)), installation.log()
         yield
     finally:
         stop_group(process, patience_s=10)

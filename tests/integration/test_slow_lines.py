@@ -24,6 +24,7 @@ from providers.errors import Side
 from tests.rehearsal.certificates import CertificateAuthority
 from tests.rehearsal.dovecot import DovecotOptions, dovecot
 from tests.rehearsal.hosts import User, new_user
+from tests.rehearsal.ports import PATIENCE_S
 from tests.rehearsal.proxy import cutting_proxy
 
 DATE = "02-Feb-2003 04:05:06 +0000"
@@ -59,7 +60,7 @@ def test_only_a_slow_line_is_compressed_in_the_middle_of_a_session(
                 proxy.narrow(SLOW_BYTES_PER_S // 2)
             account = host.account("ada")
             through = replace(account, endpoint=proxy.endpoint)
-            sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
+            sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=PATIENCE_S))
             bodies = {Uid(n): letters(n, 30_000) for n in range(1, 91)}
             destination = sessions.open_destination(through, Secret(user.password))
             inbox = destination.status("INBOX").ref("INBOX")
@@ -97,7 +98,7 @@ def test_a_connection_that_is_compressed_from_the_start_works(
     slow_host: tuple[Account, User], compressions: list[Side]
 ) -> None:
     account, user = slow_host
-    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20), compression="on")
+    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=PATIENCE_S), compression="on")
     destination = sessions.open_destination(account, Secret(user.password))
     inbox = destination.status("INBOX").ref("INBOX")
     (stored,) = destination.append(inbox, [Outgoing(Uid(1), (), DATE, letters(1, 1000))])
@@ -113,7 +114,7 @@ def test_a_connection_that_is_compressed_from_the_start_works(
 
 def test_compression_starts_once(slow_host: tuple[Account, User]) -> None:
     account, user = slow_host
-    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20), compression="on")
+    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=PATIENCE_S), compression="on")
     source = sessions.open_source(account, Secret(user.password))
     source.link.ask(lambda _cursor, connection: connection.compress())
     assert source.uids(source.status("INBOX").ref("INBOX")) == UidSet()
@@ -125,7 +126,7 @@ def test_compression_waits_for_the_replies_that_are_outstanding(
     slow_host: tuple[Account, User], commands: int
 ) -> None:
     account, user = slow_host
-    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=20))
+    sessions = ImapSessions(ca_file=user.ca_file, timeouts=Timeouts(io_s=PATIENCE_S))
     source = sessions.open_source(account, Secret(user.password))
 
     def compress(_cursor: FolderCursor, connection: Connection) -> Reply:

@@ -11,11 +11,10 @@ import requests
 from tests.browser.stage import stage
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.otlp import OtlpReceiver, otlp_receiver, text_attributes
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 from tests.rehearsal.sample import sample_mailbox
 from tests.rehearsal.smtp import SmtpCatcher
 
-PATIENCE_S = 60
 WANTED = {"imports.submitted", "leg.started", "leg.finished", "import.ended", "mail.handled"}
 
 

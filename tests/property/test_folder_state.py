@@ -23,6 +23,7 @@ from importer.engine.existing_mail import ExistingMail
 from importer.engine.leg_context import Leg
 from importer.engine.owned_folder_state import OwnedFolderState
 from tests.property.world import DESTINATION, SOURCE, Batches, Watcher, World
+from tests.rehearsal.ports import PATIENCE_S
 
 SOURCE_FOLDER = FolderRef("INBOX", UidValidity(1))
 FOLDER = FolderRef("INBOX", UidValidity(2))
@@ -122,7 +123,7 @@ def test_lanes_that_meet_the_same_contents_claim_each_of_them_once() -> None:
                 messages = [
                     key(lane * rounds * contents + content, content) for content in range(at, at + contents)
                 ]
-                ready.wait(30)
+                ready.wait(PATIENCE_S)
                 for message, decision in zip(messages, state.claim(messages, {}, NOTHING, ()), strict=True):
                     if decision is NextStep.COPY:
                         copies.append(message.digest)

@@ -30,7 +30,7 @@ from providers.sign_in_provider import SignInProvider
 from providers.sign_in_providers import SIGN_IN_PROVIDERS
 from tests.rehearsal.authority_rules import JWT_BEARER, Client, Request, Rules
 from tests.rehearsal.certificates import CertificateAuthority
-from tests.rehearsal.ports import HOST, RehearsalError
+from tests.rehearsal.ports import HOST, PATIENCE_S, RehearsalError
 
 TENANT = "9f5e1c5a-0000-4000-8000-000000000001"
 """The tenant (directory) of all accounts of the rehearsal, at providers with tenants."""
@@ -112,12 +112,12 @@ class Authority:
         with requests.Session() as browser:
             browser.trust_env = False  # REQUESTS_CA_BUNDLE would take precedence
             browser.verify = str(self.ca_file)
-            page = browser.get(url, timeout=60)
+            page = browser.get(url, timeout=PATIENCE_S)
             if page.status_code != 200:
                 raise RehearsalError(page.text)
             [hint] = re.findall(r'name="account" value="([^"]*)"', page.text)
             form = {"account": account or hint, "answer": answer}
-            sent = browser.post(url, data=form, allow_redirects=False, timeout=60)
+            sent = browser.post(url, data=form, allow_redirects=False, timeout=PATIENCE_S)
         return dict(parse_qsl(urlsplit(sent.headers["Location"]).query))
 
     def withdraw(self, mailbox: str) -> None:

@@ -37,7 +37,6 @@ _TCPD = _COURIER / "usr/sbin/couriertcpd"
 _AUTH = _COURIER / "usr/lib/courier/courier-authlib/authdaemond"
 _MAKE_DATABASE = _COURIER / "usr/lib/courier/courier-authlib/makedatprog"
 _MAKE_MAILDIR = _COURIER / "usr/bin/maildirmake.courier"
-_START_TIMEOUT_S = 60.0
 # couriertcpd leaves its process group. It ends nevertheless with the first process of the namespace, a shell
 # that keeps its user: a process that changes it no longer receives the signal of --kill-child (prctl(2)).
 _NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
@@ -154,7 +153,7 @@ class Courier(Restartable):
         def ready() -> bool:
             return all(listens(port) for port in ports) and listens(socket)
 
-        wait_until(lambda: process.poll() is not None or ready(), timeout_s=_START_TIMEOUT_S)
+        wait_until(lambda: process.poll() is not None or ready())
         if process.poll() is not None or not ready():
             kill_group(process)
             raise RehearsalError(f"Courier did not start:\n{self.log()}")

@@ -23,8 +23,6 @@ from tests.rehearsal.processes import kill_group, start_group
 from tests.rehearsal.restartable import Restartable
 from tests.rehearsal.unpacked import UNPACKED, as_server_user, lacks_programs, server_user, with_libraries
 
-_START_TIMEOUT_S = 60.0
-
 
 @dataclass(frozen=True)
 class CyrusOptions:
@@ -89,10 +87,7 @@ class Cyrus(Restartable):
             environment=with_libraries("cyrus"),
         )
         ports = self.imaps.port, self.starttls.port
-        wait_until(
-            lambda: process.poll() is not None or all(listens(port) for port in ports),
-            timeout_s=_START_TIMEOUT_S,
-        )
+        wait_until(lambda: process.poll() is not None or all(listens(port) for port in ports))
         if process.poll() is not None or not all(listens(port) for port in ports):
             kill_group(process)
             raise RehearsalError(f"Cyrus did not start:\n{self.log()}")

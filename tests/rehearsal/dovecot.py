@@ -28,7 +28,6 @@ from tests.rehearsal.processes import kill_group, start_group
 from tests.rehearsal.restartable import Restartable
 
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
-_START_TIMEOUT_S = 60.0
 _STARTED = " starting up for imap"
 
 
@@ -106,10 +105,7 @@ class Dovecot(Restartable):
         # Dovecot logs this once it has bound its ports. From then on the kernel queues connections.
         starts = self.log().count(_STARTED)
         process = start_group([program, "-F", "-c", str(self._config)], self.home / "start.log")
-        wait_until(
-            lambda: process.poll() is not None or self.log().count(_STARTED) > starts,
-            timeout_s=_START_TIMEOUT_S,
-        )
+        wait_until(lambda: process.poll() is not None or self.log().count(_STARTED) > starts)
         if self.log().count(_STARTED) == starts:
             kill_group(process)
             raise RehearsalError(f"Dovecot did not start:\n{self.log()}")

@@ -82,9 +82,7 @@ class FaultProxy:
 
     def settle(self) -> None:
         """Wait until the server has finished all commands that it received before a cut."""
-        if not wait_until(
-            lambda: not any(connection.cut for connection in list(self._open)), timeout_s=20, every_s=0.002
-        ):
+        if not wait_until(lambda: not any(connection.cut for connection in list(self._open)), every_s=0.002):
             raise TimeoutError("the server goes on after its connection was cut")
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from providers.endpoint import Endpoint, Security
+from tests.rehearsal.ports import PATIENCE_S
 
 FolderPath = tuple[str, ...]
 INBOX: FolderPath = ("INBOX",)
@@ -60,9 +61,9 @@ def connect(endpoint: Endpoint, login: str, password: str, ca_file: Path | None)
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     client: imaplib.IMAP4
     if endpoint.security is Security.TLS:
-        client = imaplib.IMAP4_SSL(endpoint.host, endpoint.port, ssl_context=context, timeout=60)
+        client = imaplib.IMAP4_SSL(endpoint.host, endpoint.port, ssl_context=context, timeout=PATIENCE_S)
     else:
-        client = imaplib.IMAP4(endpoint.host, endpoint.port, timeout=60)
+        client = imaplib.IMAP4(endpoint.host, endpoint.port, timeout=PATIENCE_S)
         if endpoint.security is Security.STARTTLS:
             client.starttls(context)
     client.login(login, password)

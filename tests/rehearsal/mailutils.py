@@ -28,7 +28,6 @@ from tests.rehearsal.restartable import Restartable
 from tests.rehearsal.unpacked import UNPACKED, as_server_user, lacks_programs, server_user, with_libraries
 
 _IMAP4D = UNPACKED / "mailutils/usr/sbin/imap4d"
-_START_TIMEOUT_S = 60.0
 
 _CONFIG = """\
 logging {{ syslog no; }};
@@ -94,10 +93,7 @@ class Mailutils(Restartable):
         command = [*as_server_user(), str(_IMAP4D), f"--config-file={self.home}/imap4d.conf"]
         process = start_group(command, self._log, environment=with_libraries("mailutils"))
         ports = self.imaps.port, self.starttls.port
-        wait_until(
-            lambda: process.poll() is not None or all(listens(port) for port in ports),
-            timeout_s=_START_TIMEOUT_S,
-        )
+        wait_until(lambda: process.poll() is not None or all(listens(port) for port in ports))
         if process.poll() is not None or not all(listens(port) for port in ports):
             kill_group(process)
             raise RehearsalError(f"imap4d did not start:\n{self.log()}")

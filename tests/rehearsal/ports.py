@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import shutil
 import socket
 import tempfile
@@ -10,6 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 HOST = "127.0.0.1"
+PATIENCE_S = 120.0
+"""The time that tests wait for what must happen: a busy machine may be many times slower than a free one."""
+CHOSEN_PORTS = range(12_000, 32_000)
+"""Below the ports that Linux chooses by itself (net.ipv4.ip_local_port_range)."""
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 4 * 2**30
 
@@ -31,16 +37,18 @@ def home_folder(prefix: str, *, on_disk: bool = False) -> Path:
 def free_ports(count: int = 1) -> list[int]:
     """Distinct TCP ports on 127.0.0.1 that are free at the moment.
 
-    Another process may take a port before the server binds it. Callers must retry with other ports.
+    The system never chooses them for a connection, or for a server without a port of its own. From those that
+    it does choose, a probe of a server that has not started yet can even connect to itself. Another call may
+    return the same port before the server binds it, though seldom: callers should retry with other ports.
     """
-    holders = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for holder in holders:
-            holder.bind((HOST, 0))
-        return [int(holder.getsockname()[1]) for holder in holders]
-    finally:
-        for holder in holders:
-            holder.close()
+    found: list[int] = []
+    while len(found) < count:
+        port = secrets.choice(CHOSEN_PORTS)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder, contextlib.suppress(OSError):
+            holder.bind((HOST, port))
+            if port not in found:
+                found.append(port)
+    return found
 
 
 def listens(address: int | Path) -> bool:
@@ -55,7 +63,9 @@ def listens(address: int | Path) -> bool:
         return True
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: float = 0.02) -> bool:
+def wait_until(
+    condition: Callable[[], bool], *, timeout_s: float = PATIENCE_S, every_s: float = 0.02
+) -> bool:
     """Poll `condition`. Returns True once it holds, or False after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not condition():

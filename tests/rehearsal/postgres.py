@@ -72,13 +72,13 @@ class Postgres:
                 return connection.execute("SELECT pg_postmaster_start_time()").fetchone() != started
             return False
 
-        if not wait_until(restarted, timeout_s=30, every_s=0.05):
+        if not wait_until(restarted, every_s=0.05):
             raise RehearsalError(f"PostgreSQL did not restart:\n{_end_of(self._log)}")
 
     def stop(self) -> None:
         """End the server as `restart` does, until `start`."""
         self._order("stop")
-        if not wait_until(lambda: not listens(self.socket_file), timeout_s=30, every_s=0.05):
+        if not wait_until(lambda: not listens(self.socket_file), every_s=0.05):
             raise RehearsalError("PostgreSQL did not stop")
 
     def start(self) -> None:
@@ -127,7 +127,7 @@ def postgres_server(root: Path, *, safe: bool = True) -> Iterator[Postgres]:
             )
         with keeper:
             server = Postgres(home, log, keeper)
-            if not wait_until(lambda: listens(server.socket_file), timeout_s=30, every_s=0.05):
+            if not wait_until(lambda: listens(server.socket_file), every_s=0.05):
                 raise RehearsalError(f"PostgreSQL did not start:\n{_end_of(log)}")
             _wait_until_ready(server.url, log)
             yield server
@@ -200,7 +200,7 @@ def _wait_until_ready(url: str, log: Path) -> None:
             return False
         return True
 
-    if not wait_until(accepts_logins, timeout_s=30, every_s=0.05):
+    if not wait_until(accepts_logins, every_s=0.05):
         raise RehearsalError(f"PostgreSQL lets nobody in:\n{_end_of(log)}")
 
 

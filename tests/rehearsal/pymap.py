@@ -22,7 +22,6 @@ from tests.rehearsal.ports import RehearsalError, free_ports, wait_until
 from tests.rehearsal.processes import kill_group, start_group, stop_group
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_START_TIMEOUT_S = 60.0
 
 
 class Pymap:
@@ -45,10 +44,7 @@ class Pymap:
             self._log,
             folder=_REPOSITORY,
         )
-        wait_until(
-            lambda: self._process.poll() is not None or self.log().startswith("ready"),
-            timeout_s=_START_TIMEOUT_S,
-        )
+        wait_until(lambda: self._process.poll() is not None or self.log().startswith("ready"))
         if not self.log().startswith("ready"):
             kill_group(self._process)
             raise RehearsalError(f"pymap did not start:\n{self.log()}")

@@ -38,4 +38,4 @@ class Restartable(ABC):
     def _wait_until_gone(self) -> None:
         # The children hold the ports too, and end a moment after the signal.
         ports = self.imaps.port, self.starttls.port
-        wait_until(lambda: not any(listens(port) for port in ports), timeout_s=60, every_s=0.005)
+        wait_until(lambda: not any(listens(port) for port in ports), every_s=0.005)

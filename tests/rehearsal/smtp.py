@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.policy
+import socket
 import threading
 from asyncio import BaseTransport, Server, Transport
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.rehearsal.ports import PATIENCE_S
 
 HOST = "127.0.0.1"
 
@@ -61,7 +64,7 @@ class SmtpCatcher:
         self.port = self._controller.port
         self.url = f"smtp://localhost:{self.port}"
 
-    def wait_for(self, count: int, *, timeout_s: float = 10.0) -> list[CaughtMail]:
+    def wait_for(self, count: int, *, timeout_s: float = PATIENCE_S) -> list[CaughtMail]:
         """Wait for at least `count` messages. Raises TimeoutError with the actual number."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self.messages) >= count, timeout_s):
@@ -155,15 +158,17 @@ class _Controller(Controller):
 
     def __init__(self, catcher: SmtpCatcher) -> None:
         self._catcher = catcher
-        super().__init__(_Handler(catcher), hostname=HOST, port=0)
+        super().__init__(_Handler(catcher), hostname=HOST, port=0, ready_timeout=PATIENCE_S)
 
     def factory(self) -> SMTP:
         return _Smtp(self.handler, self._catcher, **self.SMTP_kwargs)
 
     def _trigger_server(self) -> None:
+        """Read the greeting, so that the probe is no connection of the test. aiosmtpd waits for a second."""
         if isinstance(self.server, Server):
             self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()  # type: ignore[no-untyped-call]
+        with socket.create_connection((HOST, self.port), PATIENCE_S) as probe:
+            probe.recv(1024)
 
 
 @contextmanager

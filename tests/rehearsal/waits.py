@@ -16,7 +16,6 @@ from importer.domain.model import Import, ImportId, State
 from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import wait_until
 
-_PATIENCE_S = 60.0
 _INSTANTS = [column for column in imports.c if isinstance(column.type, Instant)]
 _LOOKS = select(leases.c.fence).where(leases.c.name == "tick")
 
@@ -28,7 +27,7 @@ def standing(import_: Import) -> tuple[State, str]:
 
 def at_rest(installation: Installation, id_: str) -> Import:
     """The import once it has ended, or waits for a time that has not come. Raises AssertionError if it
-    takes more than a minute."""
+    takes too long."""
     with _engine(installation) as engine:
         store = SqlStore(engine)
 
@@ -42,7 +41,7 @@ def at_rest(installation: Installation, id_: str) -> Import:
             until = import_.not_before if import_.state is State.WAITING else None
             return import_.state in ENDED or (until is not None and until > datetime.now(UTC))
 
-        assert wait_until(rests, timeout_s=_PATIENCE_S, every_s=0.05), f"{found()}\n{installation.log()}"
+        assert wait_until(rests, every_s=0.05), f"{found()}\n{installation.log()}"
         return found()
 
 
@@ -59,7 +58,7 @@ def later(installation: Installation, id_: str, time: timedelta) -> Import:
                 return connection.scalar(_LOOKS) or 0
 
         before = looks()
-        assert wait_until(lambda: looks() >= before + 2, timeout_s=_PATIENCE_S, every_s=0.05)
+        assert wait_until(lambda: looks() >= before + 2, every_s=0.05)
         with engine.connect() as connection:
             row = connection.execute(select(*_INSTANTS).where(imports.c.id == id_)).mappings().one()
         earlier = {name: at - time for name, at in row.items() if at is not None}

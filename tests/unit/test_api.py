@@ -28,7 +28,7 @@ from importer.web.api import problem_details, undo_resource
 from importer.web.api.request_schemas import RowIn
 from providers.text import Text
 from tests.fakes.mailbox import MemoryMailbox
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 from tests.unit.web_office import RIGHT, WebOffice
 
 BOTH = (TokenScope.READ, TokenScope.WRITE)
@@ -553,14 +553,16 @@ def test_a_long_undo_continues_in_the_background_and_does_not_count_as_a_guess(
     released, original_open = threading.Event(), office.doors.admit
     undo_jobs = office.pages.state.site.undo_jobs
     monkeypatch.setattr(undo_resource, "WAIT_S", 0.01)
-    monkeypatch.setattr(office.doors, "admit", lambda *args: released.wait(60) and original_open(*args))
+    monkeypatch.setattr(
+        office.doors, "admit", lambda *args: released.wait(PATIENCE_S) and original_open(*args)
+    )
     for _ in range(8):
         released.clear()
         answer = panel.post(f"/imports/{id_}/undo", {"destination_password": RIGHT})
         assert (answer.status_code, answer.json()["state"]) == (202, "under way")
         assert answer.headers["location"] == f"/api/v1/imports/{id_}/undo"
         released.set()
-        assert wait_until(lambda: not undo_jobs.running(id_), timeout_s=60)
+        assert wait_until(lambda: not undo_jobs.running(id_))
     assert panel.get(f"/imports/{id_}/undo").status_code == 200
 
 
@@ -762,14 +764,14 @@ def test_a_repeated_request_is_refused_while_the_first_is_in_progress(
 
     def blocking_open(*args: Any) -> MemoryMailbox:
         gate.reached.set()
-        assert gate.opened.wait(10)
+        assert gate.opened.wait(PATIENCE_S)
         return original_open(*args)
 
     monkeypatch.setattr(office.doors, "admit", blocking_open)
     key = {"Idempotency-Key": "one"}
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(panel.post, "/check", ROW, **key)
-        assert gate.reached.wait(10)
+        assert gate.reached.wait(PATIENCE_S)
         problem(panel.post("/check", ROW, **key), 409, "idempotency_key_in_use")
         gate.opened.set()
         assert first.result().status_code == 200

@@ -29,6 +29,7 @@ from importer.web import live_progress
 from importer.web.batch_view import RowFilter
 from importer.web.pages import batch_pages, imports_page
 from tests.fakes.mailbox_access import MemoryAccess
+from tests.rehearsal.ports import PATIENCE_S
 from tests.unit.batch_office import HEAD, BatchOffice
 from tests.unit.test_live import guest_of
 from tests.unit.web_office import RIGHT, Browser, WebOffice
@@ -68,6 +69,14 @@ def test_a_batch_is_shown_in_the_order_of_need_with_its_sums(office: BatchOffice
     for total in ("10 Completed", "4 Running", "2 Waiting for their owners", "3 Need you"):
         assert total in words
     assert "Time left" in words
+
+
+def test_until_all_have_ended_the_page_renews_itself_without_a_script(office: BatchOffice) -> None:
+    renews = '<noscript><meta http-equiv="refresh"'
+    assert renews in office.admin.get(office.path).text
+    for row in range(25):
+        office.set(row, State.COMPLETE)
+    assert renews not in office.admin.get(office.path).text
 
 
 def test_a_page_of_25_needs_few_queries(office: BatchOffice) -> None:
@@ -322,7 +331,7 @@ def test_the_stream_sends_rows_and_the_list_when_its_order_changes(
         assert changed["news"].startswith("11 Completed, ")
         await stream.aclose()
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_the_list_of_all_imports_is_live(office: BatchOffice, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,7 +361,7 @@ def test_the_list_of_all_imports_is_live(office: BatchOffice, monkeypatch: pytes
         await parts_with("sums", "<strong>11</strong>")
         await stream.aclose()
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 def test_what_is_submitted_elsewhere_comes_into_the_open_list(
@@ -384,12 +393,12 @@ def test_what_is_submitted_elsewhere_comes_into_the_open_list(
         await late.aclose()
 
     visitor.get("/new")
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
 
 
 async def next_parts(stream: AsyncGenerator[bytes, None]) -> dict[str, str]:
     """Of the next event that has any."""
-    while not (data := re.findall(rb"data: (.*)\n", await asyncio.wait_for(anext(stream), 5))):
+    while not (data := re.findall(rb"data: (.*)\n", await asyncio.wait_for(anext(stream), PATIENCE_S))):
         pass
     found: dict[str, str] = json.loads(data[0])
     return found

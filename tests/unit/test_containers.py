@@ -260,7 +260,7 @@ def test_the_queue_of_compose_wants_its_password(tmp_path: Path) -> None:
         folder=tmp_path,
     )
     try:
-        assert wait_until(lambda: listens(port), timeout_s=20)
+        assert wait_until(lambda: listens(port))
         with pytest.raises(redis.AuthenticationError), redis.Redis(port=port) as stranger:
             stranger.ping()
         with redis.Redis.from_url(url.replace("valkey:6379", f"127.0.0.1:{port}")) as own:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -25,6 +26,7 @@ from providers.errors import ServerUnavailable, Side, Throttled
 from providers.grants import Credential
 from tests.english import said
 from tests.fakes.mailbox import MemoryMailbox
+from tests.rehearsal.ports import PATIENCE_S
 from tests.unit.test_service import DATE, DESTINATION, MINUTE, SOURCE, Clock, Office, Sessions, a_row
 
 
@@ -238,14 +240,21 @@ def test_throttling_of_an_additional_lane_is_recorded_for_all(office: Office) ->
     for n in range(40):
         office.old.folders["INBOX"].add((), DATE, b"Subject: more %d\r\n\r\ntext\r\n" % n)
     opened: list[Side] = []
+    throttled = Event()
 
     class OnePairOnly(Sessions):
         def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
             opened.append(side)
             if opened.count(side) > 1:
+                throttled.set()
                 raise Throttled(whole_host=True, connecting=True, side=side)
             return super().admit(account, credential, side)
 
+    def fault(operation: str) -> None:
+        if operation == "append":
+            throttled.wait(PATIENCE_S)  # the other lanes are not left without work
+
+    office.new.fault = fault
     office.deps = replace(office.deps, sessions=OnePairOnly(office.sessions.mailboxes))
     _, import_id = office.submit()
     done = office.work(

@@ -37,6 +37,7 @@ from providers.endpoint import Endpoint
 from providers.errors import Side
 from providers.text import Text
 from tests.fakes.store import MemoryStore
+from tests.rehearsal.ports import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/mailhaul.rules.yaml"
@@ -198,15 +199,15 @@ def test_a_process_serves_metrics_and_health_on_its_port(metrics: ProcessMetrics
     faults: dict[str, str] = {}
     url = metrics.serve(Observed(a_store(), MINUTE, lambda: faults, list, lambda: NOW))
     base = url.removesuffix("/metrics")
-    answer = requests.get(url, timeout=20)
+    answer = requests.get(url, timeout=PATIENCE_S)
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert "mailhaul_database_up 1.0" in answer.text
-    assert requests.get(f"{base}/healthz", timeout=20).text == "ok"
-    assert requests.get(f"{base}/readyz", timeout=20).status_code == 200
+    assert requests.get(f"{base}/healthz", timeout=PATIENCE_S).text == "ok"
+    assert requests.get(f"{base}/readyz", timeout=PATIENCE_S).status_code == 200
     faults["queue"] = "The queue does not respond."
-    not_ready = requests.get(f"{base}/readyz", timeout=20)
+    not_ready = requests.get(f"{base}/readyz", timeout=PATIENCE_S)
     assert (not_ready.status_code, not_ready.text) == (503, "queue: The queue does not respond.\n")
-    assert requests.get(f"{base}/", timeout=20).status_code == 404
+    assert requests.get(f"{base}/", timeout=PATIENCE_S).status_code == 404
 
 
 def test_a_port_that_is_taken_is_named(metrics: ProcessMetrics) -> None:

@@ -33,7 +33,7 @@ from importer.web.undo_jobs import MAX_JOBS_PER_PERSON, UndoJobs
 from providers.errors import Side
 from providers.grants import Credential
 from tests.fakes.mailbox import MemoryMailbox
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 from tests.unit.web_office import RIGHT, Doors, WebOffice
 
 
@@ -48,7 +48,7 @@ class Tarpit(Doors):
     def admit(self, account: Account, credential: Credential, side: Side) -> MemoryMailbox:
         if account.endpoint.host.startswith("slow."):
             self.waiting += 1
-            assert self.released.wait(60)
+            assert self.released.wait(PATIENCE_S)
         return super().admit(account, credential, side)
 
 
@@ -81,7 +81,7 @@ def test_one_api_client_cannot_take_the_checks_of_all_others(tmp_path: Path) -> 
     with ThreadPoolExecutor(8) as pool:
         try:
             held = [pool.submit(check, "mallory", "slow.example", n) for n in range(8)]
-            assert wait_until(lambda: sum(h.done() for h in held) == 8 - MAX_CHECKS_PER_KEY, timeout_s=30)
+            assert wait_until(lambda: sum(h.done() for h in held) == 8 - MAX_CHECKS_PER_KEY)
             assert {h.result() for h in held if h.done()} == {503}
             assert slow.waiting == MAX_CHECKS_PER_KEY
             assert check("grace", "imap.old.example", 0) == 200
@@ -215,7 +215,7 @@ def test_undo_jobs_of_one_person_wait_for_one_another_and_for_no_one_else(
     def slow_undo(_deps: Any, import_: Any, _credential: Any) -> str:
         running.append(import_.id)
         if import_.id.startswith("mallory"):
-            assert released.wait(60)
+            assert released.wait(PATIENCE_S)
         return f"report of {import_.id}"
 
     monkeypatch.setattr(undo_jobs, "undo", slow_undo)
@@ -226,10 +226,10 @@ def test_undo_jobs_of_one_person_wait_for_one_another_and_for_no_one_else(
 
     held = [start(f"mallory{n}", "m") for n in range(9)]
     try:
-        assert start("grace", "g").result(30)
+        assert start("grace", "g").result(PATIENCE_S)
         assert sum(id_.startswith("mallory") for id_ in running) == MAX_JOBS_PER_PERSON
         assert jobs.running(ImportId("mallory8"))
     finally:
         released.set()
-    assert [job.result(30) for job in held] == [f"report of mallory{n}" for n in range(9)]
-    assert wait_until(lambda: not jobs._active and not jobs._waiting, timeout_s=30)
+    assert [job.result(PATIENCE_S) for job in held] == [f"report of mallory{n}" for n in range(9)]
+    assert wait_until(lambda: not jobs._active and not jobs._waiting)

@@ -14,7 +14,7 @@ from importer.service.access.rate_limits import consume
 from importer.service.legs.run_leg import handle_ring
 from importer.web.pages import reading_page
 from importer.web.reading_jobs import MAX_JOBS_PER_PERSON, READINGS, ReadingKind
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 from tests.unit.test_api import Panel, problem
 from tests.unit.web_office import RIGHT, Browser, WebOffice
 
@@ -56,7 +56,7 @@ def ended(office: WebOffice, import_: Import, kind: ReadingKind) -> None:
         reading = office.pages.state.site.reading_jobs.latest(import_.id, kind)
         return reading is not None and not reading.running
 
-    assert wait_until(is_over, timeout_s=20)
+    assert wait_until(is_over)
 
 
 def verified_page(office: WebOffice, ada: Browser, import_: Import, **fields: str) -> str:
@@ -126,7 +126,7 @@ def test_of_one_person_two_jobs_run_and_no_third(
 
     def slow(*_args: Any, on_folder: Any, **_named: Any) -> Verification:
         on_folder("INBOX")
-        assert go_on.wait(60)
+        assert go_on.wait(PATIENCE_S)
         return Verification()
 
     monkeypatch.setattr(reading_page, "verify", slow)

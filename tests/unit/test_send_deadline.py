@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import sys
@@ -17,10 +18,10 @@ from importer.adapters.imap.fenced_sender import FencedSender
 from importer.ports.leases import Lease, LeaseLost
 from importer.service.legs.heartbeat import SENDING_SHARE, Heartbeat
 from importer.system_clock import SystemClock
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 
 TTL = timedelta(seconds=0.6)
 LEASE = Lease("mailbox", "worker", 1)
-PATIENCE_S = 20.0
 
 
 class HandClock:
@@ -230,11 +231,7 @@ def test_nothing_is_sent_after_the_deadline_not_even_what_the_system_holds(
 
     stuck = threading.Thread(target=send)
     stuck.start()
-    while True:  # until it is blocked
-        before = looks
-        stuck.join(0.3)
-        if looks == before:
-            break
+    assert wait_until(lambda: looks > 0 and not select.select([], [near], [], 0)[1])  # it is blocked
     passed.set()
     far.settimeout(PATIENCE_S)
     received = len(far.recv(1 << 20))  # it wakes up

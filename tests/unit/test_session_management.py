@@ -18,6 +18,7 @@ from importer.settings import Settings
 from importer.web import event_streams
 from importer.web.pages import import_pages
 from providers.endpoint import Endpoint
+from tests.rehearsal.ports import PATIENCE_S
 from tests.unit.test_destinations import Issuer
 from tests.unit.test_live import guest_of
 from tests.unit.web_office import HOST, RIGHT, WebOffice
@@ -81,7 +82,7 @@ def test_a_stream_ends_with_its_session(office: WebOffice, monkeypatch: pytest.M
         browser.post("/sign-out")
         return b"".join([part, *[more async for more in stream]])
 
-    assert b"over" not in asyncio.run(asyncio.wait_for(last_part(), 30))
+    assert b"over" not in asyncio.run(asyncio.wait_for(last_part(), PATIENCE_S))
 
 
 def test_the_operator_lists_and_ends_sessions(tmp_path: Path) -> None:

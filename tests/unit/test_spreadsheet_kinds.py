@@ -421,10 +421,10 @@ def test_a_sheet_that_states_a_million_rows_is_read_to_its_last_one() -> None:
         b'<dimension ref="A1:XFD1048576"/><sheetData><row r="1"><c r="A1" t="inlineStr"><is>'
         b"<t>source_address</t></is></c></row></sheetData></worksheet>"
     )
-    began = time.monotonic()
+    began = time.thread_time()
     [rows] = sheets_of(with_entry("xl/worksheets/sheet1.xml", sheet))
     assert [row.cells for row in rows] == [("source_address",)]
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_a_row_far_below_is_not_lost() -> None:

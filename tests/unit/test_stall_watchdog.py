@@ -10,7 +10,7 @@ import pytest
 
 from importer.adapters.imap.stall_watchdog import LEAST_BYTES_PER_S, StallWatchdog
 from importer.ports.work_limit import WorkLimit
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 
 PERIOD_S = 0.5
 
@@ -55,7 +55,7 @@ def test_a_connection_with_almost_no_data_for_a_whole_period_is_cut(
 ) -> None:
     watch, connection = StallWatchdog(PERIOD_S), WatchedConnection()
     watch.add(connection)
-    ends = time.monotonic() + (60 if cut else 3 * PERIOD_S)
+    ends = time.monotonic() + (PATIENCE_S if cut else 3 * PERIOD_S)
     began = time.monotonic()
     while time.monotonic() < ends and not connection.cuts:
         happens(connection)
@@ -73,8 +73,8 @@ def test_an_idle_client_is_not_cut_and_the_thread_ends_with_its_work() -> None:
     watch.remove(connection)
     thread = watch._thread
     if thread is not None:
-        thread.join(60)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
     connection.waiting = True
     watch.add(connection)  # starts a new thread
-    assert wait_until(lambda: connection.cuts == 1, timeout_s=60)
+    assert wait_until(lambda: connection.cuts == 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +12,7 @@ from providers.endpoint import Secret
 from providers.errors import GrantExpired, MailError, ServerUnavailable
 from providers.mailbox_access import AccessToken
 from providers.token_refresh import FreshTokens
+from tests.rehearsal.ports import wait_until
 
 
 class Source:
@@ -60,15 +61,20 @@ def test_a_refusal_applies_to_the_refused_token_only() -> None:
         assert other_thread.submit(lambda: tokens.access_token(refused=True)).result() == Secret("token 3")
 
 
-def test_threads_that_wait_for_a_token_share_its_error() -> None:
+def test_threads_that_wait_for_a_token_share_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source(ServerUnavailable())
     tokens = source.tokens()
-    all_threads = threading.Barrier(8)
-    waiting = threading.Event()
-    source.on_fetch = lambda: waiting.wait(0.3)
+    waiting: list[int] = []
+
+    class Awaited(Future[AccessToken]):
+        def result(self, timeout: float | None = None) -> AccessToken:
+            waiting.append(threading.get_ident())
+            return super().result(timeout)
+
+    monkeypatch.setattr("providers.token_refresh.Future", Awaited)
+    source.on_fetch = lambda: wait_until(lambda: len(waiting) == 7)
 
     def request_token() -> str:
-        all_threads.wait()
         with pytest.raises(ServerUnavailable) as caught:
             tokens.access_token()
         return str(caught.value)
