@@ -266,7 +266,7 @@ class _Preparation:
             sent_lately=leg.sent_lately,
         )
         history.recall(receipts)
-        history.refuse(leg.ledger.refusals(leg.import_.id))
+        history.refuse(leg.ledger.refusals(leg.import_.id, folder.source.name))
         folder.history = history
         folder.state.count(history, folder.state.tally, folder.state.remaining)
         if status and history.detached:  # an earlier leg stopped while it recreated the folder

@@ -186,8 +186,8 @@ def _note_unseen(folder: FolderCopy, lane: Lane) -> None:
 def _note_uncounted(folder: FolderCopy, reason: Text) -> None:
     """Note why the folder could not be counted again. What was copied stays in the tally."""
     leg, source, listed = folder.leg, folder.source, len(folder.listed)
-    known = {(refusal.folder, refusal.reason) for refusal in leg.ledger.refusals(leg.import_.id)}
-    if listed and (source.name, reason) not in known:
+    known = {refusal.reason for refusal in leg.ledger.refusals(leg.import_.id, source.name)}
+    if listed and reason not in known:
         refusal = folder_refusal(leg.import_.id, source, reason, count=listed)
         leg.ledger.record(leg.import_.route, "", [], [refusal], leg.lease)
 
@@ -197,9 +197,7 @@ def _report_surplus(folder: FolderCopy, surplus: int) -> None:
     leg, source, code = folder.leg, folder.source, RefusalCode.SURPLUS
     reason = Text("surplus", number=surplus)
     known = (
-        refusal.reason
-        for refusal in leg.ledger.refusals(leg.import_.id)
-        if (refusal.folder, refusal.code) == (source.name, code)
+        refusal.reason for refusal in leg.ledger.refusals(leg.import_.id, source.name) if refusal.code is code
     )
     if reason not in known:
         folder_of_any_age = FolderRef(source.name, ANY_UIDVALIDITY)

@@ -47,7 +47,7 @@ class RouteLedger:
         self._written_at = self._now()
         self._folders = set(self._ledger.recorded_folders(self._route))
         self._import_id = leg.import_.id
-        self._has_refusals = next(iter(self._ledger.refusals(self._import_id)), None) is not None
+        self._refused = {refusal.folder for refusal in self._ledger.refusals(self._import_id)}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._ledger, name)
@@ -80,7 +80,7 @@ class RouteLedger:
             self._outcomes.append(outcome)
             if receipts:
                 self._folders.add(destination_folder)
-            self._has_refusals = self._has_refusals or bool(refusals)
+            self._refused.update(refusal.folder for refusal in refusals)
             if refusals or self._is_late():
                 self._write()
 
@@ -121,10 +121,12 @@ class RouteLedger:
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
         return self._ledger.intents(route, destination_folder) if self._has(destination_folder) else ()
 
-    def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
-        if import_id == self._import_id and not self._has_refusals:
+    def refusals(self, import_id: ImportId, folder: str | None = None) -> Iterator[Refusal]:
+        if import_id == self._import_id and not (
+            self._refused if folder is None else folder in self._refused
+        ):
             return iter(())
-        return self._ledger.refusals(import_id)
+        return self._ledger.refusals(import_id, folder)
 
     def _has(self, destination_folder: str) -> bool:
         """Whether anything was ever recorded in the folder; if so, all of it can be read now."""

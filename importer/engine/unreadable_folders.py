@@ -81,7 +81,7 @@ def _tally_of_unreadable(leg: Leg, name: str, destination: str | None) -> Folder
         return FolderTally(name, destination)
     history = FolderHistory(leg.import_.id, last.source, last.destination)
     history.recall(_receipts_of(leg, name, destination))
-    history.refuse(leg.ledger.refusals(leg.import_.id))
+    history.refuse(leg.ledger.refusals(leg.import_.id, name))
     return replace(history.tally(UidSet(), destination), confirmed=None)
 
 

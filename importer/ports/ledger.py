@@ -187,6 +187,6 @@ class Ledger(Protocol):
         """The destination folders with a receipt of any kind, undone ones included, or an open intent."""
         ...
 
-    def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
-        """In the order of recording, read page by page."""
+    def refusals(self, import_id: ImportId, folder: str | None = None) -> Iterator[Refusal]:
+        """Those of one source folder, or all, in the order of recording, read page by page."""
         ...

@@ -561,12 +561,15 @@ def test_refusals_are_returned_complete_and_in_order(store: Store) -> None:
         ),
         replace(a_refusal(None, "cannot be opened"), count=12),
         replace(a_refusal(None, "cannot be opened"), count=0),
-        a_refusal(2),
+        replace(a_refusal(2), folder="Sent"),
     ]
     store.record(ROUTE, "Archive", [], refusals[:3], held)
     store.record(ROUTE, "Archive", [], [replace(a_refusal(), import_id=ImportId("two"))], held)
     store.record(ROUTE, "Sent", [], refusals[3:], held)
     assert list(store.refusals(ImportId("one"))) == refusals
+    assert list(store.refusals(ImportId("one"), refusals[0].folder)) == refusals[:3]
+    assert list(store.refusals(ImportId("one"), "Sent")) == refusals[3:]
+    assert not list(store.refusals(ImportId("one"), "sent"))
     assert not list(store.refusals(ImportId("three")))
 
 

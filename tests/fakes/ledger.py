@@ -216,9 +216,10 @@ class MemoryLedger(MemoryLeases):
             recorded = [key for of in (self._rows, self._intents) for key, held in of.items() if held]
             return {folder for of_route, folder in recorded if of_route == route}
 
-    def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
+    def refusals(self, import_id: ImportId, folder: str | None = None) -> Iterator[Refusal]:
         with self._lock:
-            return iter(tuple(self._refusals.get(import_id, ())))
+            every = tuple(self._refusals.get(import_id, ()))
+        return (refusal for refusal in every if folder is None or refusal.folder == folder)
 
     # --- Undoing ---
 

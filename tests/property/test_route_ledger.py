@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from importer.ports.leases import Lease
 from importer.ports.ledger import LedgerChanges
 from providers.text import Text
 from tests.fakes.store import MemoryStore
-from tests.property.world import BODIES, DESTINATION, NOTICE, SOURCE, Batches, TestClock, Watcher, World
+from tests.property.world import BODIES, DESTINATION, NOTICE, SOURCE, Batches, TestClock, Watcher, World, mail
 
 INBOX = FolderRef("INBOX", UidValidity(7))
 
@@ -152,6 +152,28 @@ def test_a_folder_without_records_is_not_read() -> None:
     assert not list(desk.ledger.receipts(desk.route, "INBOX"))
     assert not desk.ledger.intents(desk.route, "INBOX")
     assert not list(desk.ledger.refusals(desk.import_.id))
+
+
+def test_the_refusals_of_one_folder_are_not_read_for_each_other_folder() -> None:
+    world, folders, refused = World(), 30, 40
+    for number in range(refused):
+        world.source.create("Odd").add((), "", mail(f"odd {number}", "long" * 1000, f"odd{number}"))
+    for number in range(folders):
+        world.source.create(f"List {number}").add((), "", mail(f"{number}", "text", f"list{number}"))
+    world.destination.append_limit_bytes = 2000
+    read, refusals = 0, MemoryStore.refusals
+
+    def counted(store: MemoryStore, *of: Any) -> Iterator[Refusal]:
+        nonlocal read
+        for refusal in refusals(store, *of):
+            read += 1
+            yield refusal
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryStore, "refusals", counted)
+        tally = world.run(batch=100, legs_of=9999).tallies["Odd"]
+    assert tally.failed == refused
+    assert read <= 10 * refused, "and not once for each of the other folders"
 
 
 class Killed(BaseException):

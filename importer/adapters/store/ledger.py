@@ -278,13 +278,11 @@ class SqlLedger(Database):
                     mapping.intent_values(route, changes.intent),
                 )
 
-    def refusals(self, import_id: ImportId) -> Iterator[Refusal]:
-        page = (
-            select(refusals)
-            .where(refusals.c.import_id == import_id)
-            .order_by(refusals.c.seq)
-            .limit(_PAGE_ROWS)
-        )
+    def refusals(self, import_id: ImportId, folder: str | None = None) -> Iterator[Refusal]:
+        wanted = [refusals.c.import_id == import_id]
+        if folder is not None:
+            wanted.append(refusals.c.folder == folder)
+        page = select(refusals).where(*wanted).order_by(refusals.c.seq).limit(_PAGE_ROWS)
         for row in self._paged(page, refusals):
             yield mapping.refusal(row)
 
