@@ -875,6 +875,11 @@ def test_a_refusal_that_is_not_the_messages_fault_ends_the_append(
     assert server.connections == (2 if kind is ConnectionLost else 1)
 
 
+def examined(uidvalidity: int) -> bytes:
+    numbers = b"* OK [UIDVALIDITY %d] number\r\n* OK [UIDNEXT 9] next\r\n" % uidvalidity
+    return b"* 8 EXISTS\r\n" + numbers + b"TAG OK [READ-ONLY] done\r\n"
+
+
 @pytest.mark.parametrize(("now", "changed"), [(9, False), (10, True)])
 def test_a_uidvalidity_in_appenduid_is_confirmed_by_the_folder(
     scripted_destination: OpenWriter, now: int, changed: bool
@@ -884,6 +889,8 @@ def test_a_uidvalidity_in_appenduid_is_confirmed_by_the_folder(
     def answer(command: str) -> bytes | None:
         if command.startswith("STATUS") and any(c.startswith("APPEND") for c in server.commands):
             return b'* STATUS "INBOX" (MESSAGES 8 UIDNEXT 9 UIDVALIDITY %d)\r\nTAG OK done\r\n' % now
+        if command.startswith("EXAMINE"):
+            return examined(now)
         return appended(command)
 
     session, server = scripted_destination(answer)
@@ -1107,7 +1114,7 @@ def test_an_appenduid_of_a_folder_that_was_recreated_is_believed(scripted_destin
             return (
                 b'* STATUS "INBOX" (MESSAGES 8 UIDNEXT 9 UIDVALIDITY %d)\r\nTAG OK done\r\n' % uidvalidity[0]
             )
-        return None
+        return examined(uidvalidity[0]) if command.startswith("EXAMINE") else None
 
     session, _ = scripted_destination(answer)
     session.status("INBOX")

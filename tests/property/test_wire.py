@@ -39,7 +39,7 @@ def string(value: bytes) -> st.SearchStrategy[bytes]:
 @st.composite
 def fetch_responses(draw: st.DrawFn) -> tuple[bytes, Fetched]:
     """A FETCH response in any order and form, and its parsed content."""
-    uid, size = draw(st.integers(1, 2**32 - 1)), draw(st.integers(0, 2**40))
+    uid, size = draw(st.integers(1, 2**32 - 1)), draw(st.integers(0, 2**32 - 2))
     flags, date, body = draw(FLAGS), draw(DATES), draw(CONTENT)
     items = [
         b"UID %d" % uid,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from importer.adapters.imap.wire_events import RECENT, Fetched, LiteralData, WireEvent
 from importer.adapters.imap.wire_values import Value, WireError, latin1, parse_values
@@ -19,12 +19,15 @@ from importer.domain.planning.server_limits import MAX_CACHED_FLAGS_BYTES
 
 COMMON_FETCH = re.compile(
     rb"\* ([0-9]{1,20}) FETCH \("
-    rb"(?:(?:UID ([0-9]{1,20})|RFC822\.SIZE ([0-9]{1,20})|FLAGS \(([^(){\"\r\n]*)\)"
+    rb"(?:(?:UID ([0-9]{1,20})|RFC822\.SIZE ([0-9]{1,9})|FLAGS \(([^(){\"\r\n]*)\)"
     rb'|INTERNALDATE "([^"\\\r\n]*)")(?: |(?=\))))*'
     rb"(?:BODY\[\] \{([0-9]{1,20})\}\r\n|\))"
 )
 """A FETCH response in the form that nearly all servers use, its items in any order and the content last. One
 match replaces one per token, which is most of the parsing cost of a small message."""
+_NO_SIZE: Final = 0xFFFF_FFFF
+"""From here on a size is none: -1 as an unsigned number, or the like."""
+
 _DATA = re.compile(rb"\* (?:([0-9]{1,20})[ \t])?([A-Za-z][A-Za-z0-9._-]*)(?:[ \t]|(?=\()|\Z)")
 
 
@@ -92,7 +95,8 @@ def _fetched(sequence: int, text: bytes, literals: tuple[Body, ...]) -> Fetched:
                 number = _number(value)
                 uid = None if number is None else Uid(number)
             case b"RFC822.SIZE":
-                size_bytes = _number(value)
+                number = _number(value)
+                size_bytes = number if number is not None and number < _NO_SIZE else None
             case b"FLAGS":
                 words = value if isinstance(value, tuple) else ()
                 flags = _as_flags(words)

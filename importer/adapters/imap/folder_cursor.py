@@ -17,6 +17,7 @@ from importer.adapters.imap.utf7_names import FolderNames
 from importer.adapters.imap.wire_events import LiteralData, Untagged, WireEvent
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderRef
+from importer.domain.planning.server_limits import MAX_FOLDER_MESSAGES
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.errors import ConnectionLost, Side
 from providers.frozen import frozen
@@ -300,7 +301,7 @@ def _read_select(
     messages = UNCOUNTED
     for event in events:
         match event:
-            case LiteralData("EXISTS", int(number)):
+            case LiteralData("EXISTS", int(number)) if number <= MAX_FOLDER_MESSAGES:  # else STATUS decides
                 messages = number
             case Untagged(reply) if reply.code == "UIDVALIDITY" and reply.arguments.isdigit():
                 uidvalidity = UidValidity(int(reply.arguments))

@@ -17,7 +17,7 @@ from importer.adapters.imap.connection import MAX_PIPELINED, Connection
 from importer.adapters.imap.folder_commands import folder_command
 from importer.adapters.imap.folder_cursor import FolderCursor, SelectedFolder
 from importer.adapters.imap.response_errors import CommandRefused
-from importer.adapters.imap.wire_events import Fetched, LiteralData, WireEvent
+from importer.adapters.imap.wire_events import Fetched, LiteralData, Untagged, WireEvent
 from importer.adapters.imap.wire_values import Value, WireError
 from importer.compact.uid_set import Uid, UidValidity
 from importer.domain.mailbox_content import FolderStatus, KeywordRule
@@ -53,6 +53,11 @@ def status(cursor: FolderCursor, connection: Connection, folder: str) -> FolderS
             return _examined_status(cursor, connection, folder, unusable)
         # The folder name in the response is not needed, and some servers send it malformed.
         folder_status = next(filter(None, map(_read_status, answer.events)), None)
+    known = cursor.uidvalidity(folder)
+    if folder_status is not None and known not in (None, folder_status.uidvalidity):
+        examined = _examined_status(cursor, connection, folder)
+        connection.fallbacks.by_examine |= examined.uidvalidity != folder_status.uidvalidity
+        folder_status = examined  # the folder was renumbered, or STATUS has a UIDVALIDITY of its own
     if folder_status is None:
         folder_status = _examined_status(cursor, connection, folder)
         connection.fallbacks.by_examine = True
@@ -82,8 +87,8 @@ def _examined_status(
 def confirmed_by_examine(
     cursor: FolderCursor, connection: Connection, statuses: Mapping[str, FolderStatus]
 ) -> bool:
-    """Return whether EXAMINE finds no more messages in the folders than their STATUS counts. If it does,
-    STATUS is not used again for this account.
+    """Return whether EXAMINE finds no more messages in the folders than their STATUS counts, and the same
+    UIDVALIDITY where there are any. If not, STATUS is not used again for this account.
 
     The commands are pipelined; of the folders, the first are examined, as many as one round trip allows.
     """
@@ -91,14 +96,22 @@ def confirmed_by_examine(
     sendable = [name for name in statuses if cursor.can_name(name)][:at_once]
     answers = cursor.examine_each(connection, sendable)
     connection.fallbacks.by_examine |= any(
-        isinstance(event, LiteralData)
-        and event.name == "EXISTS"
-        and (event.number or 0) > statuses[folder].messages
+        _contradicts(event, statuses[folder])
         for folder, answer in zip(sendable, answers, strict=True)
         if answer.reply.status == "OK"
         for event in answer.events
     )
     return not connection.fallbacks.by_examine
+
+
+def _contradicts(event: WireEvent, status: FolderStatus) -> bool:
+    match event:
+        case LiteralData("EXISTS", int(number)):
+            return status.messages < number <= MAX_FOLDER_MESSAGES
+        case Untagged(reply) if reply.code == "UIDVALIDITY" and status.messages:
+            return reply.arguments != str(status.uidvalidity)
+        case _:
+            return False
 
 
 def _highest_uid(cursor: FolderCursor, connection: Connection, folder: str) -> int:

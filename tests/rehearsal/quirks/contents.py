@@ -219,3 +219,44 @@ class HeaderNil(Session):
 
     def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
         return b"NIL" if section.startswith(b"HEADER") else super().item_content(message, section, content)
+
+
+class _OneOddMessage(Session):
+    """The third message of INBOX is odd."""
+
+    def is_odd(self, message: Message) -> bool:
+        return message in self.box.inbox.messages[2:3]
+
+
+@quirk("literal-negative")
+class LiteralNegative(_OneOddMessage):
+    """The content of one message is announced with a negative length, and left out."""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        odd = self.is_odd(message) and not section
+        return b"{-1}\r\n" if odd else super().item_content(message, section, content)
+
+
+@quirk("literal-enormous")
+class LiteralEnormous(_OneOddMessage):
+    """The content of one message is announced with 18 digits."""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        odd = self.is_odd(message) and not section
+        return b"{999999999999999999}\r\n" if odd else super().item_content(message, section, content)
+
+
+@quirk("size-enormous")
+class SizeEnormous(_OneOddMessage):
+    """RFC822.SIZE of one message has 19 digits."""
+
+    def item_size(self, message: Message) -> bytes | None:
+        return b"9223372036854775807" if self.is_odd(message) else super().item_size(message)
+
+
+@quirk("internaldate-as-literal")
+class InternaldateAsLiteral(Session):
+    """INTERNALDATE is a literal."""
+
+    def item_internaldate(self, message: Message) -> bytes | None:
+        return literal(message.date.encode())

@@ -254,3 +254,27 @@ class StatusNegative(Session):
 
     def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
         return super().status_numbers(folder) | {b"MESSAGES": b"0", b"UIDNEXT": b"-2147483648"}
+
+
+@quirk("exists-overflows")
+class ExistsOverflows(Session):
+    """EXAMINE and SELECT report -1 as an unsigned number for EXISTS; STATUS is right."""
+
+    def opening_lines(self, folder: Folder) -> list[bytes]:
+        return [b"4294967295 EXISTS" if b"EXISTS" in line else line for line in super().opening_lines(folder)]
+
+
+@quirk("exists-of-the-folder-before", "(RFC 7162 section 3.2.11)")
+class ExistsOfTheFolderBefore(Session):
+    """The OK of EXAMINE and SELECT follows `0 EXISTS`, which belongs to the folder that was open before."""
+
+    def opening_lines(self, folder: Folder) -> list[bytes]:
+        return [*super().opening_lines(folder), b"OK [CLOSED] the last folder is closed", b"0 EXISTS"]
+
+
+@quirk("status-with-another-uidvalidity")
+class StatusWithAnotherUidvalidity(Session):
+    """STATUS reports another UIDVALIDITY than EXAMINE and SELECT, always the same one."""
+
+    def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
+        return super().status_numbers(folder) | {b"UIDVALIDITY": b"%d" % (folder.uidvalidity + 500)}
