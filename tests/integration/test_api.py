@@ -20,7 +20,7 @@ import pytest
 from tests.browser.stage import Stage, stage
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.fill import INBOX, Stored
-from tests.rehearsal.ports import wait_until
+from tests.rehearsal.ports import PATIENCE_S, wait_until
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "usage" / "api.md"
 
@@ -61,7 +61,7 @@ class Panel:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=True,
         )
         return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout

@@ -23,7 +23,7 @@ from tests.deployment import DEPLOY, ROOT, environment_file
 from tests.rehearsal import confined, units
 from tests.rehearsal.dovecot import Dovecot
 from tests.rehearsal.installation import Installation
-from tests.rehearsal.ports import free_ports, listens, wait_until
+from tests.rehearsal.ports import PATIENCE_S, free_ports, listens, wait_until
 from tests.rehearsal.postgres import fresh_database
 from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.sample import sample_mailbox
@@ -218,22 +218,24 @@ def test_caddy_serves_the_pages_over_tls(server: Server, tmp_path: Path) -> None
             browser.headers["Accept-Encoding"] = "gzip"
             with server.running("mailhaul-web.service"):
                 assert wait_until(server.healthy), server.installation.log()
-                first = browser.get(site, timeout=15)
+                first = browser.get(site, timeout=PATIENCE_S)
                 assert first.status_code == 200
                 assert "Strict-Transport-Security" in first.headers
                 assert "Server" not in first.headers
                 assert "Content-Encoding" not in first.headers
-                assert browser.get(f"{site}/healthz", timeout=15).text.strip() == "ok"
-                ready = browser.get(f"{site}/readyz", timeout=30)  # no queue runs here
+                assert browser.get(f"{site}/healthz", timeout=PATIENCE_S).text.strip() == "ok"
+                ready = browser.get(f"{site}/readyz", timeout=PATIENCE_S)  # no queue runs here
                 assert (ready.status_code, "queue" in ready.text) == (503, True)
-                style = browser.get(f"{site}/static/0/app.css", timeout=15)
+                style = browser.get(f"{site}/static/0/app.css", timeout=PATIENCE_S)
                 assert style.headers["Content-Encoding"] == "gzip"
-            plain = browser.get(f"http://localhost:{http}/", timeout=15, allow_redirects=False)
+            plain = browser.get(f"http://localhost:{http}/", timeout=PATIENCE_S, allow_redirects=False)
             assert plain.status_code == 308
             assert plain.headers["Location"].startswith("https://localhost")
-            call = browser.get(f"http://localhost:{http}/api/v1/token", timeout=15, allow_redirects=False)
+            call = browser.get(
+                f"http://localhost:{http}/api/v1/token", timeout=PATIENCE_S, allow_redirects=False
+            )
             assert (call.status_code, call.headers.get("Location")) == (403, None)
-            down = browser.get(site, timeout=30)
+            down = browser.get(site, timeout=PATIENCE_S)
         assert down.status_code == 502
         assert "try again in a minute" in down.text
     finally:

@@ -26,7 +26,7 @@ from tests.rehearsal.ports import PATIENCE_S
 from tests.rehearsal.proxy import cutting_proxy
 from tests.rehearsal.scripted import DRIP, scripted_server
 
-DRIP_S = 1.5
+DRIP_S = 3.0
 TIMES = Timeouts(connect_s=PATIENCE_S, io_s=PATIENCE_S, stall_s=DRIP_S)
 INBOX = FolderRef("INBOX", UidValidity(9))
 DATE = "02-Feb-2003 04:05:06 +0000"

@@ -19,7 +19,7 @@ from tests.rehearsal.ports import PATIENCE_S, wait_until
 from tests.rehearsal.processes import kill_group
 from tests.rehearsal.valkey import Valkey
 
-PAUSE_S = 8
+PAUSE_S = 30
 DATE = "02-Feb-2003 04:05:06 +0000"
 
 

@@ -44,7 +44,7 @@ from tests.rehearsal.scripted import CAPABILITIES, scripted_server, usual_answer
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 PASSWORD = "k4n4r13nv0g3l"
-QUICK = Timeouts(connect_s=1.0, io_s=5.0)
+QUICK = Timeouts(connect_s=5.0, io_s=5.0)
 
 
 def app_password(account: Account, _words: str, *, by_token: bool) -> Text | None:

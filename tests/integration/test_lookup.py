@@ -273,7 +273,7 @@ def test_failing_name_servers_are_distinguished_from_unknown_names(
 
 def test_a_usual_name_is_accepted_only_with_a_verified_mail_server(new_host: Dovecot) -> None:
     tls = tls_context(new_host.ca_file)
-    timeouts = Timeouts(connect_s=2, io_s=2)
+    timeouts = Timeouts(connect_s=PATIENCE_S, io_s=PATIENCE_S)
     opened = ImapProber(EgressGuard(allowed=LOOPBACK, ports=(), look_up=at_loopback), tls, timeouts)
     port = new_host.imaps.port
     assert opened.answers(Endpoint("localhost", port))

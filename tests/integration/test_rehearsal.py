@@ -27,7 +27,7 @@ from tests.rehearsal.cyrus import cyrus, cyrus_lacks
 from tests.rehearsal.dovecot import Dovecot, DovecotOptions, dovecot
 from tests.rehearsal.fill import INBOX, FolderPath, Stored, connect, decode_utf7, encode_utf7
 from tests.rehearsal.hosts import User, new_user
-from tests.rehearsal.ports import free_ports
+from tests.rehearsal.ports import PATIENCE_S, free_ports
 from tests.rehearsal.pymap import Pymap
 from tests.rehearsal.sample import EMPTY_FOLDERS, sample_mailbox
 from tests.rehearsal.smtp import SmtpCatcher
@@ -493,5 +493,5 @@ def _send(smtp: SmtpCatcher, subject: str, *recipients: str) -> dict[str, tuple[
     mail["From"] = "mailhaul@new.example"
     mail["Subject"] = subject
     mail.set_content("schöner Text")
-    with smtplib.SMTP("localhost", smtp.port, timeout=60) as client:
+    with smtplib.SMTP("localhost", smtp.port, timeout=PATIENCE_S) as client:
         return client.send_message(mail, "mailhaul@new.example", recipients)

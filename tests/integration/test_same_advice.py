@@ -187,7 +187,9 @@ class Asked:
         problem, batch = answer["problem"], answer["batch_id"]
         places = {
             "page": plain_html(page),
-            "page of the batch": plain_html(self.person.get(f"{site.url}/batches/{batch}", timeout=30).text),
+            "page of the batch": plain_html(
+                self.person.get(f"{site.url}/batches/{batch}", timeout=PATIENCE_S).text
+            ),
             "mail, text": plain(part(mail, "plain")),
             "mail, HTML": plain_html(part(mail, "html")),
             "summary, text": row_of(plain(part(summary, "plain")), self.owners, name),
@@ -242,9 +244,9 @@ def owner(host: Imitation, address: str) -> User:
 
 def form(person: requests.Session, page: str, action: str, **fields: str) -> requests.Response:
     """Fill in and submit a form of a page."""
-    shown = person.get(page, timeout=30).text
+    shown = person.get(page, timeout=PATIENCE_S).text
     hidden = hidden_fields(shown).get(urlsplit(action).path, {})
-    return person.post(action, data={**hidden, "csrf": csrf_token(shown), **fields}, timeout=60)
+    return person.post(action, data={**hidden, "csrf": csrf_token(shown), **fields}, timeout=PATIENCE_S)
 
 
 def submit(person: requests.Session, site: Stage, owners: Mapping[str, User], reader: User) -> dict[str, str]:
@@ -279,7 +281,7 @@ def asked_before(
         "destination_address": reader.account.address,
         "destination_password": reader.password,
     }
-    answer = requests.post(f"{site.url}/api/v1/check", json=order, headers=dict(headers), timeout=60)
+    answer = requests.post(f"{site.url}/api/v1/check", json=order, headers=dict(headers), timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     told["check, API"] = plain(answer.json()["source"]["problem"]["message"])
     with requests.Session() as visitor:
@@ -313,7 +315,7 @@ def checked_on_the_pages(visitor: requests.Session, site: Stage, user: User, rea
     [source] = re.findall(r'data-check="([^"]+)"', answer.text)
     [destination] = re.findall(r'name="destination" value="([^"]+)"', answer.text)
     keys = {"source": unescape(source), "destination": unescape(destination)}
-    stream = visitor.get(f"{site.url}/new/check", params=keys, timeout=60).text
+    stream = visitor.get(f"{site.url}/new/check", params=keys, timeout=PATIENCE_S).text
     return plain_html("".join(json.loads(d)["html"] for d in re.findall(r"^data: (.*html.*)$", stream, re.M)))
 
 
@@ -322,7 +324,7 @@ def page_in_state(person: requests.Session, site: Stage, id_: str, tone: str) ->
     pages: list[str] = []
 
     def reached() -> bool:
-        pages.append(person.get(f"{site.url}/imports/{id_}", timeout=30).text)
+        pages.append(person.get(f"{site.url}/imports/{id_}", timeout=PATIENCE_S).text)
         return f'class="pill {tone}"' in pages[-1]
 
     assert wait_until(reached, timeout_s=PATIENCE_S), plain_html(pages[-1])
@@ -353,7 +355,7 @@ def lose_patience(installation: Installation, id_: str) -> None:
 
 def import_of(site: Stage, headers: Mapping[str, str], id_: str) -> dict[str, Any]:
     """The import in the API."""
-    answer = requests.get(f"{site.url}/api/v1/imports/{id_}", headers=dict(headers), timeout=30)
+    answer = requests.get(f"{site.url}/api/v1/imports/{id_}", headers=dict(headers), timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found

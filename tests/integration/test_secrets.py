@@ -35,7 +35,7 @@ from tests.rehearsal.hosts import User, new_user
 from tests.rehearsal.imitations.exchange import Exchange
 from tests.rehearsal.imitations.server import imitation
 from tests.rehearsal.installation import Installation
-from tests.rehearsal.ports import free_ports, listens, wait_until
+from tests.rehearsal.ports import PATIENCE_S, free_ports, listens, wait_until
 from tests.rehearsal.processes import start_group, stop_group
 from tests.rehearsal.sample import sample_mailbox
 from tests.rehearsal.scripted import scripted_server
@@ -184,7 +184,7 @@ def test_signing_in_and_the_pages_leave_no_secret_anywhere(
                 while_under_way = stored_bytes(installation) + dump(valkey_server)
                 for session in (person, owner):
                     secrets |= {cookie.value or "" for cookie in session.cookies if cookie.name != "language"}
-                smtp.wait_for(1 + 2 + 1, timeout_s=120)  # the person's server proves no old address
+                smtp.wait_for(1 + 2 + 1)  # the person's server proves no old address
             assert [import_["state"] for import_ in installation.json("list")] == ["complete", "complete"]
         for token in provider.rules.tokens:
             secrets |= {token.access_token, token.refresh_token}
@@ -242,10 +242,10 @@ def start_waiting_import(
 
 def form(session: requests.Session, page: str, action: str, **fields: str) -> requests.Response:
     """Fill in and submit a form of a page, as a browser does."""
-    response = session.get(page, timeout=10)
+    response = session.get(page, timeout=PATIENCE_S)
     hidden = hidden_fields(response.text).get(urlsplit(action).path, {})
     data = {**hidden, "csrf": csrf_token(response.text), **fields}
-    return session.post(action, data=data, timeout=30)
+    return session.post(action, data=data, timeout=PATIENCE_S)
 
 
 def fill_in_forms(session: requests.Session, url: str, new: User, other: User) -> None:
@@ -260,8 +260,8 @@ def fill_in_forms(session: requests.Session, url: str, new: User, other: User) -
     [destination] = re.findall(r'name="destination" value="([^"]+)"', answer.text)
     rows = f"{','.join(USUAL_COLUMNS)}\n{CANARIES[2]},{CANARIES[2]},{CANARIES[2]}\n"
     form(session, f"{url}/file", f"{url}/file", rows=rows)
-    assert not secrets_in(session.get(f"{url}/file/preview", timeout=10).content, CANARIES)
-    assert not secrets_in(session.get(f"{url}/file/annotated.csv", timeout=10).content, CANARIES)
+    assert not secrets_in(session.get(f"{url}/file/preview", timeout=PATIENCE_S).content, CANARIES)
+    assert not secrets_in(session.get(f"{url}/file/annotated.csv", timeout=PATIENCE_S).content, CANARIES)
     started = form(session, f"{url}/new/review", f"{url}/new/start", destination=destination)
     assert "/batches/" in started.url
 
@@ -273,7 +273,7 @@ def owner_signs_in(session: requests.Session, link: str, provider: Authority) ->
         [location] = re.findall(r'http-equiv="refresh" content="0;url=([^"]+)"', page)
         answer = provider.browse(unescape(location), account=account)
         back = f"{link.partition('/consent/')[0]}/sign-in/microsoft"
-        response = session.get(back, params=answer, timeout=30)
+        response = session.get(back, params=answer, timeout=PATIENCE_S)
     assert response.status_code == 200, response.text
 
 
@@ -291,7 +291,7 @@ def use_control_panel(installation: Installation, url: str, new: User) -> set[st
             ]
         }
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "first"}
-        answer = requests.post(f"{url}/api/v1/batches", json=body, headers=headers, timeout=30)
+        answer = requests.post(f"{url}/api/v1/batches", json=body, headers=headers, timeout=PATIENCE_S)
         assert answer.status_code == 422
         assert not secrets_in(answer.content, [token, new.password])
     return {token}
@@ -390,7 +390,8 @@ def test_no_way_of_failing_tells_a_secret(
             installation.run("batch", str(tmp_path / "bad.csv"), ends=2)
             form(person, f"{url}/file", f"{url}/file", rows=bad)
             seen += [
-                person.get(f"{url}/file/{page}", timeout=30).content for page in ("preview", "annotated.csv")
+                person.get(f"{url}/file/{page}", timeout=PATIENCE_S).content
+                for page in ("preview", "annotated.csv")
             ]
             form(person, f"{url}/file", f"{url}/file", rows=file)
             each = {"mail_per_mailbox": "yes"}  # those mails quote the server
@@ -400,7 +401,7 @@ def test_no_way_of_failing_tells_a_secret(
                 "list"
             )
             found = installation.json("list")
-            seen += [person.get(f"{url}/imports/{one['id']}", timeout=30).content for one in found]
+            seen += [person.get(f"{url}/imports/{one['id']}", timeout=PATIENCE_S).content for one in found]
             seen += [started.content, owner_fails(link, provider, code)]
             token = installation.run(
                 "token", "create", "panel", "--scope", "write", "--scope", "read"
@@ -457,17 +458,19 @@ def asked_of_the_api(url: str, token: str, user: User, new: User) -> bytes:
         {**row, "source_server": f"imaps://a:{user.password}@b"},
         {**row, "labels": user.password},
     )
-    answers = [requests.post(f"{url}/api/v1/check", json=row, headers=headers, timeout=60)]
+    answers = [requests.post(f"{url}/api/v1/check", json=row, headers=headers, timeout=PATIENCE_S)]
     answers += [
-        requests.post(f"{url}/api/v1/imports", json=one, headers=headers, timeout=60) for one in wrong
+        requests.post(f"{url}/api/v1/imports", json=one, headers=headers, timeout=PATIENCE_S) for one in wrong
     ]
     answers.append(
         requests.post(
-            f"{url}/api/v1/imports", data=f"{{{user.password}".encode(), headers=headers, timeout=60
+            f"{url}/api/v1/imports", data=f"{{{user.password}".encode(), headers=headers, timeout=PATIENCE_S
         )
     )
     answers.append(
-        requests.get(f"{url}/api/v1/imports", headers={"Authorization": f"Bearer {token}x"}, timeout=60)
+        requests.get(
+            f"{url}/api/v1/imports", headers={"Authorization": f"Bearer {token}x"}, timeout=PATIENCE_S
+        )
     )
     assert {answer.status_code for answer in answers} <= {200, 401, 422}
     return b"".join(answer.content for answer in answers)
@@ -482,5 +485,5 @@ def owner_fails(link: str, provider: Authority, code: str) -> bytes:
             page = form(owner, link, link).text
             [location] = re.findall(r'http-equiv="refresh" content="0;url=([^"]+)"', page)
             returned = provider.browse(unescape(location), answer=answer)
-            content += owner.get(back, params={**returned, **changes}, timeout=30).content
+            content += owner.get(back, params={**returned, **changes}, timeout=PATIENCE_S).content
     return content

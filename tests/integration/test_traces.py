@@ -51,7 +51,7 @@ def test_an_import_is_one_trace_over_pages_worker_and_mail(
                     "destination_password": new.password,
                     "submitter": "postmaster@new.example",
                 },
-                timeout=30,
+                timeout=PATIENCE_S,
             )
             assert answer.status_code == 201, answer.text
             import_id = answer.json()["rows"][0]["import"]["id"]

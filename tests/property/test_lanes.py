@@ -182,7 +182,7 @@ def test_the_next_small_folder_is_fetched_while_the_outcome_of_one_is_awaited(
         def waiting() -> Sequence[AppendResult] | None:
             with changed:
                 is_last = before == 10
-                timeout_s = 60 if room else 0.01
+                timeout_s = PATIENCE_S if room else 0.01
                 if not is_last and not changed.wait_for(lambda: len(fetched) > before, timeout_s):
                     waited_in_vain.append(folder.name)
             return results()

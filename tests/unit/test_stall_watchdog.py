@@ -12,7 +12,7 @@ from importer.adapters.imap.stall_watchdog import LEAST_BYTES_PER_S, StallWatchd
 from importer.ports.work_limit import WorkLimit
 from tests.rehearsal.ports import PATIENCE_S, wait_until
 
-PERIOD_S = 0.5
+PERIOD_S = 1.5
 
 
 @dataclass(eq=False)
