@@ -16,12 +16,11 @@ _BOUNDARY: Final = regex(rb"[;\s]boundary[ \t]*=[ \t]*(?:\"([^\"\r\n]+)\"|([^\s;
 def lacks_its_end(body: Body, header: bytes) -> bool:
     """Whether the message is multipart and its last delimiter (RFC 2046 section 5.1.1) is missing. Some mail
     never had one, so this is a reason to look again, not to refuse. `header` is its `header_block`."""
-    # A fast check, since every message passes here.
-    if b"ultipart/" not in header and b"ULTIPART/" not in header:
-        return False
-    at = header.find(b"ultipart/")
+    at = header.find(b"ultipart/")  # fast, since every message passes here
     if at < 0:
         at = header.find(b"ULTIPART/")
+    if at < 0:
+        return False
     boundary = _boundary(header[_field_start(header, at) :])
     if boundary is None:
         return False

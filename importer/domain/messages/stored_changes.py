@@ -51,7 +51,7 @@ def content_marks(body: Body, header: bytes, original: Body) -> int:
     if not isinstance(body, bytes):
         return body.marks | (0 if header.isascii() else HAS_8BIT_HEADER)
     marks = 0 if header.isascii() else HAS_8BIT_HEADER
-    if b"\0" in body:
+    if 0 in body:  # a number is found faster than bytes
         marks |= HAS_NUL
     if body[-2:] != b"\r\n" and body:
         marks |= ENDS_WITHIN_LINE
