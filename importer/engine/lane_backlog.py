@@ -36,10 +36,6 @@ class Job:
         self.lanes = 0  # number of lanes at work on it
 
     @property
-    def is_unbegun(self) -> bool:
-        return isinstance(self.phase, Unprepared)
-
-    @property
     def may_be_looked_at(self) -> bool:
         return isinstance(self.phase, Unprepared) and may_look_first(self.phase)
 

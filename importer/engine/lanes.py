@@ -66,8 +66,9 @@ class Lanes:
         self._leg = leg
         self._on_tally: TallyListener = _ignore_tally
         self._on_begin: BeginListener = _ignore_begin
-        self._jobs: list[Job] = []
-        self._jobs_known = False  # `_jobs` is complete
+        self._waiting: dict[Job, None] = {}  # pairs that no lane has begun, in order
+        self._begun: dict[Job, None] = {}  # pairs that are not done, and those that a lane looks at
+        self._jobs_known = False
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._held = ByteBudget(partial(leg.held_share, leg.limits.held_bytes))
@@ -104,7 +105,8 @@ class Lanes:
         self.expect(sum(pair.folder.status.messages for pair in pairs), len(pairs))
         with self._changed:
             self._on_begin, self._on_tally = on_begin, on_tally
-            self._jobs = [Job(pair) for pair in pairs]
+            jobs = [Job(pair) for pair in pairs]
+            self._waiting = dict.fromkeys(jobs)
             self._jobs_known = True
             self._changed.notify_all()
         self._work(self._leg.lane)
@@ -112,13 +114,13 @@ class Lanes:
             thread.join()
         if self._error is not None:
             raise self._error
-        if self._budget_spent or not all(job.is_done for job in self._jobs):
+        if self._budget_spent or not all(job.is_done for job in jobs):
             return False
-        if full := [job.state for job in self._jobs if job.state.full is not None]:
+        if full := [job.state for job in jobs if job.state.full is not None]:
             raise _no_room(self._leg, full)
-        if undone := sum(job.state.left_undone for job in self._jobs):
+        if undone := sum(job.state.left_undone for job in jobs):
             raise ConnectionLost(Text("connection_lost.undone", number=undone), side=Side.DESTINATION)
-        if unfetched := sum(len(job.state.unfetched) for job in self._jobs):
+        if unfetched := sum(len(job.state.unfetched) for job in jobs):
             raise ConnectionLost(Text("connection_lost.unread", number=unfetched), side=Side.SOURCE)
         return True
 
@@ -167,16 +169,17 @@ class Lanes:
                     return backlog.again.pop()
                 job = self._available() if self._has_turn(number) else None
                 if job is not None:
-                    return self._begun(job)
-                all_done = self._jobs_known and all(job.is_done for job in self._jobs)
+                    return self._begin(job)
+                all_done = self._jobs_known and not (self._waiting or self._begun)
                 if backlog.finished or all_done or self._is_over():
                     break
                 self._changed.wait()
             self._changed.notify_all()  # of lanes that wait for a pair that this one leaves undone
             return None
 
-    @staticmethod
-    def _begun(job: Job) -> Task:
+    def _begin(self, job: Job) -> Task:
+        self._waiting.pop(job, None)
+        self._begun[job] = None
         job.lanes += 1
         if not isinstance(job.phase, Unprepared):
             return Task(job)
@@ -219,15 +222,18 @@ class Lanes:
         if not may_look_first(phase):
             return
         with self._changed:
-            free = (job for job in self._jobs if not job.lanes and job.may_be_looked_at)
-            others = [self._begun(job) for job in islice(free, LOOKED_AT_ONCE - 1)]
-        phases = [other.phase for other in others if isinstance(other.phase, Unprepared)]
+            free = (job for job in self._waiting if not job.lanes and job.may_be_looked_at)
+            others = list(islice(free, LOOKED_AT_ONCE - 1))
+            for job in others:
+                self._begun[job] = None
+                job.lanes += 1
+        phases = [job.phase for job in others if isinstance(job.phase, Unprepared)]
         if phases:
             look_first([phase, *phases], lane)
         with self._changed:
-            for other in others:
-                other.job.phase = other.phase
-                other.job.lanes -= 1
+            for job in others:
+                del self._begun[job]
+                job.lanes -= 1
             self._changed.notify_all()
 
     def _begin_ahead(self, backlog: Backlog) -> None:
@@ -236,7 +242,7 @@ class Lanes:
             return
         with self._changed:
             job = self._unbegun(looked_at=True) if self._has_turn(backlog.lane.number) else None
-            task = self._begun(job) if job is not None else None
+            task = self._begin(job) if job is not None else None
         if task is not None and isinstance(task.phase, Unprepared):
             self._let_join(task.job, self._prepare(backlog.lane, task.phase))
             pipeline = self._pipeline(backlog, task.job)
@@ -316,14 +322,13 @@ class Lanes:
 
     def _unbegun(self, *, postponed: bool = False, looked_at: bool = False) -> Job | None:
         """`looked_at`: one that can be prepared without asking a server."""
-        begun = (job for job in self._jobs if job.lanes or not job.is_unbegun)
-        busy = {job.destination for job in begun if not job.is_done}
-        free = (job for job in self._jobs if job.is_unbegun and not job.lanes and job.destination not in busy)
+        busy = {job.destination for job in self._begun}
+        free = (job for job in self._waiting if not job.lanes and job.destination not in busy)
         wanted = (job for job in free if job.is_looked_at or not looked_at)
         return next((job for job in wanted if job.is_postponed is postponed), None)
 
     def _joinable(self) -> Job | None:
-        return next((job for job in self._jobs if job.is_joinable and job.state.queued_batches), None)
+        return next((job for job in self._begun if job.is_joinable and job.state.queued_batches), None)
 
     def _let_join(self, job: Job, phase: Prepared) -> None:
         """Let other lanes join the pair, and start further lanes if there are batches enough for them."""
@@ -351,6 +356,8 @@ class Lanes:
                 return False
             job.phase, job.is_postponed = phase, True
             job.lanes -= 1
+            del self._begun[job]
+            self._waiting[job] = None
             self._changed.notify_all()
             return True
 
@@ -358,11 +365,12 @@ class Lanes:
         with self._changed:
             self._has_begun |= phase.is_new
             job.phase = phase
+            del self._begun[job]
             self._changed.notify_all()
 
     def _start_worthwhile(self) -> None:
         """Start further lanes if there are batches enough for them."""
-        queued = sum(job.state.queued_batches for job in self._jobs if job.is_joinable)
+        queued = sum(job.state.queued_batches for job in self._begun if job.is_joinable)
         self._start_lanes(len(self._threads) + queued)
 
     def _start_lanes(self, worthwhile: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -442,3 +444,26 @@ def test_a_clock_that_is_set_back_keeps_no_leg_waiting() -> None:
     leg.start()
     leg.join(60)
     assert ends == [LegEnd.AGAIN]
+
+
+def test_the_choice_of_the_next_folder_takes_the_same_steps_in_a_large_mailbox() -> None:
+    def steps(folders: int) -> float:
+        """Calls of functions that schedule lanes, for each folder."""
+        world, calls = World(), 0
+        for number in range(folders):
+            world.source.create(f"List {number}").add((), DATE, mail(f"number {number}", f"text {number}"))
+
+        def count(frame: FrameType, kind: str, _argument: object) -> None:
+            nonlocal calls
+            calls += kind == "call" and "/engine/lane" in frame.f_code.co_filename
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            world.run(batch=100, legs_of=9999)
+        finally:
+            sys.setprofile(before)
+        return calls / folders
+
+    few, many = steps(50), steps(250)
+    assert many < 1.5 * few
