@@ -62,6 +62,7 @@ class FolderState:
         self._unfetched = UidSet()
         self._tally = FolderTally(history.source.name, destination)
         self._remaining = 0
+        self._probes = 0  # batches taken while the destination may be full
 
     # --- For every lane: batches ---------------------------------------------------------------------
 
@@ -71,8 +72,9 @@ class FolderState:
         with self._lock:
             if not self._queue:
                 return None
-            may_be_full = self.leg.traits.may_be_full(self.destination)
-            most = 1 if may_be_full else self.leg.pace.most_messages
+            most = self.leg.pace.most_messages
+            if self.leg.traits.may_be_full(self.destination):  # more and more, if all of it is there already
+                most, self._probes = min(most, 1 << min(self._probes, 20)), self._probes + 1
             batch, rest = self._queue.popleft().split(most)
             if rest is not None:
                 self._queue.appendleft(rest)

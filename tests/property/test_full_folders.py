@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from importer.compact.uid_set import UidSet
 from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing
 from importer.domain.messages.message_body import whole
 from importer.domain.planning.retry_limits import MOST_WITHOUT_ROOM
 from importer.ports.mailbox_errors import QuotaExceeded
 from providers.errors import Side
 from providers.text import Text
-from tests.fakes.mailbox import MemoryFolder, MemoryWriter
+from tests.fakes.mailbox import MemoryFolder, MemoryReader, MemoryWriter
 from tests.property.world import Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
@@ -102,6 +103,28 @@ def test_a_full_mailbox_is_asked_for_a_handful_of_folders(world: World) -> None:
     assert len(set(refused)) == MOST_WITHOUT_ROOM
     assert sent[0] == 20
     assert max(sent[2:]) <= 2  # the second batch was read before the first was refused
+
+
+def test_mail_that_is_there_already_is_read_in_whole_batches_beside_a_full_folder(world: World) -> None:
+    """Nothing is stored that would prove that there is room."""
+    del world.source.folders["Archive"]
+    for number in range(400):
+        for mailbox in (world.source, world.destination):
+            mailbox.create("Archive").add((), DATE, body("List", number))
+    del world.source.folders["Sent"], world.source.folders["Drafts"]
+    for number in range(500):
+        world.source.folders["INBOX"].add((), DATE, body("INBOX", 100 + number))
+    reads, messages = 0, MemoryReader.messages
+
+    def counted(session: MemoryReader, folder: FolderRef, uids: UidSet) -> Any:
+        nonlocal reads
+        reads += session.side is Side.SOURCE and folder.name == "Archive"
+        return messages(session, folder, uids)
+
+    with full(world, lambda _folder, _number: True), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryReader, "messages", counted)
+        stopped(world, batch=100)
+    assert reads < 20
 
 
 def test_a_full_mailbox_of_few_folders_is_not_called_one_of_full_folders(world: World) -> None:
