@@ -141,8 +141,8 @@ class InFlightBatch:
 
     def recover(self, lost: ConnectionLost, wait: SettlingWait) -> list[MessageKey]:
         """Settle an append during which the connection was lost, over a new connection. Return the messages
-        that were not stored; they have no outcome then. None is returned if the
-        destination may hold them without showing them: they count as copied, and are recounted.
+        that were not stored; they have no outcome then. If the destination may hold them without showing
+        them, they count as copied, are recounted, and are not returned.
 
         The source must not be in use. `wait` is that of all appends that were under way then. After a BYE
         there is none once one was in vain: the server said it because of a message. Raises `lost` if nothing

@@ -203,7 +203,7 @@ def test_watch_shows_speed_and_time_left_and_fits(tmp_path: Path) -> None:
         store.close()
     fits(seen)
     assert seen.code == 0
-    assert re.search(r"INBOX/Rechnungen · [\d.]+ [kM]B/s · \d+ \w+ left", seen.text)
+    assert re.search(r"INBOX/Rechnungen · [\d.]+\s[kM]B/s · \d+ \w+ left", seen.text)
     assert "Complete" in seen.lines[-3]
 
 
