@@ -21,6 +21,7 @@ import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 _HOST = "127.0.0.1"
@@ -30,15 +31,18 @@ _QUEUE_BYTES = 32 << 10  # buffered before a slow line per connection, plus as m
 _PACKET_BYTES = 8 << 10  # on a slow line, so that connections alternate
 _PIECES = 32  # buffers per sendmsg
 _PARENT_CHECK_S = 1.0
+_BUFFER = memoryview(bytearray(_READ_BYTES))
 
 
 @dataclass(eq=False, slots=True)
 class _Line:
-    """One direction of the line. `bytes_per_s` None means unlimited."""
+    """One direction of the line. `bytes_per_s` None means unlimited. `streams` are those with bytes on the
+    way, in the order in which they are due."""
 
     one_way_s: float
     bytes_per_s: float | None
     free_at: float = 0.0
+    streams: deque[tuple[float, _Stream]] = field(default_factory=deque)
 
     @property
     def read_bytes(self) -> int:
@@ -75,35 +79,42 @@ class _Stream:
     back: _Stream | None = None  # the other direction, on that of the client
     heard: bool = True  # this side has sent data since the other side last did
 
-    def read(self, now: float) -> None:
+    @property
+    def is_open(self) -> bool:
+        """Whether more can be read now."""
+        return not self.ended and self.held_bytes < self.line.held_bytes
+
+    def read(self, now: float) -> bool:
+        """Return whether anything was read, or the end."""
         try:
-            data = self.source.recv(self.line.read_bytes)
-        except BlockingIOError:  # select may report spurious readiness
-            return
-        self.ended = not data
-        if self.back is not None and data and self.back.heard:
+            size_bytes = self.source.recv_into(_BUFFER, self.line.read_bytes)
+        except BlockingIOError:  # readiness may be spurious
+            return False
+        self.ended = not size_bytes
+        if self.back is not None and size_bytes and self.back.heard:
             self.turns += 1
             self.back.heard = False
         self.heard = True
-        self.held_bytes += len(data)
-        self.pieces.append((self.line.due(now, len(data)), memoryview(data)))
+        self.held_bytes += size_bytes
+        due = self.line.due(now, size_bytes)
+        self.pieces.append((due, memoryview(bytes(_BUFFER[:size_bytes]))))
+        self.line.streams.append((due, self))
+        return True
 
     def send_due(self, now: float) -> None:
         while self.pieces and self.pieces[0][0] <= now and not self.blocked:
             if not len(self.pieces[0][1]):
-                self.target.shutdown(socket.SHUT_WR)
+                self.pieces.clear()
                 self.done = True
+                self.target.shutdown(socket.SHUT_WR)
                 return
-            due = [piece for at, piece in self._first() if at <= now and len(piece)]
+            due = [piece for at, piece in islice(self.pieces, _PIECES) if at <= now and len(piece)]
             try:
                 sent = self.target.sendmsg(due)
             except BlockingIOError:
                 self.blocked = True
                 return
             self._drop(sent)
-
-    def _first(self) -> list[tuple[float, memoryview]]:
-        return [self.pieces[index] for index in range(min(_PIECES, len(self.pieces)))]
 
     def _drop(self, sent: int) -> None:
         self.held_bytes -= sent
@@ -116,6 +127,127 @@ class _Stream:
             sent -= len(piece)
 
 
+@dataclass(eq=False, slots=True)
+class _End:
+    """One socket of a connection: the stream from it and the stream to it. Without `events` it is not
+    polled."""
+
+    reads: _Stream
+    writes: _Stream
+    events: int | None = None
+
+
+class _Proxy:
+    """The connections of one server. What a wake-up costs depends on what is ready or due, not on the number
+    of connections: the proxy should use little of the processor time that is measured."""
+
+    def __init__(
+        self, listener: socket.socket, server_port: int, one_way_s: float, bytes_per_s: float | None
+    ) -> None:
+        self.closed = self.turns = 0
+        self._listener = listener
+        self._server_port = server_port
+        self._lines = _Line(one_way_s, bytes_per_s), _Line(one_way_s, bytes_per_s)  # one per direction
+        self._ends: dict[int, _End] = {}
+        self._poll = select.epoll()
+        self._poll.register(listener, select.EPOLLIN)
+
+    def step(self) -> None:
+        """Wait until a connection is ready or bytes are due, for at most a second, and forward them."""
+        due_times = [line.streams[0][0] for line in self._lines if line.streams]
+        wait_s = min(max(0.0, min(due_times, default=1e9) - time.monotonic()), _PARENT_CHECK_S)
+        # The timeout of select has microsecond resolution, that of epoll milliseconds.
+        ready = self._poll.poll(0) if select.select([self._poll], [], [], wait_s)[0] else []
+        now = time.monotonic()
+        for number, events in ready:
+            if number in self._ends:
+                self._serve(self._ends[number], events, now)
+        for line in self._lines:
+            while line.streams and line.streams[0][0] <= now:
+                stream = line.streams.popleft()[1]
+                if stream.source.fileno() >= 0:
+                    self._forward(stream, now)
+        # Last: a new socket may get the number of one that was closed, for which there are events.
+        if any(number == self._listener.fileno() for number, _ in ready):
+            self._accept()
+
+    def _serve(self, end: _End, events: int, now: float) -> None:
+        if events & select.EPOLLERR:
+            self._close(end)
+            return
+        if events & select.EPOLLOUT:
+            end.writes.blocked = False
+            self._forward(end.writes, now)
+        if end.reads.source.fileno() >= 0 and events & ~select.EPOLLOUT:
+            try:
+                has_read = end.reads.is_open and end.reads.read(now)
+            except OSError:
+                self._close(end)
+                return
+            if not has_read and events & select.EPOLLHUP:
+                self._watch(end, None)
+            else:
+                self._update(end.reads)
+
+    def _forward(self, stream: _Stream, now: float) -> None:
+        try:
+            stream.send_due(now)
+        except OSError:
+            self._close(self._ends[stream.source.fileno()])
+            return
+        end = self._ends[stream.source.fileno()]
+        if stream.done and end.writes.done:
+            self._close(end)
+        else:
+            self._update(stream)
+
+    def _update(self, stream: _Stream) -> None:
+        """Poll both ends of the stream for what they wait for now."""
+        for each in (stream.source, stream.target):
+            end = self._ends[each.fileno()]
+            if end.events is not None:
+                readable = select.EPOLLIN if end.reads.is_open else 0
+                self._watch(end, readable | (select.EPOLLOUT if end.writes.blocked else 0))
+
+    def _watch(self, end: _End, events: int | None) -> None:
+        if events == end.events:
+            return
+        if events is None:
+            self._poll.unregister(end.reads.source)
+        else:
+            self._poll.modify(end.reads.source, events)
+        end.events = events
+
+    def _accept(self) -> None:
+        client, _ = self._listener.accept()
+        server = socket.socket()
+        try:
+            if self._lines[1].bytes_per_s is not None:
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_BYTES)
+            server.settimeout(10)
+            server.connect((_HOST, self._server_port))
+        except OSError:
+            client.close()
+            server.close()
+            return
+        back = _Stream(server, client, self._lines[1])
+        forth = _Stream(client, server, self._lines[0], back=back)
+        for end, reads, writes in ((client, forth, back), (server, back, forth)):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            end.setblocking(False)
+            self._ends[end.fileno()] = _End(reads, writes, select.EPOLLIN)
+            self._poll.register(end, select.EPOLLIN)
+
+    def _close(self, end: _End) -> None:
+        """Close a connection that broke, or that both sides have closed."""
+        self.closed += 1
+        for stream in (end.reads, end.writes):
+            self.turns += stream.turns
+            del self._ends[stream.source.fileno()]
+            with contextlib.suppress(OSError):
+                stream.source.close()  # which ends the polling, too
+
+
 def serve(
     listener: socket.socket,
     server_port: int,
@@ -125,75 +257,15 @@ def serve(
 ) -> None:
     """Forwards connections until the parent process has ended."""
     parent = os.getppid()
-    closed = turns = 0
-    lines = _Line(one_way_s, bytes_per_s), _Line(one_way_s, bytes_per_s)  # one per direction
     if bytes_per_s is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_BYTES)
-    streams: list[_Stream] = []
+    proxy = _Proxy(listener, server_port, one_way_s, bytes_per_s)
+    written = 0
     while os.getppid() == parent:
-        # select rather than epoll: its timeout has microsecond resolution, and there are few connections.
-        readers = [s.source for s in streams if not s.ended and s.held_bytes < s.line.held_bytes]
-        writers = [s.target for s in streams if s.blocked]
-        due_times = [s.pieces[0][0] for s in streams if s.pieces and not s.blocked]
-        wait_s = min(max(0.0, min(due_times, default=1e9) - time.monotonic()), _PARENT_CHECK_S)
-        readable, writable, _ = select.select([listener, *readers], writers, [], wait_s)
-        now = time.monotonic()
-        if listener in readable:
-            streams += _accept(listener, server_port, lines)
-        readable_set, writable_set = set(readable), set(writable)
-        broken = set()
-        for stream in streams:
-            try:
-                if stream.source in readable_set:
-                    stream.read(now)
-                if stream.target in writable_set:
-                    stream.blocked = False
-                stream.send_due(now)
-            except OSError:
-                broken |= {stream.source, stream.target}
-        if broken or any(stream.done for stream in streams):
-            remaining = _without_closed(streams, broken)
-            gone = [s for s in streams if s.back is not None and not any(s is other for other in remaining)]
-            closed, turns = closed + len(gone), turns + sum(stream.turns for stream in gone)
-            streams = remaining
-            if counts is not None and gone:
-                counts.write_text(f"{closed} {turns}\n", encoding="ascii")
-
-
-def _accept(listener: socket.socket, server_port: int, lines: tuple[_Line, _Line]) -> list[_Stream]:
-    client, _ = listener.accept()
-    server = socket.socket()
-    try:
-        if lines[1].bytes_per_s is not None:
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE_BYTES)
-        server.settimeout(10)
-        server.connect((_HOST, server_port))
-    except OSError:
-        client.close()
-        server.close()
-        return []
-    for end in (client, server):
-        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        end.setblocking(False)
-    back = _Stream(server, client, lines[1])
-    return [_Stream(client, server, lines[0], back=back), back]
-
-
-def _without_closed(streams: list[_Stream], broken: set[socket.socket]) -> list[_Stream]:
-    """Closes connections that broke or that both sides have closed; returns the streams of the others."""
-    remaining = []
-    for forward, backward in zip(streams[::2], streams[1::2], strict=True):
-        if forward.source in broken or (forward.done and backward.done):
-            for end in (forward.source, forward.target):
-                with contextlib.suppress(OSError):
-                    end.close()
-        else:
-            # A finished direction is kept, inactive, until the other direction is finished.
-            for stream in (forward, backward):
-                if stream.done:
-                    stream.pieces.clear()
-            remaining += [forward, backward]
-    return remaining
+        proxy.step()
+        if counts is not None and proxy.closed > written:
+            written = proxy.closed
+            counts.write_text(f"{proxy.closed} {proxy.turns}\n", encoding="ascii")
 
 
 def main() -> None:

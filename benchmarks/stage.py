@@ -46,6 +46,7 @@ class Stage:
     destination: Dovecot
     far_source_port: int
     far_destination_port: int
+    line_pids: tuple[int, ...] = ()
 
     def fill_source(self, name: str, messages: Iterable[Stored]) -> Login:
         """Creates a user with these messages at the source. Returns the near login."""
@@ -106,6 +107,14 @@ class Stage:
         return Login(server.starttls.port, name, password)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The port at which a server is reached, and the process of its line; 0: none."""
+
+    port: int
+    pid: int = 0
+
+
 @contextmanager
 def stage(
     home: Path, *, store: str, delay_ms: int, bandwidth_mbit: float = 0, counts: bool = False
@@ -122,7 +131,8 @@ def stage(
             home, "destination", destination.starttls.port, delay_ms, bandwidth_mbit, counts
         ) as far_destination,
     ):
-        yield Stage(home, source, destination, far_source, far_destination)
+        pids = tuple(line.pid for line in (far_source, far_destination) if line.pid)
+        yield Stage(home, source, destination, far_source.port, far_destination.port, pids)
 
 
 @contextmanager
@@ -138,10 +148,10 @@ def _server(root: Path, options: DovecotOptions) -> Iterator[Dovecot]:
 @contextmanager
 def _line(
     home: Path, side: str, server_port: int, delay_ms: int, bandwidth_mbit: float, counts: bool
-) -> Iterator[int]:
-    """The port of a proxy that adds `delay_ms` of round-trip time and limits the bandwidth."""
+) -> Iterator[_Line]:
+    """A proxy that adds `delay_ms` of round-trip time and limits the bandwidth, if it is needed."""
     if not delay_ms and not bandwidth_mbit and not counts:
-        yield server_port
+        yield _Line(server_port)
         return
     port = free_ports()[0]
     options = ["--listen", str(port), "--to", str(server_port), "--round-trip-ms", str(delay_ms)]
@@ -152,7 +162,7 @@ def _line(
     try:
         if not wait_until(lambda: listens(port), timeout_s=10):
             raise RehearsalError(f"The delay proxy did not start; {home / 'delay_proxy.log'} says why.")
-        yield port
+        yield _Line(port, process.pid)
     finally:
         kill_group(process)
 

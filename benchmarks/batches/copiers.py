@@ -93,6 +93,10 @@ class Service:
     ours: list[int] = field(default_factory=list)
     database: list[int] = field(default_factory=list)
 
+    def cpu_s(self) -> dict[str, float]:
+        """Its CPU time in seconds so far."""
+        return {"ours": cpu_s(self.ours), "database": cpu_s(self.database)}
+
 
 def _up(order: Order) -> Run:
     return _submitted(order, lambda one: _running(one, (*CONSOLE, "up")))
@@ -107,9 +111,8 @@ def _submitted(order: Order, start: Callable[[Order], AbstractContextManager[Ser
     with start(order) as service:
         file = batch_file(order)
         command = [*CONSOLE, "batch", str(file), "--split", "--wait", "--json", "--allow-plaintext"]
-        servers = order.stage.source.pid, order.stage.destination.pid
         settle_disk()
-        before = [cpu_s([pid]) for pid in servers], cpu_s(service.ours), cpu_s(service.database)
+        before = {**_cpu_beside(order.stage), **service.cpu_s()}
         machine, began, own = Machine.now(), time.monotonic(), os.times()
         result = subprocess.run(  # noqa: S603 - fixed command
             command,
@@ -127,13 +130,19 @@ def _submitted(order: Order, start: Callable[[Order], AbstractContextManager[Ser
                 f"\n{result.stdout[-600:]}\n{service.installation.log()[-1500:]}"
             )
         console_s = after.children_user + after.children_system - own.children_user - own.children_system
-        split = {
-            "ours": cpu_s(service.ours) - before[1] + console_s,
-            "source": cpu_s([servers[0]]) - before[0][0],
-            "destination": cpu_s([servers[1]]) - before[0][1],
-            "database": cpu_s(service.database) - before[2] if service.database else 0.0,
-        }
+        now = {**_cpu_beside(order.stage), **service.cpu_s()}
+        now["ours"] += console_s
+        split = {part: now[part] - before[part] for part in now}
         return Run(wall_s, split, peak_bytes(service.ours), idle)
+
+
+def _cpu_beside(stage: Stage) -> dict[str, float]:
+    """The CPU time in seconds of the servers and of the simulated line, so far."""
+    return {
+        "source": cpu_s([stage.source.pid]),
+        "destination": cpu_s([stage.destination.pid]),
+        "line": cpu_s(stage.line_pids),
+    }
 
 
 @contextmanager
@@ -263,19 +272,15 @@ def _several(name: str, at_a_time: int) -> Callable[[Order], Run]:
 
 
 def _timed(order: Order, work: Callable[[ThreadPoolExecutor], object], at_a_time: int) -> Run:
-    servers = order.stage.source.pid, order.stage.destination.pid
     settle_disk()
-    before, machine, own = [cpu_s([pid]) for pid in servers], Machine.now(), os.times()
+    before, machine, own = _cpu_beside(order.stage), Machine.now(), os.times()
     began = time.monotonic()
     with ThreadPoolExecutor(at_a_time) as pool:
         work(pool)
     wall_s, idle, after = time.monotonic() - began, Machine.now().idle_since(machine), os.times()
     ours = sum(after[:4]) - sum(own[:4])
-    split = {
-        "ours": ours,
-        "source": cpu_s([servers[0]]) - before[0],
-        "destination": cpu_s([servers[1]]) - before[1],
-    }
+    split = {part: seconds - before[part] for part, seconds in _cpu_beside(order.stage).items()}
+    split["ours"] = ours
     return Run(wall_s, split, 0, idle)
 
 

@@ -14,7 +14,7 @@ from benchmarks.table import markdown
 
 KEPT: Final = Path(__file__).parents[1] / "results" / "batches"
 OURS: Final = "up"
-SPLIT: Final = ("ours", "source", "destination", "database")
+SPLIT: Final = ("ours", "source", "destination", "database", "line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,8 @@ def _median(figures: Sequence[float], form: str) -> str:
 
 
 def verdict(result: BatchResult) -> str:
-    """The table's result for `up` in words: the copiers that are faster, and the limit that the servers' CPU
-    time sets on that machine, independent of its own CPU time. Empty without a run of `up`."""
+    """The table's result for `up` in words: the copiers that are faster, and the limit that the CPU time of
+    everything else sets on that machine, independent of its own CPU time. Empty without a run of `up`."""
     own = result.rate(OURS) if OURS in result.copiers else None
     if own is None:
         return ""
@@ -162,7 +162,7 @@ def verdict(result: BatchResult) -> str:
         most = result.messages / (servers.median / int(cores[1]))
         ratios = [f"{most / rate:.2f} × `{name}`" for name, rate in rates.items()]
         sentences.append(
-            f"The servers alone took {servers.median:.1f} s of processor time for its copy:"
+            f"All but itself took {servers.median:.1f} s of processor time for its copy:"
             f" on {cores[1]} processors it cannot exceed {', '.join([f'{shown_rate(most)}/s', *ratios])}."
         )
     return " ".join(sentences)
