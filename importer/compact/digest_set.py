@@ -20,6 +20,11 @@ def digest_at(digests: bytes, index: int) -> bytes:
     return digests[DIGEST_BYTES * index : DIGEST_BYTES * (index + 1)]
 
 
+def each_digest(digests: bytes) -> list[bytes]:
+    """The concatenated digests, one by one."""
+    return [digests[start : start + DIGEST_BYTES] for start in range(0, len(digests), DIGEST_BYTES)]
+
+
 class DigestSet(Protocol):
     """A set of digests of DIGEST_BYTES each that only grows. One thread may add at a time; any thread may
     test membership at the same time."""

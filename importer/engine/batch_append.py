@@ -17,18 +17,16 @@ Invariants:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from typing import Final, Protocol, TypeVar
 
 from importer.compact.message_facts import pack_date
-from importer.compact.uid_set import Uid, UidSet
+from importer.compact.uid_set import UidSet
 from importer.domain.mailbox_content import AppendResult, Message, Outgoing, Rejected, Stored
-from importer.domain.messages.flags import fold_flags, system_flags, unfold_flags
+from importer.domain.messages.flags import fold_flags
 from importer.domain.messages.message_decision import (
     NextStep,
     Refuse,
@@ -42,21 +40,18 @@ from importer.domain.receipts.folder_tally import Refusal, RefusalCode
 from importer.domain.receipts.receipt import Intent, Outcome, Receipt
 from importer.engine.batch_decision import decide_batch
 from importer.engine.batch_fetch import FetchedBatch, fetch_batch
-from importer.engine.destination_traits import FlaggedCopies
 from importer.engine.folder_state import FolderState
 from importer.engine.leg_context import Lane
-from importer.engine.new_receipts import copied_receipt, settled_receipts, with_dates_left_out
+from importer.engine.new_receipts import settled_receipts
 from importer.engine.new_refusals import message_refusal
 from importer.engine.settle import SettlingWait, settle_answered, settle_lost
-from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
+from importer.engine.stored_copies import StoredCopies
+from importer.ports.mailbox_errors import FolderUnusable
 from providers.errors import ConnectionLost, MailError, Side
 from providers.frozen import frozen
 from providers.text import Text
 
 T = TypeVar("T")
-
-_MOST_NEW: Final = 1000
-"""Messages that are new in the folder since an append, of which its copies may be any."""
 
 _DUPLICATE: Final = Settle(Outcome.DUPLICATE)
 
@@ -114,6 +109,7 @@ class InFlightBatch:
         self._leg = state.leg
         self._target = state.target
         self._lane = lane
+        self._stored = StoredCopies(state, lane)
         self._slot = slot
         self._with_source = with_source
         self._apart = apart
@@ -153,37 +149,24 @@ class InFlightBatch:
             raise lost
         traits = self._leg.traits
         wait = SettlingWait() if lost.announced and traits.bye_is_final else wait
-        self._set_aside(decided, settle_lost(self._leg, self._lane, intent, wait))
+
+        def may_hide(_landed: int) -> bool:
+            return not lost.announced and self._stored.shows_nothing()
+
+        self._set_aside(decided, *settle_lost(self._leg, self._lane, intent, wait, may_hide))
         traits.bye_is_final = traits.bye_is_final or (lost.announced and bool(decided.new))
-        if decided.new and not lost.announced and self._shows_nothing():
-            self._record(decided, self._unproven(decided, intent))
-            return []
         self._record(decided, [])
         return decided.new
 
-    def _shows_nothing(self) -> bool:
-        """Whether the destination lists no message of the last batch that it accepted: it may show mail
-        late, so that what got no answer may be there, too."""
-        accepted = self._leg.traits.accepted
-        with suppress(FolderUnusable, FolderChanged):
-            return accepted is not None and not self._lane.destination.uids(*accepted)
-        return False
-
-    def _set_aside(self, decided: _Decided, landed: Sequence[Receipt]) -> None:
+    def _set_aside(self, decided: _Decided, landed: Sequence[Receipt], hidden: Sequence[Receipt]) -> None:
         """Take the messages with these receipts out of those to be sent; their twins are duplicates."""
-        self._found(landed)
-        uids = UidSet.of(uid for receipt in landed for uid in receipt.source_uids)
+        self._stored.found(landed)
+        self._state.add(hidden)
+        uids = UidSet.of(uid for receipt in (*landed, *hidden) for uid in receipt.source_uids)
         digests = {key.digest for key in decided.new if key.uid in uids}
         decided.new = [key for key in decided.new if key.uid not in uids]
         decided.settled += [(key, _DUPLICATE) for key in decided.twins if key.digest in digests]
         decided.twins = [key for key in decided.twins if key.digest not in digests]
-
-    def _found(self, landed: Sequence[Receipt]) -> None:
-        """Note what the destination stored of an append without an outcome; the ledger has these receipts."""
-        self._state.add(landed)
-        for receipt in landed:
-            self._leg.traits.stored(self._target.folder.name)
-            self._note_flags(receipt, receipt.destination_uids)
 
     def refuse(self, key: MessageKey, lost: ConnectionLost) -> Refusal:
         """The refusal of a message at which the connection ends."""
@@ -282,35 +265,19 @@ class InFlightBatch:
         # Refused together. Some servers store a part all the same, against RFC 3502 section 6.3.11, and the
         # headers of the source recognise what they altered. Others accept all and store only a part.
         wait = SettlingWait() if named is None else SettlingWait(self._leg.limits.settle_quiet)
-        settling = partial(settle_lost, self._leg, self._lane, append.intent, wait)
-        landed = self._with_source(settling)
-        self._set_aside(decided, landed)
+
+        def may_hide(landed: int) -> bool:
+            return named is not None and not self._stored.lacks_the_rest(append.intent, landed, named)
+
+        settling = partial(settle_lost, self._leg, self._lane, append.intent, wait, may_hide)
+        self._set_aside(decided, *self._with_source(settling))
         if named is not None:
             self._leg.traits.stored(self._target.folder.name)
-        if not decided.new:
-            return []
-        if named is not None and not self._lacks_the_rest(append.intent, landed, named):
-            return self._unproven(decided, append.intent)
-        refetched = self._refetch_new(decided)
+        refetched = self._refetch_new(decided) if decided.new else []
         if not refetched:
             return []
         append = self._append(refetched, individually=True)
         return self._outcomes(decided, append, append.results() or ())
-
-    def _lacks_the_rest(self, intent: Intent, landed: Sequence[Receipt], named: int) -> bool:
-        """Whether it is certain that the destination has not stored what it accepted and does not list: it
-        lists each message that got a UID since before the append, and these are all that it named."""
-        session, folder = self._lane.destination, intent.destination
-        new = session.uids(folder, at_or_above=intent.uidnext)
-        given = session.status(folder.name).uidnext - intent.uidnext
-        return given == len(new) and named == sum(len(receipt.source_uids) for receipt in landed)
-
-    @staticmethod
-    def _unproven(decided: _Decided, intent: Intent) -> list[Receipt]:
-        """The receipt of messages that the destination does not list so far, and may hold."""
-        rest = UidSet.of(key.uid for key in decided.new)
-        decided.settled += [(key, _DUPLICATE) for key in decided.twins]
-        return [copied_receipt(intent, [i for i, uid in enumerate(intent.source_uids) if uid in rest], [])]
 
     def _refetch_new(self, decided: _Decided) -> list[tuple[MessageKey, Message]]:
         """Fetch the new messages again and return those whose content is the same.
@@ -344,11 +311,11 @@ class InFlightBatch:
         except ConnectionLost:
             raise  # the next leg settles it over a new connection
         except FolderUnusable:  # the leg continues without the folder and may reuse the slot
-            self._found(self._settle(intent, leave_doubt=False))
+            self._stored.found(self._settle(intent, leave_doubt=False))
             raise
         except MailError:
             with suppress(MailError):  # the next leg settles it; the first error is the one to raise
-                self._found(self._settle(intent, leave_doubt=True))
+                self._stored.found(self._settle(intent, leave_doubt=True))
             raise
 
     def _settle(self, intent: Intent, *, leave_doubt: bool) -> list[Receipt]:
@@ -366,47 +333,7 @@ class InFlightBatch:
         }
         self._decide_rejected(decided, rejected)
         decided.settled += [(key, _DUPLICATE) for key in decided.twins if key.digest not in rejected]
-        return self._receipt(append, results)
-
-    def _receipt(self, append: _SentAppend, results: Sequence[AppendResult]) -> list[Receipt]:
-        """The receipt of what was stored, if anything was."""
-        stored = [(i, result) for i, result in enumerate(results) if isinstance(result, Stored)]
-        if not stored:
-            return []
-        self._leg.traits.stored(self._target.folder.name)
-        indexes = [i for i, _ in stored]
-        dropped = sum([append.keywords_dropped[i] + result.keywords_dropped for i, result in stored])
-        # Below UIDNEXT, or with a receipt, it is the UID of an earlier message (RFC 9051 section 2.3.1.1).
-        reported = [result.uid for _, result in stored]
-        bound = append.intent.uidnext
-        uids = self._state.new_numbers([uid for uid in reported if uid is not None and uid >= bound])
-        new = UidSet()
-        if len(uids) < len(stored):
-            uids = []
-            # No UIDPLUS: raise the bound, so that `settle` has few messages to check.
-            uidnext = self._lane.destination.status(self._target.folder.name).uidnext
-            self._state.note_uidnext(uidnext)
-            first = append.intent.uidnext
-            new = UidSet.of(range(first, min(uidnext, first + _MOST_NEW)))
-        self._leg.traits.accepted = append.intent.destination, min(uids, default=append.intent.uidnext)
-        receipt = copied_receipt(append.intent, indexes, uids, keywords_dropped=dropped)
-        self._note_flags(receipt, uids or new)
-        undated = [result.date_dropped for _, result in stored]
-        return [with_dates_left_out(receipt, undated) if any(undated) else receipt]
-
-    def _note_flags(self, receipt: Receipt, uids: Sequence[Uid] | UidSet) -> None:
-        """Note those of these copies that have flags of which nothing is known. `uids` are theirs, or all
-        that they may have."""
-        traits = self._leg.traits
-        if not system_flags(receipt.flags) - traits.kept_flags - traits.lost_flags:
-            return
-        flags = unfold_flags(receipt.flags)
-        copied = {names: system_flags(" ".join(names)) for names in set(flags)}
-        put = [copied[names] for names in flags]
-        if not isinstance(uids, UidSet):
-            uids = UidSet.of([uid for uid, names in zip(uids, put, strict=True) if names])
-        numbers = Counter(chain.from_iterable(put))
-        traits.note_flagged(receipt.destination, FlaggedCopies(uids, sum(map(bool, put)), numbers))
+        return self._stored.receipt(append.intent, results, append.keywords_dropped)
 
     def _decide_rejected(self, decided: _Decided, rejected: dict[bytes, Rejected]) -> None:
         """Decide about the messages that the destination rejected, and about their twins."""

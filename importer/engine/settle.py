@@ -24,13 +24,14 @@ cannot be opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
-from importer.compact.digest_set import DIGEST_BYTES, Digests
+from importer.compact.digest_set import Digests, each_digest
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef, NotHandedOut
 from importer.domain.messages.date_and_subject import date_and_subject
@@ -71,10 +72,11 @@ def settle(leg: Leg, lane: Lane, folder: str) -> bool:
         concurrent = [other for other in open_ if other.slot != intent.slot]
         landed, _ = _landed(leg, lane, search, concurrent, wait, match_headers=True)
         created_again = bool(landed) and _created_again(leg, lane, intent)
-        _record(leg, search, landed, closes=True)
+        hidden = _hidden(search, landed, partial(_lists_no_copy, leg, lane, intent.destination))
+        _record(leg, search, landed, hidden, closes=True)
         if created_again:
             leg.ledger.detach(leg.import_.route, folder, intent.destination.uidvalidity, leg.lease)
-        if not landed and _breaks_connections(leg, intent):
+        if not (landed or hidden) and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)
     return bool(open_)
 
@@ -95,18 +97,23 @@ def settle_answered(leg: Leg, lane: Lane, intent: Intent, *, leave_doubt: bool) 
     return _record(leg, search, landed, closes=not doubtful)
 
 
-def settle_lost(leg: Leg, lane: Lane, intent: Intent, wait: SettlingWait) -> list[Receipt]:
+def settle_lost(
+    leg: Leg, lane: Lane, intent: Intent, wait: SettlingWait, may_hide: Callable[[int], bool]
+) -> tuple[list[Receipt], list[Receipt]]:
     """Settle an append during which the connection was lost, in the middle of a leg. The source must not be
     in use.
 
-    The check for a missing message is repeated as in `settle`, as long as `wait` has checks left. Returns the
-    receipt if anything landed, else an empty list. Raises LeaseLost, and what the sessions raise.
+    The check for a missing message is repeated as in `settle`, as long as `wait` has checks left. If some are
+    still missing, `may_hide` is called with the number of those found; True: the destination may hold the
+    others without listing them. Returns the receipt of what landed, if anything did, and that of what may be
+    hidden; both are recorded in one transaction. Raises LeaseLost, and what the sessions raise.
     """
     search = _search(leg, lane, intent)
     open_ = leg.ledger.intents(leg.import_.route, intent.destination.name)
     concurrent = [other for other in open_ if other.slot != intent.slot]
     landed, _ = _landed(leg, lane, search, concurrent, wait, match_headers=True)
-    return _record(leg, search, landed, closes=True)
+    hidden = _hidden(search, landed, may_hide)
+    return _record(leg, search, landed, hidden, closes=True), hidden
 
 
 @frozen
@@ -141,15 +148,37 @@ def _search(leg: Leg, lane: Lane, intent: Intent) -> _Search:
     return _Search(replace(intent, destination=now, uidnext=Uid(1)), now, renumbered=True)
 
 
-def _record(leg: Leg, search: _Search, landed: dict[int, Uid], *, closes: bool) -> list[Receipt]:
-    """Record a receipt if anything landed; with `closes`, remove the intent in the same transaction. Return
-    that receipt."""
+def _hidden(search: _Search, landed: dict[int, Uid], may_hide: Callable[[int], bool]) -> list[Receipt]:
+    """The receipt of the messages that the destination does not list so far, and may hold. A renumbered
+    folder has receipts of another kind (`_doubtful`)."""
+    rest = [i for i in range(len(search.intent.source_uids)) if i not in landed]
+    if not rest or search.folder is None or search.renumbered or not may_hide(len(landed)):
+        return []
+    return [copied_receipt(search.intent, rest, [])]
+
+
+def _lists_no_copy(leg: Leg, lane: Lane, folder: FolderRef, _landed: int) -> bool:
+    """Whether the folder lists no message although the destination accepted some from this import: it may
+    show mail late, so that what got no answer may be there, too."""
+    return any(
+        receipt.outcome is Outcome.COPIED
+        and receipt.import_id == leg.import_.id
+        and receipt.destination == folder
+        for receipt in leg.ledger.receipts(leg.import_.route, folder.name)
+    ) and not lane.destination.uids(folder)
+
+
+def _record(
+    leg: Leg, search: _Search, landed: dict[int, Uid], hidden: Sequence[Receipt] = (), *, closes: bool
+) -> list[Receipt]:
+    """Record the receipts of what landed, if anything did, and of what may be hidden; with `closes`, remove
+    the intent in the same transaction. Return the receipt of what landed."""
     intent = search.intent
     receipts = [_receipt(intent, landed)] if landed else []
     leg.ledger.record(
         leg.import_.route,
         intent.destination.name,
-        [*receipts, *_doubtful(search, landed)] if closes else receipts,
+        [*receipts, *hidden, *_doubtful(search, landed)] if closes else receipts,
         [],
         leg.lease,
         closes_slot=intent.slot if closes else None,
@@ -215,9 +244,7 @@ def _landed(
     match_headers = match_headers and not search.renumbered
     wanted = {intent.digest_at(i): i for i in range(len(intent.source_uids))}
     landed: dict[int, Uid] = {}
-    sent_concurrently = {
-        other.digests[at : at + 16] for other in concurrent for at in range(0, len(other.digests), 16)
-    }
+    sent_concurrently = {content for other in concurrent for content in each_digest(other.digests)}
     receipts_without_uids = _without_uids(
         leg.ledger.receipts(leg.import_.route, intent.destination.name), intent
     )
@@ -340,8 +367,8 @@ def _without_uids(receipts: Iterable[Receipt], intent: Intent) -> list[Receipt]:
 def _contents(receipts: Iterable[Receipt]) -> Digests:
     contents = Digests()
     for receipt in receipts:
-        for at in range(0, len(receipt.digests), DIGEST_BYTES):
-            contents.add(receipt.digests[at : at + DIGEST_BYTES])
+        for content in each_digest(receipt.digests):
+            contents.add(content)
     return contents
 
 

@@ -16,6 +16,7 @@ from importer.domain.receipts.folder_tally import RefusalCode
 from importer.engine.recount import MOST_BETWEEN
 from providers.errors import ConnectionLost, Side
 from tests.fakes.mailbox import Fault, MemoryFolder, MemoryReader, MemoryWriter
+from tests.fakes.store import MemoryStore
 from tests.property.test_what_is_there import BODIES, DATE, numbers, refusals, run, there, world_of
 from tests.property.world import World, mail
 
@@ -100,6 +101,56 @@ def test_an_append_without_a_reply_is_not_repeated_while_nothing_is_shown_of_the
         assert numbers(run(world)) == (0, 10, 0, 0)
         assert refusals(world) == []
     assert bodies(world) == sorted(BODIES)
+
+
+def test_an_append_without_a_reply_is_not_repeated_by_the_next_leg_while_nothing_is_shown() -> None:
+    world = world_of(*BODIES, uidplus=False)
+    world.sent_lately = lambda _import: True
+    appends, is_down = 0, False
+
+    def fault(operation: str) -> Fault | None:
+        """The reply to the fourth append is lost, and then each connection until the next leg."""
+        nonlocal appends, is_down
+        is_down = is_down and operation != "list"
+        if is_down:
+            return Fault.BEFORE
+        appends += operation == "append"
+        is_down = operation == "append" and appends == 4
+        return Fault.AFTER if is_down else None
+
+    world.destination.fault = fault
+    with quarantine() as scanned:
+        tally = world.run_with_own_faults(legs_of=100).tallies["Work"]
+        assert (tally.copied, tally.confirmed) == (10, 0)
+        assert len(scanned.held) == 10
+
+
+def test_a_crash_after_an_append_without_a_reply_was_settled_repeats_nothing() -> None:
+    """The transaction that closes the intent has the receipt."""
+    world = world_of(*BODIES, uidplus=False)
+    world.sent_lately = lambda _import: True
+    record = MemoryStore.record
+    appends, records = 0, 0
+
+    def fault(operation: str) -> Fault | None:
+        nonlocal appends
+        appends += operation == "append"
+        return Fault.AFTER if operation == "append" and appends == 3 else None
+
+    def crashing(*args: Any, **options: Any) -> None:
+        nonlocal records
+        records += appends >= 3
+        if records == 2:
+            raise ConnectionLost(side=Side.DESTINATION)
+        record(*args, **options)
+
+    world.destination.fault = fault
+    with quarantine() as scanned, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryStore, "record", crashing)
+        tally = world.run_with_own_faults(legs_of=100).tallies["Work"]
+        assert records > 2
+        assert (tally.copied, tally.confirmed) == (10, 0)
+        assert len(scanned.held) == 10
 
 
 def test_copies_that_appear_twice_are_told() -> None:

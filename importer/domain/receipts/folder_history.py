@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from importer.compact.digest_set import DIGEST_BYTES, Digests, DigestSet
+from importer.compact.digest_set import Digests, DigestSet, each_digest
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.flags import has_flags
@@ -152,8 +152,8 @@ class FolderHistory:
             if receipt.reason == CopyNote.UNSEEN and receipt.source == self.source:
                 self._sent_before.add(receipt.source_uids)
             self.has_former = True
-            for start in range(0, len(receipt.digests), DIGEST_BYTES):
-                self.former.add(receipt.digests[start : start + DIGEST_BYTES])
+            for digest in each_digest(receipt.digests):
+                self.former.add(digest)
         return False
 
     def extend(self, receipts: Iterable[Receipt]) -> None:
@@ -183,8 +183,7 @@ class FolderHistory:
         met, other = self.met_before, self.met_first
         if current and not relisted:
             met, other = other, met
-        for start in range(0, len(receipt.digests), DIGEST_BYTES):
-            digest = receipt.digests[start : start + DIGEST_BYTES]
+        for digest in each_digest(receipt.digests):
             if digest not in other:
                 met.add(digest)
 
