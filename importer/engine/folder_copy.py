@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
-from importer.compact.digest_set import DIGEST_BYTES
+from importer.compact.digest_set import each_digest
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef, FolderStatus, KeywordRule
 from importer.domain.messages.date_and_subject import date_and_subject
@@ -111,8 +111,12 @@ class FolderCopy:
         )
         announced = (intent.digests for intent in ledger.intents(route, name))
         for digests in chain(stored, announced):
-            for start in range(0, len(digests), DIGEST_BYTES):
-                yield digests[start : start + DIGEST_BYTES]
+            yield from each_digest(digests)
+
+    def copied_by_others(self) -> Iterator[bytes]:
+        """The digests of what other sources brought into the destination folder."""
+        import_ = self.leg.import_
+        return self.leg.ledger.copied_by_others(import_.route, import_.destination, self.destination)
 
     def tally_of_history(self) -> FolderTally:
         tally = with_unlisted(self.history.tally(self.listed, self.destination), self.unlisted)

@@ -44,11 +44,12 @@ def find_copies(
     missing: CopiesThere,
     others: UidSet,
     digests_of: Callable[[UidSet], Mapping[Uid, bytes]],
+    copied_by_others: Callable[[], Iterable[bytes]],
 ) -> FoundCopies:
     """Look for the messages in `missing.gone`, `never_seen` and `unnumbered` among `others`, the messages of
-    the destination folder without a receipt. `digests_of` returns the digests of source messages. Raises
-    what the sessions raise."""
-    return _Search(lane, history, missing, others).run(digests_of)
+    the destination folder without a receipt. `digests_of` returns the digests of source messages,
+    `copied_by_others` the contents that other sources brought. Raises what the sessions raise."""
+    return _Search(lane, history, missing, others, copied_by_others).run(digests_of)
 
 
 @frozen
@@ -68,8 +69,11 @@ class _Search:
     history: FolderHistory
     missing: CopiesThere
     others: UidSet
+    copied_by_others: Callable[[], Iterable[bytes]]
     _index: ExistingMailIndex = field(default_factory=ExistingMailIndex)
-    _used: set[Uid] = field(default_factory=set)
+    _used: dict[Uid, Uid] = field(default_factory=dict)  # destination UID -> the source message it is
+    _contested: set[Uid] = field(default_factory=set)  # by more source messages than there are
+    _of_others: frozenset[bytes] | None = None  # once they were asked for
     _there: set[Uid] = field(default_factory=set)  # the first of several with the same content
     _unchecked: set[Uid] = field(default_factory=set)  # likewise
     _open: dict[Uid, _Candidates] = field(default_factory=dict)
@@ -97,18 +101,30 @@ class _Search:
         unnumbered = lines.uid in self.missing.unnumbered
         keys = CandidateKeys.of(lines.header)
         namesakes = index.namesakes(keys)
+        contested: set[Uid] = set()
         if unnumbered:
             if self._first(lines.uid) in self._there:
                 return
-            if same := {uid for uid in namesakes - self._used if index.has_size(uid, size_bytes)}:
-                self._settle(lines.uid, min(same))
+            same = {uid for uid in namesakes if index.has_size(uid, size_bytes)}
+            if free := same - self._used.keys() - self._contested:
+                self._settle(lines.uid, min(free))
                 return
+            contested = same
         likely = index.candidates(keys, size_bytes)
         unlikely = index.unlikely_candidates(keys, size_bytes) if unnumbered else ()
         alike = index.with_date_and_subject(keys) if unnumbered else set()
         candidates = _Candidates(namesakes, alike, likely, tuple(islice(unlikely, _UNLIKELY_PER_MESSAGE)))
-        if likely or candidates.unlikely:
-            self._open[lines.uid] = candidates
+        for uid in (lines.uid, *self._reopened(contested)):
+            if likely or candidates.unlikely:
+                self._open[uid] = candidates
+
+    def _reopened(self, contested: set[Uid]) -> list[Uid]:
+        """The source messages that counted as these messages of the destination, by header and size. If more
+        have both than there are, only the bytes tell which."""
+        self._contested |= contested
+        reopened = [self._used.pop(uid) for uid in contested & self._used.keys()]
+        self._there.difference_update(map(self._first, reopened))
+        return reopened
 
     def _compare_bytes(self, digests: Mapping[Uid, bytes]) -> None:
         contents = self._read()
@@ -120,15 +136,15 @@ class _Search:
                 self._settle(uid, by_content[content])
                 continue
             unknown = self._unknown(candidates.namesakes, contents)
-            altered = unknown & contents.keys() - self._used
+            altered = unknown & contents.keys() - self._used.keys()
             if altered and uid in self.missing.unnumbered:
                 self._settle(uid, min(altered))
-            elif unknown or self._unknown(candidates.alike - self._used, contents):
+            elif unknown or self._unknown(candidates.alike - self._used.keys(), contents):
                 self._unchecked.add(self._first(uid))
 
     def _settle(self, uid: Uid, there: Uid) -> None:
         self._there.add(self._first(uid))
-        self._used.add(there)
+        self._used[there] = uid
 
     def _unknown(self, uids: set[Uid], contents: Mapping[Uid, bytes]) -> set[Uid]:
         """Those whose content is not that of another message."""
@@ -136,7 +152,11 @@ class _Search:
 
     def _is_known(self, content: bytes | None) -> bool:
         """Whether it is the content of another message, so that the server did not alter this one."""
-        return content is not None and self.history.knows(content)
+        if content is None or self.history.knows(content):
+            return content is not None
+        if self._of_others is None:
+            self._of_others = frozenset(self.copied_by_others())
+        return content in self._of_others
 
     def _read(self) -> dict[Uid, bytes]:
         """The digests of the candidates, as far as the server hands them out and there are not too many."""

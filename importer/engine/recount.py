@@ -51,6 +51,17 @@ class UidLists:
 
 
 @frozen
+class FolderLedger:
+    """The parts of the ledger that the recount of one folder needs: all receipts into the destination folder;
+    the digests of what this route recorded in a folder (`find_moved`); the contents that other routes copied
+    into the destination folder."""
+
+    receipts: Callable[[], Iterator[Receipt]]
+    recorded_in: Callable[[str], Iterable[bytes]]
+    copied_by_others: Callable[[], Iterable[bytes]]
+
+
+@frozen
 class Recount:
     """The tally with the recount in it, the UIDs that the source lists and that have no outcome yet, how many
     messages the source counts beyond those that it lists, and how many more copies the destination folder
@@ -69,18 +80,16 @@ def recount(
     history: FolderHistory,
     tally_of_history: Callable[[], FolderTally],
     surveyed_messages: int,
-    receipts: Callable[[], Iterator[Receipt]],
-    recorded: Callable[[str], Iterable[bytes]],
+    ledger: FolderLedger,
     already: UidLists,
     waits: Iterator[None],
     *,
     missing: bool = False,
 ) -> Recount:
     """Count one folder again on both sides and set `history.there`; `surveyed_messages` is the source's count
-    before, `receipts` returns all receipts into the destination folder, which is `missing` if its owner
-    removed it. `recorded` is that of `find_moved`. UIDs `already` listed are not requested again, unless
-    one is missing. `waits` waits before each item: as long as copies are not listed, they are looked for
-    once more after each.
+    before. The destination folder is `missing` if its owner removed it. UIDs `already` listed are not
+    requested again, unless one is missing. `waits` waits before each item: as long as copies are not listed,
+    they are looked for once more after each.
 
     Raises FolderUnusable if the source no longer opens the folder, FolderChanged if its UIDVALIDITY changed.
     """
@@ -103,9 +112,9 @@ def recount(
             listed = lane.source.uids(history.source)
             unlisted = max(lane.source.unlisted(history.source), counted - len(listed))
     complete = there is not None and (missing or not lane.destination.unlisted(history.destination))
-    history.there = _there(lane, history, receipts, there, complete=complete)
+    history.there = _there(lane, history, ledger, there, complete=complete)
     if complete and not missing:
-        history.there = _with_moved(lane, history, receipts, recorded)
+        history.there = _with_moved(lane, history, ledger)
     moved = len(history.there.moved & history.copied_here)
     confirmed = None
     if not copied:
@@ -121,7 +130,7 @@ def recount(
         with_changes(tally, {**changes, ChangeKind.MOVED: moved} if moved else changes),
         history.todo(listed),
         unlisted,
-        _surplus(lane, history, copied, there, receipts)
+        _surplus(lane, history, copied, there, ledger.receipts)
         if there is not None and (copied or history.there.unproven)
         else 0,
         _status(history, there, missing=missing) if complete and there is not None else None,
@@ -182,7 +191,7 @@ def _status(history: FolderHistory, listed: UidSet, *, missing: bool) -> FolderS
 def _there(
     lane: Lane,
     history: FolderHistory,
-    receipts: Callable[[], Iterator[Receipt]],
+    ledger: FolderLedger,
     listed: UidSet | None,
     *,
     complete: bool,
@@ -195,7 +204,7 @@ def _there(
     if not missing and _numbers_suffice(history, others):
         return CopiesThere()
     by_uid = copies_there(
-        lambda: (receipt for receipt in receipts() if history.counts(receipt)),
+        lambda: (receipt for receipt in ledger.receipts() if history.counts(receipt)),
         history.import_id,
         history.source,
         listed,
@@ -208,7 +217,12 @@ def _there(
     try:
         found = (
             find_copies(
-                lane, history, by_uid, others, lambda uids: digests_of(receipts(), history.source, uids)
+                lane,
+                history,
+                by_uid,
+                others,
+                lambda uids: digests_of(ledger.receipts(), history.source, uids),
+                ledger.copied_by_others,
             )
             if doubtful and others
             else FoundCopies()
@@ -233,17 +247,12 @@ def _there(
     )
 
 
-def _with_moved(
-    lane: Lane,
-    history: FolderHistory,
-    receipts: Callable[[], Iterator[Receipt]],
-    recorded: Callable[[str], Iterable[bytes]],
-) -> CopiesThere:
+def _with_moved(lane: Lane, history: FolderHistory, ledger: FolderLedger) -> CopiesThere:
     """`history.there`, after a search in the other folders for copies that no recount has seen here."""
     there = history.there
     sought = there.lost | there.unnumbered | there.never_seen
-    contents = digests_of(receipts(), history.source, sought) if sought else {}
-    moved = find_moved(lane, history.source, history.destination, contents, recorded)
+    contents = digests_of(ledger.receipts(), history.source, sought) if sought else {}
+    moved = find_moved(lane, history.source, history.destination, contents, ledger.recorded_in)
     return replace(
         there,
         gone=there.gone | (there.never_seen & moved),

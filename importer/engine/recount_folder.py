@@ -18,7 +18,7 @@ from importer.engine.flag_updates import update_flags
 from importer.engine.folder_copy import Counted, Finished, FolderCopy, Unprepared
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_refusals import folder_refusal
-from importer.engine.recount import Recount, UidLists, recount
+from importer.engine.recount import FolderLedger, Recount, UidLists, recount
 from importer.engine.settle import CHECK_INTERVAL_S
 from importer.engine.stored_flags import keep_flags
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
@@ -95,8 +95,7 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
             folder.history,
             folder.tally_of_history,
             folder.status.messages,
-            folder.receipts,
-            folder.recorded_in,
+            FolderLedger(folder.receipts, folder.recorded_in, folder.copied_by_others),
             already,
             _waits(folder.leg),
             missing=folder.missing,

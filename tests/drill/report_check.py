@@ -71,8 +71,11 @@ def check_last_report(
         claimed = sum(told[key] for key in _THERE)
         most = there + elsewhere + told["duplicate"]  # a copy of a message that is gone
         if "gone" in told and not there <= claimed <= most:
+            numbers = {key: told[key] for key in (*_THERE, "gone", "failed", "unchecked") if told.get(key)}
+            missing = ", ".join(sorted(seen.subject for seen in messages if seen.digest not in held))
             problems.append(
-                f"{name}: {claimed} there by the report, {there} there, {elsewhere} in renamed folders"
+                f"{name}: {claimed} there by the report {numbers}, {there} there, {elsewhere} in renamed"
+                f" folders; not there: {missing}"
             )
     return [f"{report['id']}: {problem}" for problem in problems]
 

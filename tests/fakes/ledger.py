@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from importer.compact.digest_set import each_digest
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Account, ImportId, Route
@@ -113,6 +114,14 @@ class MemoryLedger(MemoryLeases):
     def _routes_into(self, destination: Account) -> set[Route]:
         """The store knows the imports."""
         return set()
+
+    def copied_by_others(
+        self, route: Route, destination: Account, destination_folder: str
+    ) -> Iterator[bytes]:
+        for other in self._routes_into(destination) - {route}:
+            for receipt in self.receipts(other, destination_folder):
+                if receipt.outcome is Outcome.COPIED:
+                    yield from each_digest(receipt.digests)
 
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         self._move(route, FolderRef(destination_folder, ANY_UIDVALIDITY), uidvalidity, lease)

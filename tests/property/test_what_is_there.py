@@ -347,3 +347,29 @@ def test_copies_that_the_server_gave_another_message_id_are_not_called_removed()
     tally = run(world)
     assert numbers(tally) == (0, 9, 1, 0)
     assert tally.unchecked == 9
+
+
+ALIKE = (mail("disk", "80% full", "cron"), mail("disk", "90% full", "cron"))
+
+
+@pytest.mark.parametrize("removed", ALIKE)
+def test_a_message_of_equal_header_and_size_does_not_stand_in_for_a_removed_one(removed: bytes) -> None:
+    world = world_of(*ALIKE, *BODIES, uidplus=False)
+    run(world)
+    delete(world, removed)
+    for _ in range(2):
+        assert numbers(run(world)) == (0, 11, 1, 0)
+
+
+def test_the_copy_of_another_source_does_not_stand_in_for_a_removed_one() -> None:
+    """Both were sent the same message, on different ways."""
+    sent = [mail("greetings", "text", "both", f"Received: by {by}") for by in ("one", "the other")]
+    one = world_of(sent[0], *BODIES, uidplus=False)
+    other = one.beside("bob")
+    other.source.create("Work").add((), DATE, sent[1])
+    run(one)
+    run(other)
+    assert sent[1] in {whole(message.body) for message in there(one).messages.values()}
+    delete(one, sent[0])
+    for _ in range(2):
+        assert numbers(run(one)) == (0, 10, 1, 0)
