@@ -11,15 +11,15 @@ from importer.service.deps import Deps
 
 
 def sent_lately(deps: Deps) -> Callable[[ImportId], bool]:
-    """Return a function that tells whether an import ended within MAY_APPEAR_FOR; of one that has not ended,
-    whether it began within that time. It asks the store once for each import."""
+    """Return a function that tells whether an import may have sent messages within MAY_APPEAR_FOR: until its
+    end, or until it was held up. It asks the store once for each import."""
 
     @cache
     def lately(import_id: ImportId) -> bool:
         import_ = deps.store.import_(import_id)
         if import_ is None:
             return False
-        last = import_.finished_at or import_.started_at or import_.created_at
-        return deps.clock.now() - last < MAY_APPEAR_FOR
+        last = import_.finished_at or import_.held_up_since
+        return last is None or deps.clock.now() - last < MAY_APPEAR_FOR
 
     return lately
