@@ -5,22 +5,32 @@ others are still recognised until these are removed."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
+from importer.adapters.derived_keys import derived_key
 from providers.endpoint import Secret
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _PURPOSE = b"mailhaul evidence signature"
 
 
 class Ed25519Signer:
-    """Implements `Signer`. `keys` are those of `fernet_vault.load_keys`, newest first."""
+    """Implements `Signer`. `keys` are those of `fernet_vault.load_keys`, newest first.
+
+    `cryptography` is loaded when something is signed or verified for the first time.
+    """
 
     def __init__(self, keys: Sequence[Secret]) -> None:
-        self._keys = [_derived(key) for key in keys]
+        self._seeds = [derived_key(key.reveal().encode(), _PURPOSE) for key in keys]
+
+    @cached_property
+    def _keys(self) -> Sequence[Ed25519PrivateKey]:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return [Ed25519PrivateKey.from_private_bytes(seed) for seed in self._seeds]
 
     def public_keys(self) -> Sequence[bytes]:
         return [key.public_key().public_bytes_raw() for key in self._keys]
@@ -29,13 +39,11 @@ class Ed25519Signer:
         return self._keys[0].sign(message)
 
     def verify(self, public_key: bytes, signature: bytes, message: bytes) -> bool:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
         try:
             Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
         except (InvalidSignature, ValueError):
             return False
         return True
-
-
-def _derived(key: Secret) -> Ed25519PrivateKey:
-    seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(key.reveal().encode())
-    return Ed25519PrivateKey.from_private_bytes(seed)

@@ -10,56 +10,72 @@ and that earlier completion mails are no longer recognised as Mailhaul's own.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import os
 import re
+import secrets
 import stat
 import struct
 import tempfile
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
+from importer.adapters.derived_keys import derived_key
 from importer.ports.vault import KeyMissing, VaultError
 from providers.endpoint import Secret
 from providers.text import Text
 
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet, MultiFernet
+
 KEY_FILE: Final = "secret.key"
 
 _LENGTH: Final = struct.Struct(">I")
+_KEY_BYTES: Final = 32
 
 
 class FernetVault:
     """Implements `Vault`. `keys` are Fernet keys (32 bytes, URL-safe base64), newest first.
 
-    Raises VaultError if there is no key or one is malformed.
+    Raises VaultError if there is no key or one is malformed. `cryptography` is loaded when something is
+    sealed or opened for the first time.
     """
 
     def __init__(self, keys: Sequence[Secret]) -> None:
         if not keys:
             raise VaultError(Text("installation.key_missing"))
-        try:
-            self._fernet = MultiFernet([Fernet(key.reveal()) for key in keys])
-        except ValueError:
-            raise VaultError(Text("installation.key_malformed")) from None
-        self._newest = Fernet(keys[0].reveal())
-        self._oldest = keys[-1].reveal().encode()
+        if not all(map(_is_key, keys)):
+            raise VaultError(Text("installation.key_malformed"))
+        self._keys = tuple(keys)
+
+    @cached_property
+    def _newest(self) -> Fernet:
+        from cryptography.fernet import Fernet
+
+        return Fernet(self._keys[0].reveal())
+
+    @cached_property
+    def _all(self) -> MultiFernet:
+        from cryptography.fernet import Fernet, MultiFernet
+
+        return MultiFernet([Fernet(key.reveal()) for key in self._keys])
 
     def seal(self, secret: Secret, context: str) -> bytes:
         # Fernet has no associated data, so the context is part of the plaintext. Any str round-trips,
         # including surrogates.
         context_bytes = context.encode()
-        return self._fernet.encrypt(
+        return self._all.encrypt(
             _LENGTH.pack(len(context_bytes)) + context_bytes + secret.reveal().encode(errors="surrogatepass")
         )
 
     def open(self, sealed: bytes, context: str) -> Secret:
+        from cryptography.fernet import InvalidToken
+
         try:
-            plain = self._fernet.decrypt(sealed)
+            plain = self._all.decrypt(sealed)
             end = _LENGTH.size + _LENGTH.unpack_from(plain)[0]
         except (InvalidToken, struct.error):
             raise KeyMissing(Text("installation.key_other")) from None
@@ -72,11 +88,13 @@ class FernetVault:
 
         Raises KeyMissing if no key opens it.
         """
+        from cryptography.fernet import InvalidToken
+
         try:
             self._newest.decrypt(sealed)
         except InvalidToken:
             try:
-                return self._fernet.rotate(sealed)
+                return self._all.rotate(sealed)
             except InvalidToken:
                 raise KeyMissing(Text("installation.key_other")) from None
         return None
@@ -94,7 +112,14 @@ class FernetVault:
         return self._derived(b"mailhaul notice mark")
 
     def _derived(self, purpose: bytes) -> bytes:
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(self._oldest)
+        return derived_key(self._keys[-1].reveal().encode(), purpose)
+
+
+def _is_key(key: Secret) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(key.reveal())) == _KEY_BYTES
+    except ValueError:
+        return False
 
 
 def load_keys(
@@ -139,7 +164,7 @@ def _create_key_file(path: Path) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".secret-")  # mode 0600
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(Fernet.generate_key() + b"\n")
+                file.write(base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
             os.link(temporary, path)
