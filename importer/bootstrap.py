@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from importer.adapters.digest_file import DigestFiles
@@ -242,12 +242,13 @@ def _mail_exchangers(domain: str) -> Sequence[str]:
 
 
 def directory(settings: Settings) -> BulkDiscovery:
-    """Finds mail servers of addresses, in the catalog and on the network. Create one per file or request."""
+    """Finds mail servers of addresses, in the catalog and on the network. Create one per file or request: the
+    system's authorities are read and `dnspython` is loaded only once the network is asked."""
     from importer.adapters.lookup.dns_resolver import DnsResolver
     from importer.adapters.lookup.https_fetcher import GuardedWeb
     from providers.bulk_discovery import BulkDiscovery
 
-    tls = tls_context(settings.ca_file)
+    tls = cache(partial(tls_context, settings.ca_file))
     https_guard = EgressGuard(
         allowed=settings.allowed_networks, forbidden=settings.forbidden_networks, ports=(443,)
     )

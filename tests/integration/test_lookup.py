@@ -88,7 +88,7 @@ def web(authority: CertificateAuthority) -> GuardedWeb:
 
 def fetcher(authority: CertificateAuthority, timeout_s: float) -> GuardedWeb:
     guard = EgressGuard(allowed=LOOPBACK, ports=(), look_up=at_loopback)
-    return GuardedWeb(guard, tls_context(authority.ca_file), timeout_s=timeout_s)
+    return GuardedWeb(guard, partial(tls_context, authority.ca_file), timeout_s=timeout_s)
 
 
 # --- The web -----------------------------------------------------------------------------------------
@@ -193,7 +193,9 @@ def test_only_a_verified_server_at_a_public_address_is_queried(
     with web_server(authority, send, "old.example") as port:
         with pytest.raises(LookupFailed, match=r"lookup\.certificate"):
             web.fetch(f"https://other.example:{port}/")
-        strict = GuardedWeb(EgressGuard(ports=(443,), look_up=at_loopback), tls_context(authority.ca_file))
+        strict = GuardedWeb(
+            EgressGuard(ports=(443,), look_up=at_loopback), partial(tls_context, authority.ca_file)
+        )
         with pytest.raises(LookupFailed, match=r"lookup\.not_public"):
             strict.fetch(f"https://old.example:{port}/")
     for url in ("http://old.example/", "file:///etc/passwd", "https:///x"):
@@ -209,7 +211,7 @@ def test_an_unknown_name_is_not_an_error(error: int, there: bool | None) -> None
     def look_up(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(error, "x")
 
-    web = GuardedWeb(EgressGuard(ports=(443,), look_up=look_up), tls_context())
+    web = GuardedWeb(EgressGuard(ports=(443,), look_up=look_up), tls_context)
     if there is False:
         assert web.fetch("https://autoconfig.old.example/x") is None
     else:
@@ -272,7 +274,7 @@ def test_failing_name_servers_are_distinguished_from_unknown_names(
 
 
 def test_a_usual_name_is_accepted_only_with_a_verified_mail_server(new_host: Dovecot) -> None:
-    tls = tls_context(new_host.ca_file)
+    tls = partial(tls_context, new_host.ca_file)
     timeouts = Timeouts(connect_s=PATIENCE_S, io_s=PATIENCE_S)
     opened = ImapProber(EgressGuard(allowed=LOOPBACK, ports=(), look_up=at_loopback), tls, timeouts)
     port = new_host.imaps.port

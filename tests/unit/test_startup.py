@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,3 +160,18 @@ vault.seal(Secret("password"), "context")
 print(json.dumps([before, "cryptography" in sys.modules]))
 """
     assert facts_after(code) == [False, True]
+
+
+def test_a_file_whose_servers_are_named_needs_no_resolver_and_no_authorities(
+    tmp_path: Path,
+) -> None:
+    code = f"""
+import json, ssl, sys
+from importer.bootstrap import directory
+from importer.settings import Settings
+made = []
+ssl.create_default_context = lambda *_, **__: made.append(1)
+directory(Settings.load(data={str(tmp_path)!r}))
+print(json.dumps([len(made), "dns.resolver" in sys.modules]))
+"""
+    assert facts_after(code) == [0, False]

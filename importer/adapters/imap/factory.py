@@ -24,7 +24,7 @@ from importer.adapters.imap.imapclient_adapter import Timeouts
 from importer.adapters.imap.incoming_literals import MAX_LITERAL_BYTES
 from importer.adapters.imap.login import Login
 from importer.adapters.imap.login_limiter import LoginLimiter
-from importer.adapters.imap.open_connection import open_connection, probe, tls_context
+from importer.adapters.imap.open_connection import Tls, open_connection, probe, tls_context
 from importer.adapters.imap.reader import ImapReader
 from importer.adapters.imap.response_errors import Peer
 from importer.adapters.imap.stall_watchdog import StallWatchdog
@@ -199,7 +199,7 @@ class ImapProber:
     It never logs in.
     """
 
-    def __init__(self, guard: EgressGuard, tls: ssl.SSLContext, timeouts: Timeouts) -> None:
+    def __init__(self, guard: EgressGuard, tls: Tls, timeouts: Timeouts) -> None:
         self._guard = guard
         self._tls = tls
         self._timeouts = timeouts
@@ -208,7 +208,7 @@ class ImapProber:
         """Return whether an IMAP server answers at `endpoint` and proves its name."""
         peer = Peer(endpoint, Side.SOURCE, utc_now, self._guard.connect, is_guarded=True)
         try:
-            probe(peer, lambda: self._tls, self._timeouts, tries=1)
+            probe(peer, self._tls, self._timeouts, tries=1)
         except MailError:
             return False
         return True

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import dns.exception
-import dns.resolver
-
 from providers.discovery import LookupFailed
 from providers.text import Text
 
@@ -33,6 +30,10 @@ class DnsResolver:
         return [(record.target.to_text(), int(record.port)) for record in records[:_MOST_RECORDS]]
 
     def _query(self, name: str, kind: str) -> list[Any]:
+        import dns.exception
+        import dns.nameserver
+        import dns.resolver
+
         try:
             resolver = dns.resolver.Resolver(configure=not self._servers)
             if self._servers:

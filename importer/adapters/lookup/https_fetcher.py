@@ -12,6 +12,7 @@ import http.client
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from threading import Timer
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -26,10 +27,15 @@ _MOST_REDIRECTS: Final = 2
 
 
 class GuardedWeb:
-    """Fetches files from hosts that users name."""
+    """Fetches files from hosts that users name. `tls` is called once per request."""
 
     def __init__(
-        self, guard: EgressGuard, tls: ssl.SSLContext, *, timeout_s: float = 5.0, max_bytes: int = 64 * 1024
+        self,
+        guard: EgressGuard,
+        tls: Callable[[], ssl.SSLContext],
+        *,
+        timeout_s: float = 5.0,
+        max_bytes: int = 64 * 1024,
     ) -> None:
         self._guard = guard
         self._tls = tls
@@ -56,7 +62,7 @@ class GuardedWeb:
         if url.scheme != "https" or not url.hostname:
             raise LookupFailed(Text("lookup.not_https"))
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        connection = GuardedConnection(url.hostname, url.port or 443, self._guard, self._tls, deadline)
+        connection = GuardedConnection(url.hostname, url.port or 443, self._guard, self._tls(), deadline)
         # A socket timeout only bounds the gap between two bytes; the watchdog bounds the whole response.
         watchdog = Timer(max(0.0, deadline - time.monotonic()), connection.cut)
         watchdog.daemon = True
