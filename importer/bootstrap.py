@@ -231,6 +231,7 @@ def _assembled(
         ),
         webhook=Webhook(settings.webhook_url, settings.webhook_secret) if settings.webhook_secret else None,
         public_url=settings.public_url,
+        product=settings.brand_name,
         revokes_consents=settings.give_back_consent,
     )
 

@@ -20,6 +20,7 @@ from providers.provider import (
     Source,
     Step,
 )
+from providers.text import PRODUCT_NAME
 
 _ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -143,11 +144,15 @@ class _Row:
             raise self._error(field, f"is none of {', '.join(kind)}") from None
 
     def _localized(self, field: str, text_id: str, name: str) -> LocalizedText:
-        """The text with that id, with the provider's name inserted."""
+        """The text with that id, with the provider's name and the place of the product's."""
         if text_id not in self._texts:
             raise self._error(field, f"names “{text_id}”, but there is no [text.{text_id}]")
         text = self._texts[text_id]
-        return LocalizedText(**{code: getattr(text, code).replace("{name}", name) for code in LANGUAGES})
+        filled = {
+            code: getattr(text, code).replace("{product}", PRODUCT_NAME).replace("{name}", name)
+            for code in LANGUAGES
+        }
+        return LocalizedText(**filled)
 
     def _steps(self, name: str, *, required: bool) -> tuple[Step, ...]:
         """The steps of one login kind first, then those of both."""

@@ -36,23 +36,24 @@ _ORGANISATION_SCOPE: Final = "https://www.googleapis.com/auth/gmail.imap_admin"
 
 _MAIL_DOMAINS: Final = frozenset({"gmail.com", "googlemail.com"})
 
-_AGAIN: Final = "Its owner has to sign in to Google again and allow Mailhaul to read the mail."
+_AGAIN: Final = "Its owner has to sign in to Google again and allow %(product)s to read the mail."
 
 TEXTS: Final[Mapping[str, str]] = {
     "administrator_blocks_google": (
         "The administrator of this Google Workspace does not allow applications to read mail. Ask them to"
-        " trust Mailhaul in the Admin console under Security, API controls, App access control."
+        " trust %(product)s in the Admin console under Security, API controls, App access control."
     ),
     "internal_application_google": (
         "This application is restricted to the organisation that created it: sign in with an account there."
     ),
     "consent_denied_google": "The permission was not granted: try again and choose Allow.",
     "redirect_uri_google": (
-        "The operator of Mailhaul has to add its exact redirect address to the OAuth client in the Google"
+        "The operator of %(product)s has to add its exact redirect address to the OAuth client in the Google"
         " Cloud console."
     ),
     "client_google": (
-        "The operator of Mailhaul has to check the client ID and the client secret of the Google application."
+        "The operator of %(product)s has to check the client ID and the client secret of the Google"
+        " application."
     ),
     "delegation_google": (
         "An administrator has to allow the service account's client ID in the Admin console under Security,"
@@ -66,7 +67,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "service_account_file_google": (
         "The file is not the JSON key of a service account: create one in the Google Cloud console."
     ),
-    "clock_google": "The clock of the machine that Mailhaul runs on is wrong: correct it.",
+    "clock_google": "The clock of the machine that %(product)s runs on is wrong: correct it.",
     "session_length_google": f"The organisation limits the duration of sign-ins. {_AGAIN}",
     "sign_in_again_google": _AGAIN,
     "app_password_google": (

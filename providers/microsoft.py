@@ -47,31 +47,31 @@ TEXTS: Final[Mapping[str, str]] = {
     "application_microsoft": "an application ID; it or %(variable)s must be set with the directory",
     "admin_consent_microsoft": (
         "An administrator of the organisation has to allow the application first: Microsoft Entra admin"
-        " center, Enterprise applications, Mailhaul, Permissions, Grant admin consent."
+        " center, Enterprise applications, %(product)s, Permissions, Grant admin consent."
     ),
     "conditional_access_microsoft": (
         "A conditional access policy of the organisation blocks it: its administrator has to exempt the"
-        " application, or the network that Mailhaul runs on."
+        " application, or the network that %(product)s runs on."
     ),
     "second_factor_microsoft": f"{_AGAIN} The organisation requires a second factor or a new password.",
     "not_assigned_microsoft": (
         "The owner is not assigned to the application: an administrator does that in the Microsoft Entra"
-        " admin center under Enterprise applications, Mailhaul, Users and groups."
+        " admin center under Enterprise applications, %(product)s, Users and groups."
     ),
     "client_secret_microsoft": (
-        "The operator of Mailhaul has to create a new client secret for the Microsoft application and set it"
-        " here: the current one is wrong or has expired."
+        "The operator of %(product)s has to create a new client secret for the Microsoft application and set"
+        " it here: the current one is wrong or has expired."
     ),
     "unknown_application_microsoft": (
         "The organisation does not know the application, or has no Exchange Online: its administrator has"
-        " to allow the application once, and the operator of Mailhaul has to check the client ID and the"
+        " to allow the application once, and the operator of %(product)s has to check the client ID and the"
         " directory."
     ),
     "unknown_tenant_microsoft": (
-        "There is no directory with that name: the operator of Mailhaul has to check the tenant."
+        "There is no directory with that name: the operator of %(product)s has to check the tenant."
     ),
     "redirect_uri_microsoft": (
-        "The operator of Mailhaul has to enter its exact redirect address in the app registration under"
+        "The operator of %(product)s has to enter its exact redirect address in the app registration under"
         " Authentication, Web."
     ),
     "other_directory_microsoft": (

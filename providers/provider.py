@@ -17,7 +17,7 @@ LANGUAGES: Final = ("en", "de", "fr", "it", "es")
 
 @frozen
 class LocalizedText:
-    """A text in every language of LANGUAGES."""
+    """A text in every language of LANGUAGES. PRODUCT_NAME in it is filled in when it is shown."""
 
     en: str
     de: str

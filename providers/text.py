@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from providers.frozen import frozen
+
+PRODUCT_NAME: Final = "%(product)s"
+"""The place for the name by which customers know this service, in each text that they may read."""
 
 
 @frozen
@@ -134,7 +137,8 @@ class WayOn(StrEnum):
 class TextRow:
     """One row of the catalog: the meaning of a code for people and for the program.
 
-    Sentences and advice are English, the keys of the gettext catalogs, with the parameters as `%(name)s`. A
+    Sentences and advice are English, the keys of the gettext catalogs, with the parameters as `%(name)s` and
+    the name of this service as `%(product)s`, which is no parameter: the translator knows it. A
     pair is a singular and a plural, chosen by the parameter `number`, which both show as `%(num)s`. An empty
     one is that of the row one level up: of `login_rejected` for `login_rejected.expired`; so is a `way_on` of
     None, which is CONTINUE at the top. The fields after it belong to public codes only.

@@ -30,17 +30,18 @@ _MAIL_SCOPE: Final = "mail-w"
 
 TEXTS: Final[Mapping[str, str]] = {
     "consent_denied_yahoo": "The permission was not granted: try again and choose Agree.",
-    "sign_in_again_yahoo": "Its owner has to sign in to Yahoo again and allow Mailhaul to use the mail.",
+    "sign_in_again_yahoo": "Its owner has to sign in to Yahoo again and allow %(product)s to use the mail.",
     "scope_not_approved_yahoo": (
-        "The operator of Mailhaul has to apply for access to mail at"
+        "The operator of %(product)s has to apply for access to mail at"
         " https://senders.yahooinc.com/developer/developer-access-mail-form/, and to select Mail in the"
         " application at Yahoo once that is granted."
     ),
     "redirect_uri_yahoo": (
-        "The operator of Mailhaul has to enter its exact redirect address in the application at Yahoo."
+        "The operator of %(product)s has to enter its exact redirect address in the application at Yahoo."
     ),
     "client_yahoo": (
-        "The operator of Mailhaul has to check the client ID and the client secret of the Yahoo application."
+        "The operator of %(product)s has to check the client ID and the client secret of the Yahoo"
+        " application."
     ),
     "minor_yahoo": "Yahoo lets no minor allow this: use an app password.",
     "app_password_yahoo": (

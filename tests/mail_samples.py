@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from importer.adapters.mail.compose import TemplateComposer
+from importer.adapters.mail.compose import PLAIN, TemplateComposer
 from importer.compact.uid_set import Uid, UidValidity
+from importer.domain.brand import Brand
 from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, Problem, State
 from importer.domain.people.mail_recipients import MailReader, MailVoice
@@ -78,9 +79,10 @@ CUTOVER: Final = Problem(
 )
 
 
-def mails(language: str) -> dict[str, str]:
+def mails(language: str, brand: Brand = PLAIN) -> dict[str, str]:
     """The HTML of one mail of each kind, by a name of it."""
-    composer = TemplateComposer("Mailhaul <mailhaul@new.example>", b"k" * 32, language, public_url=PAGES)
+    sender = "Mailhaul <mailhaul@new.example>"
+    composer = TemplateComposer(sender, b"k" * 32, language, brand=brand, public_url=PAGES)
 
     def completion(state: State, *tallies: FolderTally, long: bool = False, **facts: Any) -> str:
         voice, refusals = facts.pop("voice", MailVoice.OWN), facts.pop("refusals", ())

@@ -87,9 +87,10 @@ def _host(provider: Provider) -> Iterator[str]:
         yield f"- Addresses: {', '.join(provider.domains)}."
     if provider.unavailable_text:
         closed = "Where sign-in is not set up" if provider.sign_in else "Cannot be imported from"
-        yield f"- **{closed}.** {provider.unavailable}"
+        yield f"- **{closed}.** {_ENGLISH.typeset(provider.unavailable)}"
     for step in provider.steps:
-        yield f"- {_FIRST[step.login_kind]}: {step.texts.en}" + (f" ({step.page})" if step.page else "")
+        said = _ENGLISH.typeset(step.texts.en)
+        yield f"- {_FIRST[step.login_kind]}: {said}" + (f" ({step.page})" if step.page else "")
     if provider.read_endpoint:
         yield f"- Mail is read at `{provider.read_endpoint.host}`."
     yield from (f"- {text}" for text in _limits(provider))

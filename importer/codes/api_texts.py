@@ -110,7 +110,7 @@ ROWS: Final = (
     TextRow("api.refused.text_not_unicode", advice="Send texts without unpaired surrogates."),
     TextRow(
         "api.internal",
-        "Something went wrong inside Mailhaul.",
+        "Something went wrong inside %(product)s.",
         "The error was logged. Nothing is lost; try again.",
     ),
     *_FIELDS,

@@ -73,9 +73,9 @@ ROWS: Final = (
     TextRow(
         "check_warning.beyond_limit",
         (
-            "Will be left out: %(amount)s message that is larger than Mailhaul copies; the limit of %(limit)s is"
+            "Will be left out: %(amount)s message that is larger than %(product)s copies; the limit of %(limit)s is"
             " its own.",
-            "Will be left out: %(amount)s messages that are larger than Mailhaul copies; the limit of %(limit)s"
+            "Will be left out: %(amount)s messages that are larger than %(product)s copies; the limit of %(limit)s"
             " is its own.",
         ),
     ),

@@ -131,13 +131,13 @@ ROWS: Final = (
     ),
     TextRow(
         "daily_limit.reached",
-        sentence="Mailhaul moves at most %(limit)s out of one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved.",
-        sentence_at_destination="Mailhaul moves at most %(limit)s into one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved.",
+        sentence="%(product)s moves at most %(limit)s out of one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved.",
+        sentence_at_destination="%(product)s moves at most %(limit)s into one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved.",
     ),
     TextRow(
         "daily_limit.reached.with_end",
-        sentence="Mailhaul moves at most %(limit)s out of one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved. At this pace the import will be complete about %(end)s.",
-        sentence_at_destination="Mailhaul moves at most %(limit)s into one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved. At this pace the import will be complete about %(end)s.",
+        sentence="%(product)s moves at most %(limit)s out of one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved. At this pace the import will be complete about %(end)s.",
+        sentence_at_destination="%(product)s moves at most %(limit)s into one mailbox at %(host)s in 24 hours, because the host locks mailboxes that exceed its own limit. That much has been moved. At this pace the import will be complete about %(end)s.",
     ),
     TextRow(
         "connections_in_use",
@@ -153,7 +153,7 @@ ROWS: Final = (
     ),
     TextRow(
         "beyond_limit",
-        sentence="%(host)s sends more than Mailhaul accepts.",
+        sentence="%(host)s sends more than %(product)s accepts.",
         advice="Delete or merge folders or messages in that mailbox, or contact the provider's support.",
         cause="The server sends more than Mailhaul accepts from one server; the sentence names the limit. The limits are in `importer/domain/planning/server_limits.py`. A real mailbox comes nowhere near them.",
         operator_advice="Look at the mailbox with a mail program. If the server is right, report it to the Mailhaul project.",
@@ -161,23 +161,23 @@ ROWS: Final = (
     ),
     TextRow(
         "beyond_limit.answer",
-        sentence="%(host)s sends more in one answer than Mailhaul accepts (the limit is %(limit)s).",
+        sentence="%(host)s sends more in one answer than %(product)s accepts (the limit is %(limit)s).",
     ),
     TextRow(
         "beyond_limit.answer_lines",
-        sentence="%(host)s sends more lines in one answer than Mailhaul accepts (the limit is %(limit)s).",
+        sentence="%(host)s sends more lines in one answer than %(product)s accepts (the limit is %(limit)s).",
     ),
     TextRow(
         "beyond_limit.login_lines",
-        sentence="%(host)s sends more lines before a login than Mailhaul accepts (the limit is %(limit)s).",
+        sentence="%(host)s sends more lines before a login than %(product)s accepts (the limit is %(limit)s).",
     ),
     TextRow(
         "beyond_limit.name",
-        sentence="%(host)s sends a longer name than Mailhaul accepts (the limit is %(limit)s).",
+        sentence="%(host)s sends a longer name than %(product)s accepts (the limit is %(limit)s).",
     ),
     TextRow(
         "beyond_limit.folders",
-        sentence="%(host)s lists more folders than Mailhaul accepts (the limit is %(limit)s).",
+        sentence="%(host)s lists more folders than %(product)s accepts (the limit is %(limit)s).",
     ),
     # --- Not the right server ---
     TextRow(
@@ -236,7 +236,7 @@ ROWS: Final = (
     ),
     TextRow(
         "not_an_imap_server.tls",
-        sentence="%(host)s does not speak TLS on port %(port)s in a way that Mailhaul can use.",
+        sentence="%(host)s does not speak TLS on port %(port)s in a way that %(product)s can use.",
         advice="Check the port, and whether the server requires STARTTLS (imap://) instead of TLS (imaps://).",
     ),
     TextRow(

@@ -23,7 +23,7 @@ ROWS: Final = (
     TextRow("discovery.domain", "%(domain)s is a domain of %(provider)s."),
     TextRow("discovery.no_domain", "The part after the @ is not an internet domain."),
     TextRow("discovery.mx_known", "MX %(exchanger)s ends in %(ending)s, which is %(provider)s."),
-    TextRow("discovery.mx_unknown", "MX %(exchanger)s belongs to no provider that Mailhaul knows."),
+    TextRow("discovery.mx_unknown", "MX %(exchanger)s belongs to no provider that %(product)s knows."),
     TextRow("discovery.mx_failed", "The MX records of %(domain)s could not be looked up: %(reason)s."),
     TextRow("discovery.mx_missing", "There is no MX record for %(domain)s."),
     TextRow("discovery.file_failed", "%(url)s could not be read: %(reason)s."),
@@ -31,7 +31,7 @@ ROWS: Final = (
     TextRow("discovery.file_invalid", "%(url)s is not an autoconfig file."),
     TextRow(
         "discovery.file_useless",
-        "%(url)s names no IMAP server with encryption and a login that Mailhaul can use.",
+        "%(url)s names no IMAP server with encryption and a login that %(product)s can use.",
     ),
     TextRow("discovery.file_names", "%(url)s names %(server)s."),
     TextRow("discovery.srv_failed", "The SRV record %(record)s could not be looked up: %(reason)s."),

@@ -74,7 +74,7 @@ ROWS: Final = (
     ),
     TextRow(
         "folder_unusable.too_many_messages",
-        sentence="The folder “%(folder)s” on %(host)s has more messages than Mailhaul accepts (the limit is %(limit)s).",
+        sentence="The folder “%(folder)s” on %(host)s has more messages than %(product)s accepts (the limit is %(limit)s).",
     ),
     TextRow("folder_unusable.beyond_limit", sentence="%(reason)s"),
     TextRow(

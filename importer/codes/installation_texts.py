@@ -14,7 +14,7 @@ ROWS: Final = (
     TextRow("installation", "A part of the installation cannot be used."),
     TextRow(
         "installation.disk_full",
-        "Mailhaul's own disk is full (%(reason)s). Nothing is lost: the work resumes automatically once there"
+        "The disk of %(product)s is full (%(reason)s). Nothing is lost: the work resumes automatically once there"
         " is space.",
         "Free space on the disk.",
     ),

@@ -8,7 +8,7 @@ from providers.text import TextRow, WayOn
 
 _LOGIN: Final = 3  # the exit code
 _TRY_AGAIN: Final = "Please try again."
-_NOT_SET_UP: Final = "Mailhaul is not set up for signing in with %(provider)s."
+_NOT_SET_UP: Final = "%(product)s is not set up for signing in with %(provider)s."
 _SET_UP: Final = "The operator of this service has to set that up, or the owner has to use a password."
 
 ROWS: Final = (
@@ -168,7 +168,7 @@ ROWS: Final = (
     TextRow(
         "login_rejected.short_permission",
         sentence="%(provider)s granted a permission that ends within the hour.",
-        advice="Remove Mailhaul from the connected applications of this account at %(provider)s, then try again.",
+        advice="Remove %(product)s from the connected applications of this account at %(provider)s, then try again.",
         way_on=WayOn.SIGN_IN,
     ),
     TextRow(
@@ -211,12 +211,12 @@ ROWS: Final = (
     ),
     TextRow(
         "master_refused.gone",
-        sentence="Mailhaul no longer has a master user at the new host.",
+        sentence="%(product)s no longer has a master user at the new host.",
         advice="Submit the import again with the password of the new mailbox.",
     ),
     TextRow(
         "master_refused.other_server",
-        sentence="%(host)s is not the host that Mailhaul has a master user for.",
+        sentence="%(host)s is not the host that %(product)s has a master user for.",
         advice="Submit the import again with the password of the new mailbox.",
     ),
     TextRow(

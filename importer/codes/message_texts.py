@@ -34,7 +34,7 @@ ROWS: Final = (
     ),
     TextRow(
         "beyond_limit.message",
-        sentence="larger than Mailhaul copies (%(size)s; the limit is %(limit)s)",
+        sentence="larger than %(product)s copies (%(size)s; the limit is %(limit)s)",
     ),
     TextRow(
         "not_compared",

@@ -238,7 +238,7 @@ _ROWS: Final = (
     ),
     TextRow(
         "destination_server_missing",
-        "No destination server is given, and Mailhaul has no default destination server.",
+        "No destination server is given, and %(product)s has no default destination server.",
         "Write its mail server, such as imap.new.example.",
     ),
     TextRow("destination_server_missing.column", advice="Add a column destination_server."),
@@ -255,7 +255,7 @@ _ROWS: Final = (
     TextRow("destination_not_allowed.login", "With this token, the login must match the address."),
     TextRow(
         "server_unknown",
-        "The mail server of %(domain)s is not one that Mailhaul knows.",
+        "The mail server of %(domain)s is not one that %(product)s knows.",
         "Check the address, or write its mail server into the server column, such as imap.%(domain)s.",
     ),
     TextRow(

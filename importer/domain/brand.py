@@ -7,6 +7,7 @@ of the pages (WCAG 2.2, 1.4.3: contrast of at least 4.5). The other colours of t
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -70,6 +71,12 @@ class Brand:
     logo: Logo | None = None
     imprint_url: str = ""
     privacy_url: str = ""
+
+    @cached_property
+    def file_name(self) -> str:
+        """The name for files: small letters, digits and hyphens of ASCII; "import" if it has none."""
+        plain = unicodedata.normalize("NFKD", self.name).encode("ascii", "ignore").decode().lower()
+        return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "import"
 
     @cached_property
     def light(self) -> Palette | None:

@@ -64,15 +64,16 @@ def _advice(row: TextRow, side: Side | None) -> str:
 
 def _filled(template: str | tuple[str, str], text: Text, say: Translator) -> str:
     """`template` in the language of `say`, with the parameters; "…" replaces parameters that a stored text
-    lacks."""
-    params = text.params
+    lacks. All are filled in at once: what looks like a placeholder in a parameter or in a brand stays."""
+    params = {**text.params, "product": say.product}
+    forms = template if isinstance(template, tuple) else (template,)
+    names = {name: f"%({name})s" for form in forms for name in _PLACEHOLDER.findall(form)}
     if isinstance(template, tuple):
         number = params.get("number")
-        names = {name: f"%({name})s" for form in template for name in _PLACEHOLDER.findall(form)}
         names.pop("num", None)
         translated = say.ngettext(*template, number if isinstance(number, int) else 0, **names)
     else:
-        translated = say.gettext(template)
+        translated = say.gettext(template, **names)
     return _PLACEHOLDER.sub(
         lambda name: _spoken(params[name[1]], say) if name[1] in params else "…", translated
     )

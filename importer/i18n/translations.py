@@ -3,17 +3,24 @@
 English is the source language and needs no catalog. Babel and a catalog are loaded for the first text that
 needs them. Texts are marked with `_`, `gettext`, `ngettext` and `N_`; `python -m tests.texts` adds new ones
 to the catalogs.
+
+A text for customers calls this service `%(product)s`: the translator of pages, mails and the API fills in the
+name of the brand, all others the name of the program. A text for operators only names the program itself.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from gettext import NullTranslations
 from typing import TYPE_CHECKING, Final
+
+from importer.domain.brand import PRODUCT
+from providers.text import PRODUCT_NAME
 
 if TYPE_CHECKING:
     from babel import Locale
@@ -41,6 +48,8 @@ _SIZES: Final = (10**12, 10**9, 10**6, 10**3)
 _UNITS: Final = ("TB", "GB", "MB", "kB")
 _FRENCH_UNITS: Final = ("To", "Go", "Mo", "ko")
 _FRENCH_SPACES: Final = re.compile(r" (?=[:;?!»])|(?<=«) ")
+_FRENCH_ELISION: Final = re.compile(rf"(\b[Dd]|[Qq]u)e (?={re.escape(PRODUCT_NAME)})")
+"""`de` and `que` before the product, which become `d’` and `qu’` before a vowel."""
 _NO_SHARP_S: Final = ("CH", "LI")
 
 
@@ -56,11 +65,13 @@ def tag_of(language: str, region: str = "") -> str:
 
 
 class CatalogTranslator:
-    """Texts, numbers and times in one language, in the format of its region. Times are in a time zone."""
+    """Texts, numbers and times in one language, in the format of its region. Times are in a time zone.
+    `product` is the name of this service in texts for customers."""
 
-    def __init__(self, tag: str, zone: tzinfo = UTC) -> None:
+    def __init__(self, tag: str, zone: tzinfo = UTC, product: str = PRODUCT) -> None:
         self.language, _, self._region = tag.partition("-")
         self.tag = tag
+        self.product = product
         self._zone = zone
         self._typeset: dict[str, str] = {}
 
@@ -76,11 +87,16 @@ class CatalogTranslator:
         return "\u00a0:" if self.language == "fr" else ":"
 
     def typeset(self, text: str) -> str:
-        """A text in this language with its typography and that of the region: no-break spaces before French
-        punctuation, and no ß in Switzerland. Texts of the catalog have it already."""
+        """A text in this language that is in no catalog, such as the steps at a mail host: with the
+        typography of the language and region, and the product's name."""
+        return self._typography(text).replace(PRODUCT_NAME, self.product)
+
+    def _typography(self, text: str) -> str:
+        """No-break spaces before French punctuation, elisions before the product, no ß in Switzerland."""
         if self.language == "fr":
             if text not in self._typeset:
-                spaced = _FRENCH_SPACES.sub("\u202f", text)
+                elided = _FRENCH_ELISION.sub(r"\1’", text) if _begins_with_vowel(self.product) else text
+                spaced = _FRENCH_SPACES.sub("\u202f", elided)
                 self._typeset[text] = re.sub("\u202f(?=[:»])|(?<=«)\u202f", "\u00a0", spaced)
             return self._typeset[text]
         return text.replace("ß", "ss") if self._region in _NO_SHARP_S else text
@@ -90,13 +106,16 @@ class CatalogTranslator:
         return _translations(self.language)
 
     def gettext(self, message: str, **values: object) -> str:
-        text = self.typeset(self._translations.gettext(message)) if message else ""
-        return text % values if values else text
+        """The text with its values and the product's name. Without values, a `%` is a character."""
+        text = self._typography(self._translations.gettext(message)) if message else ""
+        if not values:
+            return text.replace(PRODUCT_NAME, self.product)
+        return text % {"product": self.product, **values}
 
     def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str:
         """The singular or plural form; `%(num)s` becomes the number in the format of this language."""
-        text = self.typeset(self._translations.ngettext(singular, plural, number))
-        return text % {"num": self.number(number), **values}
+        text = self._typography(self._translations.ngettext(singular, plural, number))
+        return text % {"num": self.number(number), "product": self.product, **values}
 
     def number(self, number: float) -> str:
         if isinstance(number, int) and 0 <= number < _GROUPED:
@@ -191,10 +210,11 @@ class CatalogTranslator:
 
 
 @cache
-def texts(tag: str, zone: tzinfo = UTC) -> CatalogTranslator:
-    """The translator for one of LANGUAGES, perhaps with one of its REGIONS: `de`, `de-CH`."""
+def texts(tag: str, zone: tzinfo = UTC, product: str = PRODUCT) -> CatalogTranslator:
+    """The translator for one of LANGUAGES, perhaps with one of its REGIONS: `de`, `de-CH`. Texts for
+    customers get the brand's name as `product`."""
     language, _, region = tag.partition("-")
-    return CatalogTranslator(tag_of(language, region), zone)
+    return CatalogTranslator(tag_of(language, region), zone, product)
 
 
 def chosen(requested: str, accepted: str) -> str:
@@ -220,6 +240,10 @@ def _by_preference(accepted: str) -> Sequence[tuple[str, str]]:
             language, _, region = name.strip().partition("-")
             weighted.append((-quality, position, language.lower(), region.upper()))
     return [(language, region) for _, _, language, region in sorted(weighted)]
+
+
+def _begins_with_vowel(name: str) -> bool:
+    return unicodedata.normalize("NFD", name)[:1].lower() in tuple("aeiouœæ")
 
 
 def _translations(language: str) -> NullTranslations:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from importer.compact.digest_set import Digests, DigestSet
+from importer.domain.brand import PRODUCT
 from importer.domain.lifetimes import Lifetimes
 from importer.domain.model import Account, ImportId
 from importer.domain.people.mail_recipients import is_host_of_domain
@@ -122,6 +123,7 @@ class Deps:
         Digests()
     )  # an empty set for about that many digests
     public_url: str = ""
+    product: str = PRODUCT  # the name by which customers know this service
     revokes_consents: bool = True
     invites_everyone: bool = False  # also owners whom people without the batch right name
     is_proven: Callable[[Account], bool] = is_host_of_domain  # whether a login there proves the address

@@ -47,7 +47,7 @@ class BrandSettings(HostSettings):
 
     brand_name: str = setting(
         PRODUCT,
-        "Name in pages and mails, and of the sender of mails.",
+        "Name of this service on pages, in mails and in sentences of the API, and of the sender of mails.",
         Text("setting_rule.name", most=_MAX_NAME_CHARS),
         text,
         _name,

@@ -227,9 +227,10 @@ def route_path(request: Request) -> str:
 
 
 def accepted_texts(request: Request, language: str = "", zone: tzinfo = UTC) -> CatalogTranslator:
-    """The texts in `language`, else in the language and region that the request prefers (Accept-Language).
-    Times are in the zone."""
-    return texts(chosen(language, request.headers.get("accept-language", "")), zone)
+    """The texts in `language`, else in the language and region that the request prefers (Accept-Language),
+    with the brand's name. Times are in the zone."""
+    site: Site = request.app.state.site
+    return texts(chosen(language, request.headers.get("accept-language", "")), zone, site.brand.name)
 
 
 AnyVisitor = Annotated[Visitor, Depends(current_visitor)]

@@ -103,14 +103,15 @@ def test_mails_carry_the_brand() -> None:
         assert "Mailhaul" not in notice.text + notice.html
 
 
-def test_the_sender_of_mails_has_the_name_of_the_host(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Grüner Host", "B & B's 100 %(host)s {mail}, @דואר;"])
+def test_the_sender_of_mails_has_the_name_of_the_host(tmp_path: Path, name: str) -> None:
     settings = Settings.load(
-        data=tmp_path, smtp_url="smtp://localhost", mail_from="move@host.example", brand_name="Grüner Host"
+        data=tmp_path, smtp_url="smtp://localhost", mail_from="move@host.example", brand_name=name
     )
     with standalone(settings) as deps:
         assert deps.outgoing_mail is not None
         sender = deps.outgoing_mail.mailer._sender  # type: ignore[attr-defined]
-    assert (sender.display_name, sender.addr_spec) == ("Grüner Host", "move@host.example")
+    assert (sender.display_name, sender.addr_spec) == (name, "move@host.example")
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,11 @@ def templates(row: TextRow) -> list[str]:
 
 
 def names(row: TextRow) -> set[str]:
-    """The parameters that the sentences and the advice of a code contain, apart from `number`."""
+    """The parameters that the sentences and the advice of a code contain, apart from `number`; `product` is
+    none."""
     rows = (row, *lineage(row.code))
     found = {name for one in rows for text in templates(one) for name in PLACEHOLDER.findall(text)}
-    return found - {"num", "number"}
+    return found - {"num", "number", "product"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -12,6 +12,7 @@ from importer.cli import detect_command
 from importer.cli.command_table import console
 from importer.cli.exit_codes import Usage
 from importer.cli.mailbox_options import account
+from importer.i18n.translations import texts
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint
 from providers.provider import LoginKind, Provider
@@ -56,9 +57,9 @@ def test_every_host_of_the_catalog_is_detected(provider: Provider) -> None:
         assert facts["server"] == str(provider.source_endpoint)
         assert facts["login"] == provider.login_name(address)
     assert [step["step"] for step in facts["first"]] == [
-        step.texts.en for step in provider.steps_for(LoginKind.PASSWORD)
+        texts("en").typeset(step.texts.en) for step in provider.steps_for(LoginKind.PASSWORD)
     ]
-    assert (facts["unavailable"] or "") == provider.passwords_unavailable
+    assert (facts["unavailable"] or "") == texts("en").typeset(provider.passwords_unavailable)
     text = " ".join(detect(address, "--language", "de").output.split())
     for step in provider.steps_for(LoginKind.PASSWORD):
         assert provider.passwords_unavailable or step.texts.de in text

@@ -49,7 +49,7 @@ def texts_made() -> Iterator[tuple[str, str, set[str]]]:
 def names_in(row: TextRow) -> set[str]:
     forms = row.sentence if isinstance(row.sentence, tuple) else (row.sentence,)
     found = {name for form in (*forms, row.sentence_at_destination) for name in PLACEHOLDER.findall(form)}
-    return {"number" if name == "num" else name for name in found}
+    return {"number" if name == "num" else name for name in found - {"product"}}
 
 
 def needed(code: str) -> set[str]:

@@ -295,8 +295,8 @@ def test_an_unsupported_provider_is_explained_with_its_own_text() -> None:
     provider = CATALOG.for_domain("outlook.com")
     assert provider is not None
     problem = only(f"{HEADER}\n{row(source_address='ada@outlook.com')}")
-    assert provider.unavailable in ENGLISH(problem)
-    german = provider.login_unavailable_in("de", LoginKind.PASSWORD)
+    assert texts("en").typeset(provider.unavailable) in ENGLISH(problem)
+    german = texts("de").typeset(provider.login_unavailable_in("de", LoginKind.PASSWORD))
     assert german in row_problem_text(texts("de"), problem)
 
 

@@ -13,6 +13,7 @@ import pytest
 from importer.adapters.imap.connect_errors import login_error, opening_error
 from importer.adapters.imap.response_errors import Peer, account_error, append_error, folder_error
 from importer.adapters.imap.wire_events import parse_reply
+from importer.i18n.translations import texts
 from importer.ports.mailbox_errors import FolderUnusable, QuotaExceeded
 from providers.catalog import Catalog
 from providers.endpoint import Endpoint
@@ -98,7 +99,7 @@ def test_a_wrong_password_at_a_known_host_has_the_hosts_help(provider) -> None: 
         secrets=(),
     )
     assert provider.login_help
-    assert said(error).endswith(provider.login_help)
+    assert said(error).endswith(texts("en").typeset(provider.login_help))
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ class TemplateComposer:
         subject, text, html = self._rendered(
             "invitation",
             import_.language,
-            lambda translator: InvitationMailView.of(invitation, translator, self._brand.name),
+            partial(InvitationMailView.of, invitation),
         )
         return tuple(
             self._notice(
@@ -142,7 +142,7 @@ class TemplateComposer:
         make_view: Callable[[CatalogTranslator], ReportMailView | BatchMailView | InvitationMailView],
     ) -> tuple[str, str, str]:
         """Subject, text and HTML in the recipient's language."""
-        translator = texts(language or self._language, self._zone)
+        translator = texts(language or self._language, self._zone, self._brand.name)
         view = make_view(translator)
         functions: dict[str, Any] = {
             "_": translator.gettext,
@@ -153,7 +153,6 @@ class TemplateComposer:
         }
         context: dict[str, Any] = {
             "page": view,
-            "product": self._brand.name,
             "brand": self._brand,
             "logo_url": self._logo_url,
             **functions,

@@ -15,7 +15,7 @@ from importer.domain.model import Import, State
 from importer.domain.people.mail_recipients import MailVoice
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
 from importer.domain.reporting.batch_overview import Standing, counts, in_order
-from importer.domain.reporting.formatting import printable, unlinked
+from importer.domain.reporting.formatting import hosts_in, printable, unlinked
 from importer.domain.reporting.refusal_classes import RefusalClass, refusals_by_class
 from importer.domain.reporting.report import BatchReport, Report
 from importer.domain.reporting.totals import Totals
@@ -124,7 +124,7 @@ class RefusalLine:
             date=printable(texts.written_date(refusal.date), 40),
             subject=unlinked(printable(refusal.subject, _MAX_SUBJECT_CHARS)),
             size=texts.size(refusal.size_bytes) if refusal.size_bytes else "",
-            reason=unlinked(printable(reason(texts, refusal.reason))),
+            reason=unlinked(printable(reason(texts, refusal.reason)), hosts_in(texts.product)),
         )
 
 
@@ -238,7 +238,7 @@ class InvitationMailView:
     reminder: bool
 
     @classmethod
-    def of(cls, invitation: Invitation, texts: CatalogTranslator, product: str) -> InvitationMailView:
+    def of(cls, invitation: Invitation, texts: CatalogTranslator) -> InvitationMailView:
         import_ = invitation.import_
         source = printable(import_.source.address, _MAX_NAME_CHARS)
         destination = printable(import_.destination.address, _MAX_NAME_CHARS)
@@ -257,9 +257,7 @@ class InvitationMailView:
             )
         )
         return cls(
-            verdict=texts.gettext(
-                why, source=source, destination=destination, product=product, provider=invitation.provider
-            ),
+            verdict=texts.gettext(why, source=source, destination=destination, provider=invitation.provider),
             provider=invitation.provider,
             mailbox=destination if into else source,
             into=into,
@@ -355,7 +353,7 @@ def _concerns_owner(import_: Import) -> bool:
 
 
 def _verdict(report: Report, texts: CatalogTranslator, *, advised: bool = True) -> str:
-    known = set()
+    known = set(hosts_in(texts.product))  # a brand may be called like its domain
     for account in (report.import_.source, report.import_.destination):
         known |= {account.endpoint.host.lower(), account.address.rpartition("@")[2].lower()}
     verdict = outcome_text(

@@ -26,9 +26,10 @@ _LINK: Final = re.compile(
 
 class Translator(Protocol):
     """A language for texts: an English text is looked up in its catalog, then its placeholders are filled in.
-    `%(num)s` is the number."""
+    `%(num)s` is the number, `%(product)s` the `product`."""
 
     language: str
+    product: str
 
     def gettext(self, message: str, **values: object) -> str: ...
     def ngettext(self, singular: str, plural: str, number: int, **values: object) -> str: ...
@@ -65,6 +66,11 @@ def printable(text: str, max_chars: int = 200) -> str:
             chars.append(char)
     line = _RUN.sub(" ", "".join(chars)).strip()
     return line if len(line) <= max_chars else line[: max_chars - 1].rstrip() + "…"
+
+
+def hosts_in(text: str) -> frozenset[str]:
+    """The host names in a text, in lower case."""
+    return frozenset(found["host"].lower() for found in _LINK.finditer(text))
 
 
 def unlinked(text: str, known: Collection[str] = (), pages: Collection[str] = ()) -> str:

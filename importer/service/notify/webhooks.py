@@ -39,7 +39,8 @@ def webhook_calls(deps: Deps, report: Report) -> Sequence[WebhookCall]:
         from importer.i18n.report_json import report_json  # noqa: PLC0415 - most imports have no webhook
 
         now = deps.clock.now()
-        event_ = event(report.import_, report_json(texts("en"), report), now)
+        english = texts("en", product=deps.product)
+        event_ = event(report.import_, report_json(english, report), now)
         return [WebhookCall(f"{event_.id} {hook}", hook, event_.id, event_.body, now) for hook in hooks]
     except Exception as error:
         log.warning("call.unwritten", import_id=report.import_.id, exc_info=error)

@@ -71,7 +71,8 @@ def detect(caller: Reader, body: DetectIn) -> ReportOut:
         provider is not None and provider.sign_in is not None and access.can_sign_in(provider.sign_in)
     )
     login = LoginKind.SIGN_IN if can_sign_in else LoginKind.PASSWORD
-    return discovery_json(texts(body.language), discovery, mailbox, login=login)
+    said = texts(body.language, product=caller.site.brand.name)
+    return discovery_json(said, discovery, mailbox, login=login)
 
 
 def _last_result(results: Generator[Check, None, None]) -> Check:

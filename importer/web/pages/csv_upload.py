@@ -64,12 +64,14 @@ def upload_form(guest: SignedIn) -> Response:
 
 @router.get("/template.csv")
 def download_csv_template(guest: SignedIn) -> Response:
-    return _download(csv_template(guest.visitor.texts), "text/csv", "mailhaul.csv")
+    name = f"{guest.visitor.site.brand.file_name}.csv"
+    return _download(csv_template(guest.visitor.texts), "text/csv", name)
 
 
 @router.get("/template.xlsx")
 def download_workbook_template(guest: SignedIn) -> Response:
-    return _download(workbook_template(guest.visitor.texts), XLSX_TYPE, "mailhaul.xlsx")
+    name = f"{guest.visitor.site.brand.file_name}.xlsx"
+    return _download(workbook_template(guest.visitor.texts), XLSX_TYPE, name)
 
 
 @router.post("")
@@ -123,7 +125,8 @@ def _annotated(guest: Guest, parsed: Parsed) -> Response:
     texts = guest.visitor.texts
     describe = partial(row_problem_text, texts, headings=headings(parsed.sheet))
     content = annotate(parsed, describe, name_in(texts.language, PROBLEM_COLUMN))
-    return _download(content.encode("utf-8-sig"), "text/csv", "mailhaul-problems.csv")
+    name = f"{guest.visitor.site.brand.file_name}-problems.csv"
+    return _download(content.encode("utf-8-sig"), "text/csv", name)
 
 
 @router.post("/correct")

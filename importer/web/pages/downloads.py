@@ -28,14 +28,14 @@ def download_report_json(guest: SignedIn, import_id: str) -> Response:
     text = json.dumps(
         report_json(guest.visitor.texts, report_or_404(guest, import_id)), ensure_ascii=False, indent=2
     )
-    return _file(text.encode("utf-8"), "application/json", f"mailhaul-{import_id}.json")
+    return _file(text.encode("utf-8"), "application/json", f"{_brand(guest)}-{import_id}.json")
 
 
 @router.get("/imports/{import_id}/report.csv")
 def download_report_csv(guest: SignedIn, import_id: str) -> Response:
     # The byte order mark makes spreadsheet programs read it as UTF-8.
     text = refusals_csv(guest.visitor.texts, [report_or_404(guest, import_id)])
-    return _file(text.encode("utf-8-sig"), "text/csv", f"mailhaul-{import_id}.csv")
+    return _file(text.encode("utf-8-sig"), "text/csv", f"{_brand(guest)}-{import_id}.csv")
 
 
 @router.get("/imports/{import_id}/evidence.csv")
@@ -48,7 +48,7 @@ def download_results(guest: SignedIn, batch_id: str) -> Response:
     _, imports = batch_or_404(guest, batch_id)
     tallies = guest.visitor.site.deps.store.tallies_by_import([import_.id for import_ in imports])
     content = results_csv(guest.visitor.texts, imports, tallies)
-    return _file(content, "text/csv", f"mailhaul-{batch_id}.csv")
+    return _file(content, "text/csv", f"{_brand(guest)}-{batch_id}.csv")
 
 
 @router.get("/batches/{batch_id}/results.xlsx")
@@ -56,7 +56,7 @@ def download_workbook(guest: SignedIn, batch_id: str) -> Response:
     _, imports = batch_or_404(guest, batch_id)
     tallies = guest.visitor.site.deps.store.tallies_by_import([import_.id for import_ in imports])
     content = results_workbook(guest.visitor.texts, imports, tallies)
-    return _file(content, _WORKBOOK, f"mailhaul-{batch_id}.xlsx")
+    return _file(content, _WORKBOOK, f"{_brand(guest)}-{batch_id}.xlsx")
 
 
 @router.get("/batches/{batch_id}/evidence.csv")
@@ -68,6 +68,10 @@ def download_batch_evidence(guest: SignedIn, batch_id: str) -> Response:
 def _evidence(guest: Guest, imports: Sequence[Import], name: str) -> Response:
     file = EvidenceFile(guest.visitor.site.deps, imports, EvidenceFormat.CSV)
     return StreamingResponse(file, media_type="text/csv", headers=_attachment(f"evidence-{name}.csv"))
+
+
+def _brand(guest: Guest) -> str:
+    return guest.visitor.site.brand.file_name
 
 
 def _file(content: bytes, media_type: str, name: str) -> Response:
