@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from tests.rehearsal.valkey import Valkey, valkey
 
 MakeUser = Callable[[RehearsalHost], User]
 _numbers = itertools.count(1)
+
+os.environ["LC_ALL"] = "C.UTF-8"  # the console speaks the language of the shell
 
 pytest_plugins = ("tests.sampling", "tests.sharing")
 

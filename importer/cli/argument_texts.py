@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from importer.cli.console_language import shell_language
 from importer.domain.csv_import.csv_cells import Refused
 from importer.i18n.translations import LANGUAGES, N_, CatalogTranslator, chosen, texts
 
@@ -45,10 +46,10 @@ def argument_texts() -> CatalogTranslator:
 
 
 def argument_language() -> str:
-    """The language of `--language`, else of MAILHAUL_LANGUAGE, with its region."""
+    """The language of `--language`, else of MAILHAUL_LANGUAGE, else of the shell, with its region."""
     context = click.get_current_context(silent=True)
     given = context.params.get("language") if context is not None else None
-    named = (given, _typed_language(sys.argv), os.environ.get("MAILHAUL_LANGUAGE", ""))
+    named = (given, _typed_language(sys.argv), os.environ.get("MAILHAUL_LANGUAGE", ""), shell_language())
     return chosen(next((tag for tag in named if tag and tag.partition("-")[0] in LANGUAGES), ""), "")
 
 

@@ -10,11 +10,12 @@ from rich.table import Table
 
 from importer.bootstrap import standalone
 from importer.cli import options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import stdout
 from importer.cli.options import EnumChoice
 from importer.domain.audit_event import AuditAction, AuditEvent
 from importer.domain.reporting.formatting import spoken_instant
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access.audit import search_events
 from importer.settings import Settings
 
@@ -61,7 +62,7 @@ def audit(
       mailhaul audit --action sign-in --days 7
     """
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         since = None if days is None else deps.clock.now() - timedelta(days=days)
         events = search_events(deps, actions=actions, actor=actor, target=target, since=since, limit=limit)

@@ -12,6 +12,7 @@ from importer.bootstrap import access_of, directory, queued
 from importer.cli import live_watch, options, row_problem_view, text_views
 from importer.cli.argument_texts import not_read, not_written
 from importer.cli.console_actor import console_actor
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import Usage, exit_with, stderr
 from importer.cli.operator_events import record_operator
 from importer.cli.options import PATH, MailChoices
@@ -25,7 +26,7 @@ from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.csv_template import csv_template, workbook_template
 from importer.i18n.row_problem_texts import headings, row_problem_json, row_problem_text
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access import consent_requests
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
@@ -84,7 +85,7 @@ def batch(
       mailhaul batch people.csv --wait
     """
     settings = Settings.load(data=data, allow_plaintext=allow_plaintext or None, language=mails.language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     actor = console_actor(settings, notify=mails.notify, language=mails.language)
     content = _content(words, file)
     parsed = _parsed(content, settings, actor, split_=split_)
@@ -138,7 +139,7 @@ def template(file: Path | None, language: str | None) -> None:
       mailhaul template people.csv
       mailhaul template postfaecher.xlsx --language de
     """
-    words = texts(Settings.load(language=language).language)
+    words = console_texts(Settings.load(language=language))
     if file is None:
         click.echo(csv_template(words).decode("utf-8-sig"), nl=False)
         return

@@ -9,11 +9,11 @@ import click
 from importer.bootstrap import standalone
 from importer.cli import check_view, mailbox_options, options
 from importer.cli.console_actor import console_actor
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import exit_with, stderr
 from importer.cli.options import MailboxPair
 from importer.domain.import_options import Choices
 from importer.i18n.phase_texts import check_phase_text
-from importer.i18n.translations import texts
 from importer.service.access.sealed_grants import row_credentials
 from importer.service.imports.check_mailboxes import check as check_mailboxes
 from importer.settings import Settings
@@ -48,7 +48,7 @@ def check(
     settings = Settings.load(
         data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, language=language
     )
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     row = mailbox_options.import_row(settings, mailboxes)
     with standalone(settings) as deps, stderr.status(words.gettext("Connecting.")) as status:
         credentials = row_credentials(deps, console_actor(settings), row)

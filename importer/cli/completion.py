@@ -10,9 +10,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from importer.bootstrap import open_store
+from importer.cli.console_language import console_texts
 from importer.domain.import_filter import ImportFilter
 from importer.i18n.state_texts import state_word
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.ports.store import Store
 from importer.settings import Settings
 
@@ -59,6 +60,6 @@ def _from_store(ctx: click.Context, offer: Callable[[Store, CatalogTranslator], 
         if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
             return []
         with open_store(settings) as store:
-            return offer(store, texts(settings.language, settings.time_zone))
+            return offer(store, console_texts(settings))
     except Exception:
         return []

@@ -13,6 +13,7 @@ from importer.cli import mailbox_options, options, text_views
 from importer.cli.argument_texts import argument_texts
 from importer.cli.bulk_view import change_many, confirm
 from importer.cli.console_actor import console_actor
+from importer.cli.console_language import console_texts
 from importer.cli.control_view import change_json, print_change
 from importer.cli.exit_codes import Usage, exit_with
 from importer.cli.filter_options import Many, many_options
@@ -26,7 +27,7 @@ from importer.domain.model import Import
 from importer.domain.people.actor import Actor
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import render_with_advice
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access import consent_requests
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.deps import Deps
@@ -118,7 +119,7 @@ def retry(
         _change_imports(id_, many, action, data, as_json=False)
         return
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with queued(settings) as deps:
         found = imports_of(deps, id_, words)
         if len(found) != 1:
@@ -216,7 +217,7 @@ def _change_imports(
             )
         )
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with queued(settings) as deps:
         if id_ is None:
             change_many(deps, words, action, many, actor=_rights(settings), as_json=as_json)

@@ -11,6 +11,7 @@ import click
 from importer.bootstrap import access_of, queued, standalone
 from importer.cli import mailbox_options, options, text_views
 from importer.cli.console_actor import console_actor
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import exit_with, stderr
 from importer.cli.import_list import wait_reason
 from importer.cli.operator_events import record_operator
@@ -20,7 +21,6 @@ from importer.cli.report_view import print_report
 from importer.domain.audit_event import AuditAction
 from importer.domain.import_options import Choices
 from importer.domain.model import Import
-from importer.i18n.translations import texts
 from importer.service.access import consent_requests
 from importer.service.access.sealed_grants import sign_in_method
 from importer.service.imports.finish import report_of
@@ -59,7 +59,7 @@ def copy(
     settings = Settings.load(
         data=data, ca_file=ca_file, allow_plaintext=allow_plaintext or None, language=mails.language
     )
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     row = mailbox_options.import_row(settings, mailboxes)
     import_options = settings.import_options.choose(choices)
     text_views.print_label_rules(words, [row], import_options)
@@ -119,7 +119,7 @@ def submit(
         settings, mailboxes, sign_in=sign_in_method(access_of(settings), organisation=True)
     )
     import_options = settings.import_options.choose(choices)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     text_views.print_label_rules(words, [row], import_options)
     with queued(settings) as deps:
         submission = submit_rows(

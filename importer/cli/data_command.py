@@ -13,12 +13,13 @@ from rich.table import Table
 from importer.bootstrap import personal, standalone
 from importer.cli import options, text_views
 from importer.cli.argument_texts import system_reason
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.operator_events import operator
 from importer.cli.yes_or_no import is_confirmed
 from importer.domain.personal_data import PersonalData
 from importer.domain.reporting.report import ExitCode
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access.data_requests import StillUnderWay, erase_data, known_data
 from importer.settings import Settings
 
@@ -144,7 +145,7 @@ def erase(address: str, cancels: bool, yes: bool, data: Path | None) -> None:
 
 def _settings(data: Path | None) -> tuple[Settings, CatalogTranslator]:
     settings = Settings.load(data=data)
-    return settings, texts(settings.language, settings.time_zone)
+    return settings, console_texts(settings)
 
 
 def _address(words: CatalogTranslator, given: str) -> str:

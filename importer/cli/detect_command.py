@@ -10,6 +10,7 @@ import click
 from importer.bootstrap import access_of, directory
 from importer.cli import options, text_views
 from importer.cli.argument_texts import refused_argument
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import Usage, exit_with, stdout
 from importer.domain.csv_import.csv_cells import Refused
 from importer.domain.csv_import.csv_cells import address as parse_address
@@ -27,7 +28,8 @@ from providers.provider import LANGUAGES, LoginKind, Provider, ProviderLimits
 @click.option(
     "--language",
     metavar="LANGUAGE",
-    help=f"Language of the steps for the owner, else MAILHAUL_LANGUAGE. [{', '.join(LANGUAGES)}]",
+    help="Language of the steps for the owner, else MAILHAUL_LANGUAGE, else that of the shell."
+    f" [{', '.join(LANGUAGES)}]",
 )
 @options.data
 @options.ca_file
@@ -49,7 +51,7 @@ def detect(
     except Refused as refused:
         raise Usage(refused_argument(refused)) from None
     settings = Settings.load(data=data, ca_file=ca_file)
-    words = texts(language or settings.language)
+    words = texts(language, settings.time_zone) if language else console_texts(settings)
     discovery = directory(settings).discover(mailbox)
     login = _login_kind(settings, discovery.provider, mailbox)
     if as_json:

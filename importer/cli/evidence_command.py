@@ -11,6 +11,7 @@ from rich.text import Text
 from importer.bootstrap import open_signer, standalone
 from importer.cli import options, text_views
 from importer.cli.argument_texts import not_read, not_written
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.found_ids import imports_of
 from importer.cli.options import PATH, EnumChoice
@@ -19,7 +20,6 @@ from importer.domain.evidence.evidence_file import EvidenceFormat
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.evidence_texts import counted_text, fault_text, signed_text
-from importer.i18n.translations import texts
 from importer.service.evidence_files import EvidenceFile
 from importer.settings import Settings
 
@@ -70,7 +70,7 @@ def write(
       mailhaul evidence k3v9m2xw7abc --format jsonl --output evidence.jsonl
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         file = EvidenceFile(deps, imports_of(deps, id_, words), file_format)
         if output is None:
@@ -113,7 +113,7 @@ def check(file: Path, expected: str | None, language: str | None, data: Path | N
       mailhaul evidence check evidence.csv
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     signer = open_signer(settings)
     keys = [expected.lower()] if expected else [key.hex() for key in signer.public_keys()]
     try:

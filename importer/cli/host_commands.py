@@ -10,6 +10,7 @@ from rich.text import Text
 
 from importer.bootstrap import standalone
 from importer.cli import options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import stdout
 from importer.cli.import_list import INDENT, wrapped, wrapped_parts
 from importer.cli.operator_events import operator
@@ -18,7 +19,7 @@ from importer.domain.planning.host_load import HostLoad
 from importer.domain.reporting.formatting import printable
 from importer.i18n.pause_texts import pause_json
 from importer.i18n.state_texts import state_word
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.service import host_overview
 from importer.settings import Settings
 
@@ -38,7 +39,7 @@ def hosts(language: str | None, data: Path | None, as_json: bool) -> None:
       mailhaul hosts
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         loads = host_overview.hosts(deps)
     if as_json:
@@ -75,7 +76,7 @@ def budgets(clear: str | None, language: str | None, data: Path | None, as_json:
       mailhaul budgets --clear imap.old.example
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         cleared = host_overview.clear_pauses(deps, operator(), clear) if clear else []
         used = host_overview.budgets(deps)

@@ -11,10 +11,11 @@ from rich.table import Table
 
 from importer.bootstrap import open_sealed_values, open_vault, standalone
 from importer.cli import options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import exit_with, stdout
 from importer.cli.operator_events import operator
 from importer.domain.reporting.report import ExitCode
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.ports.sealed_values import Resealed
 from importer.service.access.key_rotation import rotate_keys
 from importer.settings import Settings
@@ -58,7 +59,7 @@ def rotate(data: Path | None, as_json: bool) -> None:
       mailhaul keys rotate
     """
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps, open_sealed_values(settings) as values:
         number, found = rotate_keys(deps, values, open_vault(settings).renewed, operator())
     if not as_json:
@@ -67,7 +68,7 @@ def rotate(data: Path | None, as_json: bool) -> None:
 
 
 def _end(settings: Settings, found: Mapping[str, Resealed], as_json: bool) -> None:
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     older = sum(numbers.renewed for numbers in found.values())
     unreadable = sum(numbers.unreadable for numbers in found.values())
     if as_json:

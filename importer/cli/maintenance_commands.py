@@ -10,10 +10,10 @@ from rich.text import Text
 
 from importer.bootstrap import standalone
 from importer.cli import options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import exit_with, stdout
 from importer.cli.operator_events import operator
 from importer.domain.reporting.report import ExitCode
-from importer.i18n.translations import texts
 from importer.i18n.wait_texts import maintenance_text
 from importer.ports.monitoring import Maintenance
 from importer.service import maintenance as mode
@@ -44,7 +44,7 @@ def maintenance(
       mailhaul maintenance on --note "The mail server moves until 18:00."
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         if wanted == "on":
             mode.begin(deps, operator(), note)
@@ -87,7 +87,7 @@ def drain(note: str, within: int, language: str | None, data: Path | None, as_js
       mailhaul drain --within 300
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         current = deps.store.maintenance()
         if current is None or note:

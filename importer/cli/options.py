@@ -75,7 +75,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on st
 language = click.option(
     "--language",
     type=click.Choice(("en", "de", "fr", "it", "es")),
-    help="Language of the sentences. [env: MAILHAUL_LANGUAGE]",
+    help="Language of the sentences, else that of the shell. [env: MAILHAUL_LANGUAGE]",
 )
 import_id = click.argument(
     "id_", metavar="ID", help="ID of an import, or its beginning.", shell_complete=complete("complete_import")
@@ -99,7 +99,8 @@ _notify = click.option(
 _language = click.option(
     "--language",
     type=click.Choice(("en", "de", "fr", "it", "es")),
-    help="Language of the mails and of the sentences here. [env: MAILHAUL_LANGUAGE]",
+    help="Language of the mails and of the sentences here; if left out, the sentences are in that of the"
+    " shell. [env: MAILHAUL_LANGUAGE]",
 )
 _source = click.option(
     "--from",

@@ -12,6 +12,7 @@ from importer.bootstrap import standalone
 from importer.cli import live_watch, options, report_view, text_views
 from importer.cli.argument_texts import exclusive
 from importer.cli.attention_view import Attention
+from importer.cli.console_language import console_texts
 from importer.cli.count_view import print_counts
 from importer.cli.exit_codes import Usage, exit_with, stdout
 from importer.cli.explain_message import explain_message
@@ -24,7 +25,7 @@ from importer.domain.reporting.report import BatchReport, Report
 from importer.i18n.explanation_texts import explanation_json
 from importer.i18n.report_csv import refusals_csv
 from importer.i18n.report_json import report_json
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access import consent_requests
 from importer.service.queries import count_imports, list_imports
 from importer.service.queries import explain as explain_import
@@ -67,7 +68,7 @@ def list_(
       mailhaul list --state waiting --state stopped
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         chosen = wanted.chosen(deps, words)
         if only_count:
@@ -111,7 +112,7 @@ def show(id_: str, language: str | None, data: Path | None, as_json: bool) -> No
       mailhaul show k3v9m2xw7abc
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         result = report_named(deps, id_, words)
         links = consent_requests.links(deps, [report.import_ for report in single_reports(result)])
@@ -143,7 +144,7 @@ def watch(id_: str, language: str | None, data: Path | None) -> None:
       mailhaul watch k3v9m2xw7abc
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         imports = imports_of(deps, id_, words)
         live_watch.watch(words, deps, [import_.id for import_ in imports])
@@ -194,7 +195,7 @@ def explain(
       mailhaul explain k3v9m2xw7abc
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         if message_id is not None:
             import_ = import_of(deps, id_, words)
@@ -230,7 +231,7 @@ def report(id_: str, as_csv: bool, language: str | None, data: Path | None, as_j
       mailhaul report k3v9m2xw7abc --json
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     if as_csv and as_json:
         raise Usage(exclusive(words, "--csv", "--json"))
     with standalone(settings) as deps:

@@ -8,13 +8,13 @@ import click
 
 from importer.bootstrap import queued
 from importer.cli import options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.control_view import change_json, print_change
 from importer.cli.exit_codes import exit_with
 from importer.cli.found_ids import imports_of
 from importer.cli.operator_events import record_operator
 from importer.domain.audit_event import AuditAction, AuditOutcome
 from importer.domain.reporting.report import ExitCode
-from importer.i18n.translations import texts
 from importer.service.imports import following
 from importer.service.imports.control import Effect
 from importer.settings import Settings
@@ -42,7 +42,7 @@ def schedule(id_: str, data: Path | None, as_json: bool, **chosen: object) -> No
     """
     choices = {name: value for name, value in chosen.items() if value is not None}
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with queued(settings) as deps:
         imports = imports_of(deps, id_, words)
         changes = [following.schedule(deps, import_.id, choices) for import_ in imports]

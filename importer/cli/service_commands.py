@@ -24,12 +24,12 @@ from rich.text import Text
 from importer import telemetry
 from importer.bootstrap import embedded_queue, process_name
 from importer.cli import options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.import_list import wrapped
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import advice, render
 from importer.i18n.doctor_parts import PART_NAMES, part_name
-from importer.i18n.translations import texts
 from importer.inspection import migrate_database
 from importer.ports.process import InstallationFault
 from importer.settings import Settings
@@ -72,7 +72,7 @@ def doctor(only: tuple[str, ...], language: str | None, data: Path | None, as_js
     from importer.doctor import PARTS, Health, examine
 
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     if unknown := sorted(set(only) - set(PARTS)):
         no_part = words.gettext(
             "there is no part “%(name)s”; the parts are %(parts)s.", name=unknown[0], parts=", ".join(PARTS)
@@ -186,7 +186,7 @@ def up(workers: int | None, data: Path | None) -> None:
         signal.signal(number, stop)
     workers = workers or min(MOST_WORKERS, processors())
     commands = [_command("worker", settings, place) for place in range(1, workers + 1)]
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     pages = words.gettext("No web pages, since MAILHAUL_DESTINATION_SERVER is not set.")
     if settings.destination_server is not None:
         from importer.web.listening import listening_socket
@@ -224,7 +224,7 @@ def migrate(data: Path | None) -> None:
       MAILHAUL_DATABASE_URL=postgresql://mailhaul@db/mailhaul mailhaul migrate
     """
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     try:
         migrate_database(settings)
     except InstallationFault:
@@ -275,7 +275,7 @@ def _traces(settings: Settings, fields: Mapping[str, str]) -> list[Processor]:
     try:
         from importer.tracing import traces_to
     except ModuleNotFoundError as error:
-        words = texts(settings.language, settings.time_zone)
+        words = console_texts(settings)
         missing = words.gettext(
             "Traces need the extra “otlp” (%(package)s is missing): pip install 'mailhaul[otlp]'.",
             package=error.name or "opentelemetry",

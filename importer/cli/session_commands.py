@@ -8,12 +8,12 @@ import click
 
 from importer.bootstrap import standalone
 from importer.cli import options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import Usage, stdout
 from importer.cli.operator_events import operator
 from importer.domain.audit_event import AuditAction, AuditOutcome
 from importer.domain.people.identities import PersonId, WebSession
 from importer.domain.reporting.formatting import spoken_instant
-from importer.i18n.translations import texts
 from importer.service.access.audit import record_event
 from importer.service.access.web_sessions import end_sessions, sessions_of
 from importer.settings import Settings
@@ -35,7 +35,7 @@ def list_(data: Path | None, as_json: bool) -> None:
       mailhaul session list
     """
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         sessions = sessions_of(deps)
     if as_json:
@@ -64,7 +64,7 @@ def end(person: str | None, everyone: bool, data: Path | None) -> None:
       mailhaul session end "mailbox:ada@new.example imap.new.example"
     """
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     if everyone == bool(person):
         raise Usage(words.gettext("Name one person, or give --all."))
     with standalone(settings) as deps:

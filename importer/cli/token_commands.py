@@ -13,13 +13,14 @@ from rich.table import Table
 
 from importer.bootstrap import standalone
 from importer.cli import options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import Usage, stderr, stdout
 from importer.cli.operator_events import record_operator
 from importer.cli.options import EnumChoice
 from importer.domain.audit_event import AuditAction
 from importer.domain.people.api_tokens import MAX_NAME_CHARS, ApiToken, TokenScope
 from importer.domain.reporting.formatting import printable, spoken_instant
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access.api_clients import Issued, issue_token, list_tokens, revoke
 from importer.settings import Settings
 
@@ -73,7 +74,7 @@ def create(
       mailhaul token create panel --scope read --scope write --domain new.example
     """
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     _check_name(words, name)
     granted = frozenset(scopes or [TokenScope.READ])
     allowed = frozenset(domain.strip().strip("@.").lower() for domain in domains)
@@ -100,7 +101,7 @@ def list_(data: Path | None, as_json: bool) -> None:
       mailhaul token list
     """
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         tokens = list_tokens(deps)
     if as_json:
@@ -124,7 +125,7 @@ def revoke_(id_: str, data: Path | None) -> None:
       mailhaul token revoke k3v9m2xw7abc
     """
     settings = Settings.load(data=data)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         revoked = revoke(deps, id_)
         if revoked is not None:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from importer.bootstrap import standalone
 from importer.cli import options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import stdout
 from importer.cli.filter_options import FilterOptions, filter_options
 from importer.cli.import_list import ImportList, wrapped, wrapped_parts
@@ -23,7 +24,7 @@ from importer.domain.reporting.report import Report
 from importer.i18n.queue_texts import queue_text
 from importer.i18n.report_json import report_json
 from importer.i18n.state_texts import state_word
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.i18n.wait_texts import maintenance_text
 from importer.service.board import Board, BoardReader
 from importer.settings import Settings
@@ -49,7 +50,7 @@ def top(wanted: FilterOptions, once: bool, language: str | None, data: Path | No
       mailhaul top --host imap.old.example
     """
     settings = Settings.load(data=data, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         reader = BoardReader(deps, wanted.chosen(deps, words))
         if as_json:

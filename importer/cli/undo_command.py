@@ -12,6 +12,7 @@ from rich.table import Table
 
 from importer.bootstrap import standalone
 from importer.cli import mailbox_options, options, text_views
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.found_ids import import_of
 from importer.cli.operator_events import record_operator
@@ -23,7 +24,7 @@ from importer.domain.people.batch_right import right_of_console
 from importer.domain.receipts.undo_report import FolderUndo, UndoReport
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import render_with_advice
-from importer.i18n.translations import N_, CatalogTranslator, texts
+from importer.i18n.translations import N_, CatalogTranslator
 from importer.i18n.undo_report_texts import kept_text, undo_json, undo_text
 from importer.service.access.batch_rights import destination_credential
 from importer.service.deps import Deps
@@ -73,7 +74,7 @@ def undo(
       mailhaul undo k3v9m2xw7abc
     """
     settings = Settings.load(data=data, ca_file=ca_file, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         import_ = import_of(deps, id_, words)
         if not yes:

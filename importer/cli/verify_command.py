@@ -10,6 +10,7 @@ from rich.text import Text
 from importer.bootstrap import standalone
 from importer.cli import mailbox_options, options, text_views
 from importer.cli.console_actor import console_actor
+from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import Usage, exit_with, stderr, stdout
 from importer.cli.found_ids import import_of
 from importer.cli.options import PasswordSource
@@ -19,7 +20,7 @@ from importer.domain.people.batch_right import right_of_console
 from importer.domain.reporting.formatting import printable
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.code_texts import render_with_advice
-from importer.i18n.translations import CatalogTranslator, texts
+from importer.i18n.translations import CatalogTranslator
 from importer.i18n.verification_texts import compared_text, count_texts, verification_json
 from importer.service.access.sealed_grants import (
     Credentials,
@@ -75,7 +76,7 @@ def verify(
       mailhaul verify k3v9m2xw7abc --full
     """
     settings = Settings.load(data=data, ca_file=ca_file, language=language)
-    words = texts(settings.language, settings.time_zone)
+    words = console_texts(settings)
     with standalone(settings) as deps:
         import_ = import_of(deps, id_, words)
         credentials = known_credentials(settings, deps, import_, source_password, destination_password)
@@ -131,5 +132,5 @@ def known_credentials(
     try:
         return row_credentials(deps, console_actor(settings, notify=None, language=None), row)
     except (GrantExpired, LoginRejected) as refused:
-        words = texts(settings.language, settings.time_zone)
+        words = console_texts(settings)
         raise Usage(render_with_advice(refused.text, words, refused.side or Side.SOURCE)) from None

@@ -28,6 +28,8 @@ class Settings(FrontEndSettings):
     Times are in seconds, sizes in bytes. Order matters: a setting may depend on those above it.
     """
 
+    _given: frozenset[str]
+
     log_format: Literal["console", "json"] = setting(
         "console",
         "Format of the log on stderr.",
@@ -41,9 +43,9 @@ class Settings(FrontEndSettings):
         one_of_in_any_case("debug", "info", "warning", "error"),
     )
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        """Expects a value for each setting; `load` provides them."""
-        vars(self).update(values)
+    def __init__(self, values: Mapping[str, Any], given: Iterable[str] = ()) -> None:
+        """Expects a value for each setting, and the names of those that were given; `load` provides them."""
+        vars(self).update(values, _given=frozenset(given))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings are frozen; {name} cannot be changed")
@@ -75,12 +77,16 @@ class Settings(FrontEndSettings):
                 problems.append(_problem(name, field, given.get(name, field.default(values))))
         if problems:
             raise SettingsError(*problems)
-        return cls(values)
+        return cls(values, given)
 
     @classmethod
     def table(cls) -> list[tuple[str, str, str]]:
         """(variable, default, meaning) of every setting, in order."""
         return [(PREFIX + name.upper(), field.shown, field.meaning) for name, field in settings_of(cls)]
+
+    def is_given(self, name: str) -> bool:
+        """Whether the environment, a file or the command line sets it, even to its default."""
+        return name in self._given
 
     @property
     def web_origin(self) -> str:

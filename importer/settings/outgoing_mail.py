@@ -66,7 +66,9 @@ class MailSettings(BrandSettings):
     language: str = setting(
         "en",
         "Language of mails to recipients who did not choose one, and of the sentences at the console; with a"
-        " region, such as de-CH, fr-CH or en-GB, numbers and dates as written there.",
+        " region, such as de-CH, fr-CH or en-GB, numbers and dates as written there. If unset, the sentences"
+        " at the console are in the language of the shell (LANGUAGE, LC_ALL, LC_MESSAGES, LANG); not in"
+        " JSON.",
         Text("setting_rule.language"),
         text,
         _language,

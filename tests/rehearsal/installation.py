@@ -65,7 +65,7 @@ class Installation:
             if name not in _SETTINGS and name.removesuffix("_FILE") not in _SETTINGS:
                 raise AssertionError(f"there is no setting MAILHAUL_{name}")
         own = {name: value for name, value in os.environ.items() if not name.startswith("MAILHAUL_")}
-        own["MAILHAUL_DATA"] = str(self.data)
+        own |= {"MAILHAUL_DATA": str(self.data), "LC_ALL": "C.UTF-8"}  # the console: in English
         return own | {f"MAILHAUL_{name}": value for name, value in self.settings.items()}
 
     def run(

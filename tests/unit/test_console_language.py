@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -14,10 +14,13 @@ from babel.messages.extract import extract_from_dir
 from importer.cli import argument_texts
 from importer.cli.click_texts import CLICK_PLURALS, CLICK_TEXTS
 from importer.cli.command_table import console
+from importer.cli.console_actor import console_actor
+from importer.cli.console_language import language_of
 from importer.cli.exit_codes import EXIT_CODES, run
 from importer.cli.help_texts import help_texts
 from importer.domain.reporting.report import ExitCode
 from importer.i18n.translations import LANGUAGES
+from importer.settings import Settings
 from tests.texts import catalog_of
 
 CONSOLE = Path(argument_texts.__file__).parent
@@ -43,7 +46,7 @@ NOT_SHOWN = {"metavar", "style", "detail"}
 """Names in capitals, the same in every language; styles; what the audit trail notes."""
 MEND = (
     'These literals reach a German reader in English. Wrap each in words.gettext("…") (words.ngettext for a'
-    " number, N_ in a table of heads), with `words = texts(settings.language, settings.time_zone)`; then run"
+    " number, N_ in a table of heads), with `words = console_texts(settings)`; then run"
     " `python -m tests.texts` and fill in the four catalogs. What is decided below the console is a Text with"
     " a row in importer/codes, which importer.i18n.code_texts.render says. Help (`help=`, the docstring of a"
     " command) needs no mark: `python -m tests.texts` finds it. A value in it stands in a bracket at its end."
@@ -379,3 +382,98 @@ def test_the_language_on_the_command_line_counts_behind_a_mistake_too(
         monkeypatch.setattr("sys.argv", ["mailhaul", "list", *arguments])
         assert run(console) == 2
         assert "gibt es nicht" in capsys.readouterr().err
+
+
+# --- The language of the shell ---
+
+
+@pytest.mark.parametrize(
+    ("environment", "tag"),
+    [
+        ({}, ""),
+        ({"LANG": "de_DE.UTF-8"}, "de"),
+        ({"LANG": "de_CH.UTF-8"}, "de-CH"),
+        ({"LANG": "fr_FR@euro"}, "fr"),
+        ({"LANG": "en_GB"}, "en-GB"),
+        ({"LANG": "C.UTF-8"}, ""),
+        ({"LANG": "POSIX", "LANGUAGE": "de"}, ""),
+        ({"LANGUAGE": "de"}, ""),
+        ({"LANG": "de_DE", "LC_MESSAGES": "it_IT"}, "it"),
+        ({"LANG": "de_DE", "LC_MESSAGES": "it_IT", "LC_ALL": "es_MX.utf8"}, "es-MX"),
+        ({"LANG": "de_DE", "LC_ALL": "C"}, ""),
+        ({"LANG": "de_DE", "LC_ALL": ""}, "de"),
+        ({"LANG": "de_DE", "LC_TIME": "fr_FR"}, "de"),
+        ({"LANG": "pt_BR.UTF-8"}, ""),
+        ({"LANG": "de_DE", "LANGUAGE": "pt_BR:pt:fr_CA:en"}, "fr-CA"),
+        ({"LANG": "de_CH", "LANGUAGE": "de:fr"}, "de-CH"),
+        ({"LANG": "de_DE", "LANGUAGE": "C:fr"}, ""),
+        ({"LANG": "de_DE", "LANGUAGE": "pt:nl"}, ""),
+        ({"LANG": ":/;%s__.@"}, ""),
+    ],
+)
+def test_the_language_of_a_shell_is_that_of_gettext(environment: dict[str, str], tag: str) -> None:
+    assert language_of(environment) == tag
+
+
+Said = Callable[..., str]
+
+
+@pytest.fixture
+def said_in_german(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Said:
+    """Runs a command in a German shell; returns its output."""
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("MAILHAUL_DATA", str(tmp_path))
+
+    def say(*words: str, **settings: str) -> str:
+        for name, value in settings.items():
+            monkeypatch.setenv(f"MAILHAUL_{name}", value)
+        monkeypatch.setattr("sys.argv", ["mailhaul", *words])
+        run(console)
+        shown = capsys.readouterr()
+        return shown.out + shown.err
+
+    return say
+
+
+def test_a_command_speaks_the_language_of_the_shell(said_in_german: Said) -> None:
+    assert "Keine Importe." in said_in_german("list")
+    assert "gibt es nicht" in said_in_german("list", "--nope")
+    assert "Aufruf:" in said_in_german("list", "--help")
+    assert "Datenbank" in said_in_german("doctor", "--only", "database")
+    assert said_in_german("template").startswith("Alte Adresse;")
+
+
+def test_what_was_chosen_precedes_the_language_of_the_shell(
+    said_in_german: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "No imports." in said_in_german("list", "--language", "en")
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "mailhaul_language").write_text("fr")
+    assert "Aucune importation" in said_in_german("list", SECRETS_DIR=str(secrets))
+    monkeypatch.delenv("MAILHAUL_SECRETS_DIR")
+    assert "No imports." in said_in_german("list", LANGUAGE="en")
+    assert "No such option" in said_in_german("list", "--nope")
+
+
+@pytest.mark.parametrize("words", [("doctor", "--only", "database", "--json"), ("web", "--nope")])
+def test_json_and_services_do_not_speak_the_language_of_the_shell(
+    said_in_german: Said, words: tuple[str, ...]
+) -> None:
+    shown = said_in_german(*words)
+    assert shown == said_in_german(*words, LANGUAGE="en")
+    assert shown != said_in_german(*words, LANGUAGE="de")
+
+
+def test_a_service_at_a_terminal_speaks_the_language_of_the_shell(
+    said_in_german: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert "gibt es nicht" in said_in_german("web", "--nope")
+
+
+def test_mails_are_not_in_the_language_of_the_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert console_actor(Settings.load(data=tmp_path)).language == "en"

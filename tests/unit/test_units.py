@@ -151,6 +151,8 @@ def test_the_console_runs_with_the_environment_of_the_services() -> None:
         assert f"--property={key}={web.one(key)}" in text
     assert f"--uid={web.one('User')} --gid={web.one('Group')}" in text
     assert web.words()[0] in text
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        assert f'--setenv={name}="${{{name}-}}"' in text  # the console speaks the language of the shell
     assert subprocess.run(["/bin/sh", "-n", units.FOLDER / "mailhaul-console"], check=False).returncode == 0
 
 
