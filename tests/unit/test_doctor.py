@@ -103,7 +103,7 @@ def test_a_worker_that_no_longer_reports_is_named(settings: Settings, store: Sql
     store.report_worker("host:2:b", "1.0", NOW, datetime.now(UTC))
     silent = update(workers).where(workers.c.name == "host:1:a")
     with store.writing() as connection:
-        connection.execute(silent.values(last_report_at=datetime.now(UTC) - timedelta(minutes=2)))
+        connection.execute(silent.values(last_report_at=datetime.now(UTC) - timedelta(seconds=110)))
     [finding] = findings(settings, "workers")
     assert finding.health is Health.WARNING
     assert said(finding.text).startswith("Worker host:1:a has not reported for 2 minutes")
