@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.table import Table
@@ -12,12 +13,16 @@ from importer.bootstrap import standalone
 from importer.cli import options, text_views
 from importer.cli.console_language import console_texts
 from importer.cli.exit_codes import stdout
+from importer.cli.import_list import wrapped
 from importer.cli.options import EnumChoice
 from importer.domain.audit_event import AuditAction, AuditEvent
 from importer.domain.reporting.formatting import spoken_instant
+from importer.i18n.audit_texts import detail_text, event_json
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.audit import search_events
 from importer.settings import Settings
+
+_INDENT: Final = " " * 4
 
 
 @click.command
@@ -67,7 +72,7 @@ def audit(
         since = None if days is None else deps.clock.now() - timedelta(days=days)
         events = search_events(deps, actions=actions, actor=actor, target=target, since=since, limit=limit)
     if as_json:
-        text_views.print_json([event.as_json() for event in events])
+        text_views.print_json([event_json(words, event) for event in events])
         return
     for event in events:
         _print_event(words, event)
@@ -79,18 +84,17 @@ def audit(
 
 
 def _print_event(words: CatalogTranslator, event: AuditEvent) -> None:
-    """Two lines at 80 columns: action and time, then actor, origin and reason. Actions and outcomes are the
-    words of --action and of the log."""
+    """Lines for 80 columns: action and time, actor and origin, and the detail. Actions and outcomes are
+    the words of --action and of the log."""
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
         spoken_instant(event.at), event.action.value, event.outcome.value, text_views.plain(event.target)
     )
     stdout.print(grid)
     name, network = event.actor.name, event.actor.client
-    parts = [
+    parts = (
         words.gettext("by %(name)s", name=name) if name else words.gettext("not signed in"),
         words.gettext("from %(network)s", network=network) if network else "",
-    ]
-    why = f"{words.colon} {event.detail}" if event.detail else ""
-    line = " ".join(filter(None, parts)) + why
-    stdout.print(f"    {text_views.plain(line, 600)}", style="dim")
+    )
+    for line in filter(None, (" ".join(filter(None, parts)), detail_text(words, event))):
+        stdout.print(*wrapped(line, stdout.width, _INDENT), sep="\n", style="dim")

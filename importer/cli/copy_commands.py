@@ -28,6 +28,7 @@ from importer.service.imports.foreground_copy import copy as copy_mailbox
 from importer.service.imports.submit import submit as submit_rows
 from importer.service.notify.deliver_mail import send_due_mail
 from importer.settings import Settings
+from providers.text import Text
 
 
 @click.command
@@ -82,7 +83,7 @@ def copy(
                 on_progress=watch,
                 on_wait=print_wait,
             )
-        record_operator(deps, AuditAction.IMPORT_START, [import_.id], detail="copy in the foreground")
+        record_operator(deps, AuditAction.IMPORT_START, [import_.id], detail=Text("audit_foreground"))
         send_due_mail(deps)
         report = report_of(deps, import_)
     print_report(words, report, as_json=as_json)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importer.domain.audit_event import OPERATOR, AuditAction, AuditActor, AuditOutcome
 from importer.service.access.audit import record_event, record_import_event
 from importer.service.deps import Deps
+from providers.text import Text
 
 
 def operator() -> AuditActor:
@@ -25,7 +26,8 @@ def record_operator(
     action: AuditAction,
     targets: Iterable[str],
     outcome: AuditOutcome = AuditOutcome.DONE,
-    detail: str = "",
+    *,
+    detail: Text | None = None,
 ) -> None:
     """Add one event for each target: ids of imports, or of tokens."""
     about_imports = action in AuditAction.about_imports()

@@ -50,7 +50,7 @@ def schedule(id_: str, data: Path | None, as_json: bool, **chosen: object) -> No
             done = changed.effect in (Effect.DONE, Effect.SOON)
             outcome = AuditOutcome.DONE if done else AuditOutcome.REFUSED
             targets = [changed.import_.id]
-            record_operator(deps, AuditAction.IMPORT_SCHEDULE, targets, outcome, changed.effect)
+            record_operator(deps, AuditAction.IMPORT_SCHEDULE, targets, outcome, detail=changed.text)
     if as_json:
         text_views.print_json([change_json(words, changed) for changed in changes])
     else:

@@ -23,6 +23,7 @@ from importer.domain.reporting.formatting import printable, spoken_instant
 from importer.i18n.translations import CatalogTranslator
 from importer.service.access.api_clients import Issued, issue_token, list_tokens, revoke
 from importer.settings import Settings
+from providers.text import Text
 
 
 @click.group
@@ -85,7 +86,7 @@ def create(
         issued = issue_token(
             deps, name, granted, domains=allowed, lifetime=lifetime, webhook_url=webhook or ""
         )
-        detail = f"{name}: {', '.join(sorted(granted))}"
+        detail = Text("audit_token.scopes", name=name, scopes=", ".join(sorted(granted)))
         record_operator(deps, AuditAction.TOKEN_CREATE, [issued.token.id], detail=detail)
     _print_issued(words, issued, as_json=as_json)
 
@@ -129,7 +130,8 @@ def revoke_(id_: str, data: Path | None) -> None:
     with standalone(settings) as deps:
         revoked = revoke(deps, id_)
         if revoked is not None:
-            record_operator(deps, AuditAction.TOKEN_REVOKE, [revoked.id], detail=revoked.name)
+            detail = Text("audit_token", name=revoked.name)
+            record_operator(deps, AuditAction.TOKEN_REVOKE, [revoked.id], detail=detail)
     if revoked is None:
         raise Usage(
             words.gettext(

@@ -8,6 +8,7 @@ from typing import Final
 
 from importer.codes import (
     api_texts,
+    audit_detail_texts,
     check_texts,
     connection_texts,
     control_texts,
@@ -40,6 +41,7 @@ ROWS: Final[dict[str, TextRow]] = {
         doctor_texts.ROWS,
         installation_texts.ROWS,
         api_texts.ROWS,
+        audit_detail_texts.ROWS,
     )
 }
 """The rows of Mailhaul's own codes; those of a provider with a sign-in are in its module."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from providers.frozen import frozen
+from providers.text import Text
 
 OPERATOR: Final = "operator:"
 """The beginning of the names of operators: the user at the console, or the address of a web session."""
@@ -81,7 +82,7 @@ class AuditEvent:
 
     `target` is the object of the action: an import, a token, the key of an account, a host, a counter.
     `concerns` is the PersonId of the person whose mailbox, import or session it is; that person may read the
-    event. `detail` is a reason or a code, never a password and never a message's content.
+    event. `detail` is a reason or a circumstance, never a password and never a message's content.
     """
 
     at: datetime
@@ -90,10 +91,10 @@ class AuditEvent:
     actor: AuditActor
     target: str = ""
     concerns: str = ""
-    detail: str = ""
+    detail: Text | None = None
 
-    def as_json(self) -> dict[str, str]:
-        """The event with its time in ISO 8601."""
+    def as_json(self) -> dict[str, object]:
+        """The event with its time in ISO 8601; `detail` as `Text.as_json`, or None."""
         return {
             "at": self.at.isoformat(),
             "action": self.action.value,
@@ -102,5 +103,5 @@ class AuditEvent:
             "client": self.actor.client,
             "target": self.target,
             "concerns": self.concerns,
-            "detail": self.detail,
+            "detail": None if self.detail is None else self.detail.as_json(),
         }

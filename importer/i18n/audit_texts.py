@@ -1,10 +1,11 @@
-"""Security events as short texts for the person whom they concern."""
+"""Security events as short texts, for operators and the people whom they concern."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from importer.domain.audit_event import OPERATOR, AuditAction, AuditEvent, AuditOutcome
+from importer.i18n.code_texts import render
 from importer.i18n.translations import N_, CatalogTranslator
 
 _ACTIONS: Final = {
@@ -54,6 +55,18 @@ def action_text(texts: CatalogTranslator, event: AuditEvent) -> str:
 def outcome_text(texts: CatalogTranslator, event: AuditEvent) -> str:
     """The outcome of the action."""
     return texts.gettext(_OUTCOMES[event.outcome])
+
+
+def detail_text(texts: CatalogTranslator, event: AuditEvent) -> str:
+    """The detail in a sentence or two; "" for none."""
+    return "" if event.detail is None else render(event.detail, texts)
+
+
+def event_json(texts: CatalogTranslator, event: AuditEvent) -> dict[str, object]:
+    """As `AuditEvent.as_json`; a detail has also its `text`."""
+    detail = event.detail
+    spoken = None if detail is None else {**detail.as_json(), "text": render(detail, texts)}
+    return {**event.as_json(), "detail": spoken}
 
 
 def actor_text(texts: CatalogTranslator, event: AuditEvent, reader: str) -> str:

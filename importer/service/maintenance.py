@@ -11,6 +11,7 @@ from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
 from importer.ports.monitoring import Maintenance
 from importer.service.access.audit import record_event
 from importer.service.deps import Deps
+from providers.text import Text
 
 MAX_NOTE_CHARS: Final = 300
 DRAIN_POLL_S: Final = 0.5
@@ -25,7 +26,7 @@ def begin(deps: Deps, actor: AuditActor, note: str = "") -> Maintenance:
     since = deps.clock.now() if earlier is None else earlier.since
     maintenance = Maintenance(since, note.strip()[:MAX_NOTE_CHARS], actor.name)
     deps.store.set_maintenance(maintenance)
-    _record(deps, actor, "on", note)
+    _record(deps, actor, "on", maintenance.note)
     return maintenance
 
 
@@ -48,4 +49,5 @@ def wait_until_drained(deps: Deps, within: timedelta) -> int:
 
 def _record(deps: Deps, actor: AuditActor, to: str, note: str = "") -> None:
     log.info("maintenance.changed", to=to, by=actor.name)
-    record_event(deps, AuditAction.MAINTENANCE, AuditOutcome.DONE, actor, target=to, detail=note)
+    detail = Text("audit_words", words=note) if note else None
+    record_event(deps, AuditAction.MAINTENANCE, AuditOutcome.DONE, actor, target=to, detail=detail)

@@ -208,7 +208,7 @@ async def _sign_in_needed(request: Request, _error: Exception) -> Response:
 
 def _form_expired(request: Request, _error: Exception) -> Response:
     note = audit_note(request)
-    note.action, note.detail = AuditAction.FORM_REFUSE, "no valid CSRF token"
+    note.action, note.detail = AuditAction.FORM_REFUSE, Text("audit_csrf_token")
     return page(current_visitor(request), "error.html", 403, kind="expired")
 
 

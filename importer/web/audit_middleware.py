@@ -20,6 +20,7 @@ from importer.ports.process import InstallationFault
 from importer.service.access.audit import record_event, record_import_event
 from importer.service.deps import Deps
 from providers.errors import HostForbidden, LoginRejected, MailError
+from providers.text import Text
 
 AUDITED: Final = {
     ("POST", "/sign-in"): AuditAction.SIGN_IN,
@@ -92,7 +93,7 @@ class AuditNote:
     actor: str = ""
     concerns: str = ""
     targets: list[str] = field(default_factory=list)
-    detail: str = ""
+    detail: Text | None = None
     action: AuditAction | None = None  # in place of the route's
     failed: bool = False  # the host did not answer: the login neither failed nor succeeded
     forwarded: bool = False  # to a provider; the callback is recorded
@@ -110,9 +111,9 @@ def note_login(note: AuditNote, account: Account, error: Exception | None, conce
     if isinstance(error, HostForbidden):
         note.action, note.targets = AuditAction.HOST_REFUSE, [account.endpoint.host]
     elif isinstance(error, MailError):
-        note.detail, note.failed = error.code, not isinstance(error, LoginRejected)
+        note.detail, note.failed = error.text, not isinstance(error, LoginRejected)
     elif error is not None:
-        note.detail = "rate limit"
+        note.detail = Text("audit_rate_limit")
 
 
 class AuditMiddleware:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from importer.domain.audit_event import AuditAction
 from importer.web.audit_middleware import audit_note
+from providers.text import Text
 
 MAX_BODY_BYTES: Final = 256 * 1024
 """A CSV file of 64 KiB as a form, with room for its quoting."""
@@ -98,10 +99,7 @@ class RequestGuard:
             await self._app(scope, _limited(receive, headers), send_with_headers)
         else:
             note = audit_note(HTTPConnection(scope))
-            note.action, note.detail = (
-                AuditAction.FORM_REFUSE,
-                f"from {headers.get('origin', 'another site')}",
-            )
+            note.action, note.detail = AuditAction.FORM_REFUSE, _came_from(headers.get("origin"))
             refusal = PlainTextResponse("This request does not come from a page of this site.", 403)
             await refusal(scope, receive, send_with_headers)
 
@@ -128,6 +126,11 @@ class RequestGuard:
         headers.setdefault("Cache-Control", "no-store")
         if self._secure:
             headers.setdefault("Strict-Transport-Security", self._hsts)
+
+
+def _came_from(origin: str | None) -> Text:
+    """The site of a refused form, as its browser names it."""
+    return Text("audit_other_site") if origin is None else Text("audit_other_site.named", site=origin)
 
 
 def _limited(receive: Receive, headers: Headers) -> Receive:

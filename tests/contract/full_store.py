@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import JSON, Boolean, Column, Connection, Float, Integer, LargeBinary, Table, insert
 from sqlalchemy.exc import IntegrityError
 
-from importer.adapters.store.columns import CodedText, Instant, personal_digest
+from importer.adapters.store.columns import CodedText, EventDetail, Instant, personal_digest
 from importer.adapters.store.table_rules import RULES, TableRule
 from importer.adapters.store.tables import metadata
 from importer.domain.model import Account, Progress, State, route_of
@@ -62,6 +62,7 @@ def _value(rule: TableRule, column: Column[Any], import_id: str, at: datetime) -
     by_type: dict[type[Any], Any] = {
         Instant: at,
         CodedText: Text("not_taken", words=named),
+        EventDetail: Text("audit_words", words=named),
         JSON: {"text": named} if column.name in rule.readable else [],
         LargeBinary: b"sealed",
         Boolean: False,

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from importer.adapters.store import SqlStore
 from importer.domain.audit_event import AuditAction, AuditActor, AuditEvent, AuditOutcome
 from importer.ports.store import Store
+from providers.text import Text
 from tests.contract.conftest import OpenStore
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, tzinfo=UTC)
@@ -20,7 +21,8 @@ OPERATOR = AuditActor("operator:root")
 
 
 def an_event(hours: int = 0, actor: AuditActor = ANN, **changes: object) -> AuditEvent:
-    values: dict[str, object] = {"target": "i1", "concerns": ANN.name, "detail": "words \\ ü \x00"}
+    detail = Text("audit_words", words="words \\ ü \x00")
+    values: dict[str, object] = {"target": "i1", "concerns": ANN.name, "detail": detail}
     return AuditEvent(
         NOW + hours * HOUR,
         AuditAction.IMPORT_PAUSE,
@@ -66,7 +68,8 @@ def test_every_condition_selects(store: Store) -> None:
 def test_the_database_refuses_to_change_or_to_delete_an_event(open_store: OpenStore, statement: str) -> None:
     store = open_store()
     assert isinstance(store, SqlStore)
-    recent = AuditEvent(datetime.now(UTC), AuditAction.SIGN_IN, AuditOutcome.REFUSED, ANN, detail="a reason")
+    now, detail = datetime.now(UTC), Text("audit_csrf_token")
+    recent = AuditEvent(now, AuditAction.SIGN_IN, AuditOutcome.REFUSED, ANN, detail=detail)
     store.add_audit_event(recent)
     with pytest.raises(DatabaseError, match="append-only"), store.writing() as connection:
         connection.execute(text(statement))
@@ -89,3 +92,25 @@ def test_a_person_can_become_a_pseudonym_and_an_operator_cannot(open_store: Open
     store.add_audit_event(AuditEvent(now, AuditAction.SIGN_IN, AuditOutcome.DONE, OPERATOR))
     with pytest.raises(DatabaseError, match="append-only"), store.writing() as connection:
         connection.execute(statement)
+
+
+@pytest.mark.parametrize("open_store", ["sqlite", "postgres"], indirect=True)
+def test_an_event_of_an_earlier_version_has_the_code_of_its_words(open_store: OpenStore) -> None:
+    store = open_store()
+    assert isinstance(store, SqlStore)
+    insert = text(
+        "INSERT INTO audit_events (at, action, outcome, actor, client, target, concerns, detail)"
+        " VALUES ('2026-03-29 00:59:59', 'mailbox.open', 'refused', '', '', :target, '', :detail)"
+    )
+    former = {
+        "": None,
+        "rate limit": Text("audit_rate_limit"),
+        "login_rejected": Text("login_rejected", host="imap.old.example"),
+        r"say \\ \u0000": Text("audit_words", words="say \\ \x00"),
+        '{"code": "a': Text("audit_words", words='{"code": "a'),
+        '{"code": "audit_words"}': Text("audit_words", words='{"code": "audit_words"}'),
+    }
+    with store.writing() as connection:
+        for words in former:
+            connection.execute(insert, {"target": "ada imap.old.example", "detail": words})
+    assert [event.detail for event in store.audit_events()] == [*former.values()][::-1]

@@ -79,6 +79,7 @@ def test_what_is_known_and_what_is_erased_cover_every_table(store: SqlStore, dep
     for name, rows in known.rows.items():
         for column in RULES[name].sealed:
             assert {row[column] for row in rows} == {"sealed"}
+    assert {row["detail"]["code"] for row in known.rows["audit_events"]} == {"audit_words"}
     erase_data(deps, ADDRESS, OPERATOR)
     left = known_data(deps, ADDRESS, OPERATOR)
     assert set(left.rows) == {name for name, rule in RULES.items() if rule.erasure is Erasure.KEPT}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
@@ -14,6 +15,7 @@ from importer.service.access.audit import (
     record_event,
     search_events,
 )
+from providers.text import Text
 from tests.unit.test_service import Office
 
 ANN = AuditActor("mailbox:ann", "192.0.2.1")
@@ -58,14 +60,14 @@ def test_a_loop_of_successes_of_one_person_is_recorded_with_its_number() -> None
         pause(office)
     found = search_events(office.deps, limit=1000)
     assert len(found) == SUCCESSES_PER_PERSON.tries + 7  # the 1st, 2nd, 4th ... 64th beyond
-    assert found[0].detail.startswith(f"{SUCCESSES_PER_PERSON.tries + 64} within an hour")
+    assert found[0].detail == Text("audit_repeated", number=SUCCESSES_PER_PERSON.tries + 64)
     pause(office, AuditActor("mailbox:bob", "192.0.2.1"))
     pause(office, outcome=AuditOutcome.REFUSED)
     record_event(office.deps, AuditAction.IMPORT_RESUME, AuditOutcome.DONE, ANN, target="i1")
     assert [(e.action, e.outcome, e.actor.name, e.detail) for e in search_events(office.deps, limit=3)] == [
-        (AuditAction.IMPORT_RESUME, AuditOutcome.DONE, "mailbox:ann", ""),
-        (AuditAction.IMPORT_PAUSE, AuditOutcome.REFUSED, "mailbox:ann", ""),
-        (AuditAction.IMPORT_PAUSE, AuditOutcome.DONE, "mailbox:bob", ""),
+        (AuditAction.IMPORT_RESUME, AuditOutcome.DONE, "mailbox:ann", None),
+        (AuditAction.IMPORT_PAUSE, AuditOutcome.REFUSED, "mailbox:ann", None),
+        (AuditAction.IMPORT_PAUSE, AuditOutcome.DONE, "mailbox:bob", None),
     ]
 
 
@@ -78,12 +80,24 @@ def test_the_operator_is_recorded_each_time() -> None:
 
 def test_what_strangers_send_is_cut() -> None:
     office = Office()
+    long = "x" * 9999
+    inner = Text("login_rejected", steps=Text("host_steps", provider=long), host=long)
     record_event(
         office.deps,
         AuditAction.SIGN_IN,
         AuditOutcome.REFUSED,
-        AuditActor("x" * 9999, "y" * 9999),
-        target="z" * 9999,
+        AuditActor(long, long),
+        target=long,
+        detail=Text("audit_repeated.detail", number=3, detail=inner),
     )
     (event,) = search_events(office.deps)
     assert {len(event.actor.name), len(event.actor.client), len(event.target)} == {MAX_FIELD_CHARS}
+    cut = Text("login_rejected", host="x" * MAX_FIELD_CHARS)
+    assert event.detail == Text("audit_repeated.detail", number=3, detail=cut)
+
+
+def test_no_event_has_a_free_string_as_its_detail() -> None:
+    office = Office()
+    with pytest.raises(AttributeError):
+        record_event(office.deps, AuditAction.SIGN_IN, AuditOutcome.DONE, ANN, detail="in words")  # type: ignore[arg-type]
+    assert not search_events(office.deps)

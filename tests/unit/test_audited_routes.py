@@ -19,6 +19,7 @@ from importer.service.access.api_clients import issue_token
 from importer.service.access.audit import search_events
 from importer.web.audit_middleware import AUDITED, UNAUDITED
 from importer.web.middleware import SAFE_METHODS
+from providers.text import Text
 from tests.unit.web_office import Browser, WebOffice
 
 NOT_AUDITED = {
@@ -89,7 +90,7 @@ def test_sign_in_its_failure_and_sign_out_are_recorded_for_the_owner(office: Web
     assert (refused.outcome, refused.actor.name, refused.detail) == (
         AuditOutcome.REFUSED,
         "",
-        "login_rejected",
+        Text("login_rejected"),
     )
     assert refused.concerns == done.concerns == done.actor.name == signed_out.actor.name
     assert refused.actor.client == "testclient"
@@ -102,8 +103,8 @@ def test_a_form_of_another_site_or_without_a_token_is_recorded(office: WebOffice
     browser.client.post("/sign-in", data={}, headers={"origin": "https://evil.example"})
     browser.client.post("/sign-in", data={"csrf": "0" * 64})
     assert [(e.action, e.detail) for e in events(office)] == [
-        (AuditAction.FORM_REFUSE, "no valid CSRF token"),
-        (AuditAction.FORM_REFUSE, "from https://evil.example"),
+        (AuditAction.FORM_REFUSE, Text("audit_csrf_token")),
+        (AuditAction.FORM_REFUSE, Text("audit_other_site.named", site="https://evil.example")),
     ]
 
 
@@ -112,7 +113,7 @@ def test_a_limit_is_recorded_once_each_time_it_is_reached(office: WebOffice) -> 
     for _ in range(9):
         browser.sign_in(password="wrong")
     assert len(events(office, AuditAction.LIMIT_HIT)) == 1
-    assert events(office, AuditAction.SIGN_IN)[0].detail == "rate limit"
+    assert events(office, AuditAction.SIGN_IN)[0].detail == Text("audit_rate_limit")
 
 
 def test_start_pause_and_cancel_name_the_import_and_its_owner(office: WebOffice) -> None:
@@ -163,10 +164,10 @@ def test_use_and_refusal_of_a_token_are_recorded(office: WebOffice) -> None:
     )
     found = events(office, AuditAction.TOKEN_USE)
     assert [(e.outcome.value, e.detail) for e in found] == [
-        ("refused", "unknown, expired or revoked"),
-        ("refused", "no token"),
-        ("refused", "unknown, expired or revoked"),
-        ("done", ""),  # once a day and network
+        ("refused", Text("api.token_refused")),
+        ("refused", Text("api.token_missing")),
+        ("refused", Text("api.token_refused")),
+        ("done", None),  # once a day and network
     ]
     assert found[-1].actor.name == f"token:{issued.token.id}"
 

@@ -29,6 +29,7 @@ from importer.service.imports.submit import submit
 from importer.web.api import import_actions
 from providers.endpoint import Endpoint
 from providers.errors import LoginRejected, ServerUnavailable
+from providers.text import Text
 from tests.unit.test_api import Panel
 from tests.unit.test_service import Office, a_row
 from tests.unit.web_office import WebOffice
@@ -224,6 +225,6 @@ def test_each_change_is_recorded_however_many_there_are(
     assert (answer["changed"], answer["effects"]) == (5, {effect.value: 5})
     events = paused_events(office)
     assert sorted(event.target for event in events) == sorted(own)
-    assert {(event.outcome.value, event.detail) for event in events} == {(outcome, effect.value)}
+    assert {(event.outcome.value, event.detail) for event in events} == {(outcome, Text("control_paused"))}
     assert {event.actor for event in events} == {AuditActor(f"token:{panel.token.id}", "testclient")}
     assert {event.concerns for event in events} == {"client:panel"}

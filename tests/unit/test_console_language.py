@@ -42,8 +42,8 @@ SHOWN_BY = {
     "update",
 }
 """Calls whose literal arguments are shown as they are."""
-NOT_SHOWN = {"metavar", "style", "detail"}
-"""Names in capitals, the same in every language; styles; what the audit trail notes."""
+NOT_SHOWN = {"metavar", "style"}
+"""Names in capitals, the same in every language; styles."""
 MEND = (
     'These literals reach a German reader in English. Wrap each in words.gettext("…") (words.ngettext for a'
     " number, N_ in a table of heads), with `words = console_texts(settings)`; then run"
@@ -77,7 +77,8 @@ def untranslated(module: ast.Module) -> list[str]:
 
 
 def _exempt(module: ast.Module) -> Iterator[ast.AST]:
-    """Documentation, NOT_SHOWN, texts that are translated, and everything inside of these."""
+    """Documentation, NOT_SHOWN, texts that are translated, and everything inside of these; codes of texts."""
+    has_codes = any(isinstance(n, ast.ImportFrom) and n.module == "providers.text" for n in ast.walk(module))
     english = {
         id(docstring)
         for docstring in _docstrings_of_commands(module)
@@ -91,6 +92,8 @@ def _exempt(module: ast.Module) -> Iterator[ast.AST]:
             if _name(node) in TRANSLATED:
                 yield from (part for argument in node.args for part in ast.walk(argument))
             yield from (part for k in node.keywords if _not_shown(k) for part in ast.walk(k.value))
+            if has_codes and _name(node) == "Text":
+                yield from node.args[:1]
 
 
 def _not_shown(argument: ast.keyword) -> bool:
@@ -168,6 +171,8 @@ def test_what_the_console_says_is_translated(path: Path) -> None:
         ('def go() -> None:\n    """Copy everything now."""', 0),
         ('stdout.print(f"    mailhaul {command} {id_}", style="cyan")', 0),
         ('log.info("leg.failed", code="host_unknown")', 0),
+        ('from providers.text import Text\nnote = Text("no_token")', 0),
+        ('from rich.text import Text\nnote = Text("failed")', 1),
     ],
 )
 def test_what_is_shown_is_told_from_other_strings(source: str, number: int) -> None:

@@ -1,7 +1,7 @@
 """The audit trail. The database itself refuses to change an event, and to delete one of the last day.
 
-Up to 0.2.0 the target of `pause.clear` was the name of a budget, such as `host imap.old.example`. Such events
-read, and are found, as those of today.
+Up to 0.2.0 the target of `pause.clear` was the name of a budget, such as `host imap.old.example`, and details
+were English words. Such events read, and are found, as those of today.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from importer.adapters.store.database import Database
 from importer.adapters.store.tables import audit_events
 from importer.domain.audit_event import AuditAction, AuditActor, AuditEvent, AuditOutcome
 from importer.domain.planning.host_allowance import budgets_named, named_budget
+from providers.text import Text
 
 
 class SqlAuditTrail(Database):
@@ -68,5 +69,13 @@ def _event(row: Row[Any]) -> AuditEvent:
         AuditActor(row.actor, row.client),
         named_budget(row.target) if action is AuditAction.PAUSE_CLEAR else row.target,
         row.concerns,
-        row.detail,
+        _detail(action, row),
     )
+
+
+def _detail(action: AuditAction, row: Row[Any]) -> Text | None:
+    if isinstance(row.detail, Text):
+        return row.detail
+    from importer.adapters.store.former_details import former_detail  # noqa: PLC0415 - a copy reads no events
+
+    return former_detail(action, row.target, row.detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
@@ -42,6 +43,27 @@ class CodedText(TypeDecorator[Coded]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Coded | None:
         return None if value is None else Coded.from_json(json.loads(value))
+
+
+class EventDetail(TypeDecorator[Coded | str]):
+    """A code with its parameters, as ASCII JSON; None is an empty string. Another string, such as a pseudonym
+    or the words that earlier versions stored, is kept and returned as by ExactText."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Coded | str | None, dialect: Dialect) -> str:
+        if isinstance(value, Coded):
+            return json.dumps(value.as_json())
+        return _UNSTORABLE.sub(_escape, value or "")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Coded | str | None:
+        if value is None:
+            return None
+        if value.startswith('{"code": "'):
+            with suppress(ValueError, KeyError, TypeError, AttributeError):  # words that only look like JSON
+                return Coded.from_json(json.loads(value))
+        return _ESCAPED.sub(_unescape, value)
 
 
 class Instant(TypeDecorator[datetime]):

@@ -1,6 +1,7 @@
 """The sentences that version 0.1.0 stored, as codes with parameters.
 
-The only module that recognises stored sentences. It reads rows without a code; no row is written without one.
+This module and `former_details.py` alone recognise stored sentences. It reads rows without a code; no row is
+written without one.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from importer.adapters.store.append_only import AUDIT_TRIGGERS, PSEUDONYM_TRIGGERS
-from importer.adapters.store.columns import CodedText, ExactText, Instant
+from importer.adapters.store.columns import CodedText, EventDetail, ExactText, Instant
 
 # SQLite numbers rows automatically only in INTEGER columns, which hold 64 bits there.
 _SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
@@ -441,7 +441,7 @@ audit_events: Final = Table(
     Column("client", ExactText, nullable=False),
     Column("target", ExactText, nullable=False),
     Column("concerns", ExactText, nullable=False),
-    Column("detail", ExactText, nullable=False),
+    Column("detail", EventDetail, nullable=False),
     Index(None, "concerns", "seq"),
     Index(None, "target", "seq"),
 )

@@ -20,6 +20,7 @@ from importer.domain.people.identities import RateLimit
 from importer.service.access.client_networks import client_network
 from importer.service.deps import Deps
 from importer.service.import_batch import batch_of_import
+from providers.text import Param, Text
 
 REFUSALS_PER_NETWORK: Final = RateLimit(200, 60 * 60)
 """Refusals and failures of one network that are recorded one by one; a single event stands for all others."""
@@ -29,7 +30,7 @@ SUCCESSES_PER_PERSON: Final = RateLimit(200, 60 * 60)
 2nd, 4th, 8th and so on are, with their number. Operators and bulk changes are not limited."""
 
 MAX_FIELD_CHARS: Final = 200
-"""Longer targets and details are cut: they may come from strangers."""
+"""Longer targets, and parameters of details, are cut: they may come from strangers."""
 
 log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ def record_event(
     *,
     target: str = "",
     concerns: str = "",
-    detail: str = "",
+    detail: Text | None = None,
     limited: bool = True,
 ) -> None:
     """Add one event; with `limited` within the limits of its network and person only. Raises what the
@@ -58,14 +59,14 @@ def record_event(
             return
         if number > REFUSALS_PER_NETWORK.tries:
             action, outcome, target, concerns = AuditAction.LIMIT_HIT, AuditOutcome.REFUSED, "audit", ""
-            detail = "Further refusals of this network are not recorded for up to an hour."
+            detail = Text("audit_limited")
     elif is_counted and not actor.name.startswith(OPERATOR):
         number = _count_success(deps, action, actor)
         beyond = number - SUCCESSES_PER_PERSON.tries
         if beyond > 0 and beyond & (beyond - 1):
             return
         if beyond > 0:
-            detail = f"{number} within an hour, not all recorded. {detail}".strip()
+            detail = _repeated(number, detail)
     event = AuditEvent(
         deps.clock.now(),
         action,
@@ -73,7 +74,7 @@ def record_event(
         AuditActor(actor.name[:MAX_FIELD_CHARS], actor.client[:MAX_FIELD_CHARS]),
         target[:MAX_FIELD_CHARS],
         concerns,
-        detail[:MAX_FIELD_CHARS],
+        None if detail is None else _cut(detail),
     )
     deps.store.add_audit_event(event)
     log.info(
@@ -83,8 +84,29 @@ def record_event(
         actor=event.actor.name,
         client=event.actor.client,
         target=event.target,
-        detail=event.detail,
+        detail=str(event.detail or ""),
     )
+
+
+def _repeated(number: int, detail: Text | None) -> Text:
+    if detail is None:
+        return Text("audit_repeated", number=number)
+    return Text("audit_repeated.detail", number=number, detail=detail)
+
+
+def _cut(detail: Text) -> Text:
+    """The detail with short parameters and without steps: an event gives a reason, no advice."""
+    params = {name: _cut_param(value) for name, value in detail.items}
+    return Text(detail.code, steps=None, **params)
+
+
+def _cut_param(value: Param) -> Param:
+    match value:
+        case str():
+            return value[:MAX_FIELD_CHARS]
+        case Text():
+            return _cut(value)
+    return value
 
 
 def _count_success(deps: Deps, action: AuditAction, actor: AuditActor) -> int:
@@ -100,7 +122,7 @@ def record_import_event(
     actor: AuditActor,
     import_id: str,
     *,
-    detail: str = "",
+    detail: Text | None = None,
     limited: bool = True,
 ) -> None:
     """Add an event about an import: it concerns the owner of the import. `limited` as in `record_event`."""

@@ -17,6 +17,7 @@ from importer.service.imports.control import cancel
 from importer.service.imports.reopen import erase_kept_grants
 from providers.endpoint import Secret
 from providers.frozen import frozen
+from providers.text import Text
 
 CANCEL_WITHIN: Final = timedelta(seconds=90)
 """A worker applies a cancellation after its current batch."""
@@ -68,7 +69,7 @@ def erase_data(deps: Deps, address: str, actor: AuditActor, *, cancels: bool = F
         erase_kept_grants(deps, import_)  # and revoke consents at their providers
     changed = records.erase_personal_data(address, pseudonym)
     is_overwritten = records.overwrite_free_space()
-    detail = f"{sum(changed.values())} rows"
+    detail = Text("audit_rows", number=sum(changed.values()))
     record_event(deps, AuditAction.DATA_ERASE, AuditOutcome.DONE, actor, target=pseudonym, detail=detail)
     return Erased(pseudonym, changed, records.personal_data(address), is_overwritten)
 

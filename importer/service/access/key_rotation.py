@@ -9,6 +9,7 @@ from importer.domain.planning.retry_limits import KEY_ROTATION_PASSES
 from importer.ports.sealed_values import Renew, Resealed, SealedValues
 from importer.service.access.audit import record_event
 from importer.service.deps import Deps
+from providers.text import Text
 
 
 def rotate_keys(
@@ -26,5 +27,6 @@ def rotate_keys(
         total += renewed
         if not renewed:
             break
-    record_event(deps, AuditAction.KEYS_ROTATE, AuditOutcome.DONE, actor, detail=f"{total} values")
+    detail = Text("audit_values", number=total)
+    record_event(deps, AuditAction.KEYS_ROTATE, AuditOutcome.DONE, actor, detail=detail)
     return total, found

@@ -114,7 +114,7 @@ def record_change(deps: Deps, actor: AuditActor, action: BulkAction, changed: Ch
         outcome,
         actor,
         changed.import_.id,
-        detail=changed.effect.value,
+        detail=changed.text,
         limited=False,
     )
 

@@ -117,7 +117,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
             AuditOutcome.REFUSED,
             AuditActor("worker"),
             ended.id,
-            detail=str(problem.text),
+            detail=problem.text,
         )
     if ended.batch_id is not None:
         try:

@@ -145,13 +145,13 @@ def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
     ) -> ApiCaller:
         note, client = audit_note(request), request.client.host if request.client else ""
         if credentials is None:
-            note.action, note.detail = AuditAction.TOKEN_USE, "no token"
+            note.action, note.detail = AuditAction.TOKEN_USE, Text("api.token_missing")
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul"'}
             raise ProblemAnswer("token_missing", headers=challenge)
         site: Site = request.app.state.site
         token = authenticate(site.deps, credentials.credentials)
         if token is None:
-            note.action, note.detail = AuditAction.TOKEN_USE, "unknown, expired or revoked"
+            note.action, note.detail = AuditAction.TOKEN_USE, Text("api.token_refused")
             challenge = {"WWW-Authenticate": 'Bearer realm="mailhaul", error="invalid_token"'}
             raise ProblemAnswer("token_refused", headers=challenge)
         note.actor, note.concerns = f"token:{token.id}", token.client
@@ -160,7 +160,7 @@ def caller_with(scope: TokenScope) -> Callable[..., ApiCaller]:
             challenge = {
                 "WWW-Authenticate": f'Bearer realm="mailhaul", error="insufficient_scope", scope="{scope}"'
             }
-            note.action, note.detail = AuditAction.TOKEN_USE, f"lacks the scope {scope}"
+            note.action, note.detail = AuditAction.TOKEN_USE, Text("audit_scope_missing", scope=scope)
             raise ProblemAnswer(
                 "scope_missing", Text("api.scope_missing.scope", scope=scope), headers=challenge
             )

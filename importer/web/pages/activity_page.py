@@ -7,11 +7,12 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from importer.i18n.audit_texts import action_text, actor_text, outcome_text
+from importer.i18n.audit_texts import action_text, actor_text, detail_text, outcome_text
 from importer.service.access.audit import events_about
 from importer.service.access.web_sessions import end_sessions, sessions_of
 from importer.web.rendering import page, redirect
 from importer.web.request_context import Fields, SignedIn
+from providers.text import Text
 
 MAX_EVENTS: Final = 200
 
@@ -28,6 +29,7 @@ def activity(guest: SignedIn) -> Response:
             action_text(texts, event),
             outcome_text(texts, event),
             actor_text(texts, event, person),
+            detail_text(texts, event),
         )
         for event in events_about(visitor.site.deps, person, MAX_EVENTS)
     ]
@@ -38,5 +40,5 @@ def activity(guest: SignedIn) -> Response:
 def end_other_sessions(guest: SignedIn, _fields: Fields) -> Response:
     """Sign out all other browsers of this person."""
     ended = end_sessions(guest.visitor.site.deps, guest.session.person, except_=guest.session)
-    guest.visitor.audit.detail = f"{len(ended)} ended"
+    guest.visitor.audit.detail = Text("audit_sessions", number=len(ended))
     return redirect("/activity")

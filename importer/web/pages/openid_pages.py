@@ -26,6 +26,7 @@ from importer.web.pages.home import after_sign_in
 from importer.web.rendering import page
 from importer.web.request_context import AnyVisitor, Fields, Visitor
 from providers.errors import LoginRejected, MailError
+from providers.text import Text
 
 router: Final = APIRouter()
 
@@ -60,7 +61,7 @@ def sign_in_callback(visitor: AnyVisitor, request: Request) -> Response:
     except (MailError, QuestionGone, NoAddress) as error:
         response = _sign_in_failed(visitor, error)
     else:
-        visitor.audit.actor, visitor.audit.detail = session.person, "OpenID Connect"
+        visitor.audit.actor, visitor.audit.detail = session.person, Text("audit_openid")
         if visitor.session is not None:
             sign_out(site.deps, visitor.session)
         response = after_sign_in(request, site)
@@ -71,7 +72,7 @@ def sign_in_callback(visitor: AnyVisitor, request: Request) -> Response:
 
 def _sign_in_failed(visitor: Visitor, error: MailError | RateLimited | QuestionGone | NoAddress) -> Response:
     if isinstance(error, MailError):
-        visitor.audit.detail = error.code
+        visitor.audit.detail = error.text
         log.warning("openid.refused", code=error.code, said=str(error), server_text=error.server_text)
     message, status = _message(visitor, error)
     return page(visitor, "front.html", status, values={}, errors={"form": message})

@@ -10,13 +10,14 @@ from importer.domain.audit_event import AuditAction, AuditActor
 from importer.service.access.operators import operator_actor, record_operator_use
 from importer.web.pages.own_imports import PageNotFound
 from importer.web.request_context import Guest, SignedIn
+from providers.text import Text
 
 
 def current_operator(guest: SignedIn) -> Guest:
     """A guest who is an operator. Raises SignInNeeded and PageNotFound; the refusal is recorded."""
     note = guest.visitor.audit
     if not guest.is_operator:
-        note.action, note.detail = AuditAction.OPERATOR_USE, "no operator"
+        note.action, note.detail = AuditAction.OPERATOR_USE, Text("audit_no_operator")
         raise PageNotFound
     actor = actor_of(guest)
     note.actor = actor.name

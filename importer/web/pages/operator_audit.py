@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from importer.domain.audit_event import AuditAction
-from importer.i18n.audit_texts import action_text, action_words, outcome_text
+from importer.i18n.audit_texts import action_text, action_words, detail_text, outcome_text
 from importer.service.access.audit import search_events
 from importer.web.pages.operator_access import SignedInOperator
 from importer.web.rendering import page
@@ -54,6 +54,9 @@ def show_audit(
         wrong=wrong,
         is_narrowed=any(typed.values()),
         actions=sorted(((each.value, action_words(texts, each)) for each in AuditAction), key=lambda a: a[1]),
-        events=[(event, action_text(texts, event), outcome_text(texts, event)) for event in events],
+        events=[
+            (event, action_text(texts, event), outcome_text(texts, event), detail_text(texts, event))
+            for event in events
+        ],
         most=SHOWN,
     )

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from importer.domain.model import ImportId, State
 from importer.domain.planning.pace import average_rate
-from importer.i18n.audit_texts import action_text, outcome_text
+from importer.i18n.audit_texts import action_text, detail_text, outcome_text
 from importer.i18n.explanation_texts import explanation_texts
 from importer.i18n.outcome_texts import outcome_text as verdict_text
 from importer.i18n.state_texts import state_word
@@ -106,5 +106,8 @@ def explain_import(operator: SignedInOperator, import_id: str) -> Response:
         report=report,
         verdict=verdict_text(texts, report.outcome) if report.tallies else "",
         columns=report_columns(texts, report.totals),
-        events=[(event, action_text(texts, event), outcome_text(texts, event)) for event in events],
+        events=[
+            (event, action_text(texts, event), outcome_text(texts, event), detail_text(texts, event))
+            for event in events
+        ],
     )

@@ -30,6 +30,7 @@ from importer.web.rendering import redirect
 from importer.web.request_context import AnyVisitor, Guest
 from providers.errors import MailError, Side
 from providers.provider import PasswordKind, Provider, Quirk
+from providers.text import Text
 
 router: Final = APIRouter()
 
@@ -51,7 +52,7 @@ def _complete_draft(guest: Guest, pending: PendingSignIn, answer: dict[str, str]
     visitor, deps = guest.visitor, guest.visitor.site.deps
     visitor.audit.action = AuditAction.MAILBOX_OPEN
     if pending.progress is SignInState.DONE:
-        visitor.audit.targets, visitor.audit.detail = [pending.account.key], "loaded again"
+        visitor.audit.targets, visitor.audit.detail = [pending.account.key], Text("audit_loaded_again")
         onward = "/new/review" if guest.session_data.sources else "/imports"
         return result_page(guest, "again", onward=onward)
     rerun = _rerun(guest, pending)
@@ -62,7 +63,7 @@ def _complete_draft(guest: Guest, pending: PendingSignIn, answer: dict[str, str]
         with visitor.site.shares.waiting.slot(guest.session.person):
             mailbox = complete(deps, guest.session, pending, answer, visitor.client, has_labels=has_labels)
     except SignInGone:
-        visitor.audit.detail = "answered before, or too late"
+        visitor.audit.detail = Text("audit_sign_in_gone")
         return result_page(guest, "expired", retry=retry)
     except (MailError, RateLimited) as error:
         note_login(visitor.audit, pending.account, error)
