@@ -15,13 +15,17 @@ from tests.browser.soundness import nothing_is_cut, sound
 from tests.browser.stage import DESKTOP, PHONE
 from tests.browser.still_pages import still
 from tests.unit.operator_office import filled
+from tests.unit.test_audit_details import record_samples
 from tests.unit.test_service import MINUTE
+
+ACTIVITY = ("activity", "/activity")
 
 
 def pages(root: Path, language: str) -> dict[str, str]:
-    """Each page by name, with a pause of a host."""
+    """Each page by name, with a pause of a host and events with every detail; and their own activity."""
     office, operator, imports = filled(root)
     operator.draws = True
+    record_samples(office.deps)
     until = office.deps.clock.now() + 5 * MINUTE
     pause = Backoff("host imap.old.example", until, Text("throttled.logins", host="imap.old.example"))
     office.deps.store.back_off(pause)
@@ -36,8 +40,8 @@ def pages(root: Path, language: str) -> dict[str, str]:
         "audit": "/audit",
     }
     return {
-        name: still(operator.get(f"/operator{path}", **{"accept-language": language}).text)
-        for name, path in paths.items()
+        name: still(operator.get(path, **{"accept-language": language}).text)
+        for name, path in [*((name, f"/operator{path}") for name, path in paths.items()), ACTIVITY]
     }
 
 

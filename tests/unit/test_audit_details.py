@@ -23,6 +23,7 @@ from importer.domain.people.identities import person_of
 from importer.i18n.audit_texts import detail_text, event_json
 from importer.i18n.translations import LANGUAGES, texts
 from importer.service.access.audit import record_event
+from importer.service.deps import Deps
 from importer.settings import Settings
 from providers.text import Text
 from tests.unit.operator_office import OPERATOR, OperatorOffice
@@ -69,6 +70,15 @@ def an_event(detail: Text | None) -> AuditEvent:
         AuditActor(""),
         detail=detail,
     )
+
+
+def record_samples(deps: Deps) -> None:
+    """An event with each detail, about the operator."""
+    person, actor = person_of(Account(OPERATOR, OPERATOR, HOST)), AuditActor("operator:root")
+    for detail in SAMPLES:
+        record_event(
+            deps, AuditAction.MAILBOX_OPEN, AuditOutcome.FAILED, actor, concerns=person, detail=detail
+        )
 
 
 def details(module: ast.Module) -> Iterator[ast.expr]:
@@ -205,10 +215,7 @@ def test_a_code_without_its_host_is_quoted() -> None:
 def trail(tmp_path: Path) -> list[str]:
     """The arguments of a console command, after an event of each detail."""
     with standalone(Settings.load(data=tmp_path)) as deps:
-        for detail in SAMPLES:
-            record_event(
-                deps, AuditAction.SIGN_IN, AuditOutcome.REFUSED, AuditActor("operator:ada"), detail=detail
-            )
+        record_samples(deps)
     return ["audit", "--data", str(tmp_path)]
 
 
@@ -243,15 +250,7 @@ def test_the_json_of_the_console_has_the_text_in_its_language(
 def test_both_pages_show_details_in_the_language_of_the_reader(tmp_path: Path, language: str) -> None:
     office = OperatorOffice(tmp_path)
     operator = office.signed_in(OPERATOR)
-    for detail in SAMPLES:
-        record_event(
-            office.deps,
-            AuditAction.MAILBOX_OPEN,
-            AuditOutcome.FAILED,
-            AuditActor("operator:root"),
-            concerns=person_of(Account(OPERATOR, OPERATOR, HOST)),
-            detail=detail,
-        )
+    record_samples(office.deps)
     operator.post("/language", language=language)
     shown = [detail_text(texts(language), an_event(detail)) for detail in SAMPLES]
     for path in ("/activity", "/operator/audit"):
