@@ -70,7 +70,7 @@ class _Undo:
         for name, folder_copies in groupby(copies, lambda item: item.receipt.destination.name):
             self._clear_folder(name, destination.statuses.get(name), folder_copies)
         for name in dict.fromkeys(ref.name for ref in ledger.undone(self._route, work.import_.id)):
-            ledger.undo_followers(self._route, work.import_.id, name, work.lease)
+            ledger.undo_followers(work.import_, name, work.lease)
         removed, kept = self._remove_folders(destination)
         return UndoReport(
             work.import_.id,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef
-from importer.domain.model import Account, ImportId, Route
+from importer.domain.model import Account, Import, ImportId, Route
 from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import CopyNote, Intent, Receipt
 from importer.ports.leases import Lease
@@ -147,9 +147,9 @@ class Ledger(Protocol):
         their folder are deleted."""
         ...
 
-    def undo_followers(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
-        """Invalidate what was settled as present or duplicate in that folder because of copies that are now
-        undone, and delete the folder's checkpoints. Safe to repeat."""
+    def undo_followers(self, import_: Import, folder: str, lease: Lease) -> None:
+        """Invalidate what every route into the mailbox settled as present or duplicate in that folder because
+        of copies of the import that are now undone, and delete the folder's checkpoints. Safe to repeat."""
         ...
 
     def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:

@@ -133,18 +133,27 @@ def test_undone_copies_no_longer_count(store: Store) -> None:
     assert store.undone(ROUTE, ONE) == {receipt.destination: 3}
 
 
-def test_duplicates_of_an_undone_copy_no_longer_count(store: Store) -> None:
+def test_what_any_route_settled_because_of_an_undone_copy_no_longer_counts(store: Store) -> None:
     held = hold(store)
+    this, elsewhere = an_import("one"), an_import("three")
+    other = an_import("two", destination=replace(this.destination, login=this.destination.login.upper()))
+    add(store, this, other, elsewhere)
     gone, stays = copied(1), copied(11)
     following = followers(21, gone, stays)
-    store.record(ROUTE, "Archive", [gone, stays, following], [], held)
-    store.undo_copies(next(store.copies(ROUTE, ONE)).number, UidSet.of(gone.destination_uids), held)
+    for import_ in (this, other, elsewhere):
+        store.save_checkpoint(import_.route, checkpoint_into(gone.destination), held)
+        store.record(import_.route, "Archive", [following], [], held)
+    store.record(this.route, "Archive", [gone, stays], [], held)
+    store.undo_copies(next(store.copies(this.route, ONE)).number, UidSet.of(gone.destination_uids), held)
     for _ in range(2):
-        store.undo_followers(ROUTE, ONE, "Archive", held)
-        [left, part] = all_receipts(store)
-        assert left == stays
-        assert part.source_uids == following.source_uids[1:]
-    assert store.undone(ROUTE, ONE) == {gone.destination: 3}
+        store.undo_followers(this, "Archive", held)
+        for import_ in (this, other):
+            [part] = [r for r in store.receipts(import_.route, "Archive") if r.outcome is Outcome.DUPLICATE]
+            assert part.source_uids == following.source_uids[1:]
+            assert store.checkpoints(import_.route) == {}
+    assert list(store.receipts(elsewhere.route, "Archive")) == [following]
+    assert store.checkpoints(elsewhere.route)
+    assert store.undone(this.route, ONE) == {gone.destination: 3}
 
 
 def test_folders_created_by_an_import_are_recorded_and_forgotten(store: Store) -> None:
@@ -182,7 +191,7 @@ WRITES: list[Callable[[Store, int, Lease], object]] = [
     lambda store, number, held: store.note_flags({number: "3"}, held),
     lambda store, number, held: store.note_undoing(number, UidSet.of([1001]), held),
     lambda store, number, held: store.undo_copies(number, UidSet.of([1001]), held),
-    lambda store, number, held: store.undo_followers(ROUTE, ONE, "Archive", held),
+    lambda store, number, held: store.undo_followers(an_import("one"), "Archive", held),
     lambda store, number, held: store.save_undo(UndoReport(ONE, NOW), held),
     lambda store, number, held: store.note_created(ONE, ["New"], held),
     lambda store, number, held: store.forget_folder(ROUTE, ONE, "Archive", held),

@@ -9,7 +9,7 @@ from itertools import count
 from importer.compact.digest_set import each_digest
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef
-from importer.domain.model import Account, ImportId, Route
+from importer.domain.model import Account, Import, ImportId, Route
 from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
@@ -278,20 +278,21 @@ class MemoryLedger(MemoryLeases):
             self._take_out(route, folder, row, lambda at: destination_uids[at] in uids)
             self._forget_marks(route, folder)
 
-    def undo_followers(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
+    def undo_followers(self, import_: Import, folder: str, lease: Lease) -> None:
         with self._lock:
             self._demand(lease)
             gone = {
                 row.receipt.digest_at(at)
-                for row in self._copied(route, import_id)
+                for row in self._copied(import_.route, import_.id)
                 if row.undone and row.receipt.destination.name == folder
                 for at in range(len(row.receipt.source_uids))
             }
-            for row in tuple(self._rows.get((route, folder), ())):
-                if row.receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE) and not row.undone:
-                    digest_at = row.receipt.digest_at
-                    self._take_out(route, folder, row, lambda at, of=digest_at: of(at) in gone)  # type: ignore[misc]
-            self._forget_marks(route, folder)
+            for route in {import_.route, *self._routes_into(import_.destination)}:
+                for row in tuple(self._rows.get((route, folder), ())):
+                    if row.receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE) and not row.undone:
+                        digest_at = row.receipt.digest_at
+                        self._take_out(route, folder, row, lambda at, of=digest_at: of(at) in gone)  # type: ignore[misc]
+                self._forget_marks(route, folder)
 
     def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
         with self._lock:

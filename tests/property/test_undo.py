@@ -18,7 +18,7 @@ from importer.domain.receipts.undo_report import UndoReport
 from importer.engine.undo_copies import Undoing, undo
 from providers.errors import ConnectionLost
 from tests.fakes.mailbox import Fault, MemoryMailbox, MemoryWriter
-from tests.property.test_promise import Content, contents, faults, fill, lanes
+from tests.property.test_promise import Content, check_tallies, contents, faults, fill, lanes
 from tests.property.world import BODIES, DESTINATION, NOTICE, SOURCE, Strike, World, expected
 
 Place = tuple[str, Uid]
@@ -144,6 +144,24 @@ def test_the_next_import_copies_undone_messages_again(
     assert world.contents(world.destination) == before
     world.run(batch=2)
     assert world.contents(world.destination) == expected(world.contents(world.source), before, [NOTICE])
+
+
+@pytest.mark.parametrize("folder", [0, 1], ids=["INBOX", "a folder that the undo removes"])
+@pytest.mark.parametrize("lost", [None, Fault.AFTER])
+def test_what_another_old_mailbox_shares_with_the_undone_one_is_brought_again(
+    folder: int, lost: Fault | None
+) -> None:
+    world = World()
+    other = world.beside("bob@old.example")
+    fill(world.source, [(folder, 5, 0, 0), (folder, 6, 0, 0)])
+    fill(other.source, [(folder, 5, 0, 0), (folder, 5, 0, 0), (folder, 4, 0, 0)])
+    world.run()
+    present = sum(tally.present for tally in other.run().tallies.values())
+    undo_first_import(world, [("remove", lost)] if lost else [])
+    watched = other.run()
+    assert present == 2
+    assert world.contents(world.destination) == expected(other.contents(other.source), {}, [NOTICE])
+    check_tallies(other, watched)
 
 
 @pytest.mark.parametrize("act", ["read", "flag", "tag", "mark deleted"])

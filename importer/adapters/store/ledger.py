@@ -150,7 +150,7 @@ class SqlLedger(Database):
 
     def detach_all(self, destination: Account, folders: Sequence[str], lease: Lease) -> None:
         with self.writing(lease) as connection:
-            for route in _routes_into(connection, destination):
+            for route in routes_into(connection, destination):
                 recorded = connection.execute(_RECORDED_FOLDERS, {"of_route": route}).scalars()
                 for name in sorted(set(recorded).intersection(folders)):
                     last = connection.execute(
@@ -319,7 +319,7 @@ def _intent_key(route: Route, destination_folder: str, slot: int) -> mapping.Val
     return {"of_route": route, "of_folder": folder_key(destination_folder), "of_slot": slot}
 
 
-def _routes_into(connection: Connection, destination: Account) -> set[Route]:
+def routes_into(connection: Connection, destination: Account) -> set[Route]:
     """The routes of all imports into that mailbox, also of those that were removed since."""
     rows = select(imports)
     if destination.login.isascii():  # SQLite lower-cases ASCII only

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
 from importer.adapters.store.database import Database, insert_into
+from importer.adapters.store.ledger import routes_into
 from importer.adapters.store.tables import (
     created_folders,
     folder_checkpoints,
@@ -20,7 +21,7 @@ from importer.adapters.store.tables import (
 )
 from importer.compact.uid_set import UidSet
 from importer.domain.mailbox_content import FolderRef
-from importer.domain.model import ImportId, Route, State
+from importer.domain.model import Import, ImportId, Route, State
 from importer.domain.receipts.receipt import Outcome, Receipt
 from importer.domain.receipts.receipt_splitting import split
 from importer.domain.receipts.undo_report import UndoReport
@@ -96,25 +97,31 @@ class SqlUndoRecords(Database):
             )
             _delete_checkpoints(connection, row.route, row.destination_key)
 
-    def undo_followers(self, route: Route, import_id: ImportId, folder: str, lease: Lease) -> None:
-        into = and_(receipts.c.route == route, receipts.c.destination_key == folder_key(folder))
+    def undo_followers(self, import_: Import, folder: str, lease: Lease) -> None:
+        key = folder_key(folder)
         with self.writing(lease) as connection:
             undone: set[bytes] = set()
             for row in connection.execute(
-                select(receipts).where(into, _copied(route, import_id), receipts.c.undone)
+                select(receipts).where(
+                    _copied(import_.route, import_.id), receipts.c.destination_key == key, receipts.c.undone
+                )
             ):
                 receipt = mapping.receipt(row)
                 undone.update(receipt.digest_at(at) for at in range(len(receipt.source_uids)))
-            followers = select(receipts).where(
-                into, receipts.c.outcome.in_(_FOLLOWER_OUTCOMES), ~receipts.c.undone
-            )
-            for row in connection.execute(followers).all():
-                receipt = mapping.receipt(row)
-                entries = range(len(receipt.source_uids))
-                _mark_undone(
-                    connection, row, receipt, {at for at in entries if receipt.digest_at(at) in undone}
+            for route in sorted({import_.route, *routes_into(connection, import_.destination)}):
+                followers = select(receipts).where(
+                    receipts.c.route == route,
+                    receipts.c.destination_key == key,
+                    receipts.c.outcome.in_(_FOLLOWER_OUTCOMES),
+                    ~receipts.c.undone,
                 )
-            _delete_checkpoints(connection, route, folder_key(folder))
+                for row in connection.execute(followers).all():
+                    receipt = mapping.receipt(row)
+                    entries = range(len(receipt.source_uids))
+                    _mark_undone(
+                        connection, row, receipt, {at for at in entries if receipt.digest_at(at) in undone}
+                    )
+                _delete_checkpoints(connection, route, key)
 
     def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
         with self.writing(lease) as connection:
