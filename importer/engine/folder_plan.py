@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from importer.compact.uid_set import UidValidity
-from importer.domain.folder_mapping.folder_map import FolderPair, map_folders
+from importer.domain.folder_mapping.folder_map import FolderPair, is_inbox, map_folders
 from importer.domain.folder_mapping.last_resorts import Created, Resort, created, hierarchy_below_inbox
 from importer.engine.leg_context import Leg
-from importer.engine.replaced_mailbox import is_replaced
+from importer.engine.replaced_mailbox import another_inbox, is_replaced
 from importer.engine.survey import Survey
 from importer.ports.mailbox import FolderCount, uncounted
 from importer.ports.mailbox_errors import FolderUnusable
@@ -32,9 +32,10 @@ def plan_folders(
     pairs = _mapped(source, destination, remembered)
     known_epoch = leg.ledger.mailbox_epoch(route)
     epoch = _epoch(destination) or known_epoch or UidValidity(1)
+    inbox = another_inbox(leg, destination) if known_epoch == epoch else None
     new_mailbox = (
         known_epoch is not None
-        and known_epoch != epoch
+        and (known_epoch != epoch or inbox is not None)
         and is_replaced(leg, destination, remembered.values())
     )
     # A remembered folder that is missing was removed by its owner and is not created again, unless the
@@ -42,8 +43,10 @@ def plan_folders(
     new = [pair for pair in pairs if new_mailbox or pair.source.name not in remembered]
     pairs = _create_folders(leg, source, destination, pairs, new, remembered, count)
     # Written once the folders exist: after a crash in between, the next leg must see the same changes.
-    if epoch != known_epoch:
+    if epoch != known_epoch or new_mailbox:
         leg.ledger.set_mailbox_epoch(route, epoch, leg.lease, replaced=new_mailbox)
+    if inbox is not None:
+        leg.ledger.outdate_all(leg.import_.destination, inbox, leg.lease)
     mapping = {pair.source.name: pair.destination for pair in pairs}
     if any(remembered.get(name) != target for name, target in mapping.items()):
         leg.ledger.map_folders(route, mapping, leg.lease)
@@ -185,10 +188,10 @@ def _epoch(destination: Survey) -> UidValidity | None:
     every folder that its owner removed.
     """
     for name, status in destination.statuses.items():
-        if name.upper() == "INBOX":
+        if is_inbox(name):
             return status.uidvalidity
     for name, error in destination.unusable.items():
-        if name.upper() == "INBOX":
+        if is_inbox(name):
             raise ServerUnavailable(
                 Text("server_unavailable.inbox", reason=error.text.quoting(error.server_text)),
                 side=Side.DESTINATION,

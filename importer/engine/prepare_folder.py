@@ -23,6 +23,7 @@ from importer.engine.existing_mail import ExistingMail
 from importer.engine.folder_copy import DestinationFolder, FirstLook, FolderCopy, Prepared, Unprepared
 from importer.engine.left_out import LeftOutMessages, older_messages
 from importer.engine.leg_context import Lane
+from importer.engine.replaced_mailbox import numbering
 from importer.engine.settle import settle
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.errors import Side
@@ -247,9 +248,25 @@ class _Preparation:
     # --- The history ---------------------------------------------------------------------------------
 
     def _load_history(self, destination: DestinationFolder | None, receipts: Iterable[Receipt]) -> None:
-        """Rebuild the history of the destination folder; `receipts` are all receipts into it."""
-        folder, leg = self._folder, self._folder.leg
+        """Rebuild the history of the destination folder; `receipts` are all receipts into it. If one names a
+        UID that the folder has not reached, another folder has its UIDVALIDITY: then all of them are void,
+        also those with a UID that the other folder has reached meanwhile."""
+        folder, leg, session = self._folder, self._folder.leg, self._lane.destination
         status = destination.status if destination else None
+        history = self._recalled(status, receipts)
+        if status is not None and history.unreached is not None:
+            found = numbering(session, history.destination, status, history.unreached)
+            if found.is_another:
+                leg.ledger.outdate_all(leg.import_.destination, history.destination, leg.lease)
+            history = self._recalled(replace(status, uidnext=found.uidnext), folder.receipts())
+        folder.history = history
+        folder.state.count(history, folder.state.tally, folder.state.remaining)
+        if status and history.detached:  # an earlier leg stopped while it recreated the folder
+            leg.ledger.attach(leg.import_.route, folder.destination, status.uidvalidity, leg.lease)
+
+    def _recalled(self, status: FolderStatus | None, receipts: Iterable[Receipt]) -> FolderHistory:
+        """The history of the destination folder, which is missing if it has no `status`."""
+        folder, leg = self._folder, self._folder.leg
         uidvalidity = status.uidvalidity if status else self._last_uidvalidity()
         expected = max(folder.status.messages, status.messages if status else 0)
         ref, uidnext = FolderRef(folder.destination, uidvalidity), status.uidnext if status else None
@@ -267,10 +284,7 @@ class _Preparation:
         )
         history.recall(receipts)
         history.refuse(leg.ledger.refusals(leg.import_.id, folder.source.name))
-        folder.history = history
-        folder.state.count(history, folder.state.tally, folder.state.remaining)
-        if status and history.detached:  # an earlier leg stopped while it recreated the folder
-            leg.ledger.attach(leg.import_.route, folder.destination, status.uidvalidity, leg.lease)
+        return history
 
     def _last_uidvalidity(self) -> UidValidity:
         """UIDVALIDITY of a folder that its owner removed or renamed: copies into it stay in the tally."""

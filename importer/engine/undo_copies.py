@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 
 from importer.compact.uid_set import Uid, UidSet
+from importer.domain.folder_mapping.folder_map import is_inbox
 from importer.domain.mailbox_content import FolderRef, FolderStatus, NotHandedOut
 from importer.domain.messages.flags import touched, unfold_flags
 from importer.domain.messages.message_identity import digest
@@ -198,7 +199,7 @@ class _Undo:
         removed: list[str] = []
         kept: dict[str, FolderKept] = {}
         statuses = destination.statuses
-        created = [n for n in ledger.created(work.import_.id) if n in statuses and n.upper() != "INBOX"]
+        created = [n for n in ledger.created(work.import_.id) if n in statuses and not is_inbox(n)]
         known = self._known_folders() if created else set()
         for name in sorted(created, key=len, reverse=True):
             ref = statuses[name].ref(name)

@@ -94,6 +94,13 @@ class Ledger(Protocol):
         a folder must not come back because another route needs a folder of that name."""
         ...
 
+    def outdate_all(self, destination: Account, folder: FolderRef, lease: Lease) -> None:
+        """Note that another folder of that mailbox has the name and the UIDVALIDITY of `folder` now: of every
+        route into the mailbox, the receipts for the old one get FORMER_UIDVALIDITY and lose their destination
+        UIDs, but for those of SKIPPED messages. All but unseen ones without a UID get
+        CopyNote.IN_REMOVED_FOLDER as their reason."""
+        ...
+
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         """Note that a new folder replaces it: detached receipts get its UIDVALIDITY, without UIDs."""
         ...

@@ -721,6 +721,38 @@ def test_contents_that_other_routes_copied_into_a_folder(store: Store) -> None:
     assert list(store.copied_by_others(elsewhere.route, elsewhere.destination, "Archive")) == []
 
 
+def test_receipts_for_a_folder_that_another_one_replaced_are_void_on_every_route(store: Store) -> None:
+    held = hold(store)
+    one = an_import("one")
+    other = an_import("two", destination=one.destination)
+    elsewhere = an_import("three")
+    skipped = a_receipt(9, outcome=Outcome.SKIPPED, reason=VANISHED, destination_uids=(), digests=b"")
+    unproven = a_receipt(20, reason=CopyNote.UNSEEN, destination_uids=())
+    older = a_receipt(30, destination=FolderRef("Archive", UidValidity(6)))
+    for import_ in (one, other, elsewhere):
+        add(store, import_)
+        present = a_receipt(40, outcome=Outcome.PRESENT)
+        store.record(import_.route, "Archive", [a_receipt(1), skipped, unproven, older, present], [], held)
+    before = list(store.receipts(elsewhere.route, "Archive"))
+    shouted = replace(one.destination, login=one.destination.login.upper())
+    store.outdate_all(shouted, a_receipt(1).destination, held)
+    void = {"destination": FolderRef("Archive", FORMER_UIDVALIDITY), "destination_uids": ()}
+    removed = void | {"reason": CopyNote.IN_REMOVED_FOLDER}
+    for import_ in (one, other):
+        assert list(store.receipts(import_.route, "Archive")) == [
+            replace(a_receipt(1), **removed),
+            skipped,
+            replace(unproven, **void),
+            older,
+            replace(present, **removed),
+        ]
+        assert store.last_receipt(import_.route, "Archive") == older
+    assert list(store.receipts(elsewhere.route, "Archive")) == before
+    store.release(held)
+    with pytest.raises(LeaseLost):
+        store.outdate_all(elsewhere.destination, a_receipt(1).destination, held)
+
+
 def test_checkpoints_are_kept_per_folder_until_the_mailbox_epoch_changes(store: Store) -> None:
     held = hold(store)
     assert store.checkpoints(ROUTE) == {}

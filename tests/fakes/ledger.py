@@ -111,6 +111,19 @@ class MemoryLedger(MemoryLeases):
                 if valid and name in folders and route in self._routes_into(destination):
                     self._move(route, valid[-1].receipt.destination, ANY_UIDVALIDITY, lease)
 
+    def outdate_all(self, destination: Account, folder: FolderRef, lease: Lease) -> None:
+        with self._lock:
+            self._demand(lease)
+            former = FolderRef(folder.name, FORMER_UIDVALIDITY)
+            for (route, _), rows in self._rows.items():
+                for row in rows if route in self._routes_into(destination) else ():
+                    receipt = row.receipt
+                    if row.undone or receipt.destination != folder or receipt.outcome is Outcome.SKIPPED:
+                        continue
+                    unproven = receipt.reason in NEVER_SEEN and not receipt.destination_uids
+                    reason = receipt.reason if unproven else CopyNote.IN_REMOVED_FOLDER
+                    row.receipt = replace(receipt, destination=former, destination_uids=(), reason=reason)
+
     def _routes_into(self, destination: Account) -> set[Route]:
         """The store knows the imports."""
         return set()

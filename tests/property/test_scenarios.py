@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from importer.compact.uid_set import Uid, UidSet, UidValidity
-from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing
+from importer.domain.mailbox_content import AppendResult, FolderRef, FolderStatus, Outgoing
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId, Route
 from importer.domain.receipts.folder_tally import FolderTally, RefusalCode
@@ -27,7 +28,7 @@ from providers.errors import ConnectionLost, ServerUnavailable, Side, Throttled
 from tests.english import reason_said
 from tests.fakes.mailbox import Fault, MemoryMailbox, MemoryReader, MemoryWriter
 from tests.fakes.store import MemoryStore
-from tests.property.world import BODIES, DESTINATION, SOURCE, Watcher, World, mail
+from tests.property.world import BODIES, DESTINATION, SOURCE, Strike, Watcher, World, mail
 
 DATE = "02-Feb-1998 10:00:00 +0100"
 ONE, TWO, THREE, FOUR, FIVE, SIX = (mail(f"number {n}", f"text {n}", f"m{n}") for n in range(1, 7))
@@ -175,6 +176,67 @@ def test_a_new_folder_with_a_reused_uidvalidity_is_detected() -> None:
     work.uidnext = 1
     world.run()
     assert copied_bodies(world) == [ONE, TWO]
+
+
+def test_a_new_folder_with_a_reused_uidvalidity_gets_everything_though_it_has_grown() -> None:
+    world = world_of(ONE, TWO, THREE, FOUR)
+    other = world.beside("bob@old.example")
+    other.source.create("Work").add((), DATE, FIVE)
+    other.run()
+    world.run()
+    work = world.destination.folders["Work"]
+    work.messages.clear()
+    work.uidnext = 1
+    for body in BODIES[:4]:
+        work.add((), DATE, body)
+    watched = world.run()
+    assert sorted(copied_bodies(world)) == sorted([*BODIES[:4], ONE, TWO, THREE, FOUR])
+    assert (watched.tallies["Work"].copied, watched.tallies["Work"].present) == (4, 0)
+    assert other.run().tallies["Work"].copied == 1
+    assert copied_bodies(world).count(FIVE) == 1
+    world.destination.folders["Work"].messages.clear()  # its owner does
+    assert [one.run().tallies["Work"].gone for one in (world, other)] == [4, 1]
+    assert copied_bodies(world) == []
+
+
+def test_a_uidnext_that_is_too_low_brings_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(ONE, TWO, THREE)
+    status = MemoryReader.status
+
+    def too_low(session: MemoryReader, folder: str) -> FolderStatus:
+        told = status(session, folder)
+        return replace(told, uidnext=Uid(2)) if session.side is Side.DESTINATION else told
+
+    monkeypatch.setattr(MemoryReader, "status", too_low)
+    world.run(batch=1)
+    del world.destination.folders["Work"].messages[Uid(2)]
+    world.source.folders["Work"].add((), DATE, FOUR)
+    tally = world.run(batch=1).tallies["Work"]
+    assert copied_bodies(world) == [ONE, THREE, FOUR]
+    assert (tally.copied, tally.present, tally.gone) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("broken", [[], [("create", Fault.AFTER)], [("append", Fault.AFTER)]])
+def test_a_new_mailbox_with_reused_uidvalidities_gets_everything_again(broken: list[Strike]) -> None:
+    world = world_of(ONE, TWO)
+    for number in range(4):
+        world.source.folders["INBOX"].add((), DATE, BODIES[number])
+    world.source.create("Notes").add((), DATE, THREE)
+    world.run()
+    numbers = {name: folder.uidvalidity for name, folder in world.destination.folders.items()}
+    world.destination = MemoryMailbox()
+    for name in ("INBOX", "Notes"):  # the server creates these for each mailbox
+        world.destination.create(name).uidvalidity = numbers[name]
+    world.__post_init__()
+    world.destination.folders["INBOX"].add((), DATE, FOUR)
+    tallies = world.run(faults=broken).tallies
+    assert copied_bodies(world) == [ONE, TWO]
+    assert copied_bodies(world, "INBOX") == [FOUR, *BODIES[:4]]
+    assert copied_bodies(world, "Notes") == [THREE]
+    assert [tallies[name].copied for name in ("INBOX", "Work", "Notes")] == [4, 2, 1]
+    del world.destination.folders["Work"]  # its owner does
+    world.run()
+    assert "Work" not in world.destination.folders
 
 
 def test_a_new_mailbox_gets_everything_again() -> None:

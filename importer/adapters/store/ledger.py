@@ -162,6 +162,11 @@ class SqlLedger(Database):
                     if last is not None:
                         connection.execute(_moved(route, FolderRef(name, UidValidity(last)), ANY_UIDVALIDITY))
 
+    def outdate_all(self, destination: Account, folder: FolderRef, lease: Lease) -> None:
+        with self.writing(lease) as connection:
+            for route in sorted(routes_into(connection, destination)):
+                connection.execute(_outdated(route, folder))
+
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         self._move(route, FolderRef(destination_folder, ANY_UIDVALIDITY), uidvalidity, lease)
 
@@ -344,6 +349,22 @@ def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:
             destination_uidvalidity=to,
             destination_uids="",
             reason=case((copied, CopyNote.IN_REMOVED_FOLDER.value), else_=receipts.c.reason),
+        )
+    )
+
+
+def _outdated(route: Route, folder: FolderRef) -> Update:
+    never_seen = receipts.c.reason.in_(list(map(stored_reason, NEVER_SEEN)))
+    unproven = and_(never_seen, receipts.c.destination_uids == "")
+    return (
+        update(receipts)
+        .where(_into(receipts, route, folder.name))
+        .where(receipts.c.destination_uidvalidity == folder.uidvalidity, ~receipts.c.undone)
+        .where(receipts.c.outcome != Outcome.SKIPPED)
+        .values(
+            destination_uidvalidity=FORMER_UIDVALIDITY,
+            destination_uids="",
+            reason=case((unproven, receipts.c.reason), else_=CopyNote.IN_REMOVED_FOLDER.value),
         )
     )
 

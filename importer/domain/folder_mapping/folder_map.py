@@ -105,7 +105,7 @@ class _Place:
 
 def _place(folder: Folder, hierarchy: Hierarchy) -> _Place:
     name, prefix = folder.name, hierarchy.prefix
-    if _is_inbox(name):
+    if is_inbox(name):
         return _Place(True)
     start = name[: len(prefix)]
     starts_alike = start == prefix or (_all_inside_inbox(hierarchy) and start.casefold() == prefix.casefold())
@@ -113,7 +113,7 @@ def _place(folder: Folder, hierarchy: Hierarchy) -> _Place:
     rest = name[len(prefix) :] if below_prefix else name
     parts = tuple(rest.split(folder.delimiter)) if folder.delimiter else (rest,)
     # Below a prefix, "INBOX" is an ordinary folder of that name ("INBOX.INBOX.x").
-    if not below_prefix and len(parts) > 1 and _is_inbox(parts[0]):
+    if not below_prefix and len(parts) > 1 and is_inbox(parts[0]):
         return _Place(True, parts[1:])
     return _Place(False, parts)
 
@@ -139,13 +139,14 @@ def special_roles(folders: Iterable[Folder], hierarchy: Hierarchy) -> dict[str, 
     }
 
 
-def _is_inbox(name: str) -> bool:
+def is_inbox(name: str) -> bool:
+    """Whether a server takes the name for that of INBOX, in any case."""
     return name.casefold() == INBOX.casefold()
 
 
 def _all_inside_inbox(hierarchy: Hierarchy) -> bool:
     """True for servers such as Courier, where all folders are inside INBOX and none is beside it."""
-    return bool(hierarchy.delimiter) and _is_inbox(hierarchy.prefix.removesuffix(hierarchy.delimiter or ""))
+    return bool(hierarchy.delimiter) and is_inbox(hierarchy.prefix.removesuffix(hierarchy.delimiter or ""))
 
 
 def _top_down(places: Iterable[_Place]) -> list[_Place]:
@@ -338,7 +339,7 @@ def _key(name: str, hierarchy: Hierarchy) -> str:
     If all folders are inside INBOX, "INBOX.INBOX" equals INBOX too: on Dovecot 2.3 they are the same folder.
     """
     below = name[len(hierarchy.prefix) :] if _all_inside_inbox(hierarchy) else name
-    return INBOX if _is_inbox(name) or _is_inbox(below) else name
+    return INBOX if is_inbox(name) or is_inbox(below) else name
 
 
 def _propose(place: _Place, parent: _Target | None, naming: _Naming, *, min_room_bytes: int = 0) -> _Proposal:
@@ -365,7 +366,7 @@ def _propose(place: _Place, parent: _Target | None, naming: _Naming, *, min_room
     elif delimiter is None:
         own = f"{parent.name.removeprefix(prefix)}_{own}"
         changes.append(Text("folder_name.not_nested"))
-    elif not _is_inbox(parent.name):
+    elif not is_inbox(parent.name):
         stem = parent.name + delimiter
     elif _all_inside_inbox(hierarchy):
         changes.append(Text("folder_name.inbox_level"))

@@ -3,7 +3,8 @@
 Invariants:
 - A receipt is valid while its destination folder has the UIDVALIDITY it was written under, or after the
   mailbox owner removed the folder (ANY_UIDVALIDITY). All other receipts are ignored, and so are those with a
-  UID that the folder has not assigned yet: it is a new folder on a server that reuses UIDVALIDITYs.
+  UID that the folder has not assigned yet (`unreached`): it is a new folder on a server that reuses
+  UIDVALIDITYs.
 - A source folder that has not assigned a settled UID was renumbered (`renumbered`): the ledger then keeps its
   receipts under FORMER_UIDVALIDITY, where only their digests count.
 - Of copies into the folder under another UIDVALIDITY, only the digests are kept (`former`): such a message
@@ -110,6 +111,7 @@ class FolderHistory:
     met_before: DigestSet = field(default_factory=Digests)
     former: DigestSet = field(default_factory=Digests)
     has_former: bool = False
+    unreached: Uid | None = None  # the highest UID that a receipt names and the folder has not assigned
     copied_bytes: int = 0
     keywords_dropped: int = 0
     marked: MarkedCopies = field(default_factory=MarkedCopies)  # of this import
@@ -148,6 +150,8 @@ class FolderHistory:
         self.extend(receipt for receipt in receipts if self.holds(receipt) or self._note_former(receipt))
 
     def _note_former(self, receipt: Receipt) -> bool:
+        if receipt.destination == self.destination and receipt.destination_uids:
+            self.unreached = max(self.unreached or Uid(0), *receipt.destination_uids)
         if receipt.outcome is Outcome.COPIED:
             if receipt.reason == CopyNote.UNSEEN and receipt.source == self.source:
                 self._sent_before.add(receipt.source_uids)

@@ -104,3 +104,30 @@ class MailArrivesBetweenRuns(Session):
     @classmethod
     def next_stage(cls, box: Mailbox, stage: int) -> None:
         box.inbox.add(letter(970 + stage, "between"), [], internaldate(4))
+
+
+@quirk("mailbox-made-anew")
+class MailboxMadeAnew(Session):
+    """At a destination: between two runs the mailbox is deleted and created again, and gets mail. The server
+    numbers the folders of each mailbox alike."""
+
+    @classmethod
+    def next_stage(cls, box: Mailbox, stage: int) -> None:
+        old, box.folders = box.folders, {}
+        for name in (b"INBOX", b"Sent"):
+            box.create(name).uidvalidity = old[name].uidvalidity
+            for number in range(3 * (name == b"INBOX")):
+                box.folders[name].add(letter(number, "new mailbox"), [], internaldate(number))
+
+
+@quirk("folder-made-anew")
+class FolderMadeAnew(Session):
+    """At a destination: between two runs INBOX is emptied and gets another mailbox's mail, of fewer messages;
+    the server numbers it from 1, and its UIDVALIDITY stays."""
+
+    @classmethod
+    def next_stage(cls, box: Mailbox, stage: int) -> None:
+        box.inbox.messages.clear()
+        box.inbox.uidnext = 1
+        for number in range(5):
+            box.inbox.add(letter(number, "another"), [], internaldate(number))
