@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -17,7 +18,7 @@ from importer.domain.folder_mapping.label_rules import LabelRule
 from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Account, Import, ImportId
-from importer.domain.receipts.folder_tally import FolderTally
+from importer.domain.receipts.folder_tally import FolderTally, RefusalCode
 from importer.engine.leg import LegEnd, run_leg
 from importer.engine.leg_context import Lane, Leg, TransferLimits
 from importer.ports.mailbox import LabelView
@@ -323,6 +324,66 @@ def test_a_possible_folder_limit_is_reported(
         assert reason_said(refusal.reason).startswith("Gmail shows exactly 1,000 messages")
         move.run()
         assert len(move.refusals) == 1
+
+
+@dataclass
+class Forgetful(Gmail):
+    """Leaves messages out of the answers about labels, the first `times`."""
+
+    omits: Collection[int] = ()
+    times: int = 1
+
+    def answered(self, uids: list[int], requested: Sequence[str]) -> list[int]:
+        if "X-GM-LABELS" not in requested or not self.times:
+            return uids
+        self.times -= 1
+        return [uid for uid in uids if uid not in self.omits]
+
+
+@pytest.mark.parametrize(("times", "folders"), [(1, {"Work", "Archive"}), (99, {"Archive"})])
+@pytest.mark.parametrize("rule", [LabelRule.ONE, LabelRule.EACH])
+def test_messages_whose_labels_are_left_out_of_an_answer_are_copied(
+    times: int,
+    folders: set[str],
+    rule: LabelRule,
+    tmp_path: Path,
+    ca: CertificateAuthority,
+    make_user: MakeUser,
+) -> None:
+    with imitation(Forgetful(omits=(2, 4), times=times), tmp_path, ca) as server:
+        move = Move(server, make_user(server))
+        move.destination.create("Archive").role = FolderRole.ARCHIVE
+        for number in range(1, 6):
+            move.old.put(mail(number), ("Work",) if number == 2 else ())
+        tallies = move.run(rule)
+        assert sum(tally.copied for tally in tallies.values()) == 5
+        assert move.subjects().keys() == folders
+        assert sorted(subject for names in move.subjects().values() for subject in names) == list("12345")
+        again = move.run(rule)
+        assert sum(tally.present for tally in again.values()) == 5
+        assert not any(tally.copied for tally in again.values())
+
+
+def test_messages_that_all_mail_counts_and_does_not_list_are_refused_by_number(
+    tmp_path: Path, ca: CertificateAuthority, make_user: MakeUser
+) -> None:
+    @dataclass
+    class Silent(Gmail):
+        """FETCH and SEARCH leave one message out."""
+
+        def answered(self, uids: list[int], requested: Sequence[str]) -> list[int]:
+            return [uid for uid in uids if uid != 2]
+
+        def searched(self, uids: list[int]) -> list[int]:
+            return [uid for uid in uids if uid != 2]
+
+    with imitation(Silent(), tmp_path, ca) as server:
+        move = Move(server, make_user(server))
+        for number in range(1, 6):
+            move.old.put(mail(number))
+        tally = move.run()["[Gmail]/All Mail"]
+        assert (tally.found, tally.copied, tally.failed) == (5, 4, 1)
+        assert [(refusal.code, refusal.count) for refusal in move.refusals] == [(RefusalCode.UNLISTED, 1)]
 
 
 def test_mail_that_arrives_during_the_copy_is_copied_too(move: Move) -> None:

@@ -86,7 +86,7 @@ class GmailLabels:
                 raise response_errors.folder_changed(session.peer, index.all_mail.name)
             if (status.uidnext, status.messages) != (index.uidnext, index.messages):
                 index.read(session.link, status)
-                index.forget(index.all_uids - session.uids(index.all_mail))
+                index.compare(session.link, session.uids(index.all_mail), session.unlisted(index.all_mail))
             return index
 
     def _read(self, session: ImapReader) -> LabelIndex:
@@ -105,6 +105,8 @@ class GmailLabels:
             self._copies,
         )
         index.read(session.link, status)
+        if len(index.all_uids) != status.messages:
+            index.compare(session.link, session.uids(index.all_mail), session.unlisted(index.all_mail))
         self._compare(session, index, label_statuses)
         return index
 
@@ -193,7 +195,10 @@ class GmailSource(ImapSession):
         return {}  # likewise
 
     def unlisted(self, folder: FolderRef) -> int:
-        return 0 if self._is_label_view(folder.name) else self._session.unlisted(folder)
+        if not self._is_label_view(folder.name):
+            return self._session.unlisted(folder)
+        index = self._labels.index(self._session)
+        return index.unlisted if folder.name == index.system.all_mail else 0
 
     def sizes(self, folder: FolderRef, uids: UidSet) -> Iterator[tuple[Uid, int]]:
         return self._session.sizes(*self._resolve(folder, uids))

@@ -108,6 +108,7 @@ class LabelIndex:
     copies: Callable[[str], bool] = lambda _folder: True  # as in LabelView
     uidnext: Uid = Uid(1)
     messages: int = 0  # in All Mail
+    unlisted: int = 0  # messages that All Mail counts and does not list, when it was last compared
     labelled: Counter[str] = field(default_factory=Counter)  # folder -> messages with its label
     _elsewhere: Counter[str] = field(
         default_factory=Counter
@@ -120,19 +121,36 @@ class LabelIndex:
     def read(self, link: ReconnectingConnection, status: FolderStatus) -> None:
         """Add the messages of All Mail above the last known UID. Raises what reading raises."""
         if status.uidnext > self.uidnext:
-            new_uids = UidSet.from_ranges([(self.uidnext, status.uidnext - 1)])
-            for message in fetch(link, self.all_mail, new_uids, _LABELS):
-                labels = () if isinstance(message, Unreadable) else message.labels or ()
-                if message.uid is not None:
-                    self._add(message.uid, [self._folder_of(link, label) for label in labels])
-                if len(self.labelled) > MAX_FOLDERS:
-                    raise response_errors.too_many_folders(link.peer)
+            self._fetch(link, UidSet.from_ranges([(self.uidnext, status.uidnext - 1)]))
         self.uidnext = max(self.uidnext, status.uidnext)
         self.messages = status.messages
         self._uid_sets.clear()
 
-    def forget(self, vanished: UidSet) -> None:
-        """Remove messages that All Mail no longer shows."""
+    def compare(self, link: ReconnectingConnection, listed: UidSet, unlisted: int) -> None:
+        """Forget the messages that All Mail no longer shows, and add those that it lists and that were left
+        out of the answers about labels. One that is left out again counts as a message without a label.
+        `unlisted` is the number of messages that it counts beyond those listed. Raises as `read` does."""
+        self._forget(self.all_uids - listed)
+        if omitted := listed - self.all_uids:
+            for uid in omitted - self._fetch(link, omitted):
+                self._add(uid, ())
+            self._uid_sets.clear()
+        self.uidnext = max(self.uidnext, Uid((listed.highest or 0) + 1))
+        self.unlisted = unlisted
+
+    def _fetch(self, link: ReconnectingConnection, uids: UidSet) -> UidSet:
+        """Add those of the messages of which the server tells the labels, and return them."""
+        added: list[Uid] = []
+        for message in fetch(link, self.all_mail, uids, _LABELS):
+            labels = () if isinstance(message, Unreadable) else message.labels or ()
+            if message.uid is not None:
+                self._add(message.uid, [self._folder_of(link, label) for label in labels])
+                added.append(message.uid)
+            if len(self.labelled) > MAX_FOLDERS:
+                raise response_errors.too_many_folders(link.peer)
+        return UidSet.of(added)
+
+    def _forget(self, vanished: UidSet) -> None:
         for name in list(self._members):
             self._members[name] = _Ranges(self._members[name].uids - vanished)
         self._uid_sets.clear()

@@ -86,6 +86,10 @@ class Dialect:
     def fetch_refused(self, talk: Talk, letters: Sequence[Letter], *, whole: bool) -> str | None:
         return None
 
+    def answered(self, uids: list[int], requested: Sequence[str]) -> list[int]:
+        """The subset of those UIDs that FETCH of these items returns."""
+        return uids
+
     def fetch_limit(self) -> int | None:
         """The maximum number of messages of one command (RFC 9738)."""
         return None
@@ -447,7 +451,7 @@ class Talk:
         if limit is not None and partial:
             uids = uids[-limit:]
         whole = any(item.upper() in ("BODY[]", "BODY.PEEK[]", "RFC822") for item in requested)
-        for uid in uids:
+        for uid in self._dialect.answered(uids, requested):
             refused = self._dialect.fetch_refused(self, [folder.letters[uid]], whole=whole)
             if refused is not None:
                 self._end(refused)
