@@ -26,6 +26,7 @@ from importer.adapters.imap.append_forms import (
 from importer.adapters.imap.commands import Literals, Part, append_runs, part
 from importer.adapters.imap.connection import Connection
 from importer.adapters.imap.fallbacks import NON_SYNCHRONIZING
+from importer.adapters.imap.folder_cursor import uidvalidity_of
 from importer.adapters.imap.wire_events import Continue, Reply, Tagged, WireEvent
 from importer.compact.uid_set import UidSet, parse_ordered
 from importer.domain.mailbox_content import AppendResult, FolderRef, Outgoing, Rejected, Stored
@@ -379,7 +380,7 @@ class AppendCommand:
         uidvalidity, _, uids = reply.arguments.partition(" ")
         if reply.code != "APPENDUID" or not uidvalidity.isdigit():
             return [Stored(None)] * count
-        if int(uidvalidity) != self._folder.uidvalidity:
+        if uidvalidity_of(uidvalidity) != self._folder.uidvalidity:
             self.other_uidvalidity = True
             return [Stored(None)] * count
         with contextlib.suppress(ValueError):

@@ -25,7 +25,16 @@ from providers.frozen import frozen
 UNCOUNTED: Final = -1
 """The number of messages as long as the server has sent none."""
 
+_IN_PLACE_OF_0: Final = 2**32
+"""No number of 32 bits, as UIDVALIDITYs are."""
+
 _MESSAGES = re.compile(rb"\bMESSAGES[ \t]([0-9]{1,10})\b", re.IGNORECASE)
+
+
+def uidvalidity_of(digits: str) -> UidValidity:
+    """The UIDVALIDITY that a server sends. 0 is none (RFC 9051: nz-number), although some send it, and means
+    in a receipt that the folder was removed: another number takes its place."""
+    return UidValidity(int(digits) or _IN_PLACE_OF_0)
 
 
 @frozen
@@ -304,9 +313,9 @@ def _read_select(
             case LiteralData("EXISTS", int(number)) if number <= MAX_FOLDER_MESSAGES:  # else STATUS decides
                 messages = number
             case Untagged(reply) if reply.code == "UIDVALIDITY" and reply.arguments.isdigit():
-                uidvalidity = UidValidity(int(reply.arguments))
+                uidvalidity = uidvalidity_of(reply.arguments)
             case Untagged(reply) if reply.code == "UIDNEXT" and reply.arguments.isdigit():
-                uidnext = Uid(int(reply.arguments))
+                uidnext = Uid(int(reply.arguments)) or None  # 0 is none, too
             case Untagged(reply) if reply.code == "PERMANENTFLAGS":
                 permanent_flags = tuple(reply.arguments.strip("()").split())
             case _:

@@ -15,11 +15,11 @@ from typing import Final
 from importer.adapters.imap import response_errors
 from importer.adapters.imap.connection import MAX_PIPELINED, Connection
 from importer.adapters.imap.folder_commands import folder_command
-from importer.adapters.imap.folder_cursor import FolderCursor, SelectedFolder
+from importer.adapters.imap.folder_cursor import FolderCursor, SelectedFolder, uidvalidity_of
 from importer.adapters.imap.response_errors import CommandRefused
 from importer.adapters.imap.wire_events import Fetched, LiteralData, Untagged, WireEvent
 from importer.adapters.imap.wire_values import Value, WireError
-from importer.compact.uid_set import Uid, UidValidity
+from importer.compact.uid_set import Uid
 from importer.domain.mailbox_content import FolderStatus, KeywordRule
 from importer.domain.planning.retry_limits import MAX_SELECTS_LOST
 from importer.domain.planning.server_limits import MAX_FOLDER_MESSAGES
@@ -109,7 +109,7 @@ def _contradicts(event: WireEvent, status: FolderStatus) -> bool:
         case LiteralData("EXISTS", int(number)):
             return status.messages < number <= MAX_FOLDER_MESSAGES
         case Untagged(reply) if reply.code == "UIDVALIDITY" and status.messages:
-            return reply.arguments != str(status.uidvalidity)
+            return not reply.arguments.isdigit() or uidvalidity_of(reply.arguments) != status.uidvalidity
         case _:
             return False
 
@@ -301,11 +301,11 @@ def _read_status(event: WireEvent) -> FolderStatus | None:
     """Parse a STATUS response; None for any other event and for a response that is incomplete, or names more
     messages than EXAMINE should confirm: some servers send -1 as an unsigned number."""
     numbers = status_numbers(event)
-    complete = {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= numbers.keys()
+    complete = {b"UIDVALIDITY", b"UIDNEXT", b"MESSAGES"} <= numbers.keys() and numbers[b"UIDNEXT"] > 0
     if not complete or numbers[b"MESSAGES"] > MAX_FOLDER_MESSAGES:
         return None
     return FolderStatus(
-        UidValidity(numbers[b"UIDVALIDITY"]),
+        uidvalidity_of(str(numbers[b"UIDVALIDITY"])),
         Uid(numbers[b"UIDNEXT"]),
         numbers[b"MESSAGES"],
         highest_modseq=numbers.get(b"HIGHESTMODSEQ", 0),

@@ -68,6 +68,20 @@ class UidnextNil(Session):
         ]
 
 
+@quirk("uidnext-zero")
+class UidnextZero(Session):
+    """UIDNEXT is 0, in STATUS and in EXAMINE."""
+
+    def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
+        return {**super().status_numbers(folder), b"UIDNEXT": b"0"}
+
+    def opening_lines(self, folder: Folder) -> list[bytes]:
+        return [
+            b"OK [UIDNEXT 0] unknown" if b"UIDNEXT" in line else line
+            for line in super().opening_lines(folder)
+        ]
+
+
 @quirk("exists-last")
 class ExistsLast(Session):
     """EXAMINE and SELECT send `0 EXISTS`, and the right number only after the OK."""

@@ -90,10 +90,13 @@ class NoUidnext(Session):
 class UidvalidityZero(Session):
     """UIDVALIDITY is 0 in all folders."""
 
-    @classmethod
-    def prepare(cls, box: Mailbox) -> None:
-        for folder in box.folders.values():
-            folder.uidvalidity = 0
+    def status_numbers(self, folder: Folder) -> dict[bytes, bytes]:
+        folder.uidvalidity = 0
+        return super().status_numbers(folder)
+
+    def opening_lines(self, folder: Folder) -> list[bytes]:
+        folder.uidvalidity = 0
+        return super().opening_lines(folder)
 
 
 @quirk("uidvalidity-comes-with-first-message", "jstedfast/MailKit#150")
