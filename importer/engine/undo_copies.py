@@ -3,8 +3,9 @@
 Invariants:
 - A message is removed only if the ledger says that this import stored it under this UID and UIDVALIDITY, its
   bytes have the digest of what was stored, and its flags are those it was stored with.
-- A removal is noted in the ledger before it happens; after it the receipt no longer counts. The next undo
-  continues one that was interrupted at any point, and another import may bring the messages again.
+- A removal is noted in the ledger before it happens; from then on the receipt no longer counts. The next undo
+  continues one that was interrupted at any point, and another import may bring the messages again, also
+  before that.
 - A folder is removed only if this import created it, it was not recreated since, and it is empty.
 - Messages that the owner changes between the check and the removal stay, too, if the server keeps
   modification sequences (CONDSTORE, RFC 7162). On other servers there is a window of one batch in which such

@@ -75,7 +75,8 @@ class Ledger(Protocol):
         ...
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
-        """All valid receipts into that folder, of any UIDVALIDITY, oldest first. Undone ones are left out."""
+        """All valid receipts into that folder, of any UIDVALIDITY, oldest first. Copies that are undone, or
+        that an undo was about to remove when it was interrupted, are left out."""
         ...
 
     def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
@@ -146,12 +147,13 @@ class Ledger(Protocol):
         ...
 
     def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
-        """Note, before the removal, the destination UIDs to remove. Replaces what was noted."""
+        """Note, before the removal, the destination UIDs to remove: an import copies these messages again,
+        unless they are there. Replaces what was noted. What every route into the mailbox settled as present
+        or duplicate because of them no longer counts, and the folder's checkpoints are deleted."""
         ...
 
     def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
-        """Mark copies as undone, after their removal: another import may copy them again. The checkpoints of
-        their folder are deleted."""
+        """Mark copies as undone, after their removal. The checkpoints of their folder are deleted."""
         ...
 
     def undo_followers(self, import_: Import, folder: str, lease: Lease) -> None:

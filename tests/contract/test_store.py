@@ -736,7 +736,8 @@ def test_receipts_for_a_folder_that_another_one_replaced_are_void_on_every_route
     before = list(store.receipts(elsewhere.route, "Archive"))
     shouted = replace(one.destination, login=one.destination.login.upper())
     store.outdate_all(shouted, a_receipt(1).destination, held)
-    void = {"destination": FolderRef("Archive", FORMER_UIDVALIDITY), "destination_uids": ()}
+    former = FolderRef("Archive", FORMER_UIDVALIDITY)
+    void: dict[str, Any] = {"destination": former, "destination_uids": ()}
     removed = void | {"reason": CopyNote.IN_REMOVED_FOLDER}
     for import_ in (one, other):
         assert list(store.receipts(import_.route, "Archive")) == [

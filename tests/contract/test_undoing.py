@@ -133,6 +133,30 @@ def test_undone_copies_no_longer_count(store: Store) -> None:
     assert store.undone(ROUTE, ONE) == {receipt.destination: 3}
 
 
+def test_copies_that_an_undo_was_about_to_remove_do_not_count_nor_what_follows_from_them(
+    store: Store,
+) -> None:
+    held = hold(store)
+    this = an_import("one")
+    other = an_import("two", destination=this.destination)
+    add(store, this, other)
+    copies = copied(1)
+    store.record(this.route, "Archive", [copies], [], held)
+    for import_ in (this, other):
+        store.record(import_.route, "Archive", [followers(21, copies, copied(11))], [], held)
+        store.save_checkpoint(import_.route, checkpoint_into(copies.destination), held)
+    [before] = store.copies(this.route, ONE)
+    store.note_undoing(before.number, UidSet.of(copies.destination_uids[:1]), held)
+    [left, following] = store.receipts(this.route, "Archive")
+    assert left.source_uids == copies.source_uids[1:]
+    assert [following.source_uids] == [r.source_uids for r in store.receipts(other.route, "Archive")]
+    assert following.source_uids == (22,)
+    assert next(store.copies(this.route, ONE)).receipt == copies
+    assert store.checkpoints(this.route) == store.checkpoints(other.route) == {}
+    store.note_undoing(before.number, UidSet.of(copies.destination_uids), held)
+    assert list(store.receipts(this.route, "Archive")) == [following]
+
+
 def test_what_any_route_settled_because_of_an_undone_copy_no_longer_counts(store: Store) -> None:
     held = hold(store)
     this, elsewhere = an_import("one"), an_import("three")

@@ -20,7 +20,7 @@ from importer.domain.receipts.receipt import (
     Outcome,
     Receipt,
 )
-from importer.domain.receipts.receipt_splitting import split
+from importer.domain.receipts.receipt_splitting import split, without_copies
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies, LedgerChanges
@@ -90,7 +90,8 @@ class MemoryLedger(MemoryLeases):
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
         with self._lock:
             rows = self._rows.get((route, destination_folder), ())
-            return iter([row.receipt for row in rows if not row.undone])
+            left = [without_copies(row.receipt, row.undoing) for row in rows if not row.undone]
+            return iter([receipt for receipt in left if receipt is not None])
 
     def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
         named = [
@@ -135,6 +136,10 @@ class MemoryLedger(MemoryLeases):
             for receipt in self.receipts(other, destination_folder):
                 if receipt.outcome is Outcome.COPIED:
                     yield from each_digest(receipt.digests)
+
+    def _routes_beside(self, import_id: ImportId) -> set[Route]:
+        """Those into the mailbox of that import, likewise."""
+        return set()
 
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         self._move(route, FolderRef(destination_folder, ANY_UIDVALIDITY), uidvalidity, lease)
@@ -280,8 +285,11 @@ class MemoryLedger(MemoryLeases):
     def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
         with self._lock:
             self._demand(lease)
-            _, _, row = self._numbered(number)
+            route, folder, row = self._numbered(number)
             row.undoing = uids
+            receipt = row.receipt
+            gone = {receipt.digest_at(at) for at, uid in enumerate(receipt.destination_uids) if uid in uids}
+            self._undo_followers({route, *self._routes_beside(receipt.import_id)}, folder, gone)
 
     def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
         with self._lock:
@@ -300,12 +308,16 @@ class MemoryLedger(MemoryLeases):
                 if row.undone and row.receipt.destination.name == folder
                 for at in range(len(row.receipt.source_uids))
             }
-            for route in {import_.route, *self._routes_into(import_.destination)}:
-                for row in tuple(self._rows.get((route, folder), ())):
-                    if row.receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE) and not row.undone:
-                        digest_at = row.receipt.digest_at
-                        self._take_out(route, folder, row, lambda at, of=digest_at: of(at) in gone)  # type: ignore[misc]
-                self._forget_marks(route, folder)
+            routes = {import_.route, *self._routes_into(import_.destination)}
+            self._undo_followers(routes, folder, gone)
+
+    def _undo_followers(self, routes: Collection[Route], folder: str, gone: Collection[bytes]) -> None:
+        for route in routes:
+            for row in tuple(self._rows.get((route, folder), ())):
+                if row.receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE) and not row.undone:
+                    digest_at = row.receipt.digest_at
+                    self._take_out(route, folder, row, lambda at, of=digest_at: of(at) in gone)  # type: ignore[misc]
+            self._forget_marks(route, folder)
 
     def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
         with self._lock:

@@ -63,6 +63,10 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
     def _routes_into(self, destination: Account) -> set[Route]:
         return {i.route for i in self._imports.values() if i.destination.key == destination.key}
 
+    def _routes_beside(self, import_id: ImportId) -> set[Route]:
+        import_ = self._imports.get(import_id)
+        return set() if import_ is None else self._routes_into(import_.destination)
+
     # --- Evidence ---
 
     def evidence_entries(self, route: Route, import_id: ImportId) -> Iterator[LedgerEntry]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid
@@ -76,7 +77,7 @@ def places(mailbox: MemoryMailbox) -> set[Place]:
     return {(name, uid) for name, folder in mailbox.folders.items() for uid in folder.messages}
 
 
-def undo_first_import(world: World, broken: Sequence[Strike] = ()) -> UndoReport:
+def undo_first_import(world: World, broken: Sequence[Strike] = (), attempts: int | None = None) -> UndoReport:
     """Undo the first import, repeated until it succeeds."""
     upcoming = list(broken)
 
@@ -85,7 +86,7 @@ def undo_first_import(world: World, broken: Sequence[Strike] = ()) -> UndoReport
 
     world.destination.fault = strike
     import_ = Import(ImportId("import1"), SOURCE, DESTINATION, world.clock.now())
-    for _ in range(len(broken) + 1):
+    for _ in range(attempts or len(broken) + 1):
         lease = world._lease()
         session = MemoryWriter(world.destination)
         try:
@@ -144,6 +145,33 @@ def test_the_next_import_copies_undone_messages_again(
     assert world.contents(world.destination) == before
     world.run(batch=2)
     assert world.contents(world.destination) == expected(world.contents(world.source), before, [NOTICE])
+
+
+@given(source=contents, other=contents, prior=contents, undo_breaks=undo_faults)
+@example(  # the messages are removed, and the undo ends before it could note that
+    source=[(0, 5, 0, 0), (0, 5, 0, 0)], other=[(0, 5, 0, 0)], prior=[], undo_breaks=[("remove", Fault.AFTER)]
+)
+def test_imports_after_an_undo_that_was_interrupted_bring_everything(
+    source: Content, other: Content, prior: Content, undo_breaks: Sequence[Strike]
+) -> None:
+    world = World()
+    fill(world.source, source)
+    fill(world.destination, prior)
+    before = world.contents(world.destination)
+    beside = world.beside("bob@old.example")
+    fill(beside.source, other)
+    world.run(batch=2)
+    beside.run(batch=2)
+    with suppress(AssertionError):
+        undo_first_import(world, undo_breaks, attempts=1)
+    promise = expected(world.contents(world.source), before, [NOTICE])
+    for one in (beside, world):
+        check_tallies(one, one.run(batch=2))
+    assert world.contents(world.destination) == expected(beside.contents(beside.source), promise, [NOTICE])
+    undo_first_import(world)  # what is left of it
+    for one in (world, beside):
+        one.run(batch=2)
+    assert world.contents(world.destination) == expected(beside.contents(beside.source), promise, [NOTICE])
 
 
 @pytest.mark.parametrize("folder", [0, 1], ids=["INBOX", "a folder that the undo removes"])

@@ -52,7 +52,7 @@ from importer.domain.receipts.receipt import (
     Receipt,
     stored_reason,
 )
-from importer.domain.receipts.receipt_splitting import split
+from importer.domain.receipts.receipt_splitting import split, without_copies
 from importer.ports.leases import Lease
 from importer.ports.ledger import BatchOutcome, LedgerChanges
 
@@ -117,7 +117,11 @@ class SqlLedger(Database):
             .limit(_PAGE_ROWS)
         )
         for row in self._paged(page, receipts):
-            yield mapping.receipt(row)
+            receipt: Receipt | None = mapping.receipt(row)
+            if row.undoing and receipt is not None:
+                receipt = without_copies(receipt, UidSet.parse(row.undoing))
+            if receipt is not None:
+                yield receipt
 
     def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
         newest = (

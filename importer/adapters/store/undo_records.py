@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
@@ -82,8 +82,15 @@ class SqlUndoRecords(Database):
 
     def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
         with self.writing(lease) as connection:
-            noted = update(receipts).where(receipts.c.seq == number).values(undoing=str(uids))
-            connection.execute(noted)
+            row = connection.execute(select(receipts).where(receipts.c.seq == number)).one()
+            connection.execute(update(receipts).where(receipts.c.seq == number).values(undoing=str(uids)))
+            receipt = mapping.receipt(row)
+            found = connection.execute(select(imports).where(imports.c.id == row.import_id)).one_or_none()
+            others = () if found is None else routes_into(connection, mapping.import_(found).destination)
+            contents = {
+                receipt.digest_at(at) for at, uid in enumerate(receipt.destination_uids) if uid in uids
+            }
+            _undo_followers(connection, {row.route, *others}, row.destination_key, contents)
 
     def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
         with self.writing(lease) as connection:
@@ -108,20 +115,8 @@ class SqlUndoRecords(Database):
             ):
                 receipt = mapping.receipt(row)
                 undone.update(receipt.digest_at(at) for at in range(len(receipt.source_uids)))
-            for route in sorted({import_.route, *routes_into(connection, import_.destination)}):
-                followers = select(receipts).where(
-                    receipts.c.route == route,
-                    receipts.c.destination_key == key,
-                    receipts.c.outcome.in_(_FOLLOWER_OUTCOMES),
-                    ~receipts.c.undone,
-                )
-                for row in connection.execute(followers).all():
-                    receipt = mapping.receipt(row)
-                    entries = range(len(receipt.source_uids))
-                    _mark_undone(
-                        connection, row, receipt, {at for at in entries if receipt.digest_at(at) in undone}
-                    )
-                _delete_checkpoints(connection, route, key)
+            routes = {import_.route, *routes_into(connection, import_.destination)}
+            _undo_followers(connection, routes, key, undone)
 
     def note_created(self, import_id: ImportId, folders: Sequence[str], lease: Lease) -> None:
         with self.writing(lease) as connection:
@@ -195,6 +190,26 @@ def _mark_undone(connection: Connection, row: mapping.AnyRow, receipt: Receipt, 
         update(receipts).where(this).values(**mapping.receipt_values(row.route, remaining), undoing="")
     )
     connection.execute(insert(receipts).values(**mapping.receipt_values(row.route, undone), undone=True))
+
+
+def _undo_followers(
+    connection: Connection, routes: Collection[Route], key: str, contents: Collection[bytes]
+) -> None:
+    """Marks what these routes settled as present or duplicate because of these contents as undone."""
+    for route in sorted(routes):
+        followers = select(receipts).where(
+            receipts.c.route == route,
+            receipts.c.destination_key == key,
+            receipts.c.outcome.in_(_FOLLOWER_OUTCOMES),
+            ~receipts.c.undone,
+        )
+        for row in connection.execute(followers).all():
+            receipt = mapping.receipt(row)
+            entries = range(len(receipt.source_uids))
+            _mark_undone(
+                connection, row, receipt, {at for at in entries if receipt.digest_at(at) in contents}
+            )
+        _delete_checkpoints(connection, route, key)
 
 
 def _delete_checkpoints(connection: Connection, route: Route, key: str) -> None:

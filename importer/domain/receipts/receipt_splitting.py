@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from importer.compact.message_facts import part_of_facts
+from importer.compact.uid_set import UidSet
 from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.receipts.receipt import Receipt
 
@@ -27,6 +28,12 @@ def split(receipt: Receipt, removes: Callable[[int], bool]) -> tuple[Receipt | N
         _part(receipt, kept, receipt.size_bytes - removed_bytes),
         replace(_part(receipt, sorted(removed), removed_bytes), keywords_dropped=0),
     )
+
+
+def without_copies(receipt: Receipt, uids: UidSet) -> Receipt | None:
+    """The receipt without the copies that have these destination UIDs; None if nothing is left."""
+    copies = receipt.destination_uids
+    return split(receipt, lambda at: bool(copies) and copies[at] in uids)[0]
 
 
 def _part(receipt: Receipt, indices: Sequence[int], size_bytes: int) -> Receipt:
