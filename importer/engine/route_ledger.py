@@ -7,6 +7,8 @@ Invariants:
   first read that might miss it, by `flush`, or at once if nothing was written within PUT_OFF. After a crash
   the next leg settles them like an append without a reply.
 - Refusals are never put off.
+- Nothing is written twice: if the database went away during a write, it may have committed it. Nothing more
+  is written in that leg then, and the next leg settles the rest.
 - A folder is read only if something was recorded in it: the leg holds the lease of the mailbox, so that no
   other one records anything meanwhile.
 """
@@ -24,6 +26,7 @@ from importer.domain.receipts.receipt import Intent, Receipt
 from importer.engine.leg_context import Leg
 from importer.ports.leases import Lease
 from importer.ports.ledger import BatchOutcome, Ledger, LedgerChanges
+from importer.ports.process import DatabaseUnavailable
 
 PUT_OFF: Final = timedelta(seconds=1)
 MOST_PUT_OFF: Final = 64
@@ -45,6 +48,7 @@ class RouteLedger:
         self._outcomes: list[BatchOutcome] = []
         self._checkpoints: list[FolderCheckpoint] = []
         self._written_at = self._now()
+        self._away: DatabaseUnavailable | None = None
         self._folders = set(self._ledger.recorded_folders(self._route))
         self._import_id = leg.import_.id
         self._refused = {refusal.folder for refusal in self._ledger.refusals(self._import_id)}
@@ -101,9 +105,15 @@ class RouteLedger:
         return held >= MOST_PUT_OFF or self._now() - self._written_at >= PUT_OFF
 
     def _write(self, intent: Intent | None = None) -> None:
-        """One transaction. If it fails, what was put off stays."""
+        """One transaction. If it fails, what was put off stays, unless it may be written nevertheless."""
+        if self._away is not None:
+            raise self._away
         changes = LedgerChanges(tuple(self._outcomes), tuple(self._checkpoints), intent)
-        self._ledger.write(self._route, changes, self._lease)
+        try:
+            self._ledger.write(self._route, changes, self._lease)
+        except DatabaseUnavailable as away:
+            self._away = away
+            raise
         self._outcomes.clear()
         self._checkpoints.clear()
         self._written_at = self._now()
@@ -111,15 +121,17 @@ class RouteLedger:
     # --- Reading -------------------------------------------------------------------------------------
 
     def receipts(self, route: Route, destination_folder: str) -> Iterator[Receipt]:
-        if not self._has(destination_folder):
+        if not self._has(route, destination_folder):
             return iter(())
         return self._ledger.receipts(route, destination_folder)
 
     def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
-        return self._ledger.last_receipt(route, destination_folder) if self._has(destination_folder) else None
+        if not self._has(route, destination_folder):
+            return None
+        return self._ledger.last_receipt(route, destination_folder)
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
-        return self._ledger.intents(route, destination_folder) if self._has(destination_folder) else ()
+        return self._ledger.intents(route, destination_folder) if self._has(route, destination_folder) else ()
 
     def refusals(self, import_id: ImportId, folder: str | None = None) -> Iterator[Refusal]:
         if import_id == self._import_id and not (
@@ -128,10 +140,10 @@ class RouteLedger:
             return iter(())
         return self._ledger.refusals(import_id, folder)
 
-    def _has(self, destination_folder: str) -> bool:
-        """Whether anything was ever recorded in the folder; if so, all of it can be read now."""
+    def _has(self, route: Route, destination_folder: str) -> bool:
+        """Whether anything may ever have been recorded in the folder; if so, all of it can be read now."""
         with self._lock:
-            if destination_folder not in self._folders:
+            if route == self._route and destination_folder not in self._folders:
                 return False
             self.flush()
             return True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from importer.engine.leg_context import Leg
 from importer.engine.route_ledger import MOST_PUT_OFF, RouteLedger
 from importer.ports.leases import Lease
 from importer.ports.ledger import LedgerChanges
+from importer.ports.process import DatabaseUnavailable
 from providers.text import Text
 from tests.fakes.store import MemoryStore
 from tests.property.world import BODIES, DESTINATION, NOTICE, SOURCE, Batches, TestClock, Watcher, World, mail
@@ -33,11 +36,13 @@ class Written(MemoryStore):
         super().__init__()
         self.written: list[LedgerChanges] = []
         self.fail: Callable[[], None] = lambda: None
+        self.then: Callable[[], None] = lambda: None
 
     def write(self, route: Any, changes: LedgerChanges, lease: Lease) -> None:
         self.fail()
         super().write(route, changes, lease)
         self.written.append(changes)
+        self.then()
 
 
 class Desk:
@@ -140,6 +145,56 @@ def test_what_could_not_be_written_is_written_later() -> None:
     desk.ledger.flush()
     assert not desk.store.intents(desk.route, "INBOX")
     assert len(list(desk.store.receipts(desk.route, "INBOX"))) == 1
+
+
+def test_what_may_have_been_written_is_not_written_again() -> None:
+    desk = Desk()
+    desk.intend(1)
+    desk.record(1)
+
+    def away() -> None:
+        raise DatabaseUnavailable("gone")
+
+    desk.store.then = away
+    with pytest.raises(DatabaseUnavailable):
+        desk.intend(2)
+    desk.store.then = lambda: None
+    for write in (desk.ledger.flush, partial(desk.intend, 3), partial(desk.ledger.created, desk.import_.id)):
+        with pytest.raises(DatabaseUnavailable):
+            write()
+    assert [intent.source_uids for intent in desk.store.intents(desk.route, "INBOX")] == [(2,)]
+    assert len(list(desk.store.receipts(desk.route, "INBOX"))) == 1
+
+
+@pytest.mark.parametrize("writes", range(10))
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_database_that_commits_and_does_not_answer_makes_no_message_count_twice(
+    writes: int, lanes: int
+) -> None:
+    store = Written()
+    world = World(store=store)
+    for name in ("INBOX", "Work"):
+        for body in BODIES:
+            world.source.create(name).add((), "02-Feb-1998 10:00:00 +0100", body)
+    left = [writes]
+
+    def away() -> None:
+        left[0] -= 1
+        if left[0] == -1:
+            raise DatabaseUnavailable("gone")
+
+    store.then = away
+    with suppress(DatabaseUnavailable):
+        world.run_with_own_faults(batch=2, legs_of=99, lanes=lanes)
+    world.run_with_own_faults(batch=2, lanes=lanes)
+    route = Import(ImportId("one"), SOURCE, DESTINATION, world.clock.now()).route
+    for name, folder in world.destination.folders.items():
+        counts = Counter(whole(message.body) for message in folder.messages.values())
+        assert counts == {body: 1 for body in BODIES if body != NOTICE}
+        recorded = Counter(
+            uid for copies in store.copies_into(route, name) for uid in copies.receipt.destination_uids
+        )
+        assert set(recorded.values()) == {1}
 
 
 def test_a_folder_without_records_is_not_read() -> None:
