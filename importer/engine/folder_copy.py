@@ -102,21 +102,23 @@ class FolderCopy:
 
     def recorded_in(self, name: str) -> Iterator[bytes]:
         """The digests of the messages that the ledger knows in a destination folder, or that are about to be
-        stored there: once for each message."""
-        ledger, route = self.leg.ledger, self.leg.import_.route
-        stored = (
-            receipt.digests
-            for receipt in ledger.receipts(route, name)
-            if receipt.outcome in (Outcome.COPIED, Outcome.PRESENT)
-        )
-        announced = (intent.digests for intent in ledger.intents(route, name))
-        for digests in chain(stored, announced):
-            yield from each_digest(digests)
+        stored there: once for each message. Of other routes, what they copied: what one found there may be a
+        copy of ours."""
+        ledger, import_ = self.leg.ledger, self.leg.import_
+        for route in {import_.route, *ledger.routes_into(import_.destination)}:
+            known = (Outcome.COPIED, Outcome.PRESENT) if route == import_.route else (Outcome.COPIED,)
+            stored = (receipt.digests for receipt in ledger.receipts(route, name) if receipt.outcome in known)
+            announced = (intent.digests for intent in ledger.intents(route, name))
+            for digests in chain(stored, announced):
+                yield from each_digest(digests)
 
     def copied_by_others(self) -> Iterator[bytes]:
         """The digests of what other sources brought into the destination folder."""
-        import_ = self.leg.import_
-        return self.leg.ledger.copied_by_others(import_.route, import_.destination, self.destination)
+        ledger, import_ = self.leg.ledger, self.leg.import_
+        for route in {*ledger.routes_into(import_.destination)} - {import_.route}:
+            for receipt in ledger.receipts(route, self.destination):
+                if receipt.outcome is Outcome.COPIED:
+                    yield from each_digest(receipt.digests)
 
     def tally_of_history(self) -> FolderTally:
         tally = with_unlisted(self.history.tally(self.listed, self.destination), self.unlisted)

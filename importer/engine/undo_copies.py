@@ -70,7 +70,8 @@ class _Undo:
             self._count(folder.name, added=number, removed=number)
         copies = ledger.copies(self._route, work.import_.id)
         for name, folder_copies in groupby(copies, lambda item: item.receipt.destination.name):
-            self._clear_folder(name, destination.statuses.get(name), folder_copies)
+            status = destination.statuses.get(name)
+            self._clear_folder(name, status, folder_copies, closed=name in destination.unusable)
         for name in dict.fromkeys(ref.name for ref in ledger.undone(self._route, work.import_.id)):
             ledger.undo_followers(work.import_, name, work.lease)
         removed, kept = self._remove_folders(destination)
@@ -85,15 +86,18 @@ class _Undo:
 
     # --- Messages -----------------------------------------------------------------------------------
 
-    def _clear_folder(self, name: str, status: FolderStatus | None, folder_copies: Iterable[Copies]) -> None:
-        """Remove what can be removed from one destination folder, receipt by receipt."""
+    def _clear_folder(
+        self, name: str, status: FolderStatus | None, folder_copies: Iterable[Copies], *, closed: bool
+    ) -> None:
+        """Remove what can be removed from one destination folder, receipt by receipt. It is missing if it has
+        no status, unless it is `closed`: it exists and cannot be opened."""
         listed: UidSet | None = None
         modseq = 0
         for copies in folder_copies:
             receipt = copies.receipt
             number = len(receipt.source_uids)
             if status is None:
-                self._count(name, added=number, gone=number)
+                self._count(name, added=number, **{"unidentified" if closed else "gone": number})
                 continue
             ref = status.ref(name)
             uids = receipt.destination_uids

@@ -79,6 +79,10 @@ class Ledger(Protocol):
         that an undo was about to remove when it was interrupted, are left out."""
         ...
 
+    def routes_into(self, destination: Account) -> Collection[Route]:
+        """The routes of all imports into that mailbox."""
+        ...
+
     def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
         """The newest of these receipts that names a folder, not FORMER_UIDVALIDITY; None if there is none."""
         ...

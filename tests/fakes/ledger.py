@@ -93,6 +93,10 @@ class MemoryLedger(MemoryLeases):
             left = [without_copies(row.receipt, row.undoing) for row in rows if not row.undone]
             return iter([receipt for receipt in left if receipt is not None])
 
+    def routes_into(self, destination: Account) -> Collection[Route]:
+        with self._lock:
+            return self._routes_into(destination)
+
     def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
         named = [
             receipt

@@ -135,3 +135,24 @@ def test_a_message_that_only_has_the_same_header_is_not_the_moved_one() -> None:
     world.destination.create("Filtered").add((), DATE, BODIES[0].replace(b"text 0", b"TEXT 0"))
     with losing(lambda body: body == BODIES[0]):
         assert confirmed(run(world)) == (3, 2, 0)
+
+
+@pytest.mark.parametrize("uidplus", [True, False])
+def test_a_copy_from_another_old_mailbox_is_not_the_moved_one(*, uidplus: bool) -> None:
+    world = world_of(*BODIES[:3], uidplus=uidplus)
+    other = world.beside("bob@old.example")
+    other.source.create("Old").add((), DATE, BODIES[0])
+    other.run()
+    with losing(lambda body: body == BODIES[0]):
+        assert confirmed(run(world)) == (3, 2, 0)
+
+
+def test_a_moved_copy_that_another_old_mailbox_found_is_the_moved_one() -> None:
+    world = world_of(*BODIES[:3])
+    other = world.beside("bob@old.example")
+    other.source.create("Filtered").add((), DATE, BODIES[0])
+    with losing(lambda body: body == BODIES[0]):
+        assert confirmed(run(world)) == (3, 2, 0)
+    world.destination.create("Filtered").add((), DATE, BODIES[0])  # it comes into sight there
+    assert other.run().tallies["Filtered"].present == 1
+    assert numbers(run(world)) == (0, 2, 1, 0)

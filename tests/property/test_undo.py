@@ -239,6 +239,17 @@ def test_without_exact_uids_nothing_is_removed() -> None:
     assert report.totals.unidentified == report.totals.added == len(present)
 
 
+def test_messages_in_a_folder_that_cannot_be_opened_now_are_not_called_gone() -> None:
+    world = World()
+    fill(world.source, [(0, 5, 0, 0), (1, 6, 0, 0), (1, 4, 0, 0)])
+    world.run()
+    world.destination.closed.add("Sent")
+    totals = undo_first_import(world).totals
+    assert (totals.added, totals.removed, totals.gone, totals.unidentified) == (3, 1, 0, 2)
+    world.destination.closed.clear()
+    assert undo_first_import(world).totals.removed == 3
+
+
 def test_an_altered_message_stays() -> None:
     world = World()
     fill(world.source, [(0, 5, 0, 0), (0, 6, 0, 0)])

@@ -123,6 +123,10 @@ class SqlLedger(Database):
             if receipt is not None:
                 yield receipt
 
+    def routes_into(self, destination: Account) -> Collection[Route]:
+        with self.reading() as connection:
+            return routes_into(connection, destination)
+
     def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
         newest = (
             select(receipts)
