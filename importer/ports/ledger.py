@@ -122,13 +122,6 @@ class Ledger(Protocol):
         """All COPIED receipts into that folder that are not undone, of every import, oldest first."""
         ...
 
-    def copied_by_others(
-        self, route: Route, destination: Account, destination_folder: str
-    ) -> Iterator[bytes]:
-        """The digests of what other routes into that mailbox copied into the folder, of any UIDVALIDITY and
-        not undone, once for each copy."""
-        ...
-
     def note_unseen(
         self,
         route: Route,

@@ -704,23 +704,6 @@ def test_before_a_folder_is_created_the_receipts_of_every_route_are_detached(sto
     assert list(store.receipts(elsewhere.route, "Archive")) == [old, a_receipt(1)]
 
 
-def test_contents_that_other_routes_copied_into_a_folder(store: Store) -> None:
-    held = hold(store)
-    one = an_import("one")
-    other = an_import("two", destination=one.destination)
-    elsewhere = an_import("three")
-    for import_ in (one, other, elsewhere):
-        add(store, import_)
-    store.record(one.route, "Archive", [a_receipt(1)], [], held)
-    found = [a_receipt(30, outcome=Outcome.PRESENT), a_receipt(40), a_receipt(50, folder="Sent")]
-    store.record(other.route, "Archive", found[:2], [], held)
-    store.record(other.route, "Sent", found[2:], [], held)
-    store.record(elsewhere.route, "Archive", [a_receipt(60)], [], held)
-    copied = list(store.copied_by_others(one.route, one.destination, "Archive"))
-    assert b"".join(copied) == found[1].digests
-    assert list(store.copied_by_others(elsewhere.route, elsewhere.destination, "Archive")) == []
-
-
 def test_receipts_for_a_folder_that_another_one_replaced_are_void_on_every_route(store: Store) -> None:
     held = hold(store)
     one = an_import("one")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from importer.compact.digest_set import each_digest
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Account, Import, ImportId, Route
@@ -132,14 +131,6 @@ class MemoryLedger(MemoryLeases):
     def _routes_into(self, destination: Account) -> set[Route]:
         """The store knows the imports."""
         return set()
-
-    def copied_by_others(
-        self, route: Route, destination: Account, destination_folder: str
-    ) -> Iterator[bytes]:
-        for other in self._routes_into(destination) - {route}:
-            for receipt in self.receipts(other, destination_folder):
-                if receipt.outcome is Outcome.COPIED:
-                    yield from each_digest(receipt.digests)
 
     def _routes_beside(self, import_id: ImportId) -> set[Route]:
         """Those into the mailbox of that import, likewise."""

@@ -37,7 +37,6 @@ from importer.adapters.store.tables import (
     refusals,
     routes,
 )
-from importer.compact.digest_set import each_digest
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Account, ImportId, Route
@@ -193,16 +192,6 @@ class SqlLedger(Database):
                 )
                 .values(source_uidvalidity=FORMER_UIDVALIDITY)
             )
-
-    def copied_by_others(
-        self, route: Route, destination: Account, destination_folder: str
-    ) -> Iterator[bytes]:
-        with self.reading() as connection:
-            others = _routes_into(connection, destination) - {route}
-        for other in others:
-            for receipt in self.receipts(other, destination_folder):
-                if receipt.outcome is Outcome.COPIED:
-                    yield from each_digest(receipt.digests)
 
     def note_unseen(
         self,
