@@ -230,10 +230,11 @@ def _remarks(texts: CatalogTranslator, report: Report) -> Iterator[str]:
     yield from remarks(texts, totals)
     yield from alert_texts(texts, import_.alerts, import_.source, import_.destination)
     if totals.copied and totals.confirmed is not None:
-        yield texts.gettext(
-            "Recount: %(seen)s of %(copied)s copies were found in the new mailbox.",
+        yield texts.ngettext(
+            "Recount: %(seen)s of %(num)s copy was found in the new mailbox.",
+            "Recount: %(seen)s of %(num)s copies were found in the new mailbox.",
+            totals.copied,
             seen=texts.number(totals.confirmed),
-            copied=texts.number(totals.copied),
         )
     if report.duration is not None:
         took = texts.gettext("The import took %(span)s.", span=texts.duration(report.duration))

@@ -288,11 +288,16 @@ class ImportOptions:
         column_names={
             "en": ("Until the move", "Fetch new mail until the move"),
             "de": ("Bis zum Umzug", "Neue Mails bis zum Umzug holen"),
-            "fr": ("Jusqu’au déménagement", "Reprendre les nouveaux messages jusqu’au déménagement"),
+            "fr": (
+                "Jusqu’au déménagement",
+                "Reprendre les nouveaux messages jusqu’au déménagement",
+                "Récupérer les nouveaux messages jusqu’au déménagement",
+            ),
             "it": (
                 "Fino al trasloco",
                 "Riprendere i nuovi messaggi fino al trasloco",
                 "Riprendi i nuovi messaggi fino al trasloco",
+                "Recupera i nuovi messaggi fino al trasloco",
             ),
             "es": ("Hasta el traslado", "Traer el correo nuevo hasta el traslado"),
         },
@@ -313,8 +318,15 @@ class ImportOptions:
         column_names={
             "en": ("Fetch new mail until",),
             "de": ("Neue Mails holen bis",),
-            "fr": ("Reprendre les nouveaux messages jusqu’au",),
-            "it": ("Riprendere i nuovi messaggi fino al", "Riprendi i nuovi messaggi fino al"),
+            "fr": (
+                "Récupérer les nouveaux messages jusqu’au",
+                "Reprendre les nouveaux messages jusqu’au",
+            ),
+            "it": (
+                "Recupera i nuovi messaggi fino al",
+                "Riprendere i nuovi messaggi fino al",
+                "Riprendi i nuovi messaggi fino al",
+            ),
             "es": ("Traer el correo nuevo hasta",),
         },
     )

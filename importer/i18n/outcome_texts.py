@@ -93,10 +93,12 @@ def finding_text(texts: CatalogTranslator, finding: OutcomeFinding, outcome: Imp
                 reasons=_reasons(texts, totals),
             )
         case OutcomeFinding.ALL_PRESENT:
-            return texts.gettext(
-                "All %(found)s messages listed by the old mailbox were already in the new one: there was"
+            return texts.ngettext(
+                "The only message listed by the old mailbox was already in the new one: there was nothing new"
+                " to copy.",
+                "All %(num)s messages listed by the old mailbox were already in the new one: there was"
                 " nothing new to copy.",
-                found=texts.number(totals.found),
+                totals.found,
             )
         case OutcomeFinding.ALL_WITH_PRESENT:
             return texts.gettext(

@@ -19,7 +19,7 @@ from importer.domain.reporting.batch_overview import (
 )
 from importer.domain.reporting.report import Report
 from importer.i18n.outcome_texts import outcome_text
-from importer.i18n.translations import N_, CatalogTranslator
+from importer.i18n.translations import CatalogTranslator
 from importer.service.access.owner_reminders import AwaitedOwner
 from importer.web.live_progress import Snapshot
 from importer.web.view_models import ImportView
@@ -29,17 +29,6 @@ MAX_SEARCH_CHARS: Final = 200
 _TWO_LINES_CHARS: Final = 80
 """Characters that fit on two lines of the column at 1280 px beside a button with a long name."""
 
-_TITLES: Final = {
-    Standing.NEEDS_YOU: N_("Need you"),
-    Standing.RUNNING: N_("Running"),
-    Standing.OWNER: N_("Waiting for their owners"),
-    Standing.WAITING: N_("Waiting to go on"),
-    Standing.PAUSED: N_("Paused"),
-    Standing.COMPLETE: N_("Completed"),
-    Standing.REPEATED: N_("Run again"),
-    Standing.CANCELLED: N_("Cancelled imports"),
-    Standing.UNDONE: N_("Undone imports"),
-}
 _TONES: Final = {
     Standing.NEEDS_YOU: "bad",
     Standing.RUNNING: "busy",
@@ -148,7 +137,7 @@ def sums(texts: CatalogTranslator, numbers: Mapping[Standing, int], chosen: RowF
     return tuple(
         Sum(
             each,
-            texts.gettext(_TITLES[each]),
+            _title(texts, each, numbers.get(each, 0)),
             _TONES[each],
             numbers.get(each, 0),
             chosen.query(None if chosen.standing is each else each),
@@ -171,7 +160,7 @@ def sections(
     for import_ in in_order(view.import_ for view in views):
         row = row_of(texts, by_id[import_.id], owners.get(import_.id, ()), tallies.get(import_.id, ()))
         grouped.setdefault(row.standing, []).append(row)
-    return tuple(Section(each, texts.gettext(_TITLES[each]), tuple(rows)) for each, rows in grouped.items())
+    return tuple(Section(each, _title(texts, each, len(rows)), tuple(rows)) for each, rows in grouped.items())
 
 
 def row_of(
@@ -191,6 +180,31 @@ def row_of(
     elif owners:
         why = ""  # the lines about the owners say more
     return ListedRow(view, which, why, owners)
+
+
+def _title(  # noqa: PLR0911 - one for each standing
+    texts: CatalogTranslator, which: Standing, number: int
+) -> str:
+    """The name of a standing beside the number of its imports."""
+    match which:
+        case Standing.NEEDS_YOU:
+            return texts.ngettext("Needs you", "Need you", number)
+        case Standing.RUNNING:
+            return texts.ngettext("Running", "Running", number)
+        case Standing.OWNER:
+            return texts.ngettext("Waiting for its owner", "Waiting for their owners", number)
+        case Standing.WAITING:
+            return texts.ngettext("Waiting to go on", "Waiting to go on", number)
+        case Standing.PAUSED:
+            return texts.gettext("Paused")
+        case Standing.COMPLETE:
+            return texts.ngettext("Completed", "Completed", number)
+        case Standing.REPEATED:
+            return texts.ngettext("Run again", "Run again", number)
+        case Standing.CANCELLED:
+            return texts.ngettext("Cancelled import", "Cancelled imports", number)
+        case Standing.UNDONE:
+            return texts.ngettext("Undone import", "Undone imports", number)
 
 
 def progress_of(snapshots: Iterable[Snapshot]) -> WholeProgress:

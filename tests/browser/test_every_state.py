@@ -57,6 +57,7 @@ PROBLEMS = {
     State.WAITING: Problem(Text("server_unavailable", host="imap.old.example"), Side.SOURCE),
     State.PAUSED: None,
 }
+_RULED = "found => found.filter((e) => getComputedStyle(e).borderTopWidth !== '0px').map((e) => e.outerHTML)"
 BAD_ROWS = (
     HEAD
     + "anna@old.example,1.23E+10,imap.old.example,it@new.example,\n"
@@ -195,6 +196,7 @@ def test_every_state_is_accessible_and_fits(
         try:
             sound(page)
             nothing_is_cut(page)
+            assert page.locator(".owner .buttons").evaluate_all(_RULED) == [], "a line parts only the actions"
         except AssertionError as error:
             error.add_note(f"on the page “{name}”")
             raise

@@ -9,6 +9,7 @@ from itertools import combinations
 
 import pytest
 
+from importer.domain.csv_import.import_rows import PAGE_ROWS
 from importer.i18n.translations import LANGUAGES as SPOKEN
 from importer.i18n.translations import chosen, texts
 from providers.catalog import Catalog
@@ -61,6 +62,7 @@ def test_every_text_is_translated_and_no_catalog_has_obsolete_texts(language: st
             continue
         forms = message.string if isinstance(message.string, tuple | list) else [message.string]
         assert all(forms), f"{language}: {message.id} is not translated; see tests/texts.py"
+        assert not message.fuzzy, f"{language}: {message.id} is marked fuzzy, which shows it in English"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -136,7 +138,7 @@ def test_your_is_no_formal_possessive(language: str, formal: str) -> None:
         (
             "it",
             r"proprietar(?!io delle tabelle)|La tua richiesta|annulla l.importazione che|[Ff]ornitore"
-            r"|[Pp]ermesso|incorporat|\bper app\b|password salvat|(?<![-\w.@/])mail\b(?![.\w=])"
+            r"|[Pp]ermesso|incorporat|\bper app\b|password salvat|(?<![-\w.@/])mail\b(?!\.\w|[\w=])"
             r"|[Ff]ile di prova",
         ),
         (
@@ -150,6 +152,57 @@ def test_a_thing_has_one_word(language: str, others: str) -> None:
     """The words that a catalog uses beside its own for owner, user, batch, undo, import, host, mail, flag
     and the like."""
     assert [text for text in translations(language) if re.search(others, text)] == []
+
+
+@pytest.mark.parametrize(
+    ("english", "own"),
+    [
+        (r"\bpaus(e|es|ed|ing)\b", {"de": "paus", "fr": "paus", "it": "paus", "es": "p[aá]us"}),
+        (r"\bfetch(es|ing)? new mail", {"de": "hol", "fr": "récup", "it": "recuper", "es": r"\btrae"}),
+        (r"\bgaps\b", {"de": "Lücke", "fr": "lacune", "it": "lacun", "es": "hueco"}),
+    ],
+)
+def test_a_word_has_one_translation(english: str, own: dict[str, str]) -> None:
+    """Otherwise a button says what the state beside it calls something else, or fetch is translated like
+    resume."""
+    for language in LANGUAGES:
+        for message in catalog_of(language):
+            text = message.id if isinstance(message.id, str) else message.id[0]
+            if re.search(english, text, re.IGNORECASE):
+                forms = message.string if isinstance(message.string, tuple | list) else [message.string]
+                assert all(re.search(own[language], str(form), re.IGNORECASE) for form in forms), forms
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_filter_has_the_name_of_its_column(language: str) -> None:
+    for column in ("By", "About"):
+        name, label = (texts(language).gettext(text) for text in (column, f"{column}, as the list shows it"))
+        assert label.startswith(f"{name},")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_has_the_digits_of_its_text(language: str) -> None:
+    for message in filter(lambda message: message.id, catalog_of(language)):
+        originals = message.id if isinstance(message.id, tuple | list) else [message.id]
+        forms = message.string if isinstance(message.string, tuple | list) else [message.string]
+        digits = {"".join(sorted(re.findall(r"\d", str(text)))) for text in (*originals, *forms)}
+        assert len(digits) == 1, (originals, forms)
+
+
+def test_a_text_with_a_sum_has_a_form_for_one() -> None:
+    """Apart from one whose sum is at least two."""
+    counted = re.compile(r"(\bof|\bof about|^All) %\(\w+\)s (messages|copies|folders|mailboxes|imports)\b")
+    single = [m.id for m in template() if isinstance(m.id, str) and counted.search(m.id)]
+    assert [text for text in single if not text.endswith("%(new)s new, %(present)s already there.")] == []
+
+
+def test_the_pages_name_the_rows_that_they_take() -> None:
+    said = {
+        int(number)
+        for message in template()
+        for number in re.findall(r"\b(\d+) (?:rows|mailboxes)\b", str(message.id))
+    }
+    assert said == {PAGE_ROWS}
 
 
 @pytest.mark.parametrize(("language", "own"), [("de", "„“"), ("fr", "«»"), ("it", "“”"), ("es", "«»")])
