@@ -21,6 +21,7 @@ from importer.i18n.folder_names import ShownFolders
 from importer.i18n.outcome_texts import outcome_text
 from importer.i18n.refusal_lists import refusal_lists
 from importer.i18n.translations import CatalogTranslator
+from importer.service.imports.retry_failed import has_failed
 from importer.service.queries import undo_report
 from importer.web.event_streams import (
     KEEP_ALIVE,
@@ -71,6 +72,7 @@ def import_page(guest: Guest, report: Report, problem: str = "", status: int = 2
         status,
         **single_import(guest, report.import_),
         report=report,
+        any_failed=bool(report.refusals) or has_failed(guest.visitor.site.deps, report.import_),
         refusals_shown=refusal_lists(guest.visitor.texts, report.refusals, _MOST_REFUSALS),
         most_refusals=_MOST_REFUSALS,
         sources=ShownFolders(guest.visitor.texts, (tally.source_folder for tally in report.tallies)),

@@ -211,6 +211,7 @@ def _page(
         steps=[step for step in steps if step.id != OWN_SIGN_IN],
         errors=errors or {},
         failed_only=failed_only,
+        any_failed=failed_only or has_failed(site.deps, import_),
     )
 
 
