@@ -17,7 +17,7 @@ from rich.text import Text
 
 from importer.cli.attention_view import Attention
 from importer.cli.exit_codes import stdout
-from importer.cli.import_list import INDENT, address_lines, wrapped
+from importer.cli.import_list import INDENT, address_lines, wrapped, wrapped_parts
 from importer.cli.text_views import print_json
 from importer.domain.receipts.folder_tally import FolderTally, Refusal
 from importer.domain.reporting.report import BatchReport, Report
@@ -159,9 +159,8 @@ class _Refusals:
         texts = self._texts
         what = refusal.subject if refusal.uid else texts.gettext("A whole folder")
         size = texts.size(refusal.size_bytes) if refusal.size_bytes else ""
-        yield from wrapped(
-            " · ".join(filter(None, (what[:200], texts.written_date(refusal.date)[:40], size))), width
-        )
+        parts = filter(None, (what[:200], texts.written_date(refusal.date)[:40], size))
+        yield from wrapped_parts(parts, width)
         yield from wrapped(self._folders[refusal.folder], width, INDENT * 2)
         yield from wrapped(reason(texts, refusal.reason), width, INDENT * 2)
 

@@ -85,6 +85,7 @@ def test_a_report_shows_every_number_and_every_folder(terminal: Callable[..., Se
     for found, *others in numbers:
         assert found == sum(others), "found is what the other columns add up to, also after a stop"
     assert numbers[-1] == [136956, 112499, 20000, 7, 56, 400, 1001, 2993]
+    assert not re.search(r"\n +(2020|00:00)", seen.text), "the date of a message stands on one line"
 
 
 def test_folder_names_stand_beside_their_numbers_if_there_is_room(installation: Installation) -> None:

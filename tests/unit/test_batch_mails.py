@@ -23,13 +23,15 @@ from importer.domain.people.mail_recipients import MailReader, MailVoice
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.batch_overview import NEEDED_SINCE, Summary, summary_due
 from importer.domain.reporting.report import BatchReport, Report
-from importer.i18n.translations import LANGUAGES
+from importer.i18n.state_texts import COUNTS, count_name
+from importer.i18n.translations import LANGUAGES, texts
 from importer.service.evidence_files import EvidenceFile
 from importer.service.imports.submit import submit
 from importer.service.tick import Tick
 from providers.endpoint import Endpoint, Secret
 from providers.errors import Side
 from providers.text import Text
+from tests import mail_samples
 from tests.unit.batch_office import HEAD, BatchOffice
 from tests.unit.test_service import Office, a_row
 
@@ -241,3 +243,12 @@ def test_the_page_of_a_file_has_the_choice(tmp_path: Path, *, ticked: bool) -> N
     path = str(office.admin.post("/file/start", **chosen).headers["location"])
     started = office.web.deps.store.imports(ImportFilter(batch_id=BatchId(path.rpartition("/")[2])))
     assert [import_.options.mail_per_mailbox for import_ in started] == [ticked, ticked]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_numbers_of_a_folder_wrap_only_between_each_other(language: str) -> None:
+    html = mail_samples.mails(language)["gaps"]
+    names = {count_name(texts(language), each) for each in COUNTS}
+    assert any(f">{name}</span>&nbsp;<span" in html for name in names)
+    assert [name for name in names if " " in name and f">{name}</span>&nbsp;<span" in html] == []
+    assert '</span> · <span class="soft"' not in html

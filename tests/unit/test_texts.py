@@ -128,7 +128,7 @@ def test_your_is_no_formal_possessive(language: str, formal: str) -> None:
         (
             "de",
             r"Eigentümer(?! der Tabellen)|Besitzer|Stapel|\bNutzer|\bMailadresse|fehlgeschlagene[n]? Mails"
-            r"|Stichw|Unterschrift|unterschrieben",
+            r"|Stichw|Unterschrift|unterschrieben|Kennung",
         ),
         (
             "fr",
@@ -144,7 +144,7 @@ def test_your_is_no_formal_possessive(language: str, formal: str) -> None:
         (
             "es",
             r"propietari(?!o de las tablas)|dueño|Tu solicitud|operador|suceso|(?<!en )\borden\b|órdenes"
-            r"|nuevo (buzón|servidor|proveedor)|[Aa]rchivo de pruebas?",
+            r"|nuevo (buzón|servidor|proveedor)|[Aa]rchivo de pruebas?|identificador",
         ),
     ],
 )
@@ -159,6 +159,10 @@ def test_a_thing_has_one_word(language: str, others: str) -> None:
     [
         (r"\bpaus(e|es|ed|ing)\b", {"de": "paus", "fr": "paus", "it": "paus", "es": "p[aá]us"}),
         (r"\bfetch(es|ing)? new mail", {"de": "hol", "fr": "récup", "it": "recuper", "es": r"\btrae"}),
+        (
+            r"mailbox(es)? complete\b",
+            {"de": "vollständig", "fr": "complète", "it": "complet", "es": "complet"},
+        ),
         (r"\bgaps\b", {"de": "Lücke", "fr": "lacune", "it": "lacun", "es": "hueco"}),
     ],
 )
