@@ -35,6 +35,21 @@ _CUT = """[...document.querySelectorAll("main :is(td, tbody th, dd, dt, .pill, .
     .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML.slice(0, 120))"""
 """Content that does not fit into its box: it is cut off, or overlaps the content beside it."""
 
+_BROKEN = """[...document.querySelectorAll("main :is(tbody :is(td, th), dd, .pill, .button, time)")]
+    .flatMap((e) => {
+      const found = [], walker = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) {
+        for (const word of walker.currentNode.data.matchAll(/[\\p{L}\\d]{2,12}/gu)) {
+          const range = document.createRange();
+          range.setStart(walker.currentNode, word.index);
+          range.setEnd(walker.currentNode, word.index + word[0].length);
+          if (new Set([...range.getClientRects()].map((box) => box.top)).size > 1) found.push(word[0]);
+        }
+      }
+      return found;
+    })"""
+"""Short words and numbers that a line break divides."""
+
 _STRUCTURE = """JSON.stringify([document.documentElement.lang, innerWidth, document.title !== "", ...new Set(
     [...document.querySelectorAll("*")].map((e) => [
       e.parentElement?.localName, e.localName, ...e.classList, e.getClientRects().length > 0,
@@ -69,9 +84,11 @@ def sound(page: Page) -> None:
 
 
 def nothing_is_cut(page: Page) -> None:
-    """Assert that each number, state and button fits into its place."""
+    """Assert that each number, state and button fits into its place, and that no short word is broken."""
     cut = page.evaluate(_CUT)
     assert cut == [], f"{page.url}: {cut}"
+    broken = page.evaluate(_BROKEN)
+    assert broken == [], f"{page.url}: {broken}"
 
 
 def _is_same(page: Page) -> bool:
