@@ -151,11 +151,12 @@ class CatalogTranslator:
         return self.ngettext("%(num)s day", "%(num)s days", -(-hours // 24))
 
     def about(self, low_s: float, high_s: float) -> str:
-        """A range of two spans in seconds; a single span if both read the same."""
+        """A range of two spans in seconds, which wraps only between them; a single span if both read the
+        same."""
         if high_s < 60:
             return self.gettext("under a minute")
         low, high = self.span(timedelta(seconds=low_s)), self.span(timedelta(seconds=high_s))
-        return low if low == high else f"{low} – {high}"
+        return low if low == high else " – ".join(span.replace(" ", "\u00a0") for span in (low, high))
 
     def duration(self, span: timedelta) -> str:
         """A duration in its two largest units: `3 minutes 12 seconds`."""

@@ -260,6 +260,7 @@ def test_numbers_sizes_durations_and_times_are_localised() -> None:
     assert german.ngettext("%(num)s message", "%(num)s messages", 2) == "2 Nachrichten"
     assert english.span(timedelta(minutes=61)) == "61 minutes"
     assert german.span(timedelta(days=9)) == "9 Tage"
+    assert german.about(18_000, 108_000) == "5\u00a0Stunden – 30\u00a0Stunden"
     assert german.instant(datetime(2026, 3, 2, 12, tzinfo=UTC)).endswith("12:00 UTC")
 
 
