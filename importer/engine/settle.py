@@ -15,20 +15,22 @@ If the UIDVALIDITY of the folder changed since the append, the whole folder is s
 decide. A message that is not found then may be there in another form: it gets a receipt under
 FORMER_UIDVALIDITY, which settles nothing and makes `FolderHistory` compare it before it is sent again.
 
-A stored message can be missed, and may then be copied again, in three cases: the server receives or stores it
+A stored message can be missed, and may then be copied again, in four cases: the server receives or stores it
 after the wait (a host in between buffers more than the line carries meanwhile, or a whole machine was
 suspended together with the last bytes of an append); the server altered it, and its headers do not identify
 it (no Message-ID, not unique, or no longer readable at the source); the destination folder was removed, or
-cannot be opened.
+cannot be opened; a filter or its owner moved the message before it was found (equal bytes in another folder
+would not prove that: they may have been there before).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from importer.compact.digest_set import Digests, each_digest
@@ -38,7 +40,14 @@ from importer.domain.messages.date_and_subject import date_and_subject
 from importer.domain.messages.message_identity import digest, header_block, header_key, munged
 from importer.domain.planning.retry_limits import MAX_SOLO_ATTEMPTS
 from importer.domain.receipts.folder_tally import Refusal, RefusalCode
-from importer.domain.receipts.receipt import ANY_UIDVALIDITY, FORMER_UIDVALIDITY, Intent, Outcome, Receipt
+from importer.domain.receipts.receipt import (
+    ANY_UIDVALIDITY,
+    FORMER_UIDVALIDITY,
+    CopyNote,
+    Intent,
+    Outcome,
+    Receipt,
+)
 from importer.engine.leg_context import Lane, Leg
 from importer.engine.new_receipts import copied_receipt
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
@@ -71,11 +80,9 @@ def settle(leg: Leg, lane: Lane, folder: str) -> bool:
         intent = search.intent
         concurrent = [other for other in open_ if other.slot != intent.slot]
         landed, _ = _landed(leg, lane, search, concurrent, wait, match_headers=True)
-        created_again = bool(landed) and _created_again(leg, lane, intent)
+        detached = bool(landed) and _created_again(leg, lane, intent)
         hidden = _hidden(search, landed, partial(_lists_no_copy, leg, lane, intent.destination))
-        _record(leg, search, landed, hidden, closes=True)
-        if created_again:
-            leg.ledger.detach(leg.import_.route, folder, intent.destination.uidvalidity, leg.lease)
+        _record(leg, search, landed, hidden, closes=True, detached=detached)
         if not (landed or hidden) and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)
     return bool(open_)
@@ -169,12 +176,23 @@ def _lists_no_copy(leg: Leg, lane: Lane, folder: FolderRef, _landed: int) -> boo
 
 
 def _record(
-    leg: Leg, search: _Search, landed: dict[int, Uid], hidden: Sequence[Receipt] = (), *, closes: bool
+    leg: Leg,
+    search: _Search,
+    landed: dict[int, Uid],
+    hidden: Sequence[Receipt] = (),
+    *,
+    closes: bool,
+    detached: bool = False,
 ) -> list[Receipt]:
     """Record the receipts of what landed, if anything did, and of what may be hidden; with `closes`, remove
-    the intent in the same transaction. Return the receipt of what landed."""
+    the intent in the same transaction. Return the receipt of what landed. `detached`: the receipts of its
+    folder were detached before (`Ledger.detach`)."""
     intent = search.intent
     receipts = [_receipt(intent, landed)] if landed else []
+    if detached:
+        removed = FolderRef(intent.destination.name, ANY_UIDVALIDITY)
+        note = CopyNote.IN_REMOVED_FOLDER
+        receipts = [replace(one, destination=removed, destination_uids=(), reason=note) for one in receipts]
     leg.ledger.record(
         leg.import_.route,
         intent.destination.name,
@@ -250,7 +268,7 @@ def _landed(
     )
     settled = _contents(receipts_without_uids)
     unmatched: dict[Uid, bytes] = {}
-    checked = _known(leg.ledger.receipts(leg.import_.route, intent.destination.name), intent)
+    checked = _known(_receipts_of_all(leg, intent.destination.name), intent)
     while True:
         tail = destination.uids(folder, at_or_above=intent.uidnext) - checked
         unread: list[Uid] = []
@@ -350,6 +368,13 @@ def _known(receipts: Iterable[Receipt], intent: Intent) -> UidSet:
         for uid in receipt.destination_uids
         if uid >= intent.uidnext
     )
+
+
+def _receipts_of_all(leg: Leg, folder: str) -> Iterator[Receipt]:
+    """The receipts for the folder, also those of other sources: what these brought since the append is not
+    what was sent, although its content may be the same."""
+    routes = {leg.import_.route, *leg.ledger.routes_into(leg.import_.destination)}
+    return chain.from_iterable(leg.ledger.receipts(route, folder) for route in routes)
 
 
 def _without_uids(receipts: Iterable[Receipt], intent: Intent) -> list[Receipt]:
