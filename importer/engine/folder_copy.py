@@ -114,11 +114,8 @@ class FolderCopy:
 
     def copied_by_others(self) -> Iterator[bytes]:
         """The digests of what other sources brought into the destination folder."""
-        ledger, import_ = self.leg.ledger, self.leg.import_
-        for route in {*ledger.routes_into(import_.destination)} - {import_.route}:
-            for receipt in ledger.receipts(route, self.destination):
-                if receipt.outcome is Outcome.COPIED:
-                    yield from each_digest(receipt.digests)
+        for receipt in self.leg.copies_of_others(self.destination):
+            yield from each_digest(receipt.digests)
 
     def tally_of_history(self) -> FolderTally:
         tally = with_unlisted(self.history.tally(self.listed, self.destination), self.unlisted)

@@ -101,7 +101,9 @@ class _Search:
         unnumbered = lines.uid in self.missing.unnumbered
         keys = CandidateKeys.of(lines.header)
         namesakes = index.namesakes(keys)
-        contested: set[Uid] = set()
+        alike: set[Uid] = set()
+        reopened: list[Uid] = []
+        unlikely: Iterable[Uid] = ()
         if unnumbered:
             if self._first(lines.uid) in self._there:
                 return
@@ -109,14 +111,13 @@ class _Search:
             if free := same - self._used.keys() - self._contested:
                 self._settle(lines.uid, min(free))
                 return
-            contested = same
+            reopened = self._reopened(same)
+            unlikely = index.unlikely_candidates(keys, size_bytes)
+            alike = index.with_date_and_subject(keys)
         likely = index.candidates(keys, size_bytes)
-        unlikely = index.unlikely_candidates(keys, size_bytes) if unnumbered else ()
-        alike = index.with_date_and_subject(keys) if unnumbered else set()
         candidates = _Candidates(namesakes, alike, likely, tuple(islice(unlikely, _UNLIKELY_PER_MESSAGE)))
-        for uid in (lines.uid, *self._reopened(contested)):
-            if likely or candidates.unlikely:
-                self._open[uid] = candidates
+        if likely or candidates.unlikely:
+            self._open |= dict.fromkeys((lines.uid, *reopened), candidates)
 
     def _reopened(self, contested: set[Uid]) -> list[Uid]:
         """The source messages that counted as these messages of the destination, by header and size. If more

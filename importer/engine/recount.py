@@ -53,8 +53,8 @@ class UidLists:
 @frozen
 class FolderLedger:
     """The parts of the ledger that the recount of one folder needs: all receipts into the destination folder;
-    the digests of what this route recorded in a folder (`find_moved`); the contents that other routes copied
-    into the destination folder."""
+    the digests of what is known in any folder (`find_moved`); the contents that other routes copied into the
+    destination folder."""
 
     receipts: Callable[[], Iterator[Receipt]]
     recorded_in: Callable[[str], Iterable[bytes]]

@@ -25,7 +25,7 @@ would not prove that: they may have been there before).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -268,7 +268,10 @@ def _landed(
     )
     settled = _contents(receipts_without_uids)
     unmatched: dict[Uid, bytes] = {}
-    checked = _known(_receipts_of_all(leg, intent.destination.name), intent)
+    # What other sources copied since the append is not what was sent, although its content may be the same.
+    name = intent.destination.name
+    known = chain(leg.ledger.receipts(leg.import_.route, name), leg.copies_of_others(name))
+    checked = _known(known, intent)
     while True:
         tail = destination.uids(folder, at_or_above=intent.uidnext) - checked
         unread: list[Uid] = []
@@ -368,13 +371,6 @@ def _known(receipts: Iterable[Receipt], intent: Intent) -> UidSet:
         for uid in receipt.destination_uids
         if uid >= intent.uidnext
     )
-
-
-def _receipts_of_all(leg: Leg, folder: str) -> Iterator[Receipt]:
-    """The receipts for the folder, also those of other sources: what these brought since the append is not
-    what was sent, although its content may be the same."""
-    routes = {leg.import_.route, *leg.ledger.routes_into(leg.import_.destination)}
-    return chain.from_iterable(leg.ledger.receipts(route, folder) for route in routes)
 
 
 def _without_uids(receipts: Iterable[Receipt], intent: Intent) -> list[Receipt]:

@@ -45,6 +45,25 @@ def test_a_copy_from_another_old_mailbox_is_not_a_lost_append_of_ours() -> None:
     assert len(copied) == 1
 
 
+def test_a_lost_append_that_another_old_mailbox_found_there_counts_as_copied() -> None:
+    """The other one's receipt names its UID; an undo of our import has to find the copy."""
+    world = world_of(BODIES[0])
+    other = world.beside("bob@old.example")
+    other.source.create("Work").add((), DATE, BODIES[0])
+    lost: list[str] = []
+
+    def ends(operation: str) -> Fault | None:
+        is_first = operation == "append" and not lost
+        lost.extend([operation] if is_first else [])
+        return Fault.AFTER if is_first else Fault.BEFORE if lost else None
+
+    world.destination.fault = ends
+    one_leg(world)
+    world.destination.fault = lambda _operation: None
+    assert other.run().tallies["Work"].present == 1
+    assert world.run().tallies["Work"].copied == 1
+
+
 class Killed(BaseException):
     pass
 
