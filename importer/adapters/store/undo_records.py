@@ -19,6 +19,7 @@ from importer.adapters.store.tables import (
     receipts,
     undos,
 )
+from importer.compact.digest_set import each_digest
 from importer.compact.uid_set import UidSet
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Import, ImportId, Route, State
@@ -204,11 +205,9 @@ def _undo_followers(
             ~receipts.c.undone,
         )
         for row in connection.execute(followers).all():
-            receipt = mapping.receipt(row)
-            entries = range(len(receipt.source_uids))
-            _mark_undone(
-                connection, row, receipt, {at for at in entries if receipt.digest_at(at) in contents}
-            )
+            # Called for each receipt of an undo: a row is decoded only if it is concerned.
+            if at := {at for at, content in enumerate(each_digest(row.digests)) if content in contents}:
+                _mark_undone(connection, row, mapping.receipt(row), at)
         _delete_checkpoints(connection, route, key)
 
 
