@@ -105,3 +105,10 @@ class AuditEvent:
             "concerns": self.concerns,
             "detail": None if self.detail is None else self.detail.as_json(),
         }
+
+
+def repeated_detail(number: int, detail: Text | None) -> Text:
+    """The detail of an event that is one of `number` alike within an hour, not all of which are recorded."""
+    if detail is None:
+        return Text("audit_repeated", number=number)
+    return Text("audit_repeated.detail", number=number, detail=detail)

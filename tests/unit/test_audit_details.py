@@ -109,7 +109,7 @@ def recorded() -> Iterator[tuple[str, ast.expr]]:
 def is_text(value: ast.expr) -> bool:
     """A text that is made here, None, or one that comes from elsewhere by the name of a text."""
     match value:
-        case ast.Call(ast.Name("Text" | "_repeated" | "_came_from")) | ast.Constant(None):
+        case ast.Call(ast.Name("Text" | "repeated_detail" | "_came_from")) | ast.Constant(None):
             return True
         case ast.IfExp(_, yes, no):
             return is_text(yes) and is_text(no)

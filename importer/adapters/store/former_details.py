@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from importer.codes.code_lookup import is_known
-from importer.domain.audit_event import AuditAction
+from importer.domain.audit_event import AuditAction, repeated_detail
 from providers.text import Text
 
 _WORDS: Final = {
@@ -58,7 +58,7 @@ def former_detail(action: AuditAction, target: str, stored: str) -> Text | None:
     if action in (AuditAction.TOKEN_CREATE, AuditAction.TOKEN_REVOKE):
         return _token(*stored.split(": ", 1))
     if repeated := _REPEATED.fullmatch(stored):
-        return _repeated(int(repeated[1]), former_detail(action, target, repeated[2] or ""))
+        return repeated_detail(int(repeated[1]), former_detail(action, target, repeated[2] or ""))
     if stored == "done":  # as the outcome says
         return None
     known = _SOON.get(action) if stored == "soon" else _WORDS.get(stored)
@@ -67,12 +67,6 @@ def former_detail(action: AuditAction, target: str, stored: str) -> Text | None:
 
 def _token(name: str, scopes: str = "") -> Text:
     return Text("audit_token.scopes", name=name, scopes=scopes) if scopes else Text("audit_token", name=name)
-
-
-def _repeated(number: int, detail: Text | None) -> Text:
-    if detail is None:
-        return Text("audit_repeated", number=number)
-    return Text("audit_repeated.detail", number=number, detail=detail)
 
 
 def _matching(stored: str) -> Text | None:

@@ -13,7 +13,14 @@ from typing import Final
 
 import structlog
 
-from importer.domain.audit_event import OPERATOR, AuditAction, AuditActor, AuditEvent, AuditOutcome
+from importer.domain.audit_event import (
+    OPERATOR,
+    AuditAction,
+    AuditActor,
+    AuditEvent,
+    AuditOutcome,
+    repeated_detail,
+)
 from importer.domain.model import ImportId
 from importer.domain.people.api_tokens import ApiToken
 from importer.domain.people.identities import RateLimit
@@ -66,7 +73,7 @@ def record_event(
         if beyond > 0 and beyond & (beyond - 1):
             return
         if beyond > 0:
-            detail = _repeated(number, detail)
+            detail = repeated_detail(number, detail)
     event = AuditEvent(
         deps.clock.now(),
         action,
@@ -86,12 +93,6 @@ def record_event(
         target=event.target,
         detail=str(event.detail or ""),
     )
-
-
-def _repeated(number: int, detail: Text | None) -> Text:
-    if detail is None:
-        return Text("audit_repeated", number=number)
-    return Text("audit_repeated.detail", number=number, detail=detail)
 
 
 def _cut(detail: Text) -> Text:
