@@ -168,6 +168,7 @@ class Asked:
                     self.language, self.site, self.owners[name], self.reader, self.headers
                 )
             else:
+                wait_for_problem(self.site, self.headers, id_, TROUBLES[name].code)
                 page = page_in_state(self.person, self.site, id_, "wait")
                 self.places[name]["page, waiting"] = plain_html(page)
                 self.places[name]["list, waiting"] = console(self.site, self.language, "list")
@@ -359,6 +360,16 @@ def import_of(site: Stage, headers: Mapping[str, str], id_: str) -> dict[str, An
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+def wait_for_problem(site: Stage, headers: Mapping[str, str], id_: str, code: str) -> None:
+    """Wait until the import waits over that: all of a batch wait for their turn at the new mailbox, too."""
+
+    def waits() -> bool:
+        answer = import_of(site, headers, id_)
+        return answer["state"] == "waiting" and (answer["problem"] or {}).get("detail") == code
+
+    assert wait_until(waits, timeout_s=PATIENCE_S), import_of(site, headers, id_)
 
 
 def mail_about(smtp: SmtpCatcher, user: User, reader: User) -> CaughtMail:
