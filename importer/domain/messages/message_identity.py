@@ -25,6 +25,7 @@ _KEY_BYTES: Final = 8  # kept of a header key's digest; a false candidate does n
 _SIZE_BYTES: Final = 4
 _NOTICE_FIELD: Final = NOTICE_HEADER.lower().encode()
 _CACHED_BYTES: Final = 32 * 1024
+_CR, _LF = b"\r\n"  # as numbers, which are found in bytes faster
 _END_OF_HEADER: Final = regex(rb"(?:\A|\n)\r?\n")
 
 
@@ -89,10 +90,29 @@ def _has_only_crlf(body: bytes) -> bool:
         if body[end - 1 : end] == b"\r":
             end += 1  # include its LF
         piece = body[at:end]
-        if piece.replace(b"\r", b"").replace(b"\n", b"\r\n") != piece:
+        if not _has_equal_lines(piece) and piece.replace(b"\r", b"").replace(b"\n", b"\r\n") != piece:
             return False
         at = end
     return True
+
+
+def _has_equal_lines(piece: bytes) -> bool:
+    """Whether the line ends of `piece` are CRLFs at equal distances, and there is no other CR or LF.
+
+    So are those of attachments in base64, and four times as fast to check: a slice with a step takes all LFs
+    or all CRs at a time.
+    """
+    first = piece.find(b"\n")
+    step = piece.find(b"\n", first + 1) - first
+    if first < 1 or step < 2:
+        return False
+    lfs, crs = piece[first::step], piece[first - 1 :: step]
+    if lfs != b"\n" * len(lfs) or crs != b"\r" * len(lfs):
+        return False
+    rest = bytearray(piece)
+    del rest[first::step]
+    del rest[first - 1 :: step - 1]
+    return _CR not in rest and _LF not in rest
 
 
 def header_block(body: Body) -> bytes:
