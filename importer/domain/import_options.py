@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -378,7 +378,12 @@ class ImportOptions:
     @classmethod
     def from_json(cls, stored: Mapping[str, str | bool]) -> ImportOptions:
         """Inverse of `as_json`. An option that is not stored has its default."""
-        return cls().choose(choices_from_json(stored))
+        return _options_of(tuple(stored.items()))
+
+
+@lru_cache(maxsize=256)  # most imports have the same options, and lists read them by the thousand
+def _options_of(stored: tuple[tuple[str, str | bool], ...]) -> ImportOptions:
+    return ImportOptions().choose(choices_from_json(dict(stored)))
 
 
 def choices_from_json(stored: Mapping[str, str | bool]) -> dict[str, Any]:

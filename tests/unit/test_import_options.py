@@ -58,6 +58,7 @@ def test_each_form_of_a_value_gives_the_value(name: str, text: str, monkeypatch:
     assert option.parse("  ") is None
     chosen = ImportOptions().choose({name: value})
     assert ImportOptions.from_json(chosen.as_json()) == chosen
+    assert ImportOptions.from_json(chosen.as_json()) is ImportOptions.from_json(chosen.as_json())  # once
     assert choices_from_json({name: json_of(value), "of another version": "x"}) == {name: value}
     assert chosen.chosen == ({} if value == option.default else {name: value})
     assert console({name: value}) == {name: value}
