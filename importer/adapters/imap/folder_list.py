@@ -161,11 +161,11 @@ def _with_unlisted(
     cursor: FolderCursor, connection: Connection, listed: Sequence[Listed], prefixes: Sequence[str]
 ) -> list[Listed]:
     """Add folders that the list must have left out, asking level by level: children of a folder that has
-    some, folders below a prefix of the user, and everything if not even INBOX is listed."""
+    some, folders below a prefix of the user (at all levels), and everything if not even INBOX is listed."""
     folders, asked = list(listed), set[bytes]()
     names = [folder.name for folder in folders]
     patterns = [
-        cursor.names.encode(prefix) + b"%"
+        cursor.names.encode(prefix) + b"*"
         for prefix in prefixes
         if prefix and not any(name.startswith(prefix) for name in names)
     ]
@@ -198,8 +198,8 @@ def _existing(
     """Return the subscribed folders that LIST leaves out and that nevertheless exist."""
     known = {folder.name for folder in listed}
     missing = [folder for folder in subscriptions if folder.name not in known and folder.selectable]
-    missing = missing[:MAX_PIPELINED]
-    if not missing:
-        return []
-    found = pipelined_status(cursor, connection, [folder.name for folder in missing], STATUS_QUERY)
+    _check_number(cursor, len(missing))
+    names, found = [folder.name for folder in missing], set[str]()
+    for start in range(0, len(names), MAX_PIPELINED):
+        found.update(pipelined_status(cursor, connection, names[start : start + MAX_PIPELINED], STATUS_QUERY))
     return [folder for folder in missing if folder.name in found]

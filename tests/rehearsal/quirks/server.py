@@ -32,6 +32,7 @@ from tests.rehearsal.quirks import (  # noqa: F401 - registers the quirks
     odd_replies,
     opening,
     pacing,
+    partial_lists,
     reported,
     signing_in,
     source_mail,
