@@ -28,6 +28,10 @@ ROWS: Final = (
         sentence="%(host)s delivered only %(part)s of it, although it states %(size)s",
     ),
     TextRow(
+        "not_handed_out.notice",
+        sentence="%(host)s cannot deliver it, and sends a notice of its own in its place",
+    ),
+    TextRow(
         "too_large",
         sentence="larger than the new mailbox accepts (%(size)s)",
         as_refusal="It is larger than the new mailbox accepts.",

@@ -3,7 +3,8 @@
 Such a content is missing or empty although the server states a size, shorter than that size, or a multipart
 message without its end: Courier's BODY[] ends after some hundred parts, and its RFC822.SIZE agrees. The other
 ways are RFC822 and BODY[]<0.n>; the longest content counts. If it is still shorter than its size, that size
-is trusted only on a server whose other sizes are exact.
+is trusted only on a server whose other sizes are exact. A notice that the server sends in place of a message
+is not its content (`stand_in.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import FolderRef, Message, NotHandedOut
 from importer.domain.messages.message_completeness import lacks_its_end, sent_bytes
 from importer.domain.messages.message_identity import header_block
+from importer.domain.messages.stand_in import about_original, is_stand_in
 from providers.errors import ConnectionLost, ProtocolViolation, ServerUnavailable
 from providers.text import ByteSize, Text
 
@@ -126,7 +128,7 @@ class ContentReader:
             doubt = self._doubt(message, header)
             if doubt is None:
                 settled.append(uid)
-                yield result(message, header)
+                yield self._notice(message, header) or result(message, header)
                 continue
             if held_bytes + doubt.length <= _HELD_BYTES:
                 held_bytes += doubt.length
@@ -226,7 +228,7 @@ class ContentReader:
                 return
             self._wrong_sizes += 1
         if best.body or (best.body is not None and best.size_bytes == 0):
-            yield best
+            yield self._notice(best, header_block(best.body)) or best
         elif doubt.refused is not None and not (best.withheld or best.body is not None):
             yield NotHandedOut(best.uid, doubt.refused.reason)
         elif best.withheld or best.body is not None:
@@ -251,6 +253,14 @@ class ContentReader:
 
     def _as_partial(self, size_bytes: int) -> Query:
         return Query(b"(%s BODY.PEEK[]<0.%d>)" % (self._items, size_bytes), self._has_all, 1, _has_answer)
+
+    def _notice(self, message: Fetched, header: bytes) -> NotHandedOut | None:
+        """The outcome of a message in whose place the server delivered a notice; None for any other."""
+        uid, body = message.uid, message.body
+        if uid is None or body is None or not is_stand_in(uid, body, header):
+            return None
+        reason = Text("not_handed_out.notice", host=self._link.peer.host)
+        return NotHandedOut(uid, reason.quoting(about_original(body)))
 
     def _only_a_part(self, length: int, size_bytes: int) -> Text:
         part, size = ByteSize(length), ByteSize(size_bytes)

@@ -260,3 +260,49 @@ class InternaldateAsLiteral(Session):
 
     def item_internaldate(self, message: Message) -> bytes | None:
         return literal(message.date.encode())
+
+
+_NOTICE = b"""MIME-Version: 1.0
+Content-Type: text/plain; charset="us-ascii"
+From: Microsoft Exchange Server 2010
+To: Reader <reader@old.example>
+Subject: Retrieval using the IMAP4 protocol failed for the following
+ message: %d
+Content-Transfer-Encoding: quoted-printable
+
+The server couldn't retrieve the following message:
+
+Subject: "Canceled: Budget"
+From: "Sender" ("/O=OLD/CN=SENDER")
+Sent date: 3/4/2021 9:00:00 AM
+
+The message hasn't been deleted. You might be able to view it using either =
+Outlook or Outlook Web App. You can also contact the sender to find out what =
+the message says.
+""".replace(b"\n", b"\r\n")
+
+
+@quirk("notice-for-a-message", "OfflineIMAP/offlineimap#62")
+class NoticeForAMessage(Session):
+    """The content of the third message of INBOX is a notice of Exchange that it cannot deliver it."""
+
+    def item_content(self, message: Message, section: bytes, content: bytes) -> bytes | None:
+        if message is not self.box.inbox.messages[2]:
+            return super().item_content(message, section, content)
+        notice = _NOTICE % message.uid
+        return super().item_content(
+            message, section, notice[: notice.find(b"\r\n\r\n") + 4] if section else notice
+        )
+
+    def item_size(self, message: Message) -> bytes | None:
+        ours = message is self.box.inbox.messages[2]
+        return b"%d" % len(_NOTICE % message.uid) if ours else super().item_size(message)
+
+
+@quirk("notice-for-a-message-on-request", "OfflineIMAP/offlineimap#62")
+class NoticeForAMessageOnRequest(NoticeForAMessage):
+    """The same, and BODY.PEEK[] of that message alone is answered by OK without data."""
+
+    def fetch_one(self, number: int, message: Message, items: list[bytes]) -> None:
+        if b"BODY.PEEK[]" not in items or message is not self.box.inbox.messages[2]:
+            super().fetch_one(number, message, items)
