@@ -8,14 +8,16 @@ Invariants:
   before that.
 - A folder is removed only if this import created it, it was not recreated since, and it is empty.
 - Messages that the owner changes between the check and the removal stay, too, if the server keeps
-  modification sequences (CONDSTORE, RFC 7162). On other servers there is a window of one batch in which such
-  a change is not noticed.
+  modification sequences (CONDSTORE, RFC 7162). On other servers there is a window in which such a change is
+  not noticed, as long as the check of MOST_BYTES, or of one receipt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import Final, TypeAlias
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.folder_map import is_inbox
@@ -32,6 +34,14 @@ from importer.ports.mailbox import MailboxWriter
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from importer.ports.process import Clock
 from providers.frozen import frozen
+
+MOST_MESSAGES: Final = 1_000
+MOST_BYTES: Final = 4 * 2**20
+"""Of receipts that are checked and removed together. Each time, what other imports settled in the folder is
+read; and the longer the check takes, the more changes go unnoticed on a server without CONDSTORE."""
+
+_Expected: TypeAlias = dict[Uid, tuple[bytes, tuple[str, ...] | None]]
+"""UID -> digest and flags that each copy was stored with; the flags are None if they were not recorded."""
 
 
 @frozen
@@ -89,28 +99,34 @@ class _Undo:
     def _clear_folder(
         self, name: str, status: FolderStatus | None, folder_copies: Iterable[Copies], *, closed: bool
     ) -> None:
-        """Remove what can be removed from one destination folder, receipt by receipt. It is missing if it has
-        no status, unless it is `closed`: it exists and cannot be opened."""
+        """Remove what can be removed from one destination folder. Without a status it is missing, or, if
+        `closed`, cannot be opened."""
+        if status is None:
+            for copies in folder_copies:
+                number = len(copies.receipt.source_uids)
+                self._count(name, added=number, **{"unidentified" if closed else "gone": number})
+            return
+        ref = status.ref(name)
         listed: UidSet | None = None
         modseq = 0
-        for copies in folder_copies:
-            receipt = copies.receipt
-            number = len(receipt.source_uids)
-            if status is None:
-                self._count(name, added=number, **{"unidentified" if closed else "gone": number})
-                continue
-            ref = status.ref(name)
-            uids = receipt.destination_uids
-            if not uids or receipt.destination != ref or max(uids) >= status.uidnext:
-                self._count(name, added=number, unidentified=number)
-                continue
+        for group in _groups(self._identified(ref, status.uidnext, folder_copies)):
             try:
                 if listed is None:
                     listed = self._undoing.session.uids(ref)
                     modseq = self._modseq(name)
-                self._clear_receipt(ref, copies, listed, modseq)
+                self._clear_receipts(ref, group, listed, modseq)
             except (FolderUnusable, FolderChanged):
-                self._count(name, added=number, unidentified=number)
+                for copies in group:
+                    self._count_unidentified(copies.receipt)
+
+    def _identified(self, ref: FolderRef, uidnext: Uid, folder_copies: Iterable[Copies]) -> Iterator[Copies]:
+        """Those whose UIDs are known and still valid in the folder; counts the others."""
+        for copies in folder_copies:
+            uids = copies.receipt.destination_uids
+            if uids and copies.receipt.destination == ref and max(uids) < uidnext:
+                yield copies
+            else:
+                self._count_unidentified(copies.receipt)
 
     def _modseq(self, name: str) -> int:
         """The folder's current modification sequence, 0 if the server keeps none. It is requested twice,
@@ -120,53 +136,51 @@ class _Undo:
         status = statuses.get(name)
         return status.highest_modseq if isinstance(status, FolderStatus) else 0
 
-    def _clear_receipt(self, ref: FolderRef, copies: Copies, listed: UidSet, modseq: int) -> None:
-        """Remove what can be removed of one receipt. `modseq` is the folder's modification sequence before
+    def _clear_receipts(self, ref: FolderRef, group: Sequence[Copies], listed: UidSet, modseq: int) -> None:
+        """Remove what can be removed of some receipts. `modseq` is the folder's modification sequence before
         the check, 0 if there is none."""
-        work, uids = self._undoing, UidSet.of(copies.receipt.destination_uids)
-        # Noted by an interrupted undo and no longer listed: that undo removed them.
-        removed = copies.undoing & uids - listed
-        if removed:
-            work.ledger.undo_copies(copies.number, removed, work.lease)
-        gone = uids - listed - removed
-        reasons = self._reasons_to_stay(ref, copies.receipt, uids & listed)
+        work, ledger = self._undoing, self._undoing.ledger
+        stored = {copies.number: UidSet.of(copies.receipt.destination_uids) for copies in group}
+        expected = _expected(copies.receipt for copies in group)
+        reasons = self._reasons_to_stay(ref, expected, UidSet.of(expected) & listed)
         untouched = UidSet.of(uid for uid, reason in reasons.items() if reason is None)
+        # Noted by an interrupted undo and no longer listed: that undo removed them.
+        undone = {copies.number: copies.undoing & (stored[copies.number] - listed) for copies in group}
         if untouched:
             work.check()  # the lease may have been lost during the read
-            work.ledger.note_undoing(copies.number, untouched, work.lease)
-            stays = self._remove(ref, copies.receipt, untouched, modseq)
-            if stays:
-                untouched -= stays
-                work.ledger.note_undoing(copies.number, untouched, work.lease)
-            work.ledger.undo_copies(copies.number, untouched, work.lease)
+            undone = {number: uids | (stored[number] & untouched) for number, uids in undone.items()}
+            ledger.note_undoing({number: uids for number, uids in undone.items() if uids}, work.lease)
+            stays = self._remove(ref, expected, untouched, modseq)
             reasons |= dict.fromkeys(stays, "touched")
-        kept = [reason for reason in reasons.values() if reason is not None]
+            undone = {number: uids - stays for number, uids in undone.items()}
+        if untouched or any(copies.undoing for copies in group):
+            ledger.undo_copies(undone, work.lease)
+        kept = Counter(reasons[uid] for uids in stored.values() for uid in uids & listed)
+        added, removed = sum(map(len, stored.values())), sum(map(len, undone.values()))
         self._count(
             ref.name,
-            added=len(uids),
-            removed=len(removed) + len(untouched),
-            gone=len(gone) + kept.count("gone"),
-            touched=kept.count("touched"),
-            altered=kept.count("altered"),
+            added=added,
+            removed=removed,
+            gone=added - removed - kept["touched"] - kept["altered"],
+            touched=kept["touched"],
+            altered=kept["altered"],
         )
 
-    def _remove(self, ref: FolderRef, receipt: Receipt, uids: UidSet, modseq: int) -> UidSet:
+    def _remove(self, ref: FolderRef, expected: _Expected, uids: UidSet, modseq: int) -> UidSet:
         """Remove messages, and return those that stay because they were touched since the check."""
         session = self._undoing.session
         changed = session.remove(ref, uids, unchanged_since=modseq)
         if not changed:
             return changed
         # The change may be ours alone: \Deleted, set over a connection that was lost afterwards.
-        sent = {uid: flags for uid, (_, flags) in _expected(receipt).items()}
         current = dict(session.flags(ref, changed))
-        stays = UidSet.of(uid for uid, flags in current.items() if touched(sent[uid] or (), flags))
+        stays = UidSet.of(uid for uid, flags in current.items() if touched(expected[uid][1] or (), flags))
         if untouched := UidSet.of(current) - stays:
             session.remove(ref, untouched)
         return stays
 
-    def _reasons_to_stay(self, ref: FolderRef, receipt: Receipt, uids: UidSet) -> dict[Uid, str | None]:
+    def _reasons_to_stay(self, ref: FolderRef, expected: _Expected, uids: UidSet) -> dict[Uid, str | None]:
         """Why each message stays ("gone", "altered", "touched"); None if it may be removed."""
-        expected = _expected(receipt)
         reasons: dict[Uid, str | None] = dict.fromkeys(uids, "gone")
         for message in self._undoing.session.messages(ref, uids):
             if isinstance(message, NotHandedOut):
@@ -189,6 +203,10 @@ class _Undo:
             for intent in work.ledger.intents(self._route, folder)
             if intent.import_id == work.import_.id
         )
+
+    def _count_unidentified(self, receipt: Receipt) -> None:
+        number = len(receipt.source_uids)
+        self._count(receipt.destination.name, added=number, unidentified=number)
 
     def _count(self, name: str, **numbers: int) -> None:
         count = self._counts.get(name, FolderUndo(name))
@@ -234,11 +252,25 @@ class _Undo:
         }
 
 
-def _expected(receipt: Receipt) -> dict[Uid, tuple[bytes, tuple[str, ...] | None]]:
-    """UID -> digest and flags that each copy was stored with; the flags are None if they were not
-    recorded."""
-    flags = unfold_flags(receipt.flags)
-    return {
-        uid: (receipt.digest_at(index), flags[index] if flags else None)
-        for index, uid in enumerate(receipt.destination_uids)
-    }
+def _groups(copies: Iterable[Copies]) -> Iterator[list[Copies]]:
+    """Receipts to check and remove together: at least one, more within MOST_MESSAGES and MOST_BYTES."""
+    group: list[Copies] = []
+    messages = size_bytes = 0
+    for one in copies:
+        messages += len(one.receipt.source_uids)
+        size_bytes += one.receipt.size_bytes
+        if group and (messages > MOST_MESSAGES or size_bytes > MOST_BYTES):
+            yield group
+            group, messages, size_bytes = [], len(one.receipt.source_uids), one.receipt.size_bytes
+        group.append(one)
+    if group:
+        yield group
+
+
+def _expected(receipts: Iterable[Receipt]) -> _Expected:
+    expected: _Expected = {}
+    for receipt in receipts:
+        flags = unfold_flags(receipt.flags)
+        for index, uid in enumerate(receipt.destination_uids):
+            expected[uid] = (receipt.digest_at(index), flags[index] if flags else None)
+    return expected

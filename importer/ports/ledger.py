@@ -143,14 +143,17 @@ class Ledger(Protocol):
         """The number of that import's copies that were undone, by their folder."""
         ...
 
-    def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
-        """Note, before the removal, the destination UIDs to remove: an import copies these messages again,
-        unless they are there. Replaces what was noted. What every route into the mailbox settled as present
-        or duplicate because of them no longer counts, and the folder's checkpoints are deleted."""
+    def note_undoing(self, removals: Mapping[int, UidSet], lease: Lease) -> None:
+        """Note, before the removal, receipt number -> the destination UIDs to remove: an import copies these
+        messages again, unless they are there. The receipts are of one import and one folder. Replaces what
+        was noted. What every route into the mailbox settled as present or duplicate because of them no longer
+        counts, and the folder's checkpoints are deleted."""
         ...
 
-    def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
-        """Mark copies as undone, after their removal. The checkpoints of their folder are deleted."""
+    def undo_copies(self, removed: Mapping[int, UidSet], lease: Lease) -> None:
+        """Mark copies as undone, after their removal: receipt number -> destination UIDs. What else was noted
+        of these receipts counts again. The receipts are of one route and one folder, whose checkpoints are
+        deleted."""
         ...
 
     def undo_followers(self, import_: Import, folder: str, lease: Lease) -> None:

@@ -91,7 +91,7 @@ def test_flags_that_are_synced_later_are_stored(store: Store) -> None:
     updated = fold_flags([PLAIN, ("*\\seen",), ("\\Seen", "?$Label;1")])
     store.note_flags({stored[1].number: updated}, held)
     assert [copies.receipt.flags for copies in store.copies_into(ROUTE, "Archive")] == [first.flags, updated]
-    store.undo_copies(stored[0].number, UidSet.of(first.destination_uids), held)
+    store.undo_copies({stored[0].number: UidSet.of(first.destination_uids)}, held)
     assert [copies.number for copies in store.copies_into(ROUTE, "Archive")] == [stored[1].number]
     store.save_checkpoint(
         ROUTE, replace(a_checkpoint(), status=replace(a_checkpoint().status, highest_modseq=2**62)), held
@@ -109,10 +109,10 @@ def test_undone_copies_no_longer_count(store: Store) -> None:
     )
     [copies, _] = store.copies(ROUTE, ONE)
     gone = UidSet.of([receipt.destination_uids[1], 999_999])
-    store.note_undoing(copies.number, gone, held)
+    store.note_undoing({copies.number: gone}, held)
     assert next(store.copies(ROUTE, ONE)).undoing == gone
     assert len(all_receipts(store)) == 2
-    store.undo_copies(copies.number, gone, held)
+    store.undo_copies({copies.number: gone}, held)
     [left, other] = all_receipts(store)
     assert left == replace(
         receipt,
@@ -126,7 +126,7 @@ def test_undone_copies_no_longer_count(store: Store) -> None:
     assert [c.undoing for c in store.copies(ROUTE, ONE)] == [UidSet(), UidSet()]
     assert store.undone(ROUTE, ONE) == {receipt.destination: 1}
     assert set(store.checkpoints(ROUTE)) == {"Other"}
-    store.undo_copies(copies.number, UidSet.of(receipt.destination_uids), held)
+    store.undo_copies({copies.number: UidSet.of(receipt.destination_uids)}, held)
     assert all_receipts(store) == [copied(11)]
     assert store.undone(ROUTE, ONE) == {receipt.destination: 3}
     store.detach(ROUTE, "Archive", receipt.destination.uidvalidity, held)
@@ -146,15 +146,40 @@ def test_copies_that_an_undo_was_about_to_remove_do_not_count_nor_what_follows_f
         store.record(import_.route, "Archive", [followers(21, copies, copied(11))], [], held)
         store.save_checkpoint(import_.route, checkpoint_into(copies.destination), held)
     [before] = store.copies(this.route, ONE)
-    store.note_undoing(before.number, UidSet.of(copies.destination_uids[:1]), held)
+    store.note_undoing({before.number: UidSet.of(copies.destination_uids[:1])}, held)
     [left, following] = store.receipts(this.route, "Archive")
     assert left.source_uids == copies.source_uids[1:]
     assert [following.source_uids] == [r.source_uids for r in store.receipts(other.route, "Archive")]
     assert following.source_uids == (22,)
     assert next(store.copies(this.route, ONE)).receipt == copies
     assert store.checkpoints(this.route) == store.checkpoints(other.route) == {}
-    store.note_undoing(before.number, UidSet.of(copies.destination_uids), held)
+    store.note_undoing({before.number: UidSet.of(copies.destination_uids)}, held)
     assert list(store.receipts(this.route, "Archive")) == [following]
+    store.undo_copies({before.number: UidSet()}, held)  # they have stayed after all
+    assert list(store.receipts(this.route, "Archive")) == [copies, following]
+    assert list(store.copies(this.route, ONE)) == [before]
+
+
+def test_several_receipts_are_noted_and_undone_together(store: Store) -> None:
+    held = hold(store)
+    this = an_import("one")
+    other = an_import("two", destination=this.destination)
+    add(store, this, other)
+    whole, part, stays = copied(1), copied(11), copied(21)
+    store.record(this.route, "Archive", [whole, part, stays], [], held)
+    store.record(other.route, "Archive", [followers(31, whole, part, stays)], [], held)
+    numbers = [copies.number for copies in store.copies(this.route, ONE)]
+    going = [UidSet.of(whole.destination_uids), UidSet.of(part.destination_uids[:1])]
+    removals = dict(zip(numbers, going, strict=False))
+    store.note_undoing(removals, held)
+    assert [copies.undoing for copies in store.copies(this.route, ONE)] == [*going, UidSet()]
+    [following] = store.receipts(other.route, "Archive")
+    assert following.source_uids == (33,)
+    left = list(store.receipts(this.route, "Archive"))
+    assert [receipt.source_uids for receipt in left] == [part.source_uids[1:], stays.source_uids]
+    store.undo_copies(removals, held)
+    assert list(store.receipts(this.route, "Archive")) == left
+    assert store.undone(this.route, ONE) == {whole.destination: 4}
 
 
 def test_what_any_route_settled_because_of_an_undone_copy_no_longer_counts(store: Store) -> None:
@@ -168,7 +193,7 @@ def test_what_any_route_settled_because_of_an_undone_copy_no_longer_counts(store
         store.save_checkpoint(import_.route, checkpoint_into(gone.destination), held)
         store.record(import_.route, "Archive", [following], [], held)
     store.record(this.route, "Archive", [gone, stays], [], held)
-    store.undo_copies(next(store.copies(this.route, ONE)).number, UidSet.of(gone.destination_uids), held)
+    store.undo_copies({next(store.copies(this.route, ONE)).number: UidSet.of(gone.destination_uids)}, held)
     for _ in range(2):
         store.undo_followers(this, "Archive", held)
         for import_ in (this, other):
@@ -213,8 +238,8 @@ def test_an_undo_report_is_stored_and_replaced(store: Store) -> None:
 
 WRITES: list[Callable[[Store, int, Lease], object]] = [
     lambda store, number, held: store.note_flags({number: "3"}, held),
-    lambda store, number, held: store.note_undoing(number, UidSet.of([1001]), held),
-    lambda store, number, held: store.undo_copies(number, UidSet.of([1001]), held),
+    lambda store, number, held: store.note_undoing({number: UidSet.of([1001])}, held),
+    lambda store, number, held: store.undo_copies({number: UidSet.of([1001])}, held),
     lambda store, number, held: store.undo_followers(an_import("one"), "Archive", held),
     lambda store, number, held: store.save_undo(UndoReport(ONE, NOW), held),
     lambda store, number, held: store.note_created(ONE, ["New"], held),

@@ -277,22 +277,27 @@ class MemoryLedger(MemoryLeases):
                     counts[folder] = counts.get(folder, 0) + len(row.receipt.source_uids)
         return counts
 
-    def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
+    def note_undoing(self, removals: Mapping[int, UidSet], lease: Lease) -> None:
         with self._lock:
             self._demand(lease)
-            route, folder, row = self._numbered(number)
-            row.undoing = uids
-            receipt = row.receipt
-            gone = {receipt.digest_at(at) for at, uid in enumerate(receipt.destination_uids) if uid in uids}
-            self._undo_followers({route, *self._routes_beside(receipt.import_id)}, folder, gone)
+            for number, uids in removals.items():
+                route, folder, row = self._numbered(number)
+                row.undoing = uids
+                receipt = row.receipt
+                gone = {
+                    receipt.digest_at(at) for at, uid in enumerate(receipt.destination_uids) if uid in uids
+                }
+                self._undo_followers({route, *self._routes_beside(receipt.import_id)}, folder, gone)
 
-    def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
+    def undo_copies(self, removed: Mapping[int, UidSet], lease: Lease) -> None:
         with self._lock:
             self._demand(lease)
-            route, folder, row = self._numbered(number)
-            destination_uids = row.receipt.destination_uids
-            self._take_out(route, folder, row, lambda at: destination_uids[at] in uids)
-            self._forget_marks(route, folder)
+            for number, uids in removed.items():
+                route, folder, row = self._numbered(number)
+                row.undoing = UidSet()
+                gone = {at for at, uid in enumerate(row.receipt.destination_uids) if uid in uids}
+                self._take_out(route, folder, row, gone.__contains__)
+                self._forget_marks(route, folder)
 
     def undo_followers(self, import_: Import, folder: str, lease: Lease) -> None:
         with self._lock:
@@ -358,7 +363,6 @@ class MemoryLedger(MemoryLeases):
         stays, gone = split(row.receipt, goes)
         if gone is None:
             return
-        row.undoing = UidSet()
         if stays is None:
             row.undone = True
         else:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from unittest import mock
 
 import pytest
 from hypothesis import example, given
@@ -16,9 +17,11 @@ from importer.compact.uid_set import Uid
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId
 from importer.domain.receipts.undo_report import UndoReport
-from importer.engine.undo_copies import Undoing, undo
+from importer.engine import undo_copies
+from importer.engine.undo_copies import MOST_MESSAGES, Undoing, undo
 from providers.errors import ConnectionLost
 from tests.fakes.mailbox import Fault, MemoryMailbox, MemoryWriter
+from tests.fakes.store import MemoryStore
 from tests.property.test_promise import Content, check_tallies, contents, faults, fill, lanes
 from tests.property.world import BODIES, DESTINATION, NOTICE, SOURCE, Strike, World, expected
 
@@ -27,6 +30,7 @@ DATE = "23-Nov-2026 08:00:00 -0500"
 ACTS = ("read", "flag", "tag", "delete", "move", "mark deleted", "add twin")
 
 acts = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 30)), max_size=8)
+at_once = st.sampled_from((1, 3, MOST_MESSAGES))
 undo_faults = st.lists(
     st.tuples(
         st.sampled_from(("remove", "remove", "messages", "uids", "status", "list", "remove_folder")),
@@ -77,8 +81,10 @@ def places(mailbox: MemoryMailbox) -> set[Place]:
     return {(name, uid) for name, folder in mailbox.folders.items() for uid in folder.messages}
 
 
-def undo_first_import(world: World, broken: Sequence[Strike] = (), attempts: int | None = None) -> UndoReport:
-    """Undo the first import, repeated until it succeeds."""
+def undo_first_import(
+    world: World, broken: Sequence[Strike] = (), attempts: int | None = None, at_once: int = MOST_MESSAGES
+) -> UndoReport:
+    """Undo the first import, repeated until it succeeds, with `at_once` messages checked together."""
     upcoming = list(broken)
 
     def strike(operation: str) -> Fault | None:
@@ -90,7 +96,8 @@ def undo_first_import(world: World, broken: Sequence[Strike] = (), attempts: int
         lease = world._lease()
         session = MemoryWriter(world.destination)
         try:
-            return undo(Undoing(import_, session, world.store, lease, lambda: None, world.clock))
+            with mock.patch.object(undo_copies, "MOST_MESSAGES", at_once):
+                return undo(Undoing(import_, session, world.store, lease, lambda: None, world.clock))
         except ConnectionLost:
             continue
         finally:
@@ -98,7 +105,15 @@ def undo_first_import(world: World, broken: Sequence[Strike] = (), attempts: int
     raise AssertionError("every attempt failed, although no fault was left")
 
 
-@given(source=contents, prior=contents, broken=faults, actions=acts, undo_breaks=undo_faults, lanes=lanes)
+@given(
+    source=contents,
+    prior=contents,
+    broken=faults,
+    actions=acts,
+    undo_breaks=undo_faults,
+    lanes=lanes,
+    at_once=at_once,
+)
 def test_undo_removes_untouched_copies_and_nothing_else(
     source: Content,
     prior: Content,
@@ -106,6 +121,7 @@ def test_undo_removes_untouched_copies_and_nothing_else(
     actions: Sequence[tuple[str, int]],
     undo_breaks: Sequence[Strike],
     lanes: int,
+    at_once: int,
 ) -> None:
     world = World()
     fill(world.source, source)
@@ -118,7 +134,7 @@ def test_undo_removes_untouched_copies_and_nothing_else(
     for what, number in actions:
         owner.acts(what, number, copied)
     present = places(world.destination)
-    report = undo_first_import(world, undo_breaks)
+    report = undo_first_import(world, undo_breaks, at_once=at_once)
     assert places(world.destination) == present - (copied - owner.touched)
     assert report.adds_up
     assert report.totals.added == len(copied)
@@ -147,12 +163,38 @@ def test_the_next_import_copies_undone_messages_again(
     assert world.contents(world.destination) == expected(world.contents(world.source), before, [NOTICE])
 
 
-@given(source=contents, other=contents, prior=contents, undo_breaks=undo_faults)
+@pytest.mark.parametrize(("at_once", "times"), [(MOST_MESSAGES, 1), (3, 3), (1, 7)])
+def test_small_receipts_are_checked_noted_and_removed_together(at_once: int, times: int) -> None:
+    world = World()
+    fill(world.source, [(0, n, 0, 0) for n in range(7)])
+    world.run(batch=1)
+    calls = mock.Mock()
+    with ExitStack() as stack:
+        for of, name in (
+            (MemoryWriter, "messages"),
+            (MemoryStore, "note_undoing"),
+            (MemoryWriter, "remove"),
+            (MemoryStore, "undo_copies"),
+        ):
+            spied = mock.patch.object(of, name, autospec=True, side_effect=getattr(of, name))
+            calls.attach_mock(stack.enter_context(spied), name)
+        report = undo_first_import(world, at_once=at_once)
+    assert report.totals.removed == 7
+    assert [name for name, _, _ in calls.mock_calls] == [
+        *("messages", "note_undoing", "remove", "undo_copies")
+    ] * times
+
+
+@given(source=contents, other=contents, prior=contents, undo_breaks=undo_faults, at_once=at_once)
 @example(  # the messages are removed, and the undo ends before it could note that
-    source=[(0, 5, 0, 0), (0, 5, 0, 0)], other=[(0, 5, 0, 0)], prior=[], undo_breaks=[("remove", Fault.AFTER)]
+    source=[(0, 5, 0, 0), (0, 5, 0, 0)],
+    other=[(0, 5, 0, 0)],
+    prior=[],
+    undo_breaks=[("remove", Fault.AFTER)],
+    at_once=1,
 )
 def test_imports_after_an_undo_that_was_interrupted_bring_everything(
-    source: Content, other: Content, prior: Content, undo_breaks: Sequence[Strike]
+    source: Content, other: Content, prior: Content, undo_breaks: Sequence[Strike], at_once: int
 ) -> None:
     world = World()
     fill(world.source, source)
@@ -163,7 +205,7 @@ def test_imports_after_an_undo_that_was_interrupted_bring_everything(
     world.run(batch=2)
     beside.run(batch=2)
     with suppress(AssertionError):
-        undo_first_import(world, undo_breaks, attempts=1)
+        undo_first_import(world, undo_breaks, attempts=1, at_once=at_once)
     promise = expected(world.contents(world.source), before, [NOTICE])
     for one in (beside, world):
         check_tallies(one, one.run(batch=2))
@@ -194,17 +236,18 @@ def test_what_another_old_mailbox_shares_with_the_undone_one_is_brought_again(
 
 @pytest.mark.parametrize("act", ["read", "flag", "tag", "mark deleted"])
 @pytest.mark.parametrize("lost", [None, Fault.AFTER])
-def test_messages_touched_between_check_and_removal_stay(act: str, lost: Fault | None) -> None:
+@pytest.mark.parametrize("batch", [1, 2])
+def test_messages_touched_between_check_and_removal_stay(act: str, lost: Fault | None, batch: int) -> None:
     world = World()
     fill(world.source, [(0, n, 0, 0) for n in range(4)])
-    world.run()
+    world.run(batch=batch)
     copied = places(world.destination)
     owner = Owner(world.destination)
     upcoming: list[Fault | None] = [lost]
 
     def meanwhile(operation: str) -> Fault | None:
         if operation == "remove" and upcoming:
-            owner.acts(act, 1, copied)
+            owner.acts(act, batch - 1, copied)
             return upcoming.pop()
         return None
 
@@ -226,6 +269,8 @@ def test_messages_touched_between_check_and_removal_stay(act: str, lost: Fault |
     [*_, (name, uid)] = [("INBOX", Uid(0)), *owner.touched]
     world.destination.folders[name].messages.pop(uid, None)  # the owner removes it later
     assert undo_first_import(world).totals.gone == len(owner.touched)
+    world.run()  # brings what the undo removed, and not what its owner did
+    assert len(places(world.destination)) == 4 - len(owner.touched)
 
 
 def test_without_exact_uids_nothing_is_removed() -> None:

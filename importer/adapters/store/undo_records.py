@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
@@ -20,10 +20,10 @@ from importer.adapters.store.tables import (
     undos,
 )
 from importer.compact.digest_set import each_digest
-from importer.compact.uid_set import UidSet
+from importer.compact.uid_set import UidSet, parse_ordered
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Import, ImportId, Route, State
-from importer.domain.receipts.receipt import Outcome, Receipt
+from importer.domain.receipts.receipt import Outcome
 from importer.domain.receipts.receipt_splitting import split
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
@@ -31,6 +31,12 @@ from importer.ports.ledger import Copies
 
 _PAGE_ROWS: Final = 250
 _FOLLOWER_OUTCOMES: Final = (Outcome.PRESENT, Outcome.DUPLICATE)
+
+
+# Built once: building a statement costs more than running it, and these run for many receipts.
+_OF_NUMBER: Final = update(receipts).where(receipts.c.seq == bindparam("number"))
+_NOTE_UNDOING: Final = _OF_NUMBER.values(undoing=bindparam("uids"))
+_ALL_UNDONE: Final = _OF_NUMBER.values(undone=True)
 
 
 class SqlUndoRecords(Database):
@@ -81,29 +87,35 @@ class SqlUndoRecords(Database):
                 counts[receipt.destination] = counts.get(receipt.destination, 0) + len(receipt.source_uids)
         return counts
 
-    def note_undoing(self, number: int, uids: UidSet, lease: Lease) -> None:
+    def note_undoing(self, removals: Mapping[int, UidSet], lease: Lease) -> None:
         with self.writing(lease) as connection:
-            row = connection.execute(select(receipts).where(receipts.c.seq == number)).one()
-            connection.execute(update(receipts).where(receipts.c.seq == number).values(undoing=str(uids)))
-            receipt = mapping.receipt(row)
-            found = connection.execute(select(imports).where(imports.c.id == row.import_id)).one_or_none()
+            rows = _numbered(connection, removals)
+            _note(connection, removals)
+            found = connection.execute(select(imports).where(imports.c.id == rows[0].import_id)).one_or_none()
             others = () if found is None else routes_into(connection, mapping.import_(found).destination)
             contents = {
-                receipt.digest_at(at) for at, uid in enumerate(receipt.destination_uids) if uid in uids
+                content
+                for row in rows
+                for uid, content in zip(
+                    parse_ordered(row.destination_uids), each_digest(row.digests), strict=True
+                )
+                if uid in removals[row.seq]
             }
-            _undo_followers(connection, {row.route, *others}, row.destination_key, contents)
+            _undo_followers(connection, {rows[0].route, *others}, rows[0].destination_key, contents)
 
-    def undo_copies(self, number: int, uids: UidSet, lease: Lease) -> None:
+    def undo_copies(self, removed: Mapping[int, UidSet], lease: Lease) -> None:
         with self.writing(lease) as connection:
-            row = connection.execute(select(receipts).where(receipts.c.seq == number)).one()
-            receipt = mapping.receipt(row)
+            rows = _numbered(connection, removed)
+            _note(connection, dict.fromkeys(removed, UidSet()))
             _mark_undone(
                 connection,
-                row,
-                receipt,
-                {at for at, uid in enumerate(receipt.destination_uids) if uid in uids},
+                (
+                    (row, {at for at, uid in enumerate(parse_ordered(row.destination_uids)) if uid in uids})
+                    for row in rows
+                    if (uids := removed[row.seq])
+                ),
             )
-            _delete_checkpoints(connection, row.route, row.destination_key)
+            _delete_checkpoints(connection, rows[0].route, rows[0].destination_key)
 
     def undo_followers(self, import_: Import, folder: str, lease: Lease) -> None:
         key = folder_key(folder)
@@ -178,19 +190,36 @@ def _after(last: tuple[str, int]) -> Any:
     return (receipts.c.destination_key > key) | ((receipts.c.destination_key == key) & (receipts.c.seq > seq))
 
 
-def _mark_undone(connection: Connection, row: mapping.AnyRow, receipt: Receipt, at: set[int]) -> None:
-    """Moves those entries of the receipt to a row of their own, which is marked as undone."""
-    remaining, undone = split(receipt, at.__contains__)
-    this = receipts.c.seq == row.seq
-    if undone is None:
-        return
-    if remaining is None:
-        connection.execute(update(receipts).where(this).values(undone=True, undoing=""))
-        return
+def _numbered(connection: Connection, numbers: Collection[int]) -> Sequence[mapping.AnyRow]:
+    """The receipts with these numbers, at least one."""
+    rows = connection.execute(select(receipts).where(receipts.c.seq.in_(numbers))).all()
+    if len(rows) != len(numbers):
+        raise LookupError(f"{len(numbers) - len(rows)} of {len(numbers)} receipts do not exist")
+    return rows
+
+
+def _note(connection: Connection, removals: Mapping[int, UidSet]) -> None:
     connection.execute(
-        update(receipts).where(this).values(**mapping.receipt_values(row.route, remaining), undoing="")
+        _NOTE_UNDOING, [{"number": number, "uids": str(uids)} for number, uids in removals.items()]
     )
-    connection.execute(insert(receipts).values(**mapping.receipt_values(row.route, undone), undone=True))
+
+
+def _mark_undone(connection: Connection, concerned: Iterable[tuple[mapping.AnyRow, set[int]]]) -> None:
+    """Moves those entries of each receipt to a row of their own, which is marked as undone."""
+    whole: list[mapping.Values] = []
+    for row, at in concerned:
+        remaining, undone = split(mapping.receipt(row), at.__contains__)
+        if remaining is None:
+            whole.append({"number": row.seq})
+        elif undone is not None:
+            this = receipts.c.seq == row.seq
+            connection.execute(
+                update(receipts).where(this).values(**mapping.receipt_values(row.route, remaining))
+            )
+            values = mapping.receipt_values(row.route, undone)
+            connection.execute(insert(receipts).values(**values, undone=True))
+    if whole:
+        connection.execute(_ALL_UNDONE, whole)
 
 
 def _undo_followers(
@@ -204,10 +233,13 @@ def _undo_followers(
             receipts.c.outcome.in_(_FOLLOWER_OUTCOMES),
             ~receipts.c.undone,
         )
-        for row in connection.execute(followers).all():
-            # Called for each receipt of an undo: a row is decoded only if it is concerned.
-            if at := {at for at, content in enumerate(each_digest(row.digests)) if content in contents}:
-                _mark_undone(connection, row, mapping.receipt(row), at)
+        # A row is decoded only if it is concerned: usually few of many are.
+        rows = connection.execute(followers).all()
+        found = (
+            (row, {at for at, content in enumerate(each_digest(row.digests)) if content in contents})
+            for row in rows
+        )
+        _mark_undone(connection, ((row, at) for row, at in found if at))
         _delete_checkpoints(connection, route, key)
 
 
