@@ -15,7 +15,7 @@ Invariants:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, TypeAlias
 
@@ -146,6 +146,7 @@ class _Undo:
         untouched = UidSet.of(uid for uid, reason in reasons.items() if reason is None)
         # Noted by an interrupted undo and no longer listed: that undo removed them.
         undone = {copies.number: copies.undoing & (stored[copies.number] - listed) for copies in group}
+        stays = UidSet()
         if untouched:
             work.check()  # the lease may have been lost during the read
             undone = {number: uids | (stored[number] & untouched) for number, uids in undone.items()}
@@ -153,6 +154,7 @@ class _Undo:
             stays = self._remove(ref, expected, untouched, modseq)
             reasons |= dict.fromkeys(stays, "touched")
             undone = {number: uids - stays for number, uids in undone.items()}
+        self._unmark(ref, group, reasons, stays)
         if untouched or any(copies.undoing for copies in group):
             ledger.undo_copies(undone, work.lease)
         kept = Counter(reasons[uid] for uids in stored.values() for uid in uids & listed)
@@ -178,6 +180,16 @@ class _Undo:
         if untouched := UidSet.of(current) - stays:
             session.remove(ref, untouched)
         return stays
+
+    def _unmark(
+        self, ref: FolderRef, group: Iterable[Copies], reasons: Mapping[Uid, str | None], stays: UidSet
+    ) -> None:
+        """A removal that was interrupted may have marked messages as deleted that stay now: another program
+        of their owner would expunge them."""
+        noted = stays | UidSet.of(uid for copies in group for uid in copies.undoing)
+        if marked := UidSet.of(uid for uid in noted if reasons.get(uid) in ("touched", "altered")):
+            self._undoing.check()
+            self._undoing.session.change_flags(ref, marked, (), ("\\Deleted",))
 
     def _reasons_to_stay(self, ref: FolderRef, expected: _Expected, uids: UidSet) -> dict[Uid, str | None]:
         """Why each message stays ("gone", "altered", "touched"); None if it may be removed."""

@@ -524,7 +524,11 @@ class MemoryWriter(MemoryReader):
         modseqs = target.modseqs() if unchanged_since and self._mailbox.keeps_modseqs else {}
         stays = UidSet.of(uid for uid in uids if modseqs.get(uid, 0) > unchanged_since)
         wanted = [uid for uid in uids - stays if uid in target.messages]
-        for uid in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:
+        marked = len(wanted) // 2 if lost is Fault.DURING else 0  # as deleted, and not yet expunged
+        for uid in wanted[:marked]:
+            flags = target.messages[uid].flags
+            target.messages[uid] = target.messages[uid]._replace(flags=(*flags, "\\Deleted"))
+        for uid in wanted[marked:]:
             del target.messages[uid]
         self._lose(lost)
         return stays

@@ -105,6 +105,12 @@ def undo_first_import(
     raise AssertionError("every attempt failed, although no fault was left")
 
 
+def interrupted_undo(world: World, lost: Fault) -> None:
+    """Undo the first import, which ends at its first removal."""
+    with suppress(AssertionError):
+        undo_first_import(world, [("remove", lost)], attempts=1)
+
+
 @given(
     source=contents,
     prior=contents,
@@ -271,6 +277,21 @@ def test_messages_touched_between_check_and_removal_stay(act: str, lost: Fault |
     assert undo_first_import(world).totals.gone == len(owner.touched)
     world.run()  # brings what the undo removed, and not what its owner did
     assert len(places(world.destination)) == 4 - len(owner.touched)
+
+
+@pytest.mark.parametrize("act", ["read", "flag", "tag"])
+def test_messages_touched_after_an_interrupted_undo_are_not_left_marked_as_deleted(act: str) -> None:
+    world = World()
+    fill(world.source, [(0, n, 0, 0) for n in range(4)])
+    world.run(batch=4)
+    interrupted_undo(world, Fault.DURING)
+    owner = Owner(world.destination)
+    owner.acts(act, 0, places(world.destination))
+    report = undo_first_import(world)
+    [(name, uid)] = owner.touched
+    assert places(world.destination) == owner.touched
+    assert "\\Deleted" not in world.destination.folders[name].messages[uid].flags
+    assert (report.totals.removed, report.totals.touched) == (3, 1)
 
 
 def test_without_exact_uids_nothing_is_removed() -> None:
