@@ -43,6 +43,7 @@ _COLUMNS: Final[tuple[tuple[str, Callable[[FolderUndo], int]], ...]] = (
     (N_("altered"), lambda folder: folder.altered),
     (N_("gone"), lambda folder: folder.gone),
     (N_("unidentified"), lambda folder: folder.unidentified),
+    (N_("not removed"), lambda folder: folder.refused),
 )
 """The column heads and their numbers. The first is the sum of the others."""
 

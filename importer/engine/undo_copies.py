@@ -3,6 +3,8 @@
 Invariants:
 - A message is removed only if the ledger says that this import stored it under this UID and UIDVALIDITY, its
   bytes have the digest of what was stored, and its flags are those it was stored with.
+- A message counts as removed only if the server no longer lists it. One that it does not remove loses its
+  \\Deleted again, which would take it with the next EXPUNGE of its owner.
 - A removal is noted in the ledger before it happens; from then on the receipt no longer counts. The next undo
   continues one that was interrupted at any point, and another import may bring the messages again, also
   before that.
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Final, TypeAlias
 
@@ -39,6 +42,9 @@ MOST_MESSAGES: Final = 1_000
 MOST_BYTES: Final = 4 * 2**20
 """Of receipts that are checked and removed together. Each time, what other imports settled in the folder is
 read; and the longer the check takes, the more changes go unnoticed on a server without CONDSTORE."""
+
+_STAYING: Final = ("touched", "altered", "refused")
+"""Why a message that is there stays."""
 
 _Expected: TypeAlias = dict[Uid, tuple[bytes, tuple[str, ...] | None]]
 """UID -> digest and flags that each copy was stored with; the flags are None if they were not recorded."""
@@ -72,6 +78,7 @@ class _Undo:
         self._undoing = undoing
         self._route = undoing.import_.route
         self._counts: dict[str, FolderUndo] = {}
+        self._renewed = False
 
     def run(self) -> UndoReport:
         work, ledger = self._undoing, self._undoing.ledger
@@ -142,33 +149,47 @@ class _Undo:
         work, ledger = self._undoing, self._undoing.ledger
         stored = {copies.number: UidSet.of(copies.receipt.destination_uids) for copies in group}
         expected = _expected(copies.receipt for copies in group)
-        reasons = self._reasons_to_stay(ref, expected, UidSet.of(expected) & listed)
+        reasons, marked = self._reasons_to_stay(ref, expected, UidSet.of(expected) & listed)
         untouched = UidSet.of(uid for uid, reason in reasons.items() if reason is None)
         # Noted by an interrupted undo and no longer listed: that undo removed them.
         undone = {copies.number: copies.undoing & (stored[copies.number] - listed) for copies in group}
-        stays = UidSet()
+        stays, left = UidSet(), UidSet()
         if untouched:
             work.check()  # the lease may have been lost during the read
             undone = {number: uids | (stored[number] & untouched) for number, uids in undone.items()}
             ledger.note_undoing({number: uids for number, uids in undone.items() if uids}, work.lease)
-            stays = self._remove(ref, expected, untouched, modseq)
-            reasons |= dict.fromkeys(stays, "touched")
-            undone = {number: uids - stays for number, uids in undone.items()}
-        self._unmark(ref, group, reasons, stays)
+            stays, left = self._remove(ref, expected, untouched, modseq)
+            reasons |= dict.fromkeys(stays, "touched") | dict.fromkeys(left, "refused")
+            undone = {number: uids - stays - left for number, uids in undone.items()}
+        self._unmark(ref, group, reasons, (stays | left) - marked)
         if untouched or any(copies.undoing for copies in group):
             ledger.undo_copies(undone, work.lease)
         kept = Counter(reasons[uid] for uids in stored.values() for uid in uids & listed)
         added, removed = sum(map(len, stored.values())), sum(map(len, undone.values()))
-        self._count(
-            ref.name,
-            added=added,
-            removed=removed,
-            gone=added - removed - kept["touched"] - kept["altered"],
-            touched=kept["touched"],
-            altered=kept["altered"],
-        )
+        staying = {reason: kept[reason] for reason in _STAYING}
+        gone = added - removed - sum(staying.values())
+        self._count(ref.name, added=added, removed=removed, gone=gone, **staying)
 
-    def _remove(self, ref: FolderRef, expected: _Expected, uids: UidSet, modseq: int) -> UidSet:
+    def _remove(
+        self, ref: FolderRef, expected: _Expected, uids: UidSet, modseq: int
+    ) -> tuple[UidSet, UidSet]:
+        """Remove messages. Return those that stay because they were touched since the check, and those that
+        the server did not remove.
+
+        Servers ignore the mark of a user without the right to it (RFC 4314 section 4), and some answer OK to
+        EXPUNGE and keep what is under a retention rule.
+        """
+        session, stays = self._undoing.session, UidSet()
+        with suppress(FolderUnusable):
+            stays = self._remove_untouched(ref, expected, uids, modseq)
+        left = (uids - stays) & session.uids(ref)
+        if left and not self._renewed:
+            self._renewed = True
+            session.renew()  # it may be the view of that connection
+            left &= session.uids(ref)
+        return stays, left
+
+    def _remove_untouched(self, ref: FolderRef, expected: _Expected, uids: UidSet, modseq: int) -> UidSet:
         """Remove messages, and return those that stay because they were touched since the check."""
         session = self._undoing.session
         changed = session.remove(ref, uids, unchanged_since=modseq)
@@ -182,18 +203,23 @@ class _Undo:
         return stays
 
     def _unmark(
-        self, ref: FolderRef, group: Iterable[Copies], reasons: Mapping[Uid, str | None], stays: UidSet
+        self, ref: FolderRef, group: Iterable[Copies], reasons: Mapping[Uid, str | None], ours: UidSet
     ) -> None:
-        """A removal that was interrupted may have marked messages as deleted that stay now: another program
-        of their owner would expunge them."""
-        noted = stays | UidSet.of(uid for copies in group for uid in copies.undoing)
-        if marked := UidSet.of(uid for uid in noted if reasons.get(uid) in ("touched", "altered")):
+        """Remove the mark from messages that stay although this removal, or an interrupted one, may have
+        marked them as deleted: another program of their owner would expunge them."""
+        noted = ours | UidSet.of(uid for copies in group for uid in copies.undoing)
+        if marked := UidSet.of(uid for uid in noted if reasons.get(uid) in _STAYING):
             self._undoing.check()
-            self._undoing.session.change_flags(ref, marked, (), ("\\Deleted",))
+            with suppress(FolderUnusable):
+                self._undoing.session.change_flags(ref, marked, (), ("\\Deleted",))
 
-    def _reasons_to_stay(self, ref: FolderRef, expected: _Expected, uids: UidSet) -> dict[Uid, str | None]:
-        """Why each message stays ("gone", "altered", "touched"); None if it may be removed."""
+    def _reasons_to_stay(
+        self, ref: FolderRef, expected: _Expected, uids: UidSet
+    ) -> tuple[dict[Uid, str | None], UidSet]:
+        """Why each message stays ("gone", "altered", "touched"), None if it may be removed; and those that
+        are marked as deleted."""
         reasons: dict[Uid, str | None] = dict.fromkeys(uids, "gone")
+        marked: list[Uid] = []
         for message in self._undoing.session.messages(ref, uids):
             if isinstance(message, NotHandedOut):
                 reasons[message.uid] = "altered"
@@ -203,7 +229,9 @@ class _Undo:
                 reasons[message.uid] = "altered"
             else:
                 reasons[message.uid] = "touched" if sent is None or touched(sent, message.flags) else None
-        return reasons
+            if any(flag.lower() == "\\deleted" for flag in message.flags):
+                marked.append(message.uid)
+        return reasons, UidSet.of(marked)
 
     def _doubtful(self) -> int:
         """The number of messages in this import's doubtful appends; the next import settles them."""

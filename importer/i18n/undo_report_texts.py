@@ -50,6 +50,14 @@ def undo_text(texts: CatalogTranslator, report: UndoReport) -> str:
                 totals.unidentified,
             )
         )
+    if totals.refused:
+        sentences.append(
+            texts.ngettext(
+                "%(num)s message left in place: the server did not remove it.",
+                "%(num)s messages left in place: the server did not remove them.",
+                totals.refused,
+            )
+        )
     if totals.gone:
         sentences.append(
             texts.ngettext(

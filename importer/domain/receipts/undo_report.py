@@ -1,6 +1,6 @@
 """The report of an undo. Each message that the import added is counted once:
 
-`added = removed + touched + altered + gone + unidentified`, per folder and in total.
+`added = removed + touched + altered + gone + unidentified + refused`, per folder and in total.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class FolderUndo:
     altered: int = 0  # kept: its bytes differ from those that were stored, or cannot be read
     gone: int = 0  # its owner deleted or moved it before
     unidentified: int = 0  # kept, if it still exists: it can no longer be identified
+    refused: int = 0  # kept: the server did not remove it
 
     @property
     def adds_up(self) -> bool:
@@ -32,7 +33,7 @@ class FolderUndo:
 
     @property
     def stays(self) -> int:
-        return self.touched + self.altered + self.unidentified
+        return self.touched + self.altered + self.unidentified + self.refused
 
     def __add__(self, other: FolderUndo) -> FolderUndo:
         """The sums of both, with the folder name of the first."""

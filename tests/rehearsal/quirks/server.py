@@ -33,6 +33,7 @@ from tests.rehearsal.quirks import (  # noqa: F401 - registers the quirks
     opening,
     pacing,
     partial_lists,
+    removing,
     reported,
     signing_in,
     source_mail,
