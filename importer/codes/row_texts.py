@@ -30,6 +30,16 @@ _FILE: Final = (
         "This is a workbook (Excel, LibreOffice or Numbers) that cannot be read here.",
         "Open it, save it as an Excel workbook (.xlsx) without a password or as “CSV UTF-8”, and use that file.",
     ),
+    TextRow(
+        "formulas_without_results",
+        "The workbook has formulas without their results.",
+        "Open it in Excel or LibreOffice, save it, and use that file.",
+    ),
+    TextRow(
+        "rows_on_other_sheets",
+        "The workbook has mailboxes on several sheets.",
+        "Put all of them on one sheet, and hide each sheet that is not meant.",
+    ),
     TextRow("not_text.nul", "There is a NUL character here, so this is not a text file.", _TEXT_FILE),
     TextRow("quotes", "There is text between a closing quote mark and the end of its cell.", _QUOTES),
     TextRow("quotes.unclosed", "A quote mark that opens a cell here is never closed.", _QUOTES),

@@ -6,7 +6,7 @@ import csv
 import io
 import time
 import zipfile
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 from openpyxl import Workbook
@@ -19,7 +19,7 @@ from importer.domain.csv_import.row_parser import parse
 from importer.domain.csv_import.workbook import UnreadableWorkbook, sheets_of
 from importer.domain.import_options import OPTIONS
 from importer.i18n.translations import LANGUAGES, texts
-from providers.endpoint import Endpoint
+from providers.endpoint import Endpoint, Secret
 from tests.lookups import UsualNames
 
 HEADER = "source_address;source_password;source_server;destination_address;destination_password"
@@ -369,6 +369,57 @@ def test_the_sheet_with_the_columns_is_read_and_hidden_ones_are_not() -> None:
     sheet.append(GERMAN)
     sheet.append(ANNA.split(";"))
     assert mailboxes(read(saved(book))) == PAIR[:1]
+
+
+def with_sheet(book: Workbook, *rows: list[object]) -> Workbook:
+    sheet = book.create_sheet("IT")
+    for row in rows:
+        sheet.append(row)
+    return book
+
+
+@pytest.mark.parametrize("header", [[list(GERMAN)], [["Neue Adresse", "Alte Adresse"]], []])
+def test_rows_on_a_second_sheet_are_not_left_out(header: list[list[object]]) -> None:
+    row: list[object] = ["b@old.example", "x", None, "b@new.example", "x"]
+    row = row if header != [["Neue Adresse", "Alte Adresse"]] else ["b@new.example", "b@old.example"]
+    [problem] = read(saved(with_sheet(excel(list(GERMAN), list(ANNA.split(";"))), *header, row))).problems
+    assert (problem.line, problem.text.code) == (0, "rows_on_other_sheets")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [["Fragen an it@new.example"], ["# b@old.example", "x", "", "b@new.example", "x"], list(GERMAN)],
+)
+def test_a_second_sheet_without_rows_is_left_out(row: list[object]) -> None:
+    book = with_sheet(excel(list(GERMAN), list(ANNA.split(";"))), row)
+    assert mailboxes(read(saved(book))) == PAIR[:1]
+
+
+def test_a_formula_without_its_result_is_not_read_as_an_empty_cell() -> None:
+    formula: list[object] = ['="b"&"@old.example"', '="x"', "", "b@new.example", "x"]
+    [problem] = read(saved(excel(list(GERMAN), list(ANNA.split(";")), formula))).problems
+    assert problem.text.code == "formulas_without_results"
+
+
+def test_a_formula_with_an_empty_result_is_read() -> None:
+    sheet = (
+        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        b'<row r="1"><c r="A1"/><c r="B1" t="str"><f>A1</f><v></v></c><c r="C1" t="str"><f>1</f><v>x</v></c>'
+        b"</row></sheetData></worksheet>"
+    )
+    [[row]] = sheets_of(with_entry("xl/worksheets/sheet1.xml", sheet))
+    assert row.cells == ("", "", "x")
+
+
+def test_errors_and_durations_in_a_workbook_are_noted() -> None:
+    book = excel(list(GERMAN), ["a@old.example", "#NAME?", None, "a@new.example", timedelta(hours=26)])
+    book.worksheets[0]["B2"].data_type = "e"
+    parsed = read(saved(book))
+    assert [(line, column, code.partition(".")[2]) for line, column, code in notes(parsed)] == [
+        (2, "source_password", "error"),
+        (2, "destination_password", "date"),
+    ]
+    assert parsed.rows[0].destination_password == Secret("26:00:00")
 
 
 def archive(**entries: bytes) -> bytes:

@@ -42,7 +42,13 @@ from importer.domain.csv_import.csv_records import (
 from importer.domain.csv_import.file_text import decode, is_old_workbook, is_workbook
 from importer.domain.csv_import.sheet import MOST_ROWS, Record, RowProblem, Sheet
 from importer.domain.csv_import.spreadsheet_traces import traces, without_traces
-from importer.domain.csv_import.workbook import WORKBOOK_BYTES, UnreadableWorkbook, WorkbookRow, sheets_of
+from importer.domain.csv_import.workbook import (
+    WORKBOOK_BYTES,
+    UncalculatedWorkbook,
+    UnreadableWorkbook,
+    WorkbookRow,
+    sheets_of,
+)
 from providers.text import Text
 
 _MAX_HEADER_PROBLEMS: Final = 20
@@ -124,11 +130,17 @@ def _read_workbook(data: bytes) -> Sheet:
         sheets = sheets_of(data)
     except UnreadableWorkbook:
         return Sheet(problems=(WORKBOOK_UNREADABLE,))
+    except UncalculatedWorkbook:
+        return _refused(Text("formulas_without_results"))
     tables = [[_raw_of(row) for row in rows] for rows in sheets]
     headers = [header_of(table, ",") for table in tables]
     header, records = max(
         zip(headers, tables, strict=True), key=lambda table: table[0].rank, default=(CsvHeader(), [])
     )
+    for other, table in zip(headers, tables, strict=True):
+        rows = [raw for raw in table if not raw.is_comment]
+        if table is not records and any(_fits(raw, header) or _fits(raw, other) for raw in rows):
+            return _refused(Text("rows_on_other_sheets"))
     return _sheet(header, records, guessed_encoding=False)
 
 
