@@ -206,3 +206,7 @@ class Ledger(Protocol):
     def refusals(self, import_id: ImportId, folder: str | None = None) -> Iterator[Refusal]:
         """Those of one source folder, or all, in the order of recording, read page by page."""
         ...
+
+    def with_failures(self, imports: Sequence[Import]) -> Collection[ImportId]:
+        """Those of the imports whose RetryScope is not empty. Two queries for any number of imports."""
+        ...

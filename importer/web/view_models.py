@@ -48,6 +48,7 @@ class ImportView:
     """`tone` is calm, busy, wait, good, warn or bad; `percent` is None while it is unknown.
 
     `sign_ins` lists the reader's mailboxes with pending sign-ins, each with the path of its link.
+    `any_failed`: it came to its end, and messages of it failed.
     """
 
     import_: Import
@@ -60,6 +61,7 @@ class ImportView:
     bytes_per_s: float
     ended: bool
     sign_ins: tuple[tuple[str, str], ...] = ()
+    any_failed: bool = False
 
     @property
     def moving(self) -> bool:
@@ -104,7 +106,7 @@ class ImportView:
             case State.UNDONE:
                 return "undone"
             case State.INCOMPLETE:
-                return "failed"
+                return "failed" if self.any_failed else WayOn.CONTINUE
             case State.CANCELLED | State.STOPPED if self.import_.problem is not None:
                 return way_on(self.import_.problem.text.code)
             case _:
@@ -126,6 +128,8 @@ def import_view(
     now: datetime,
     sign_ins: tuple[tuple[str, str], ...] = (),
     turn: int | None = None,
+    *,
+    any_failed: bool = False,
 ) -> ImportView:
     """The view of an import in this language at `now`. `turn` is the number of imports that start before it,
     None if it starts in a moment."""
@@ -145,6 +149,7 @@ def import_view(
         rate.bytes_per_s,
         import_.state in ENDED,
         sign_ins,
+        any_failed,
     )
 
 

@@ -38,6 +38,7 @@ QUERIES: dict[str, tuple[Callable[[SqlStore], object], set[str]]] = {
     "an import": (lambda s: s.import_(ImportId("one")), set()),
     "its tallies": (lambda s: s.tallies(ImportId("one")), set()),
     "its refusals": (lambda s: list(s.refusals(ImportId("one"))), set()),
+    "its failures": (lambda s: s.with_failures([an_import("one")]), set()),
 }
 
 

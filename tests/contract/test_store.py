@@ -50,6 +50,7 @@ from importer.domain.model import (
     State,
 )
 from importer.domain.people.identities import PersonId, WebSession, WebSessionId
+from importer.domain.planning.retry_scope import RetryScope
 from importer.domain.receipts.folder_tally import (
     MISSING_FOLDER,
     FolderCheckpoint,
@@ -571,6 +572,33 @@ def test_refusals_are_returned_complete_and_in_order(store: Store) -> None:
     assert list(store.refusals(ImportId("one"), "Sent")) == refusals[3:]
     assert not list(store.refusals(ImportId("one"), "sent"))
     assert not list(store.refusals(ImportId("three")))
+
+
+def test_the_imports_with_failures_have_something_to_retry(store: Store) -> None:
+    held = hold(store)
+    failed_one: dict[str, tuple[list[Refusal], dict[str, Any]]] = {
+        "message": ([a_refusal()], {}),
+        "folder": ([replace(a_refusal(None), code=RefusalCode.FOLDER_UNUSABLE)], {}),
+        "unseen": ([], {"reason": CopyNote.UNSEEN}),
+        "unseen-twice": ([], {"reason": CopyNote.UNSEEN_TWICE}),
+    }
+    none_failed: dict[str, tuple[list[Refusal], dict[str, Any]]] = {
+        "partly": ([replace(a_refusal(None), code=RefusalCode.PARTLY_SHOWN)], {}),
+        "surplus": ([replace(a_refusal(None), code=RefusalCode.SURPLUS)], {}),
+        "seen": ([], {}),
+        "present": ([], {"outcome": Outcome.PRESENT, "reason": CopyNote.UNSEEN}),
+    }
+    imports = [an_import(id_) for id_ in (*failed_one, *none_failed, "untouched")]
+    for import_ in imports[:-1]:
+        refusals, facts = (failed_one | none_failed)[import_.id]
+        refused = [replace(refusal, import_id=import_.id) for refusal in refusals]
+        receipts = [a_receipt(import_id=import_.id, **facts), a_receipt(9, import_id=ImportId("later"))]
+        store.record(import_.route, "Archive", receipts, refused, held)
+    assert store.with_failures(imports) == set(failed_one)
+    for import_ in imports:
+        copies = (each.receipt for each in store.copies(import_.route, import_.id))
+        assert bool(RetryScope.of(store.refusals(import_.id), copies)) == (import_.id in failed_one)
+    assert not store.with_failures([])
 
 
 def test_receipts_of_a_removed_folder_are_detached_until_the_mailbox_epoch_changes(store: Store) -> None:

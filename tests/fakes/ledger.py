@@ -9,6 +9,7 @@ from itertools import count
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Account, Import, ImportId, Route
+from importer.domain.planning.retry_scope import RetryScope
 from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
@@ -242,6 +243,16 @@ class MemoryLedger(MemoryLeases):
         with self._lock:
             every = tuple(self._refusals.get(import_id, ()))
         return (refusal for refusal in every if folder is None or refusal.folder == folder)
+
+    def with_failures(self, imports: Sequence[Import]) -> Collection[ImportId]:
+        return {
+            import_.id
+            for import_ in imports
+            if RetryScope.of(
+                self.refusals(import_.id),
+                (copies.receipt for copies in self.copies(import_.route, import_.id)),
+            )
+        }
 
     # --- Undoing ---
 

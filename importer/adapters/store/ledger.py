@@ -39,7 +39,8 @@ from importer.adapters.store.tables import (
 )
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef
-from importer.domain.model import Account, ImportId, Route
+from importer.domain.model import Account, Import, ImportId, Route
+from importer.domain.planning.retry_scope import NOT_ABOUT_MESSAGES
 from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import (
     ANY_UIDVALIDITY,
@@ -299,6 +300,23 @@ class SqlLedger(Database):
         for row in self._paged(page, refusals):
             yield mapping.refusal(row)
 
+    def with_failures(self, imports: Sequence[Import]) -> Collection[ImportId]:
+        ids = [import_.id for import_ in imports]
+        of_route = receipts.c.route.in_({import_.route for import_ in imports})
+        refused = (
+            select(refusals.c.import_id)
+            .where(refusals.c.import_id.in_(ids))
+            .where(or_(refusals.c.uid.is_not(None), refusals.c.code.not_in(NOT_ABOUT_MESSAGES)))
+        )
+        unseen = (
+            select(receipts.c.import_id)
+            .where(of_route, receipts.c.import_id.in_(ids), ~receipts.c.undone)
+            .where(receipts.c.outcome == Outcome.COPIED, _never_seen())
+        )
+        with self.reading() as connection:
+            found = (connection.execute(each.distinct()).scalars() for each in (refused, unseen))
+            return {ImportId(id_) for part in found for id_ in part}
+
 
 # Built once: building a statement costs more than running it, and these run with every batch.
 _NEW_RECEIPT: Final = insert(receipts)
@@ -351,8 +369,7 @@ def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:
 
 
 def _outdated(route: Route, folder: FolderRef) -> Update:
-    never_seen = receipts.c.reason.in_(list(map(stored_reason, NEVER_SEEN)))
-    unproven = and_(never_seen, receipts.c.destination_uids == "")
+    unproven = and_(_never_seen(), receipts.c.destination_uids == "")
     return (
         update(receipts)
         .where(_into(receipts, route, folder.name))
@@ -364,6 +381,10 @@ def _outdated(route: Route, folder: FolderRef) -> Update:
             reason=case((unproven, receipts.c.reason), else_=CopyNote.IN_REMOVED_FOLDER.value),
         )
     )
+
+
+def _never_seen() -> ColumnElement[bool]:
+    return receipts.c.reason.in_(list(map(stored_reason, NEVER_SEEN)))
 
 
 def _into(table: Table, route: Route, destination_folder: str) -> ColumnElement[bool]:

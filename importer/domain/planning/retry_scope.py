@@ -12,7 +12,8 @@ from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalC
 from importer.domain.receipts.receipt import NEVER_SEEN, Receipt
 from providers.frozen import frozen
 
-_NOT_ABOUT_MESSAGES: Final = (RefusalCode.PARTLY_SHOWN, RefusalCode.SURPLUS)
+NOT_ABOUT_MESSAGES: Final = (RefusalCode.PARTLY_SHOWN, RefusalCode.SURPLUS)
+"""The codes of refusals that name no message to try again."""
 
 
 @frozen
@@ -31,7 +32,7 @@ class RetryScope:
         for refusal in refusals:
             if refusal.uid is not None:
                 uids[FolderRef(refusal.folder, refusal.uidvalidity)].append(refusal.uid)
-            elif refusal.code not in _NOT_ABOUT_MESSAGES:
+            elif refusal.code not in NOT_ABOUT_MESSAGES:
                 whole.add(refusal.folder)
         for receipt in receipts:
             if receipt.reason in NEVER_SEEN:

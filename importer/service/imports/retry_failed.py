@@ -7,10 +7,11 @@ mailboxes the installation opens itself: by an organisation's grant, the new mai
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from importer.domain.import_state import ALIVE
 from importer.domain.model import Account, Import, ImportId, State
 from importer.domain.people.actor import Actor
-from importer.domain.planning.retry_scope import RetryScope
 from importer.service.deps import Deps
 from importer.service.imports.control import Changed, Effect
 from importer.service.imports.submit import RowOutcome, resubmit
@@ -41,10 +42,13 @@ def require_failed(deps: Deps, import_: Import) -> None:
 
 def has_failed(deps: Deps, import_: Import) -> bool:
     """Whether the import came to its end, and messages of it failed."""
-    if import_.state is not State.INCOMPLETE:
-        return False
-    copies = (copies.receipt for copies in deps.store.copies(import_.route, import_.id))
-    return bool(RetryScope.of(deps.store.refusals(import_.id), copies))
+    return bool(with_failures(deps, [import_]))
+
+
+def with_failures(deps: Deps, imports: Iterable[Import]) -> Collection[ImportId]:
+    """Those that came to their end, and of which messages failed."""
+    ended = [import_ for import_ in imports if import_.state is State.INCOMPLETE]
+    return deps.store.with_failures(ended) if ended else ()
 
 
 def missing_passwords(deps: Deps, actor: Actor, import_: Import) -> tuple[Side, ...]:

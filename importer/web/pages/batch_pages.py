@@ -16,6 +16,7 @@ from importer.domain.planning.pace import average_rate
 from importer.domain.reporting.batch_overview import Standing, counts, turns
 from importer.service.deps import Deps
 from importer.service.imports.control import Changed, cancel, pause, resume
+from importer.service.imports.retry_failed import with_failures
 from importer.web.batch_view import (
     RowFilter,
     controls_of,
@@ -150,14 +151,22 @@ class _Board:
         return states, controls
 
     def context(self) -> dict[str, Any]:
-        """The context of the whole list. At most four queries."""
+        """The context of the whole list. At most six queries."""
         texts, deps = self.guest.visitor.texts, self.guest.visitor.site.deps
         selected = {import_.id for import_ in self.imports if self.chosen.selects(import_)}
         owners = owners_of(self.guest, [(self.batch, i) for i in self.imports if i.id in selected])
         gaps = [i.id for i in self.imports if i.state is State.INCOMPLETE and i.id in selected]
+        failures = with_failures(deps, (i for i in self.imports if i.id in selected))
         places = turns(self.imports)
         views = [
-            import_view(texts, s, self._now, owners.sign_ins.get(s.import_.id, ()), places.get(s.import_.id))
+            import_view(
+                texts,
+                s,
+                self._now,
+                owners.sign_ins.get(s.import_.id, ()),
+                places.get(s.import_.id),
+                any_failed=s.import_.id in failures,
+            )
             for s in self.snapshots
             if s.import_.id in selected
         ]

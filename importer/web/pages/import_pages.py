@@ -72,7 +72,6 @@ def import_page(guest: Guest, report: Report, problem: str = "", status: int = 2
         status,
         **single_import(guest, report.import_),
         report=report,
-        any_failed=bool(report.refusals) or has_failed(guest.visitor.site.deps, report.import_),
         refusals_shown=refusal_lists(guest.visitor.texts, report.refusals, _MOST_REFUSALS),
         most_refusals=_MOST_REFUSALS,
         sources=ShownFolders(guest.visitor.texts, (tally.source_folder for tally in report.tallies)),
@@ -96,10 +95,12 @@ def single_import(guest: Guest, import_: Import) -> dict[str, Any]:
 
 
 def _view(guest: Guest, import_: Import, rate: Rate | None = None) -> ImportView:
-    now = guest.visitor.site.deps.clock.now()
+    deps = guest.visitor.site.deps
     snapshot = Snapshot(import_, average_rate(import_) if rate is None else rate)
     sign_ins = _owners(guest, import_).sign_ins.get(import_.id, ())
-    return import_view(guest.visitor.texts, snapshot, now, sign_ins, _turn(guest, import_))
+    any_failed = has_failed(deps, import_)
+    turn = _turn(guest, import_)
+    return import_view(guest.visitor.texts, snapshot, deps.clock.now(), sign_ins, turn, any_failed=any_failed)
 
 
 def _turn(guest: Guest, import_: Import) -> int | None:
@@ -156,7 +157,7 @@ async def _rendered_snapshot(guest: Guest, snapshot: Snapshot) -> _RenderedSnaps
     """The snapshot in the guest's language, rendered once for all watchers with this language."""
     import_, key = snapshot.import_, (guest.visitor.texts.tag, is_own(guest, snapshot.import_))
     if key not in snapshot.rendered:
-        if awaits_owner(import_) or import_.state is State.QUEUED:  # these are looked up
+        if awaits_owner(import_) or import_.state in (State.QUEUED, State.INCOMPLETE):  # these are looked up
             view = await asyncio.to_thread(_view, guest, import_, snapshot.rate)
         else:
             view = _view(guest, import_, snapshot.rate)

@@ -201,7 +201,12 @@ def _page(
         guest,
         "way_on.html",
         status,
-        one=import_view(guest.visitor.texts, Snapshot(import_), site.deps.clock.now()),
+        one=import_view(
+            guest.visitor.texts,
+            Snapshot(import_),
+            site.deps.clock.now(),
+            any_failed=has_failed(site.deps, import_),
+        ),
         destination=_destination(guest, import_),
         new_host=site.catalog.for_host(import_.destination.endpoint.host),
         provider=provider,
@@ -211,7 +216,6 @@ def _page(
         steps=[step for step in steps if step.id != OWN_SIGN_IN],
         errors=errors or {},
         failed_only=failed_only,
-        any_failed=failed_only or has_failed(site.deps, import_),
     )
 
 
