@@ -27,15 +27,23 @@ def wait_text(texts: CatalogTranslator, import_: Import) -> str:
 
 
 def owner_wait_text(texts: CatalogTranslator, owner: OwnerWait) -> str:
-    """`Waits for the owner until 13 Dec; next reminder: 1 Dec.`"""
-    until = texts.moment(owner.until)
+    """`Waits for the owner until 13 Dec; next reminder: 1 Dec.` In the form of the problem's text."""
+    until = texts.instant(owner.until)
     if owner.reminder is None:
         return texts.gettext("Waits for the owner until %(until)s.", until=until)
     return texts.gettext(
         "Waits for the owner until %(until)s; next reminder: %(reminder)s.",
         until=until,
-        reminder=texts.moment(owner.reminder),
+        reminder=texts.instant(owner.reminder),
     )
+
+
+def reminder_text(texts: CatalogTranslator, import_: Import) -> str:
+    """The time of the next reminder, beside a text that says until when it waits; "" for none."""
+    owner = owner_wait(import_)
+    if owner is None or owner.reminder is None:
+        return ""
+    return texts.gettext("Next reminder: %(instant)s.", instant=texts.instant(owner.reminder))
 
 
 def owner_wait_json(import_: Import) -> dict[str, str | None] | None:

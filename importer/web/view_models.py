@@ -9,7 +9,6 @@ from typing import Final
 from importer.codes.code_lookup import public_row, way_on
 from importer.domain.import_state import ENDED
 from importer.domain.model import ControlRequest, Import, Phase, State
-from importer.domain.people.consent_schedule import owner_wait
 from importer.domain.planning.pace import Rate
 from importer.domain.reporting.batch_overview import awaits_owner
 from importer.domain.reporting.explanation import next_step
@@ -19,7 +18,7 @@ from importer.i18n.phase_texts import phase_text
 from importer.i18n.problem_texts import import_problem, quoting
 from importer.i18n.state_texts import COUNTS, count_name, state_word
 from importer.i18n.translations import N_, CatalogTranslator
-from importer.i18n.wait_texts import owner_wait_text
+from importer.i18n.wait_texts import reminder_text
 from importer.web.live_progress import Snapshot
 from providers.text import WayOn
 
@@ -175,10 +174,8 @@ def _sentence(texts: CatalogTranslator, import_: Import, turn: int | None) -> st
         case State.WAITING:
             problem = import_.problem
             reason = quoting(texts, import_problem(texts, import_), problem)
-            owner = owner_wait(import_)
-            wait = "" if owner is None else owner_wait_text(texts, owner)
-            then = f"{wait} {next_text(texts, import_, next_step(import_))}".strip()
-            return f"{reason} {then}".strip()
+            parts = reason, reminder_text(texts, import_), next_text(texts, import_, next_step(import_))
+            return " ".join(filter(None, parts))
         case State.STOPPED | State.FAILED | State.CANCELLED:
             cancelled = import_.state is State.CANCELLED
             explained = quoting(texts, import_problem(texts, import_), import_.problem)

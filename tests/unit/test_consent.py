@@ -689,12 +689,15 @@ def test_while_it_waits_everyone_is_told_until_when_and_when_the_next_reminder_g
     sentences = [
         outcome_text(texts("en"), explanation.report.outcome),
         told.sentence,
-        import_view(texts("en"), Snapshot(waiting), office.clock.now()).sentence,
         wait_reason(texts("en"), waiting, office.clock.now()),
     ]
+    last, next_ = texts("en").instant(until), texts("en").instant(reminder)
     for sentence in sentences:
-        words = f"until {texts('en').moment(until)}; next reminder: {texts('en').moment(reminder)}."
-        assert f"Waits for the owner {words}" in sentence
+        assert f"Waits for the owner until {last}; next reminder: {next_}." in sentence
+    shown = import_view(texts("en"), Snapshot(waiting), office.clock.now()).sentence
+    assert f"valid until {last}; after that this import ends. Next reminder: {next_}. It " in shown
+    for sentence in (*sentences, shown):
+        assert str(until.year) not in sentence, "the same day in two forms"
         assert "continues automatically" not in sentence
     facts = dict(told.facts)
     assert "continues at" not in facts
