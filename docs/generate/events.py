@@ -85,7 +85,7 @@ MEANINGS: Final = {
     " many today.",
     "audit.recorded": "A security event: who (`actor`) did what (`action`) to what (`target`), from where (`client`),"
     " and how it ended. `detail` is a code with its parameters, such as `login_rejected.expired"
-    " (host=imap.old.example)`, or empty. The table `audit_events` has it too; `mailhaul audit` shows it.",
+    " (host=imap.old.example, side=source)`, or empty. The table `audit_events` has it too; `mailhaul audit` shows it.",
     "records.swept": "Rows whose lifetime was over were removed, or cleared of personal data: a step of the retention.",
     "maintenance.changed": "Maintenance was switched `on` or `off`, and by whom: all imports are held, or go on.",
     "command.failed": "A console command failed with an internal error, with its traceback.",

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from providers.errors import Side
 from providers.frozen import frozen
 from providers.text import Text
 
@@ -112,3 +113,17 @@ def repeated_detail(number: int, detail: Text | None) -> Text:
     if detail is None:
         return Text("audit_repeated", number=number)
     return Text("audit_repeated.detail", number=number, detail=detail)
+
+
+_SIDE: Final = "side"
+
+
+def sided_detail(text: Text, side: Side | None) -> Text:
+    """The text of an error as a detail, with the mailbox that it concerns as the parameter `side`."""
+    return text if side is None else Text(text.code, steps=text.steps, **{**text.params, _SIDE: side.value})
+
+
+def side_of(detail: Text) -> Side | None:
+    """The mailbox that a detail concerns; None if it names none, as in events of earlier versions."""
+    side = detail.params.get(_SIDE)
+    return Side(side) if isinstance(side, str) and side in list(Side) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from importer.domain.audit_event import OPERATOR, AuditAction, AuditEvent, AuditOutcome
+from importer.domain.audit_event import OPERATOR, AuditAction, AuditEvent, AuditOutcome, side_of
 from importer.i18n.code_texts import render
 from importer.i18n.translations import N_, CatalogTranslator
 
@@ -59,13 +59,13 @@ def outcome_text(texts: CatalogTranslator, event: AuditEvent) -> str:
 
 def detail_text(texts: CatalogTranslator, event: AuditEvent) -> str:
     """The detail in a sentence or two; "" for none."""
-    return "" if event.detail is None else render(event.detail, texts)
+    return "" if event.detail is None else render(event.detail, texts, side_of(event.detail))
 
 
 def event_json(texts: CatalogTranslator, event: AuditEvent) -> dict[str, object]:
     """As `AuditEvent.as_json`; a detail has also its `text`."""
     detail = event.detail
-    spoken = None if detail is None else {**detail.as_json(), "text": render(detail, texts)}
+    spoken = None if detail is None else {**detail.as_json(), "text": detail_text(texts, event)}
     return {**event.as_json(), "detail": spoken}
 
 

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome, sided_detail
 from importer.domain.model import Account
 from importer.ports.process import InstallationFault
 from importer.service.access.audit import record_event, record_import_event
@@ -108,10 +108,11 @@ def audit_note(connection: HTTPConnection) -> AuditNote:
 def note_login(note: AuditNote, account: Account, error: Exception | None, concerns: str = "") -> None:
     """Record the mailbox that the request logged in to, and the error; None if the login succeeded."""
     note.targets, note.concerns = [account.key], concerns
-    if isinstance(error, HostForbidden):
-        note.action, note.targets = AuditAction.HOST_REFUSE, [account.endpoint.host]
-    elif isinstance(error, MailError):
-        note.detail, note.failed = error.text, not isinstance(error, LoginRejected)
+    if isinstance(error, MailError):
+        note.detail = sided_detail(error.text, error.side)
+        note.failed = not isinstance(error, LoginRejected | HostForbidden)
+        if isinstance(error, HostForbidden):
+            note.action, note.targets = AuditAction.HOST_REFUSE, [account.endpoint.host]
     elif error is not None:
         note.detail = Text("audit_rate_limit")
 

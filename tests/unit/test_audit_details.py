@@ -25,6 +25,9 @@ from importer.i18n.translations import LANGUAGES, texts
 from importer.service.access.audit import record_event
 from importer.service.deps import Deps
 from importer.settings import Settings
+from importer.web.audit_middleware import AuditNote, note_login
+from providers.endpoint import Endpoint
+from providers.errors import GrantExpired, HostForbidden, Side
 from providers.text import Text
 from tests.unit.operator_office import OPERATOR, OperatorOffice
 from tests.unit.web_office import HOST
@@ -109,7 +112,9 @@ def recorded() -> Iterator[tuple[str, ast.expr]]:
 def is_text(value: ast.expr) -> bool:
     """A text that is made here, None, or one that comes from elsewhere by the name of a text."""
     match value:
-        case ast.Call(ast.Name("Text" | "repeated_detail" | "_came_from")) | ast.Constant(None):
+        case ast.Call(ast.Name("Text" | "repeated_detail" | "sided_detail" | "_came_from")):
+            return True
+        case ast.Constant(None):
             return True
         case ast.IfExp(_, yes, no):
             return is_text(yes) and is_text(no)
@@ -157,6 +162,35 @@ def test_a_detail_reads_in_every_language(detail: Text) -> None:
     assert not [text for text in shown.values() if set("%…") & set(text) or detail.code in text]
     if detail.code != "audit_words":  # Italian has the quotation marks of English
         assert shown.pop("en") not in shown.values()
+
+
+def test_a_login_that_failed_names_the_side_of_the_mailbox() -> None:
+    for side, shown in (
+        (Side.SOURCE, "The permission to read this mailbox has expired."),
+        (Side.DESTINATION, "The permission to add mail to this mailbox has expired."),
+    ):
+        note = AuditNote()
+        note_login(note, Account("ada", "ada", HOST), GrantExpired(side=side))
+        spoken = event_json(texts("en"), an_event(note.detail))["detail"]
+        assert spoken == {"code": "grant_expired", "params": {"side": side.value}, "text": shown}
+        assert note.failed
+
+
+def test_a_server_that_is_not_permitted_is_named_with_the_reason() -> None:
+    note, forbidden = AuditNote(), Text("host_forbidden", host=HOST_NAME)
+    note_login(note, Account("ada", "ada", Endpoint(HOST_NAME)), HostForbidden(forbidden, side=Side.SOURCE))
+    assert (note.action, note.targets, note.failed) == (AuditAction.HOST_REFUSE, [HOST_NAME], False)
+    assert note.detail == Text("host_forbidden", host=HOST_NAME, side="source")
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [Text("grant_expired"), Text("grant_expired", side="left"), Text("grant_expired", side=3)],
+    ids=str,
+)
+def test_a_detail_without_a_known_side_is_read(detail: Text) -> None:
+    """As earlier versions stored it, or a later one."""
+    assert detail_text(texts("en"), an_event(detail)) == "The permission to read this mailbox has expired."
 
 
 def test_the_json_of_an_event_has_code_parameters_and_text() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from importer.domain import import_state
-from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome
+from importer.domain.audit_event import AuditAction, AuditActor, AuditOutcome, sided_detail
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.import_filter import ImportFilter
 from importer.domain.model import Batch, BatchId, Import, Problem, State
@@ -117,7 +117,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
             AuditOutcome.REFUSED,
             AuditActor("worker"),
             ended.id,
-            detail=problem.text,
+            detail=sided_detail(problem.text, problem.side),
         )
     if ended.batch_id is not None:
         try:
