@@ -15,7 +15,7 @@ from importer.domain.import_options import OPTION_RULE, OPTIONS
 from importer.domain.reporting.formatting import Translator, printable
 from providers.catalog import Catalog
 from providers.errors import Side
-from providers.text import ByteSize, Param, Text, TextRow
+from providers.text import PRODUCT_NAME, ByteSize, Param, Text, TextRow
 
 MAX_PARAM_CHARS: Final = 400
 HOST_STEPS: Final = "host_steps"
@@ -65,7 +65,7 @@ def _advice(row: TextRow, side: Side | None) -> str:
 def _filled(template: str | tuple[str, str], text: Text, say: Translator) -> str:
     """`template` in the language of `say`, with the parameters; "…" replaces parameters that a stored text
     lacks. All are filled in at once: what looks like a placeholder in a parameter or in a brand stays."""
-    params = {**text.params, "product": say.product}
+    params = text.params
     forms = template if isinstance(template, tuple) else (template,)
     names = {name: f"%({name})s" for form in forms for name in _PLACEHOLDER.findall(form)}
     if isinstance(template, tuple):
@@ -74,9 +74,13 @@ def _filled(template: str | tuple[str, str], text: Text, say: Translator) -> str
         translated = say.ngettext(*template, number if isinstance(number, int) else 0, **names)
     else:
         translated = say.gettext(template, **names)
-    return _PLACEHOLDER.sub(
-        lambda name: _spoken(params[name[1]], say) if name[1] in params else "…", translated
-    )
+
+    def value_of(place: re.Match[str]) -> str:
+        if place[0] == PRODUCT_NAME:
+            return say.product
+        return _spoken(params[place[1]], say) if place[1] in params else "…"
+
+    return _PLACEHOLDER.sub(value_of, translated)
 
 
 def _spoken(value: Param, say: Translator) -> str:  # noqa: PLR0911 - one for each type

@@ -50,6 +50,8 @@ _FRENCH_UNITS: Final = ("To", "Go", "Mo", "ko")
 _FRENCH_SPACES: Final = re.compile(r" (?=[:;?!»])|(?<=«) ")
 _FRENCH_ELISION: Final = re.compile(rf"(\b[Dd]|[Qq]u)e (?={re.escape(PRODUCT_NAME)})")
 """`de` and `que` before the product, which become `d’` and `qu’` before a vowel."""
+_ISOLATE: Final = "\u2068"
+_END_ISOLATE: Final = "\u2069"
 _NO_SHARP_S: Final = ("CH", "LI")
 
 
@@ -66,12 +68,12 @@ def tag_of(language: str, region: str = "") -> str:
 
 class CatalogTranslator:
     """Texts, numbers and times in one language, in the format of its region. Times are in a time zone.
-    `product` is the name of this service in texts for customers."""
+    `product` is the name of this service in texts for customers, isolated if it reads from right to left."""
 
     def __init__(self, tag: str, zone: tzinfo = UTC, product: str = PRODUCT) -> None:
         self.language, _, self._region = tag.partition("-")
         self.tag = tag
-        self.product = product
+        self.product = _isolated(product)
         self._zone = zone
         self._typeset: dict[str, str] = {}
 
@@ -244,7 +246,14 @@ def _by_preference(accepted: str) -> Sequence[tuple[str, str]]:
 
 
 def _begins_with_vowel(name: str) -> bool:
-    return unicodedata.normalize("NFD", name)[:1].lower() in tuple("aeiouœæ")
+    return unicodedata.normalize("NFD", name).lstrip(_ISOLATE)[:1].lower() in tuple("aeiouœæ")
+
+
+def _isolated(name: str) -> str:
+    """A name with letters that read from right to left, which must not reorder the text around it or turn its
+    paragraph (Unicode Standard Annex 9, sections 2.4 and 3.3.1); other names unchanged."""
+    turns = any(unicodedata.bidirectional(char) in ("R", "AL") for char in name)
+    return f"{_ISOLATE}{name}{_END_ISOLATE}" if turns else name
 
 
 def _translations(language: str) -> NullTranslations:

@@ -67,8 +67,16 @@ def test_every_code_names_the_brand_as_it_is_written(language: str) -> None:
         own = {part for one in lineage(row.code) for part in templates(one)}
         for side in (None, *Side):
             shown = render_with_advice(text, branded, side)
-            assert shown == render_with_advice(text, marked, side).replace(MARK, BRAND)
+            assert shown == render_with_advice(text, marked, side).replace(MARK, branded.product)
             assert "Mailhaul" not in shown or own & FOR_OPERATORS, row.code
+
+
+def test_a_name_that_reads_from_right_to_left_is_isolated_from_its_sentence() -> None:
+    too_much = Text("beyond_limit", host="a.example")
+    for brand in ("דואר", "بريد", "Mail דואר"):
+        assert f"more than \u2068{brand}\u2069 accepts" in render(too_much, texts("en", product=brand))
+    assert "qu’\u2068Ora דואר\u2069 n’en" in render(too_much, texts("fr", product="Ora דואר"))
+    assert "more than Orange accepts" in render(too_much, texts("en", product="Orange"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
