@@ -90,7 +90,8 @@ class Ledger(Protocol):
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
         """Note that the folder no longer exists: its receipts get ANY_UIDVALIDITY and lose their destination
         UIDs. Those of copies get CopyNote.IN_REMOVED_FOLDER as their reason, also of unseen ones whose UID
-        proves that they were stored; without a UID they stay unseen."""
+        proves that they were stored; without a UID they stay unseen. Copies that an interrupted undo noted
+        are undone, here and in the next two methods."""
         ...
 
     def detach_all(self, destination: Account, folders: Sequence[str], lease: Lease) -> None:

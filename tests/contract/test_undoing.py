@@ -12,7 +12,7 @@ from importer.domain.mailbox_content import FolderRef
 from importer.domain.messages.flags import fold_flags, unfold_flags
 from importer.domain.model import ImportId, State
 from importer.domain.receipts.folder_tally import FolderCheckpoint
-from importer.domain.receipts.receipt import Outcome, Receipt
+from importer.domain.receipts.receipt import CopyNote, Outcome, Receipt
 from importer.domain.receipts.undo_report import FolderKept, FolderUndo, UndoReport
 from importer.ports.leases import Lease, LeaseLost
 from importer.ports.store import Store
@@ -180,6 +180,43 @@ def test_several_receipts_are_noted_and_undone_together(store: Store) -> None:
     store.undo_copies(removals, held)
     assert list(store.receipts(this.route, "Archive")) == left
     assert store.undone(this.route, ONE) == {whole.destination: 4}
+
+
+@pytest.mark.parametrize("moves", ["detach", "detach_all", "outdate_all"])
+def test_what_an_undo_noted_in_a_folder_that_was_removed_is_undone(store: Store, moves: str) -> None:
+    held = hold(store)
+    this = an_import("one")
+    add(store, this)
+    part, whole = copied(1), copied(11)
+    store.record(this.route, "Archive", [part, whole], [], held)
+    numbers = [copies.number for copies in store.copies(this.route, ONE)]
+    noted = (UidSet.of(part.destination_uids[:1]), UidSet.of(whole.destination_uids))
+    store.note_undoing(dict(zip(numbers, noted, strict=True)), held)
+    folder = part.destination
+    match moves:
+        case "detach":
+            store.detach(this.route, folder.name, folder.uidvalidity, held)
+        case "detach_all":
+            store.detach_all(this.destination, [folder.name], held)
+        case "outdate_all":
+            store.outdate_all(this.destination, folder, held)
+    [left] = store.receipts(this.route, "Archive")
+    assert (left.source_uids, left.destination_uids) == (part.source_uids[1:], ())
+    assert left.destination.uidvalidity != folder.uidvalidity
+    assert [copies.undoing for copies in store.copies(this.route, ONE)] == [UidSet()]
+    assert store.undone(this.route, ONE) == {folder: 4}
+
+
+def test_copies_that_an_undo_was_about_to_remove_do_not_count_once_noted_as_unseen(store: Store) -> None:
+    held = hold(store)
+    receipt = copied(1)
+    store.record(ROUTE, "Archive", [receipt], [], held)
+    [copies] = store.copies(ROUTE, ONE)
+    store.note_undoing({copies.number: UidSet.of(receipt.destination_uids[:2])}, held)
+    unseen = UidSet.of(receipt.source_uids[1:])
+    store.note_unseen(ROUTE, "Archive", receipt.source, unseen, CopyNote.UNSEEN, held)
+    [left] = store.receipts(ROUTE, "Archive")
+    assert (left.source_uids, left.reason) == (receipt.source_uids[2:], CopyNote.UNSEEN)
 
 
 def test_what_any_route_settled_because_of_an_undone_copy_no_longer_counts(store: Store) -> None:

@@ -120,8 +120,11 @@ class MemoryLedger(MemoryLeases):
         with self._lock:
             self._demand(lease)
             former = FolderRef(folder.name, FORMER_UIDVALIDITY)
-            for (route, _), rows in self._rows.items():
-                for row in rows if route in self._routes_into(destination) else ():
+            for (route, name), rows in self._rows.items():
+                if route not in self._routes_into(destination):
+                    continue
+                self._end_undoing(route, name, folder)
+                for row in rows:
                     receipt = row.receipt
                     if row.undone or receipt.destination != folder or receipt.outcome is Outcome.SKIPPED:
                         continue
@@ -144,6 +147,7 @@ class MemoryLedger(MemoryLeases):
         with self._lock:
             self._demand(lease)
             there = FolderRef(folder.name, to)
+            self._end_undoing(route, folder.name, folder)
             for row in self._rows.get((route, folder.name), []):
                 if row.receipt.destination == folder and not row.undone:
                     stored = row.receipt.reason is CopyNote.UNSEEN and row.receipt.destination_uids
@@ -181,7 +185,7 @@ class MemoryLedger(MemoryLeases):
                 rest, noted = split(receipt, named.__contains__)
                 if noted is not None and rest is not None:
                     row.receipt = rest
-                    rows.append(_Row(next(self._numbers), replace(noted, reason=reason)))
+                    rows.append(_Row(next(self._numbers), replace(noted, reason=reason), row.undoing))
                 elif noted is not None:
                     row.receipt = replace(noted, reason=reason)
 
@@ -305,10 +309,19 @@ class MemoryLedger(MemoryLeases):
             self._demand(lease)
             for number, uids in removed.items():
                 route, folder, row = self._numbered(number)
-                row.undoing = UidSet()
-                gone = {at for at, uid in enumerate(row.receipt.destination_uids) if uid in uids}
-                self._take_out(route, folder, row, gone.__contains__)
+                self._end(route, folder, row, uids)
                 self._forget_marks(route, folder)
+
+    def _end_undoing(self, route: Route, name: str, folder: FolderRef) -> None:
+        """What an undo noted is undone: its receipts are about to lose the UIDs that it noted."""
+        for row in tuple(self._rows.get((route, name), ())):
+            if row.undoing and not row.undone and row.receipt.destination == folder:
+                self._end(route, name, row, row.undoing)
+
+    def _end(self, route: Route, folder: str, row: _Row, removed: UidSet) -> None:
+        row.undoing = UidSet()
+        gone = {at for at, uid in enumerate(row.receipt.destination_uids) if uid in removed}
+        self._take_out(route, folder, row, gone.__contains__)
 
     def undo_followers(self, import_: Import, folder: str, lease: Lease) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
+from unittest import mock
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Batch, BatchId, Import, ImportId
+from importer.engine import undo_copies
 from importer.engine.leg import LegEnd
 from importer.engine.leg_context import TransferLimits
 from importer.engine.undo_copies import Undoing, undo
@@ -34,7 +36,7 @@ FOLDERS: Final = ("INBOX", "Work")
 BODIES: Final = [mail(f"number {n}", f"text {n}", f"m{n}") for n in range(4)]
 WRITES: Final = (
     *("write", "detach", "detach_all", "outdate_all", "attach", "renumber", "note_unseen", "map_folders"),
-    *("set_mailbox_epoch", "note_created"),
+    *("set_mailbox_epoch", "note_created", "note_undoing", "undo_copies", "undo_followers", "forget_folder"),
 )
 MOST_LEGS: Final = 60
 
@@ -172,16 +174,25 @@ class SharedLives(RuleBasedStateMachine):
         world.source.fault = self.new.fault = _striking(())
         return watcher
 
-    @rule(which=st.integers(0, 3), faults=undo_faults)
-    def an_import_is_undone(self, which: int, faults: Sequence[Strike]) -> None:
-        """If the connection ends, nobody repeats it."""
+    @rule(
+        which=st.integers(0, 3),
+        faults=undo_faults,
+        kill=st.none() | st.tuples(st.integers(0, 5), st.booleans()),
+        at_once=st.sampled_from((1, undo_copies.MOST_MESSAGES)),
+    )
+    def an_import_is_undone(
+        self, which: int, faults: Sequence[Strike], kill: Kill | None, at_once: int
+    ) -> None:
+        """If the connection ends, or the process, nobody repeats it."""
         if not self.imports or not self.gives_uids:
             return
         import_, world = self.imports[which % len(self.imports)], self.worlds[0]
         self.new.fault = _striking(faults)
         lease = world._lease()
-        with suppress(ConnectionLost):
+        self.store.begin(kill)
+        with suppress(ConnectionLost, Killed), mock.patch.object(undo_copies, "MOST_MESSAGES", at_once):
             undo(Undoing(import_, MemoryWriter(self.new), self.store, lease, lambda: None, world.clock))
+        self.store.begin(None)
         self.store.release(lease)
         self.new.fault = _striking(())
 

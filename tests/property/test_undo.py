@@ -294,6 +294,18 @@ def test_messages_touched_after_an_interrupted_undo_are_not_left_marked_as_delet
     assert (report.totals.removed, report.totals.touched) == (3, 1)
 
 
+@pytest.mark.parametrize("lost", [Fault.BEFORE, Fault.DURING, Fault.AFTER])
+def test_what_an_interrupted_undo_noted_is_brought_again_after_its_folder_was_removed(lost: Fault) -> None:
+    world = World()
+    fill(world.source, [(1, 5, 0, 0), (1, 6, 0, 0)])
+    world.run()
+    [name] = set(world.destination.folders) - {"INBOX"}
+    interrupted_undo(world, lost)
+    del world.destination.folders[name]
+    check_tallies(world, world.run())
+    assert world.contents(world.destination) == expected(world.contents(world.source), {}, [NOTICE])
+
+
 def test_without_exact_uids_nothing_is_removed() -> None:
     world = World()
     world.destination.gives_uids = False

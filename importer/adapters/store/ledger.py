@@ -37,6 +37,7 @@ from importer.adapters.store.tables import (
     refusals,
     routes,
 )
+from importer.adapters.store.undone_receipts import end_undoing
 from importer.compact.uid_set import UidSet, UidValidity
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Account, Import, ImportId, Route
@@ -168,11 +169,12 @@ class SqlLedger(Database):
                         .limit(1)
                     ).scalar()
                     if last is not None:
-                        connection.execute(_moved(route, FolderRef(name, UidValidity(last)), ANY_UIDVALIDITY))
+                        _move(connection, route, FolderRef(name, UidValidity(last)), ANY_UIDVALIDITY)
 
     def outdate_all(self, destination: Account, folder: FolderRef, lease: Lease) -> None:
         with self.writing(lease) as connection:
             for route in sorted(routes_into(connection, destination)):
+                end_undoing(connection, _of_folder(route, folder))
                 connection.execute(_outdated(route, folder))
 
     def attach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
@@ -180,7 +182,7 @@ class SqlLedger(Database):
 
     def _move(self, route: Route, folder: FolderRef, to: UidValidity, lease: Lease) -> None:
         with self.writing(lease) as connection:
-            connection.execute(_moved(route, folder, to))
+            _move(connection, route, folder, to)
 
     def renumber(self, route: Route, destination_folder: str, source: FolderRef, lease: Lease) -> None:
         with self.writing(lease) as connection:
@@ -226,7 +228,7 @@ class SqlLedger(Database):
                     connection.execute(this.values(**values))
                 else:
                     connection.execute(this.values(**mapping.receipt_values(route, rest)))
-                    connection.execute(_NEW_RECEIPT, values)
+                    connection.execute(_NEW_RECEIPT, values | {"undoing": row.undoing})
 
     def intents(self, route: Route, destination_folder: str) -> Sequence[Intent]:
         statement = select(intents).where(_into(intents, route, destination_folder)).order_by(intents.c.slot)
@@ -352,14 +354,18 @@ def routes_into(connection: Connection, destination: Account) -> set[Route]:
     }
 
 
+def _move(connection: Connection, route: Route, folder: FolderRef, to: UidValidity) -> None:
+    end_undoing(connection, _of_folder(route, folder))
+    connection.execute(_moved(route, folder, to))
+
+
 def _moved(route: Route, folder: FolderRef, to: UidValidity) -> Update:
     # A UID proves that the server stored the message, so also of one that no recount saw.
     stored = and_(receipts.c.reason == CopyNote.UNSEEN.value, receipts.c.destination_uids != "")
     copied = and_(receipts.c.outcome == Outcome.COPIED, or_(receipts.c.reason == "", stored))
     return (
         update(receipts)
-        .where(_into(receipts, route, folder.name))
-        .where(receipts.c.destination_uidvalidity == folder.uidvalidity, ~receipts.c.undone)
+        .where(_of_folder(route, folder), ~receipts.c.undone)
         .values(
             destination_uidvalidity=to,
             destination_uids="",
@@ -372,8 +378,7 @@ def _outdated(route: Route, folder: FolderRef) -> Update:
     unproven = and_(_never_seen(), receipts.c.destination_uids == "")
     return (
         update(receipts)
-        .where(_into(receipts, route, folder.name))
-        .where(receipts.c.destination_uidvalidity == folder.uidvalidity, ~receipts.c.undone)
+        .where(_of_folder(route, folder), ~receipts.c.undone)
         .where(receipts.c.outcome != Outcome.SKIPPED)
         .values(
             destination_uidvalidity=FORMER_UIDVALIDITY,
@@ -385,6 +390,11 @@ def _outdated(route: Route, folder: FolderRef) -> Update:
 
 def _never_seen() -> ColumnElement[bool]:
     return receipts.c.reason.in_(list(map(stored_reason, NEVER_SEEN)))
+
+
+def _of_folder(route: Route, folder: FolderRef) -> ColumnElement[bool]:
+    same = receipts.c.destination_uidvalidity == folder.uidvalidity
+    return and_(_into(receipts, route, folder.name), same)
 
 
 def _into(table: Table, route: Route, destination_folder: str) -> ColumnElement[bool]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
@@ -19,24 +19,18 @@ from importer.adapters.store.tables import (
     receipts,
     undos,
 )
+from importer.adapters.store.undone_receipts import mark_removed, mark_undone, note_undoing
 from importer.compact.digest_set import each_digest
 from importer.compact.uid_set import UidSet, parse_ordered
 from importer.domain.mailbox_content import FolderRef
 from importer.domain.model import Import, ImportId, Route, State
 from importer.domain.receipts.receipt import Outcome
-from importer.domain.receipts.receipt_splitting import split
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
 from importer.ports.ledger import Copies
 
 _PAGE_ROWS: Final = 250
 _FOLLOWER_OUTCOMES: Final = (Outcome.PRESENT, Outcome.DUPLICATE)
-
-
-# Built once: building a statement costs more than running it, and these run for many receipts.
-_OF_NUMBER: Final = update(receipts).where(receipts.c.seq == bindparam("number"))
-_NOTE_UNDOING: Final = _OF_NUMBER.values(undoing=bindparam("uids"))
-_ALL_UNDONE: Final = _OF_NUMBER.values(undone=True)
 
 
 class SqlUndoRecords(Database):
@@ -90,7 +84,7 @@ class SqlUndoRecords(Database):
     def note_undoing(self, removals: Mapping[int, UidSet], lease: Lease) -> None:
         with self.writing(lease) as connection:
             rows = _numbered(connection, removals)
-            _note(connection, removals)
+            note_undoing(connection, removals)
             found = connection.execute(select(imports).where(imports.c.id == rows[0].import_id)).one_or_none()
             others = () if found is None else routes_into(connection, mapping.import_(found).destination)
             contents = {
@@ -106,15 +100,8 @@ class SqlUndoRecords(Database):
     def undo_copies(self, removed: Mapping[int, UidSet], lease: Lease) -> None:
         with self.writing(lease) as connection:
             rows = _numbered(connection, removed)
-            _note(connection, dict.fromkeys(removed, UidSet()))
-            _mark_undone(
-                connection,
-                (
-                    (row, {at for at, uid in enumerate(parse_ordered(row.destination_uids)) if uid in uids})
-                    for row in rows
-                    if (uids := removed[row.seq])
-                ),
-            )
+            note_undoing(connection, dict.fromkeys(removed, UidSet()))
+            mark_removed(connection, ((row, removed[row.seq]) for row in rows))
             _delete_checkpoints(connection, rows[0].route, rows[0].destination_key)
 
     def undo_followers(self, import_: Import, folder: str, lease: Lease) -> None:
@@ -198,30 +185,6 @@ def _numbered(connection: Connection, numbers: Collection[int]) -> Sequence[mapp
     return rows
 
 
-def _note(connection: Connection, removals: Mapping[int, UidSet]) -> None:
-    connection.execute(
-        _NOTE_UNDOING, [{"number": number, "uids": str(uids)} for number, uids in removals.items()]
-    )
-
-
-def _mark_undone(connection: Connection, concerned: Iterable[tuple[mapping.AnyRow, set[int]]]) -> None:
-    """Moves those entries of each receipt to a row of their own, which is marked as undone."""
-    whole: list[mapping.Values] = []
-    for row, at in concerned:
-        remaining, undone = split(mapping.receipt(row), at.__contains__)
-        if remaining is None:
-            whole.append({"number": row.seq})
-        elif undone is not None:
-            this = receipts.c.seq == row.seq
-            connection.execute(
-                update(receipts).where(this).values(**mapping.receipt_values(row.route, remaining))
-            )
-            values = mapping.receipt_values(row.route, undone)
-            connection.execute(insert(receipts).values(**values, undone=True))
-    if whole:
-        connection.execute(_ALL_UNDONE, whole)
-
-
 def _undo_followers(
     connection: Connection, routes: Collection[Route], key: str, contents: Collection[bytes]
 ) -> None:
@@ -239,7 +202,7 @@ def _undo_followers(
             (row, {at for at, content in enumerate(each_digest(row.digests)) if content in contents})
             for row in rows
         )
-        _mark_undone(connection, ((row, at) for row, at in found if at))
+        mark_undone(connection, ((row, at) for row, at in found if at))
         _delete_checkpoints(connection, route, key)
 
 
