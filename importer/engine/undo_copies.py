@@ -2,7 +2,8 @@
 
 Invariants:
 - A message is removed only if the ledger says that this import stored it under this UID and UIDVALIDITY, its
-  bytes have the digest of what was stored, and its flags are those it was stored with.
+  bytes have the digest of what was stored, its flags are those that we set, and synchronisation never noticed
+  a change by its owner.
 - A message counts as removed only if the server no longer lists it. One that it does not remove loses its
   \\Deleted again, which would take it with the next EXPUNGE of its owner.
 - A removal is noted in the ledger before it happens; from then on the receipt no longer counts. The next undo
@@ -25,7 +26,7 @@ from typing import Final, TypeAlias
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.folder_mapping.folder_map import is_inbox
 from importer.domain.mailbox_content import FolderRef, FolderStatus, NotHandedOut
-from importer.domain.messages.flags import touched, unfold_flags
+from importer.domain.messages.flags import touched_ever, unfold_flags
 from importer.domain.messages.message_identity import digest
 from importer.domain.model import Import
 from importer.domain.receipts.receipt import Receipt
@@ -197,7 +198,9 @@ class _Undo:
             return changed
         # The change may be ours alone: \Deleted, set over a connection that was lost afterwards.
         current = dict(session.flags(ref, changed))
-        stays = UidSet.of(uid for uid, flags in current.items() if touched(expected[uid][1] or (), flags))
+        stays = UidSet.of(
+            uid for uid, flags in current.items() if touched_ever(expected[uid][1] or (), flags)
+        )
         if untouched := UidSet.of(current) - stays:
             session.remove(ref, untouched)
         return stays
@@ -228,7 +231,9 @@ class _Undo:
             if digest(message.body) != stored_digest:
                 reasons[message.uid] = "altered"
             else:
-                reasons[message.uid] = "touched" if sent is None or touched(sent, message.flags) else None
+                reasons[message.uid] = (
+                    "touched" if sent is None or touched_ever(sent, message.flags) else None
+                )
             if any(flag.lower() == "\\deleted" for flag in message.flags):
                 marked.append(message.uid)
         return reasons, UidSet.of(marked)

@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid
+from importer.domain.import_options import ImportOptions
 from importer.domain.messages.message_body import whole
 from importer.domain.model import Import, ImportId
 from importer.domain.receipts.undo_report import UndoReport
@@ -304,6 +305,24 @@ def test_what_an_interrupted_undo_noted_is_brought_again_after_its_folder_was_re
     del world.destination.folders[name]
     check_tallies(world, world.run())
     assert world.contents(world.destination) == expected(world.contents(world.source), {}, [NOTICE])
+
+
+def test_messages_whose_flags_the_owner_changed_and_changed_back_stay() -> None:
+    world = World(options=ImportOptions(sync_flags=True))
+    fill(world.source, [(0, 5, 0, 0), (0, 6, 0, 0)])
+    world.run()
+    messages = world.destination.folders["INBOX"].messages
+    uid, _ = messages
+    sent = messages[uid].flags
+    for mailbox in (world.destination, world.source):  # both owners read it
+        folder = mailbox.folders["INBOX"]
+        first = next(iter(folder.messages))
+        folder.messages[first] = folder.messages[first]._replace(flags=("\\Seen",))
+    world.run()  # notices that
+    messages[uid] = messages[uid]._replace(flags=sent)  # to be answered later
+    totals = undo_first_import(world).totals
+    assert (totals.touched, totals.removed) == (1, 1)
+    assert list(messages) == [uid]
 
 
 def test_without_exact_uids_nothing_is_removed() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.domain.messages.flags import fold_flags, touched, unfold_flags
+from importer.domain.messages.flags import fold_flags, touched, touched_ever, unfold_flags
 
 atoms = st.text("abc;,$\\:0", min_size=1, max_size=4)
 
@@ -37,3 +37,21 @@ def test_equal_flags_of_a_batch_take_one_line() -> None:
 )
 def test_which_changes_count_as_touched(sent: list[str], now: list[str], *, changed: bool) -> None:
     assert touched(sent, now) is changed
+
+
+@pytest.mark.parametrize(
+    ("remembered", "now", "changed"),
+    [
+        (["\\Seen"], ["\\Seen"], False),
+        (["\\Seen"], [], True),
+        (["*\\seen"], [], True),  # its owner read it, and marked it as unread
+        (["\\Seen", "*\\seen"], ["\\Seen"], True),
+        (["*work"], [], True),
+        (["Work", "*work"], [], False),  # it may be the server that did not keep it
+        (["?\\Seen"], [], False),
+    ],
+)
+def test_changes_that_synchronisation_noticed_count_for_ever(
+    remembered: list[str], now: list[str], *, changed: bool
+) -> None:
+    assert touched_ever(remembered, now) is changed

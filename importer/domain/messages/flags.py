@@ -72,6 +72,13 @@ def touched(sent: Collection[str], now: Collection[str]) -> bool:
     return before & _SYSTEM != after & _SYSTEM or bool(after - _SYSTEM - before)
 
 
+def touched_ever(remembered: Collection[str], now: Collection[str]) -> bool:
+    """`touched` of remembered flags, or synchronisation noticed a change by the owner, who may have changed
+    the flags back since. A keyword that we set and that was missing then may not have been stored."""
+    put, owners, _ = _parse(remembered)
+    return touched(remembered, now) or bool(owners & _SYSTEM or owners - put.keys())
+
+
 # --- Synchronisation ----------------------------------------------------------------------------
 
 
