@@ -13,7 +13,7 @@ from importer.compact.digest_set import Digests, DigestSet
 from importer.domain.mailbox_content import FolderStatus
 from importer.domain.model import Import, ImportId
 from importer.domain.receipts.folder_history import never
-from importer.domain.receipts.receipt import Outcome, Receipt
+from importer.domain.receipts.receipt import Receipt
 from importer.engine.batch_pace import BatchPace
 from importer.engine.destination_traits import DestinationTraits
 from importer.ports.leases import Lease
@@ -111,8 +111,8 @@ class Leg:
     sent_lately: Callable[[ImportId], bool] = never  # whether copies of that import may still appear
 
     def copies_of_others(self, folder: str) -> Iterator[Receipt]:
-        """The receipts of what other sources copied into the destination folder."""
+        """The receipts of what other sources copied into the destination folder, and of what an undo is about
+        to remove."""
         for route in {*self.ledger.routes_into(self.import_.destination)} - {self.import_.route}:
-            for receipt in self.ledger.receipts(route, folder):
-                if receipt.outcome is Outcome.COPIED:
-                    yield receipt
+            for copies in self.ledger.copies_into(route, folder):
+                yield copies.receipt

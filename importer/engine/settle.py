@@ -268,10 +268,11 @@ def _landed(
     )
     settled = _contents(receipts_without_uids)
     unmatched: dict[Uid, bytes] = {}
-    # What other sources copied since the append is not what was sent, although its content may be the same.
-    name = intent.destination.name
-    known = chain(leg.ledger.receipts(leg.import_.route, name), leg.copies_of_others(name))
-    checked = _known(known, intent)
+    # What other sources copied since the append is not what was sent, although its content may be the same;
+    # nor is what an undo is about to remove, of which `receipts` says nothing.
+    route, name = leg.import_.route, intent.destination.name
+    copies = (copies.receipt for copies in leg.ledger.copies_into(route, name))
+    checked = _known(chain(leg.ledger.receipts(route, name), copies, leg.copies_of_others(name)), intent)
     while True:
         tail = destination.uids(folder, at_or_above=intent.uidnext) - checked
         unread: list[Uid] = []

@@ -325,6 +325,36 @@ def test_messages_whose_flags_the_owner_changed_and_changed_back_stay() -> None:
     assert list(messages) == [uid]
 
 
+class Killed(BaseException):
+    """The worker is gone."""
+
+
+@pytest.mark.parametrize("from_another", [False, True])
+def test_a_copy_that_an_undo_noted_is_not_taken_for_a_lost_append(*, from_another: bool) -> None:
+    """Both messages have the same header and differ in their text."""
+    world = World()
+    sender = world.beside("bob@old.example") if from_another else world
+    world.source.folders["INBOX"].add((), DATE, BODIES[0])
+    ends_at: list[str] = ["append"] if from_another else ["append", "append"]
+
+    def ends(operation: str) -> Fault | None:
+        if ends_at and operation == ends_at[-1]:
+            ends_at.pop()
+            if not ends_at:
+                raise Killed
+        return None
+
+    sender.source.folders["INBOX"].add((), DATE, BODIES[1])
+    world.destination.fault = ends
+    with suppress(Killed):
+        sender.run_with_own_faults(batch=1)
+    if from_another:
+        world.run()
+    interrupted_undo(world, Fault.BEFORE)
+    sender.run()
+    assert world.contents(world.destination) == {"INBOX": Counter(BODIES[:2])}
+
+
 def test_without_exact_uids_nothing_is_removed() -> None:
     world = World()
     world.destination.gives_uids = False
