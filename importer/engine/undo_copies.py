@@ -80,10 +80,11 @@ class _Undo:
         self._route = undoing.import_.route
         self._counts: dict[str, FolderUndo] = {}
         self._renewed = False
+        self._modseqs: Mapping[str, int] | None = None
 
     def run(self) -> UndoReport:
         work, ledger = self._undoing, self._undoing.ledger
-        destination = survey(work.session)
+        destination = survey(work.session, modseqs=True)
         for folder, number in ledger.undone(self._route, work.import_.id).items():
             self._count(folder.name, added=number, removed=number)
         copies = ledger.copies(self._route, work.import_.id)
@@ -137,12 +138,15 @@ class _Undo:
                 self._count_unidentified(copies.receipt)
 
     def _modseq(self, name: str) -> int:
-        """The folder's current modification sequence, 0 if the server keeps none. It is requested twice,
-        since Dovecot counts from the first request."""
-        for _ in range(2):
-            statuses = self._undoing.session.listing(modseqs=True).statuses
-        status = statuses.get(name)
-        return status.highest_modseq if isinstance(status, FolderStatus) else 0
+        """A modification sequence of the folder from before the check, 0 if the server keeps none.
+
+        It is that of one more listing after the survey, since Dovecot counts from the first request. An older
+        one is as safe: what changed since is checked again.
+        """
+        if self._modseqs is None:
+            statuses = self._undoing.session.listing(modseqs=True).statuses.items()
+            self._modseqs = {n: s.highest_modseq for n, s in statuses if isinstance(s, FolderStatus)}
+        return self._modseqs.get(name, 0)
 
     def _clear_receipts(self, ref: FolderRef, group: Sequence[Copies], listed: UidSet, modseq: int) -> None:
         """Remove what can be removed of some receipts. `modseq` is the folder's modification sequence before

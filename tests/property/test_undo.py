@@ -325,6 +325,16 @@ def test_messages_whose_flags_the_owner_changed_and_changed_back_stay() -> None:
     assert list(messages) == [uid]
 
 
+def test_folders_are_listed_twice_however_many_they_are() -> None:
+    world = World()
+    for name in ("INBOX", "Work", "Travel", "Later"):
+        world.source.create(name).add((), DATE, BODIES[3])
+    world.run()
+    with mock.patch.object(MemoryWriter, "listing", autospec=True, side_effect=MemoryWriter.listing) as lists:
+        assert undo_first_import(world).totals.removed == 4
+    assert lists.call_count == 2
+
+
 class Killed(BaseException):
     """The worker is gone."""
 
