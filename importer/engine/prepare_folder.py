@@ -23,6 +23,7 @@ from importer.engine.existing_mail import ExistingMail
 from importer.engine.folder_copy import DestinationFolder, FirstLook, FolderCopy, Prepared, Unprepared
 from importer.engine.left_out import LeftOutMessages, older_messages
 from importer.engine.leg_context import Lane
+from importer.engine.renumbered_source import means_another
 from importer.engine.replaced_mailbox import numbering
 from importer.engine.settle import settle
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
@@ -299,9 +300,21 @@ class _Preparation:
         uidnext = max(folder.status.uidnext, Uid((folder.listed.highest or 0) + 1))
         first_pass, folder.is_numbering_checked = not folder.is_numbering_checked, True
         # In later passes the survey's UIDNEXT is older than the messages that arrived since.
-        if first_pass and not folder.status.contents and folder.history.renumbered(uidnext):
+        if not first_pass or folder.status.contents:
+            return
+        if folder.history.renumbered(uidnext) or self._has_another_message():
             leg.ledger.renumber(leg.import_.route, folder.destination, folder.source, leg.lease)
             self._load_history(destination, folder.receipts())
+
+    def _has_another_message(self) -> bool:
+        """Whether an earlier import settled one of the latest UIDs for another message."""
+        folder, leg = self._folder, self._folder.leg
+        if not folder.history.settled:
+            return False
+        last = leg.ledger.last_receipt(leg.import_.route, folder.destination)
+        if last is None or last.import_id == leg.import_.id:
+            return False
+        return means_another(self._lane.source, folder.source, last, folder.listed)
 
     # --- The messages to copy ------------------------------------------------------------------------
 

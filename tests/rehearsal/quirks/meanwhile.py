@@ -131,3 +131,17 @@ class FolderMadeAnew(Session):
         box.inbox.uidnext = 1
         for number in range(5):
             box.inbox.add(letter(number, "another"), [], internaldate(number))
+
+
+@quirk("restored-and-grown")
+class RestoredAndGrown(Session):
+    """Between two runs INBOX is restored from a backup that lacks its last three messages, and six others
+    arrive, with UIDs that were assigned before."""
+
+    @classmethod
+    def next_stage(cls, box: Mailbox, stage: int) -> None:
+        inbox = box.inbox
+        del inbox.messages[-3:]
+        inbox.uidnext -= 3
+        for number in range(6):
+            inbox.add(letter(40 + number, "after the restoration"), [], internaldate(20 + number))
