@@ -40,5 +40,6 @@ def quoting(texts: CatalogTranslator, sentence: str, problem: Problem | None) ->
     if not words or words in sentence:
         return sentence
     stop = "" if sentence.endswith((".", "!", "?", "…")) else "."
-    quoted = texts.gettext("The server said: “%(words)s”", words=words)
+    said = words if words.endswith("..") else words.removesuffix(".")  # the quotation's own stop follows
+    quoted = texts.gettext("The server said: “%(words)s”", words=said)
     return f"{sentence}{stop} {quoted}."

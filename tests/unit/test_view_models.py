@@ -42,3 +42,18 @@ def test_a_page_says_what_happens_next_as_console_and_api_do(state: State, code:
     explanation = explain(Report(import_), ExplanationContext(NOW, has_passwords=True))
     view = import_view(texts(language), Snapshot(import_), NOW)
     assert explanation_texts(texts(language), explanation).next in view.sentence
+
+
+@pytest.mark.parametrize(
+    ("words", "quoted"),
+    [
+        ("[AUTHENTICATIONFAILED] Authentication failed.", "“[AUTHENTICATIONFAILED] Authentication failed”."),
+        ("Try again later...", "“Try again later...”."),
+        ("Is that you?", "“Is that you?”."),
+    ],
+)
+def test_a_quotation_of_the_server_has_one_full_stop(words: str, quoted: str) -> None:
+    account = Account("ada", "ada", Endpoint("imap.old.example"))
+    problem = Problem(Text("login_rejected", host="imap.old.example"), Side.SOURCE, words)
+    import_ = Import(ImportId("one"), account, account, NOW, state=State.STOPPED, problem=problem)
+    assert import_view(texts("en"), Snapshot(import_), NOW).sentence.endswith(f"The server said: {quoted}")
