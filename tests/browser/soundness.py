@@ -50,6 +50,15 @@ _BROKEN = """[...document.querySelectorAll("main :is(tbody :is(td, th), dd, .pil
     })"""
 """Short words and numbers that a line break divides."""
 
+_TOUCHING = """[...document.querySelectorAll("form :is(.field, .choice, fieldset)")]
+    .map((e) => [e, e.nextElementSibling])
+    .filter(([e, next]) => next?.matches(".field, .choice, fieldset, button"))
+    .map(([e, next]) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect(), next.getBoundingClientRect()])
+    .filter(([, box, next]) => box.height && next.height)
+    .filter(([, box, next]) => next.left < box.right && box.left < next.right && next.top < box.bottom + 4)
+    .map(([html]) => html)"""
+"""Fields of a form that touch the one below them."""
+
 _STRUCTURE = """JSON.stringify([document.documentElement.lang, innerWidth, document.title !== "", ...new Set(
     [...document.querySelectorAll("*")].map((e) => [
       e.parentElement?.localName, e.localName, ...e.classList, e.getClientRects().length > 0,
@@ -109,6 +118,8 @@ def _check(page: Page) -> None:
         _CHECKED_STRUCTURES.add(structure)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{page.url} is {wide} px too wide"
+    touching = page.evaluate(_TOUCHING)
+    assert touching == [], f"{page.url}: {touching}"
     small = page.evaluate(_TOO_SMALL)
     assert small == [], f"{page.url}: {small}"
 

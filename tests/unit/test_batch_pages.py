@@ -79,6 +79,10 @@ def test_the_page_of_an_import_names_the_id_that_the_operator_asks_for(office: B
     assert re.search(rf"Id: <span[^>]*>{import_.id}</span>", page)
 
 
+def test_a_batch_is_one_of_the_imports_in_the_navigation(office: BatchOffice) -> None:
+    assert '<a href="/imports" aria-current="page">' in office.admin.get(office.path).text
+
+
 def test_a_sum_agrees_with_its_number() -> None:
     shown = {
         language: [
