@@ -242,9 +242,19 @@ class _Preparation:
                 Text("folder_unusable.unlisted", folder=folder.destination, number=unlisted),
                 side=session.side,
             )
-        mail = ExistingMail(session, ref, existing - ours)
+        others = existing - ours
+        self._unmark(ref, others)
+        mail = ExistingMail(session, ref, others)
         target = Target(folder.source, ref, destination.rule, folder.limit_bytes, mail)
         folder.state.open(target, status.uidnext)
+
+    def _unmark(self, ref: FolderRef, others: UidSet) -> None:
+        """An undo that was interrupted may have marked messages as deleted. Those found among `others` are
+        going to count as present, and another program would expunge them."""
+        leg = self._folder.leg
+        noted = leg.ledger.noted_removals(leg.import_.destination).get(ref) if others else None
+        if noted and (marked := others & noted):
+            self._lane.destination.change_flags(ref, marked, (), ("\\Deleted",))
 
     # --- The history ---------------------------------------------------------------------------------
 

@@ -16,11 +16,13 @@ Invariants:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, cast
 
-from importer.domain.model import ImportId, Route
+from importer.compact.uid_set import UidSet
+from importer.domain.mailbox_content import FolderRef
+from importer.domain.model import Account, ImportId, Route
 from importer.domain.receipts.folder_tally import FolderCheckpoint, Refusal
 from importer.domain.receipts.receipt import Intent, Receipt
 from importer.engine.leg_context import Leg
@@ -50,6 +52,7 @@ class RouteLedger:
         self._written_at = self._now()
         self._away: DatabaseUnavailable | None = None
         self._folders = set(self._ledger.recorded_folders(self._route))
+        self._noted: Mapping[FolderRef, UidSet] | None = None
         self._import_id = leg.import_.id
         self._refused = {refusal.folder for refusal in self._ledger.refusals(self._import_id)}
 
@@ -61,6 +64,13 @@ class RouteLedger:
             return method(*arguments, **named)
 
         return after_flush
+
+    def noted_removals(self, destination: Account) -> Mapping[FolderRef, UidSet]:
+        """Read once: an undo needs the lease of the mailbox, too."""
+        with self._lock:
+            if self._noted is None:
+                self._noted = self._ledger.noted_removals(destination)
+            return self._noted
 
     # --- Writing -------------------------------------------------------------------------------------
 

@@ -151,6 +151,11 @@ class Ledger(Protocol):
         counts, and the folder's checkpoints are deleted."""
         ...
 
+    def noted_removals(self, destination: Account) -> Mapping[FolderRef, UidSet]:
+        """What undos of imports into that mailbox noted and have not marked as undone, by destination
+        folder."""
+        ...
+
     def undo_copies(self, removed: Mapping[int, UidSet], lease: Lease) -> None:
         """Mark copies as undone, after their removal: receipt number -> destination UIDs. What else was noted
         of these receipts counts again. The receipts are of one route and one folder, whose checkpoints are

@@ -173,6 +173,8 @@ def test_several_receipts_are_noted_and_undone_together(store: Store) -> None:
     removals = dict(zip(numbers, going, strict=False))
     store.note_undoing(removals, held)
     assert [copies.undoing for copies in store.copies(this.route, ONE)] == [*going, UidSet()]
+    assert store.noted_removals(other.destination) == {whole.destination: going[0] | going[1]}
+    assert store.noted_removals(other.source) == {}
     [following] = store.receipts(other.route, "Archive")
     assert following.source_uids == (33,)
     left = list(store.receipts(this.route, "Archive"))
@@ -180,6 +182,7 @@ def test_several_receipts_are_noted_and_undone_together(store: Store) -> None:
     store.undo_copies(removals, held)
     assert list(store.receipts(this.route, "Archive")) == left
     assert store.undone(this.route, ONE) == {whole.destination: 4}
+    assert store.noted_removals(other.destination) == {}
 
 
 @pytest.mark.parametrize("moves", ["detach", "detach_all", "outdate_all"])

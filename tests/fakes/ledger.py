@@ -304,6 +304,16 @@ class MemoryLedger(MemoryLeases):
                 }
                 self._undo_followers({route, *self._routes_beside(receipt.import_id)}, folder, gone)
 
+    def noted_removals(self, destination: Account) -> Mapping[FolderRef, UidSet]:
+        noted: dict[FolderRef, UidSet] = {}
+        with self._lock:
+            routes = self._routes_into(destination)
+            for row in [row for (route, _), rows in self._rows.items() if route in routes for row in rows]:
+                if row.undoing and not row.undone:
+                    folder = row.receipt.destination
+                    noted[folder] = noted.get(folder, UidSet()) | row.undoing
+        return noted
+
     def undo_copies(self, removed: Mapping[int, UidSet], lease: Lease) -> None:
         with self._lock:
             self._demand(lease)

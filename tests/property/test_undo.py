@@ -295,6 +295,25 @@ def test_messages_touched_after_an_interrupted_undo_are_not_left_marked_as_delet
     assert (report.totals.removed, report.totals.touched) == (3, 1)
 
 
+@pytest.mark.parametrize("from_another", [False, True])
+def test_an_import_keeps_what_an_interrupted_undo_marked_as_deleted(*, from_another: bool) -> None:
+    world = World()
+    messages = [(0, n, 0, 0) for n in range(4)]
+    fill(world.source, messages)
+    world.run(batch=4)
+    interrupted_undo(world, Fault.DURING)
+    sender = world.beside("bob@old.example") if from_another else world
+    if from_another:
+        fill(sender.source, messages)
+    tally = sender.run().tallies["INBOX"]
+    assert (tally.copied, tally.present) == (2, 2)
+    kept = world.destination.folders["INBOX"].messages.values()
+    assert not any("\\Deleted" in message.flags for message in kept)
+    undo_first_import(world)
+    sender.run()
+    assert world.contents(world.destination) == world.contents(sender.source)
+
+
 @pytest.mark.parametrize("lost", [Fault.BEFORE, Fault.DURING, Fault.AFTER])
 def test_what_an_interrupted_undo_noted_is_brought_again_after_its_folder_was_removed(lost: Fault) -> None:
     world = World()

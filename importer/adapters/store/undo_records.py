@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
 from importer.adapters.store import mapping
 from importer.adapters.store.columns import folder_key
@@ -21,9 +21,9 @@ from importer.adapters.store.tables import (
 )
 from importer.adapters.store.undone_receipts import mark_removed, mark_undone, note_undoing
 from importer.compact.digest_set import each_digest
-from importer.compact.uid_set import UidSet, parse_ordered
+from importer.compact.uid_set import UidSet, UidValidity, parse_ordered
 from importer.domain.mailbox_content import FolderRef
-from importer.domain.model import Import, ImportId, Route, State
+from importer.domain.model import Account, Import, ImportId, Route, State
 from importer.domain.receipts.receipt import Outcome
 from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.leases import Lease
@@ -31,6 +31,11 @@ from importer.ports.ledger import Copies
 
 _PAGE_ROWS: Final = 250
 _FOLLOWER_OUTCOMES: Final = (Outcome.PRESENT, Outcome.DUPLICATE)
+
+
+_NOTED: Final = select(
+    receipts.c.destination_folder, receipts.c.destination_uidvalidity, receipts.c.undoing
+).where(receipts.c.route == bindparam("of_route"), ~receipts.c.undone, receipts.c.undoing != "")
 
 
 class SqlUndoRecords(Database):
@@ -96,6 +101,15 @@ class SqlUndoRecords(Database):
                 if uid in removals[row.seq]
             }
             _undo_followers(connection, {rows[0].route, *others}, rows[0].destination_key, contents)
+
+    def noted_removals(self, destination: Account) -> Mapping[FolderRef, UidSet]:
+        noted: dict[FolderRef, UidSet] = {}
+        with self.reading() as connection:
+            for route in routes_into(connection, destination):
+                for row in connection.execute(_NOTED, {"of_route": route}):
+                    ref = FolderRef(row.destination_folder, UidValidity(row.destination_uidvalidity))
+                    noted[ref] = noted.get(ref, UidSet()) | UidSet.parse(row.undoing)
+        return noted
 
     def undo_copies(self, removed: Mapping[int, UidSet], lease: Lease) -> None:
         with self.writing(lease) as connection:
