@@ -36,12 +36,16 @@ class DestinationTraits:
     as copies were looked at. `accepted`: the folder of the last batch that it accepted, and the lowest UID
     that its copies may have. `shows_late`: whether it may show copies later than it stores them; not after a
     wait in vain. `bye_is_final`: it stores nothing after a BYE, as far as a wait in vain tells.
+    `sizes_compared_in`: the folder of which also small copies are compared by size, `cuts`: that of all,
+    since some of these were cut; `sizes_mislead`: copies with smaller sizes were whole.
     """
 
     def __init__(self) -> None:
         self.kept_flags = self.lost_flags = frozenset[str]()
         self.shows_late = True
         self.bye_is_final = False
+        self.sizes_compared_in: FolderRef | None = None
+        self.sizes_mislead = self.cuts = False
         self.accepted: tuple[FolderRef, Uid] | None = None
         self._lock = threading.Lock()
         self._stored = 0

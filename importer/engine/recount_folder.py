@@ -3,6 +3,7 @@ found, and writes the checkpoint of a folder that is completely copied."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -21,6 +22,7 @@ from importer.engine.new_refusals import folder_refusal
 from importer.engine.recount import FolderLedger, Recount, UidLists, recount
 from importer.engine.settle import CHECK_INTERVAL_S
 from importer.engine.stored_flags import keep_flags
+from importer.engine.stored_sizes import cut_copies
 from importer.ports.mailbox_errors import FolderChanged, FolderUnusable
 from providers.text import Text
 
@@ -80,15 +82,15 @@ def recount_folder(
 def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool) -> tuple[FolderTally, bool]:
     """The tally, and whether mail has arrived."""
     state = folder.state
-    tally, flags = state.tally, dict[str, int]()
+    tally, changes = state.tally, Counter[str]()
     try:
         wanted = folder.leg.import_.syncs_flags and not folder.is_left_out
         if wanted and state.unusable is None:
             _update_flags(folder, lane)
         if not folder.missing:
-            flags = {
-                ChangeKind.FLAGS_NOT_KEPT: keep_flags(folder.leg, lane, folder.history, _new_from(folder))
-            }
+            lacking = keep_flags(folder.leg, lane, folder.history, _new_from(folder))
+            changes = cut_copies(folder.leg.traits, lane, folder.history)
+            changes[ChangeKind.FLAGS_NOT_KEPT] = lacking
         folder.unlisted = 0  # the recount counts them itself
         result = recount(
             lane,
@@ -101,10 +103,10 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
             missing=folder.missing,
         )
         listing = folder.history.listing(folder.listed, folder.left_out.uids, folder.left_out.reason)
-        result = replace(result, tally=replace(with_changes(result.tally, flags), listing=listing))
+        result = replace(result, tally=replace(with_changes(result.tally, changes), listing=listing))
         _note_unseen(folder, lane)
     except FolderUnusable:
-        return with_changes(tally, flags), False
+        return with_changes(tally, changes), False
     except FolderChanged as error:
         if state.unusable is None:
             state.trouble_in_recount(error, last=last)
@@ -112,7 +114,7 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
             return state.tally, True
         folder.refuse_rest(lane, state.unusable)
         _note_uncounted(folder, state.unusable)
-        return with_changes(state.tally, flags), False
+        return with_changes(state.tally, changes), False
     if result.surplus:
         _report_surplus(folder, result.surplus)
     arrived = bool(result.arrived - state.unfetched - folder.left_out.uids) and state.unusable is None

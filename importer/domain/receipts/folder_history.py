@@ -39,6 +39,7 @@ from importer.domain.receipts.receipt import (
     ReceiptReason,
     skip_reason_of,
 )
+from importer.domain.receipts.sized_copies import SizedCopies
 
 _MAX_UNMERGED: Final = 5_000
 
@@ -115,6 +116,7 @@ class FolderHistory:
     copied_bytes: int = 0
     keywords_dropped: int = 0
     marked: MarkedCopies = field(default_factory=MarkedCopies)  # of this import
+    sized: SizedCopies = field(default_factory=SizedCopies)  # likewise
     flagged: bool = False  # copies of this import were sent with flags
     sent_lately: Callable[[ImportId], bool] = never  # whether copies of that import may still appear
     _settled: defaultdict[tuple[Outcome, ReceiptReason], _Settled] = field(
@@ -178,6 +180,7 @@ class FolderHistory:
                 self.copied_bytes += receipt.size_bytes
                 self.keywords_dropped += receipt.keywords_dropped
                 self.marked.add(receipt)
+                self.sized.add(receipt)
                 self.flagged = self.flagged or has_flags(receipt.flags)
 
     def _learn_digests(self, receipt: Receipt, *, current: bool) -> None:

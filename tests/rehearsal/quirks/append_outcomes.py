@@ -71,6 +71,25 @@ class StorageLimitOfOneFolder(QuotaOfOneFolder):
     no_room = _NO_ROOM
 
 
+@quirk("large-mail-cut", "(virus scanners)")
+class LargeMailCut(Session):
+    """At a destination: of a message of more than 40,000 bytes the first 1,000 are stored."""
+
+    limit_bytes = 40_000
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        cut = body[:1000] if len(body) > self.limit_bytes else body
+        return super().store(folder, cut, flags, date)
+
+
+@quirk("all-mail-cut", "(virus scanners)")
+class AllMailCut(LargeMailCut):
+    """At a destination: of each message the first 400 bytes are stored."""
+
+    def store(self, folder: Folder, body: bytes, flags: Iterable[bytes], date: str) -> int:
+        return super().store(folder, body[:400], flags, date)
+
+
 # --- Gateways and servers that rewrite what they store ---------------------------------------------------
 
 

@@ -151,6 +151,15 @@ class LargeMail(Session):
         fill(box, b"INBOX", 3, first=10_001, size=9_000)
 
 
+@quirk("mail-of-fifty-thousand-bytes")
+class MailOfFiftyThousandBytes(Session):
+    """At a source: three messages of some 50,000 bytes in INBOX."""
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        fill(box, b"INBOX", 3, first=10_001, size=50_000)
+
+
 @quirk("line-feeds-in-mail")
 class LineFeedsInMail(Session):
     """At a source: the messages of INBOX have line feeds without carriage returns."""
