@@ -59,8 +59,17 @@ def numbering(session: MailboxReader, folder: FolderRef, status: FolderStatus, n
     """The numbering of a folder of which a receipt names the UID `named`, which its UIDNEXT has not reached.
 
     If the folder lists a UID that UIDNEXT has not reached, UIDNEXT is wrong and proves nothing. Else another
-    folder has its name and its UIDVALIDITY. Raises what the session raises.
+    folder has its name and its UIDVALIDITY, unless a new connection shows otherwise: the first one may have
+    led to a replica that lags behind. Raises what the session raises.
     """
+    found = _numbering(session, folder, status, named)
+    if found.is_another:
+        session.renew()
+        found = _numbering(session, folder, status, named)
+    return found
+
+
+def _numbering(session: MailboxReader, folder: FolderRef, status: FolderStatus, named: Uid) -> Numbering:
     highest = session.uids(folder).highest or Uid(0)
     uidnext = max(status.uidnext, session.status(folder.name).uidnext)  # later than the list
     if highest >= uidnext:

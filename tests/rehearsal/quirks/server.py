@@ -34,6 +34,7 @@ from tests.rehearsal.quirks import (  # noqa: F401 - registers the quirks
     pacing,
     partial_lists,
     removing,
+    replicas,
     reported,
     signing_in,
     source_mail,
