@@ -19,7 +19,7 @@ from importer.domain.planning.server_limits import MAX_CACHED_FLAGS_BYTES
 
 COMMON_FETCH = re.compile(
     rb"\* ([0-9]{1,20}) FETCH \("
-    rb"(?:(?:UID ([0-9]{1,20})|RFC822\.SIZE ([0-9]{1,9})|FLAGS \(([^(){\"\r\n]*)\)"
+    rb"(?:(?:UID ([0-9]{1,10})|RFC822\.SIZE ([0-9]{1,9})|FLAGS \(([^(){\"\r\n]*)\)"
     rb'|INTERNALDATE "([^"\\\r\n]*)")(?: |(?=\))))*'
     rb"(?:BODY\[\] \{([0-9]{1,20})\}\r\n|\))"
 )
@@ -27,6 +27,9 @@ COMMON_FETCH = re.compile(
 match replaces one per token, which is most of the parsing cost of a small message."""
 _NO_SIZE: Final = 0xFFFF_FFFF
 """From here on a size is none: -1 as an unsigned number, or the like."""
+
+_MAX_UID: Final = 9_999_999_999
+"""RFC 9051 allows less. A longer number is no UID: sets of UIDs have ten digits (`uid_set.py`)."""
 
 _DATA = re.compile(rb"\* (?:([0-9]{1,20})[ \t])?([A-Za-z][A-Za-z0-9._-]*)(?:[ \t]|(?=\()|\Z)")
 
@@ -93,7 +96,7 @@ def _fetched(sequence: int, text: bytes, literals: tuple[Body, ...]) -> Fetched:
         match name.upper() if isinstance(name, bytes) else b"":
             case b"UID":
                 number = _number(value)
-                uid = None if number is None else Uid(number)
+                uid = None if number is None or number > _MAX_UID else Uid(number)
             case b"RFC822.SIZE":
                 number = _number(value)
                 size_bytes = number if number is not None and number < _NO_SIZE else None

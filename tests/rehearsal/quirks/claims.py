@@ -132,6 +132,16 @@ class UidvalidityOf64Bits(Session):
             folder.uidvalidity += 1_700_000_000_000
 
 
+@quirk("uids-of-64-bits")
+class UidsOf64Bits(Session):
+    """UIDs have thirteen digits."""
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        for folder in box.folders.values():
+            folder.renumber(2**40)
+
+
 @quirk("uids-at-the-end")
 class UidsAtTheEnd(Session):
     """The UIDs of INBOX are the highest possible ones."""
