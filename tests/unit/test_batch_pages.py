@@ -24,6 +24,7 @@ from importer.domain.receipts.folder_listing import FolderListing
 from importer.domain.receipts.folder_tally import FolderTally
 from importer.domain.reporting.attention import need
 from importer.domain.reporting.batch_overview import Standing, Summary, summary_due
+from importer.i18n.state_texts import state_word
 from importer.i18n.translations import LANGUAGES, texts
 from importer.web import live_progress
 from importer.web.batch_view import RowFilter, sums
@@ -31,6 +32,7 @@ from importer.web.pages import batch_pages, imports_page
 from providers.text import Text
 from tests.fakes.mailbox_access import MemoryAccess
 from tests.rehearsal.ports import PATIENCE_S
+from tests.texts import LANGUAGES as TRANSLATED
 from tests.unit.batch_office import HEAD, BatchOffice
 from tests.unit.test_live import guest_of
 from tests.unit.web_office import RIGHT, Browser, WebOffice
@@ -98,6 +100,17 @@ def test_a_sum_agrees_with_its_number() -> None:
         "de": ["0 Vollständig", "2 Laufen", "1 Wartet auf Inhaber", "1 Braucht Sie"],
         "fr": ["0 Complète", "2 En cours", "1 Attend son titulaire", "1 A besoin de vous"],
     }
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+@pytest.mark.parametrize(
+    ("standing", "state"), [(Standing.UNDONE, State.UNDONE), (Standing.CANCELLED, State.CANCELLED)]
+)
+def test_a_sum_of_one_has_the_word_of_the_state(language: str, standing: Standing, state: State) -> None:
+    """In French and Italian, an undone thing alone is a defeat."""
+    words = texts(language)
+    [title] = [each.title for each in sums(words, {standing: 1}, RowFilter()) if each.standing is standing]
+    assert title == state_word(words, state)
 
 
 def test_until_all_have_ended_the_page_renews_itself_without_a_script(office: BatchOffice) -> None:
