@@ -208,7 +208,7 @@ def _refused(texts: CatalogTranslator, refusals: Iterable[Refusal]) -> str:
     """`3 messages could not be copied (too large: 2; removed meanwhile: 1).`"""
     reasons = _by_reason(texts, refusals).most_common()
     number = sum(messages for _, messages in reasons)
-    parts = [f"{why}{texts.colon} {texts.number(messages)}" if messages else why for why, messages in reasons]
+    parts = [texts.counted(why, messages) if messages else why for why, messages in reasons]
     named = parts[:_REASONS_NAMED]
     if more := len(parts) - len(named):
         named.append(texts.ngettext("%(num)s more reason", "%(num)s more reasons", more))

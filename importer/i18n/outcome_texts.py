@@ -232,8 +232,7 @@ def _failed(texts: CatalogTranslator, outcome: ImportOutcome) -> str:
 
 def _reasons(texts: CatalogTranslator, totals: Totals) -> str:
     return "; ".join(
-        f"{reason(texts, skipped)}{texts.colon} {texts.number(number)}"
-        for skipped, number in totals.skipped.items()
+        texts.counted(reason(texts, skipped), number) for skipped, number in totals.skipped.items()
     )
 
 

@@ -88,6 +88,10 @@ class CatalogTranslator:
         """The colon after a label, with the space before it where the language has one."""
         return "\u00a0:" if self.language == "fr" else ":"
 
+    def counted(self, label: str, number: int) -> str:
+        """`label: 12`, whose number does not wrap alone."""
+        return f"{label}{self.colon}\u00a0{self.number(number)}"
+
     def typeset(self, text: str) -> str:
         """A text in this language that is in no catalog, such as the steps at a mail host: with the
         typography of the language and region, and the product's name."""

@@ -17,7 +17,7 @@ def count_texts(texts: CatalogTranslator, result: Verification) -> list[str]:
         )
     ]
     sentences += [
-        f"{finding_text(texts, finding)}{texts.colon} {texts.number(result.counts[finding])}"
+        texts.counted(finding_text(texts, finding), result.counts[finding])
         for finding in ComparedAs
         if result.counts[finding]
     ]

@@ -92,7 +92,8 @@ def test_missing_messages_are_grouped_by_reason() -> None:
     explanation = explain(Report(an_import(State.INCOMPLETE), accounts, refusals), CONTEXT)
     shown = words(Report(an_import(State.INCOMPLETE), accounts, refusals))
     assert shown.sentence.startswith(
-        "4 messages could not be copied (it is too large: 2; it has a NUL in it: 1; it cannot be opened: 1)."
+        "4 messages could not be copied"
+        " (it is too large:\u00a02; it has a NUL in it:\u00a01; it cannot be opened:\u00a01)."
     )
     assert explanation.actions == (Action.RUN_AGAIN, Action.UNDO)
     assert ("such as", "INBOX, 2020-01-01: Holiday") in shown.facts
@@ -102,7 +103,7 @@ def test_copies_that_were_never_seen_are_not_called_uncopied() -> None:
     sent = replace(refusal("x", uid=2), reason=Text("never_seen"), code=RefusalCode.NEVER_SEEN)
     accounts = (FolderTally("INBOX", "INBOX", 9, 6, failed=3),)
     shown = words(Report(an_import(State.INCOMPLETE), accounts, (refusal(), sent, sent)))
-    assert shown.sentence.startswith("1 message could not be copied (it is too large: 1).")
+    assert shown.sentence.startswith("1 message could not be copied (it is too large:\u00a01).")
     assert "2 messages were sent by an earlier import, but never seen" in shown.sentence
     facts = [(label, value) for label, value in shown.facts if value.endswith(("too large", "start again"))]
     assert [label for label, _ in facts] == ["not copied", "sent before, never seen"]

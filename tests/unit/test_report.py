@@ -143,7 +143,7 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
         (
             report(folder(found=30, present=28, skipped={OWN_NOTICE: 2})),
             "All messages listed by the old mailbox are in the new one (28),"
-            " except for 2 left out (completion mail of an earlier import: 2).",
+            " except for 2 left out (completion mail of an earlier import:\u00a02).",
         ),
         (
             report(folder(found=10, present=7, gone=3)),
@@ -156,7 +156,7 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
             "1 of 5 messages listed by the old mailbox is in the new one, 1 of them new."
             " 3 messages were copied before and are no longer in their folders of the new mailbox: they stay"
             " away, because their owner deleted or moved them. 1 left out"
-            " (completion mail of an earlier import: 1).",
+            " (completion mail of an earlier import:\u00a01).",
         ),
         (
             report(folder(found=10, present=9, gone=1, unchecked=9), state=State.INCOMPLETE),
