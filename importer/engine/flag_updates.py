@@ -37,22 +37,33 @@ class _Suspect:
     source: tuple[str, ...]
 
 
-def update_flags(leg: Leg, lane: Lane, history: FolderHistory, since: int) -> int:
-    """Update the flags of this folder's copies and return how many copies changed.
+@frozen
+class FlagUpdates:
+    """How many copies changed, and whether nothing is left to change: the destination folder could be opened
+    for writing, and its server accepted each change."""
 
-    `since` is the source folder's highest modification sequence at the previous update, 0 if there was none.
-    Copies without a known UID or without remembered flags are skipped, and so is a destination folder that
-    cannot be opened. Raises FolderUnusable if the source folder cannot be opened.
+    changed: int = 0
+    complete: bool = True
+
+
+def update_flags(leg: Leg, lane: Lane, history: FolderHistory, since: int) -> FlagUpdates:
+    """Update the flags of this folder's copies.
+
+    `since` is the source folder's highest modification sequence at the previous complete update, 0 if there
+    was none. Copies without a known UID or without remembered flags are skipped, and so is a destination
+    folder that cannot be opened. Raises FolderUnusable if the source folder cannot be opened.
     """
-    changed = 0
+    changed, complete = 0, True
     for group in _grouped(_copies(leg, history)):
         suspects = _suspects(lane, history, group, since)
         if suspects:
             try:
-                changed += _update(leg, lane, history, group, suspects)
+                updates = _update(leg, lane, history, group, suspects)
             except FolderUnusable:
-                return changed
-    return changed
+                return FlagUpdates(changed, complete=False)
+            changed += updates.changed
+            complete = complete and updates.complete
+    return FlagUpdates(changed, complete)
 
 
 def _copies(leg: Leg, history: FolderHistory) -> Iterator[Copies]:
@@ -93,12 +104,11 @@ def _suspects(lane: Lane, history: FolderHistory, group: Mapping[int, Copies], s
 
 def _update(
     leg: Leg, lane: Lane, history: FolderHistory, group: Mapping[int, Copies], suspects: Sequence[_Suspect]
-) -> int:
-    """Return how many messages changed. Raises FolderUnusable if the destination folder cannot be opened for
-    writing."""
+) -> FlagUpdates:
+    """Raises FolderUnusable if the destination folder cannot be opened."""
     status, rule = lane.destination.open_for_appending(history.destination.name)
     if rule is None or status.uidvalidity != history.destination.uidvalidity:
-        return 0
+        return FlagUpdates(complete=False)
     changes = dict(_changes(lane, history, suspects, rule))
     copy_of = {suspect.key: suspect.copy for suspect in suspects}
     pending: defaultdict[tuple[tuple[str, ...], tuple[str, ...]], list[_MessageKey]] = defaultdict(list)
@@ -119,7 +129,7 @@ def _update(
     after = {key: change.during if key in refused else change.after for key, change in changes.items()}
     if after:
         leg.ledger.note_flags(_updated_flags(group, after), leg.lease)
-    return len(done)
+    return FlagUpdates(len(done), complete=not refused)
 
 
 def _changes(

@@ -82,11 +82,11 @@ def recount_folder(
 def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool) -> tuple[FolderTally, bool]:
     """The tally, and whether mail has arrived."""
     state = folder.state
-    tally, changes = state.tally, Counter[str]()
+    tally, changes, followed = state.tally, Counter[str](), False
     try:
         wanted = folder.leg.import_.syncs_flags and not folder.is_left_out
         if wanted and state.unusable is None:
-            _update_flags(folder, lane)
+            followed = _update_flags(folder, lane)
         if not folder.missing:
             lacking = keep_flags(folder.leg, lane, folder.history, _new_from(folder))
             changes = cut_copies(folder.leg.traits, lane, folder.history)
@@ -122,7 +122,7 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
     if result.unlisted and not folder.history.unlisted_known:
         _refuse_unlisted(folder, result.unlisted)
     if not arrived:
-        _write_checkpoint(folder, result)
+        _write_checkpoint(folder, result, followed=followed)
     return result.tally, arrived
 
 
@@ -151,16 +151,22 @@ def _waits(leg: Leg) -> Iterator[None]:
     leg.traits.shows_late = False
 
 
-def _update_flags(folder: FolderCopy, lane: Lane) -> None:
-    """Update flags after all messages are copied: the checkpoint that follows states that they are as they
-    were at the survey."""
+def _update_flags(folder: FolderCopy, lane: Lane) -> bool:
+    """Update flags after all messages are copied. Return whether all are as they were at the survey, which
+    the checkpoint that follows states."""
+    updates = update_flags(folder.leg, lane, folder.history, _followed_until(folder))
+    folder.flags_updated += updates.changed
+    return updates.complete
+
+
+def _followed_until(folder: FolderCopy) -> int:
+    """The source folder's modification sequence up to which flags were updated, 0 if they never were."""
     checkpoint, source = folder.checkpoint, folder.status
     same_folders = checkpoint is not None and (checkpoint.status.uidvalidity, checkpoint.destination) == (
         source.uidvalidity,
         folder.history.destination,
     )
-    since = checkpoint.status.highest_modseq if checkpoint is not None and same_folders else 0
-    folder.flags_updated += update_flags(folder.leg, lane, folder.history, since)
+    return checkpoint.status.highest_modseq if checkpoint is not None and same_folders else 0
 
 
 def _note_unseen(folder: FolderCopy, lane: Lane) -> None:
@@ -214,7 +220,8 @@ def _refuse_unlisted(folder: FolderCopy, number: int) -> None:
     folder.history.refuse([refusal])
 
 
-def _write_checkpoint(folder: FolderCopy, result: Recount) -> None:
+def _write_checkpoint(folder: FolderCopy, result: Recount, *, followed: bool) -> None:
+    """`followed`: the flags are those of the source. Else a later import has to compare them."""
     status, tally, listed, leg = folder.status, result.tally, folder.listed, folder.leg
     as_surveyed = len(listed) == status.messages and not listed.at_or_above(status.uidnext)
     moved = folder.history.there.moved  # a later import must not call them there
@@ -225,6 +232,8 @@ def _write_checkpoint(folder: FolderCopy, result: Recount) -> None:
     as_surveyed = as_surveyed and tally.found == status.messages
     if as_surveyed and complete and folder.state.unusable is None:
         history = folder.history
+        if not followed:
+            status = replace(status, highest_modseq=min(_followed_until(folder), status.highest_modseq))
         checkpoint = FolderCheckpoint(
             leg.import_.id,
             status,

@@ -111,6 +111,7 @@ class MemoryMailbox:
         self.append_limit_bytes: int | None = None
         self.gives_uids = True  # UIDPLUS
         self.all_or_nothing = False  # MULTIAPPEND: one append stores all of its messages or none
+        self.refuses_flags = False  # of messages that are stored already
         self.stores_part = False  # a fault: those before the refused one are stored all the same
         self.tells_sizes = True  # STATUS=SIZE
         self.keeps_modseqs = True  # CONDSTORE
@@ -503,6 +504,8 @@ class MemoryWriter(MemoryReader):
     ) -> bool:
         lost = self._reach("change_flags")
         target = self._open(folder)
+        if self._mailbox.refuses_flags:
+            return False
         wanted = [uid for uid in uids if uid in target.messages]
         gone = {flag.lower() for flag in remove}
         for uid in wanted[: len(wanted) // 2] if lost is Fault.DURING else wanted:

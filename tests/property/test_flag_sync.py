@@ -6,10 +6,14 @@ it knows nothing of how imports decide.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from importer.compact.uid_set import Uid
+from importer.domain.folder_mapping.folder_patterns import read_patterns
 from importer.domain.import_options import ImportOptions
 from tests.fakes.mailbox import Fault, MemoryMailbox
 from tests.property.world import World, mail
@@ -101,3 +105,39 @@ def test_a_folder_without_changes_is_not_read() -> None:
     world.run_with_own_faults()
     assert "flags" in commands
     assert world.destination.folders["INBOX"].messages[Uid(1)].flags == ("\\Seen",)
+
+
+def _leave_out(world: World) -> None:
+    world.options = ImportOptions(sync_flags=True, folders=read_patterns("INBOX"))
+
+
+def _rename(world: World) -> None:
+    world.destination.folders["Kept"] = world.destination.folders.pop("Work")
+
+
+def _refuse(world: World) -> None:
+    world.destination.refuses_flags = True
+
+
+def _put_right(world: World) -> None:
+    world.options = ImportOptions(sync_flags=True)
+    world.destination.refuses_flags = False
+    if "Kept" in world.destination.folders:
+        world.destination.folders["Work"] = world.destination.folders.pop("Kept")
+
+
+@pytest.mark.parametrize("meanwhile", [_leave_out, _rename, _refuse])
+def test_a_change_that_one_import_could_not_carry_over_is_left_to_the_next(
+    meanwhile: Callable[[World], None],
+) -> None:
+    world = World(options=ImportOptions(sync_flags=True))
+    world.source.create("Work").add((), "02-Feb-2003 04:05:06 +0000", mail("m", "1"))
+    world.run()
+    messages = world.source.folders["Work"].messages
+    messages[Uid(1)] = messages[Uid(1)]._replace(flags=("\\Seen",))
+    meanwhile(world)
+    for _ in range(2):
+        assert world.run().tallies["Work"].flags_updated == 0
+    _put_right(world)
+    assert world.run().tallies["Work"].flags_updated == 1
+    assert world.destination.folders["Work"].messages[Uid(1)].flags == ("\\Seen",)
