@@ -217,8 +217,8 @@ class Store(
         ...
 
     def save_undo(self, report: UndoReport, lease: Lease) -> None:
-        """Replace the report of an earlier undo of that import, whose state is UNDONE then. Raises
-        LeaseLost."""
+        """Replace the report of an earlier undo of that import, whose state is UNDONE then and whose kept
+        grants are erased. Raises LeaseLost."""
         ...
 
     def undo_report(self, import_id: ImportId) -> UndoReport | None:

@@ -9,6 +9,7 @@ import pytest
 
 from importer.domain import import_state
 from importer.domain.model import Account, Batch, BatchId, Import, ImportId, State
+from importer.domain.receipts.undo_report import UndoReport
 from importer.ports.store import RouteUnderWay, SealedGrants, Store
 from providers.endpoint import Endpoint
 from tests.contract.conftest import OpenStore
@@ -95,3 +96,15 @@ def test_another_owner_does_not_keep_it_from_being_reopened(store: Store) -> Non
     stopped = stop(store, submit(store, "one"), NOW + DAY)
     submit(store, "two", owner="grace")
     assert store.reopen_import(stopped.id) is not None
+
+
+def test_an_undo_erases_kept_grants_with_its_report(store: Store) -> None:
+    stopped = stop(store, submit(store, "one"), NOW + DAY)
+    lease = store.acquire(f"import:{stopped.id}", "w", DAY)
+    assert lease is not None
+    store.save_undo(UndoReport(stopped.id, NOW), lease)
+    undone = store.import_(stopped.id)
+    assert undone is not None
+    assert (undone.state, undone.grants_kept_until) == (State.UNDONE, None)
+    assert store.grants(stopped.id) is None
+    assert store.reopen_import(stopped.id) is None

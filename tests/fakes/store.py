@@ -164,7 +164,10 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
         super().save_undo(report, lease)
         with self._lock:
             if (import_ := self._imports.get(report.import_id)) is not None:
-                self._imports[import_.id] = replace(import_, state=State.UNDONE, problem=None)
+                self._imports[import_.id] = replace(
+                    import_, state=State.UNDONE, problem=None, grants_kept_until=None
+                )
+                self._grants.pop(import_.id, None)
 
     def batches(
         self,

@@ -16,8 +16,10 @@ from importer.service.deps import Deadlines
 from importer.service.imports.control import Effect, cancel, resume
 from importer.service.imports.finish import report_of
 from importer.service.imports.submit import RowOutcome, submit
+from importer.service.imports.undo_import import UndoRefused, undo
 from importer.service.queries import explain
 from importer.service.tick import Tick
+from providers.endpoint import Secret
 from providers.errors import LoginRejected, Side
 from tests.unit.test_service import Office, a_row
 
@@ -131,3 +133,14 @@ def test_explain_says_until_when_and_what_to_do(office: Office) -> None:
     explanation = explain(office.deps, import_)
     assert explanation.next is Upcoming.CAN_BE_REOPENED
     assert explanation.actions[:2] == (Action.RETRY, Action.CANCEL)
+
+
+def test_an_undo_that_waited_for_its_turn_leaves_a_reopened_import_alone(office: Office) -> None:
+    import_id = stopped(office)
+    shown = office.import_(import_id)
+    resume(office.deps, import_id)
+    with pytest.raises(UndoRefused, match="undo_too_early"):
+        undo(office.deps, shown, Secret("secret"))
+    assert office.import_(import_id).state is State.RUNNING
+    assert office.work(import_id).state is State.COMPLETE
+    assert office.store.grants(import_id) is None

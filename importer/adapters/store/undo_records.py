@@ -15,6 +15,7 @@ from importer.adapters.store.tables import (
     created_folders,
     folder_checkpoints,
     folder_maps,
+    grants,
     imports,
     receipts,
     undos,
@@ -169,8 +170,9 @@ class SqlUndoRecords(Database):
                 insertion.on_conflict_do_update(index_elements=[undos.c.import_id], set_=values)
             )
             this = imports.c.id == report.import_id
-            now = {"state": State.UNDONE, **mapping.problem_values(None)}
+            now = {"state": State.UNDONE, **mapping.problem_values(None), "grants_kept_until": None}
             connection.execute(update(imports).where(this).values(now))
+            connection.execute(delete(grants).where(grants.c.import_id == report.import_id))
 
     def undo_report(self, import_id: ImportId) -> UndoReport | None:
         with self.reading() as connection:

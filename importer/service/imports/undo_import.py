@@ -19,9 +19,8 @@ from importer.engine.undo_copies import undo as undo_copies
 from importer.ports.leases import Lease
 from importer.ports.mailbox import MailboxWriter
 from importer.ports.work_limit import WorkEnded
-from importer.service.access.sealed_grants import organisation_credential
+from importer.service.access.sealed_grants import consents_to_revoke, organisation_credential, revoke_consents
 from importer.service.deps import Deps
-from importer.service.imports.reopen import erase_kept_grants
 from importer.service.legs.heartbeat import Heartbeat
 from importer.service.legs.host_limits import PostponedByHost
 from importer.service.legs.host_work import LeaseHeld, host_work
@@ -70,15 +69,17 @@ def undo(
     Safe to repeat: an interrupted undo resumes. `on_folder` is called with the tally of each folder as it
     grows. Raises UndoRefused, any MailError of scope session or account, and LeaseLost.
     """
-    if import_.state not in ENDED:
-        raise UndoRefused(Text("undo_too_early"))
+    _require_ended(import_)
     began_at_s = deps.clock.elapsed_s()
     try:
         with host_work(deps, import_, f"import:{import_.id}") as work:
+            import_ = deps.store.import_(import_.id) or import_
+            _require_ended(import_)  # it may have been reopened while the undo waited for its turn
             log.info("undo.started", import_id=import_.id)
             open_it = partial(deps.sessions.open_destination, import_.destination, credential)
             session = work.open(Side.DESTINATION, open_it)
             report = _undo_under_lease(deps, import_, session, on_folder)
+            consents = consents_to_revoke(deps, import_)
             deps.store.save_undo(report, work.lease)
     except LeaseHeld:
         raise UndoRefused(Text("undo_busy")) from None
@@ -88,7 +89,7 @@ def undo(
         ) from None
     except WorkEnded:
         raise UndoRefused(Text("undo_interrupted")) from None
-    erase_kept_grants(deps, import_)
+    revoke_consents(deps, import_.id, consents)
     totals = report.totals
     log.info(
         "undo.finished",
@@ -101,6 +102,11 @@ def undo(
         folders_removed=len(report.folders_removed),
     )
     return report
+
+
+def _require_ended(import_: Import) -> None:
+    if import_.state not in ENDED:
+        raise UndoRefused(Text("undo_too_early"))
 
 
 def _undo_under_lease(
