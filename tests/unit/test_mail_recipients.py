@@ -119,6 +119,17 @@ def test_one_person_has_a_bound_of_mails_to_others_and_the_operator_is_told() ->
     assert event.target == "mail:person:mailbox:mallory"
 
 
+def test_a_mail_that_was_posted_is_not_counted_again() -> None:
+    office = Office()
+    import_ = report(state=State.WAITING).import_
+    batch = Batch(BatchId("b"), NOW, owner="mailbox:mallory", is_trusted=False)
+    mail = replace(notices("ada@old.example")[0], key=f"import:{import_.id}:ada@old.example:awaiting_cutover")
+    for _ in range(MAILS_PER_PERSON.tries + 1):  # each leg of a pass that ends with the same wait
+        office.store.post(within_bounds(office.deps, batch, import_, [mail]))
+    assert office.store.notices() == [mail]
+    assert sent(office, "mailbox:mallory", "ceo@c1.example") == 1
+
+
 def test_all_people_together_have_a_bound_of_mails_to_one_foreign_domain() -> None:
     office = Office()
     for number in range(4):

@@ -25,14 +25,17 @@ log = structlog.get_logger()
 def within_bounds(
     deps: Deps, batch: Batch | None, import_: Import, notices: Sequence[Notice]
 ) -> list[Notice]:
-    """The notices that may be sent. Those to the submitter, and those of trusted submitters, always may."""
+    """The notices that may be sent. Those to the submitter, and those of trusted submitters, always may.
+    A mail that was posted before is not sent again, and not counted again."""
     if batch is None or batch.is_trusted:
         return [*notices]
     submitter = import_.submitter.casefold()
+    posted = {notice.key for notice in deps.store.notices(f"import:{import_.id}:")}
     return [
         notice
         for notice in notices
-        if notice.recipient.casefold() == submitter or _counts(deps, batch, import_, notice)
+        if notice.key not in posted
+        and (notice.recipient.casefold() == submitter or _counts(deps, batch, import_, notice))
     ]
 
 
