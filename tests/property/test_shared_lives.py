@@ -40,6 +40,9 @@ WRITES: Final = (
 )
 MOST_LEGS: Final = 60
 
+first_removals = st.sampled_from((Fault.BEFORE, Fault.DURING, Fault.AFTER)).map(
+    lambda lost: [("remove", lost)]
+)
 Kill = tuple[int, bool]
 """A worker ends at the write with that number, after it or before."""
 
@@ -117,12 +120,19 @@ class SharedLives(RuleBasedStateMachine):
         name, uid = there[which % len(there)]
         messages = self.new.folders[name].messages
         if act == "read":
-            messages[uid] = messages[uid]._replace(flags=("\\Seen",))
+            messages[uid] = messages[uid]._replace(flags=(*messages[uid].flags, "\\Seen"))
             return
         body = whole(messages.pop(uid).body)
         self.taken[name, body] += 1
         if act == "move":
             self.new.create("Kept").add((), DATE, body)
+
+    @rule()
+    def another_program_expunges(self) -> None:
+        """Its owner has marked nothing as deleted; an interrupted undo may have."""
+        for folder in self.new.folders.values():
+            for uid in [uid for uid, message in folder.messages.items() if "\\Deleted" in message.flags]:
+                del folder.messages[uid]
 
     @rule(folder=st.sampled_from(FOLDERS[1:]))
     def the_owner_removes_a_folder(self, folder: str) -> None:
@@ -176,7 +186,7 @@ class SharedLives(RuleBasedStateMachine):
 
     @rule(
         which=st.integers(0, 3),
-        faults=undo_faults,
+        faults=undo_faults | first_removals,
         kill=st.none() | st.tuples(st.integers(0, 5), st.booleans()),
         at_once=st.sampled_from((1, undo_copies.MOST_MESSAGES)),
     )
