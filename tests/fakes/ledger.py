@@ -98,11 +98,12 @@ class MemoryLedger(MemoryLeases):
             return self._routes_into(destination)
 
     def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
-        named = [
-            receipt
-            for receipt in self.receipts(route, destination_folder)
-            if receipt.destination.uidvalidity != FORMER_UIDVALIDITY
-        ]
+        with self._lock:
+            named = [
+                row.receipt
+                for row in self._rows.get((route, destination_folder), ())
+                if not row.undone and row.receipt.destination.uidvalidity != FORMER_UIDVALIDITY
+            ]
         return named[-1] if named else None
 
     def detach(self, route: Route, destination_folder: str, uidvalidity: UidValidity, lease: Lease) -> None:
