@@ -184,7 +184,7 @@ def read_namespaces(events: Iterable[WireEvent], names: FolderNames) -> Namespac
                 return Namespaces(None)
             own = tuple(namespace.prefix for namespace in personal)
             shared = tuple(
-                namespace.prefix
+                _ended(namespace)
                 for group in others
                 for namespace in group
                 if namespace.prefix and namespace.prefix not in own
@@ -254,6 +254,13 @@ def _role(listed: Listed) -> FolderRole | None:
 
 def _within(name: str, prefix: str) -> bool:
     return name.startswith(prefix) or f"{name}{prefix[-1]}" == prefix
+
+
+def _ended(namespace: Hierarchy) -> str:
+    """The prefix, ended by the delimiter if it ends in a word: “Public” is no part of “Publications”. Some
+    prefixes have no delimiter (`~`, RFC 2342 section 6)."""
+    prefix, delimiter = namespace.prefix, namespace.delimiter or ""
+    return prefix + delimiter if prefix[-1].isalnum() else prefix
 
 
 def _as_text(line: bytes) -> str:

@@ -40,6 +40,21 @@ class SecondNamespaceOnRequest(Session):
         return [one for one in folders if not (self.hidden and one.name.startswith(self.prefix))]
 
 
+@quirk("shared-prefix-without-delimiter")
+class SharedPrefixWithoutDelimiter(Session):
+    """The prefix of the shared namespace is `Public`, without the delimiter. There is a folder in it, and one
+    of the user's own that begins alike."""
+
+    @classmethod
+    def prepare(cls, box: Mailbox) -> None:
+        fill(box, b"Publications", 2, first=701)
+        fill(box, b"Public/all", 2, first=711)
+
+    def do_namespace(self, tag: bytes, _arguments: Words) -> None:
+        self.say(b'* NAMESPACE (("" "/")) NIL (("Public" "/"))')
+        self.ok(tag, b"NAMESPACE")
+
+
 @quirk("lsub-lists-more")
 class LsubListsMore(Session):
     """The mailbox has 130 further folders with one message each. LIST lists only INBOX, LSUB lists all."""
