@@ -344,6 +344,19 @@ def test_messages_whose_flags_the_owner_changed_and_changed_back_stay() -> None:
     assert list(messages) == [uid]
 
 
+def test_messages_that_an_undo_noted_and_left_are_counted_once() -> None:
+    world = World()
+    fill(world.source, [(0, 5, 0, 0), (0, 6, 0, 0)])
+    world.run()
+    interrupted_undo(world, Fault.BEFORE)
+    world.run()  # finds them there
+    owner = Owner(world.destination)
+    owner.acts("read", 0, places(world.destination))
+    totals = undo_first_import(world).totals
+    assert (totals.touched, totals.removed) == (1, 1)
+    check_tallies(world, world.run())
+
+
 def test_folders_are_listed_twice_however_many_they_are() -> None:
     world = World()
     for name in ("INBOX", "Work", "Travel", "Later"):

@@ -134,6 +134,13 @@ def test_a_message_counts_once() -> None:
     assert len(of(LineKind.FORMER, lines)) == 4
 
 
+def test_a_message_that_two_earlier_imports_settled_counts_once() -> None:
+    tally = FolderTally("INBOX", "INBOX", 3, present=3, listing=LISTING)
+    lines = rows(tally, [receipt("1:2", by="first"), receipt("1:3", Outcome.PRESENT, by="between")])
+    assert sums(lines) == {"present": 3}
+    assert not of(LineKind.REST, lines)
+
+
 def test_what_is_not_recorded_is_said_and_not_inferred() -> None:
     old = FolderTally("INBOX", "INBOX", 5, 1, 3, 0, {VANISHED: 1})  # of a version without listings
     lines = rows(old, [receipt("1:3", by="first"), receipt("4")])

@@ -241,8 +241,10 @@ def _summary(import_id: str, folder: _Folder) -> Iterator[EvidenceRow]:
 
 
 def _several(place: EvidenceRow, folder: _Folder, listing: FolderListing) -> Iterator[EvidenceRow]:
+    counted = listing.departed | folder.own
     for key in sorted(folder.earlier):
-        listed = folder.earlier[key] - listing.departed - folder.own
+        listed = folder.earlier[key] - counted
+        counted |= listed
         reason, detail = key.reason, f"settled by import {key.import_id}"
         if key.outcome is Outcome.SKIPPED:
             parts = [(Outcome.SKIPPED.value, reason, listed)]

@@ -307,9 +307,14 @@ class FolderHistory:
         skipped: dict[SkipReason, int] = {}
         recognised = gone = unchecked = never_seen = 0
         listed = source_uids | self.refused
+        # What an undo noted and left counts again, beside what an import found there meanwhile.
+        counted = UidSet()
+        for settled in self._settled.values():
+            counted |= settled.current.uids
         for (outcome, reason), settled in self._settled.items():
-            current, earlier = settled.current.uids, settled.earlier.uids & source_uids
+            current, earlier = settled.current.uids, (settled.earlier.uids & source_uids) - counted
             listed |= current
+            counted |= earlier
             if outcome is Outcome.SKIPPED:
                 skipped[skip_reason_of(reason)] = len(current) + len(earlier)
                 continue
