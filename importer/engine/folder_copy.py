@@ -117,6 +117,31 @@ class FolderCopy:
         for receipt in self.leg.copies_of_others(self.destination):
             yield from each_digest(receipt.digests)
 
+    def seen_before(self) -> UidSet:
+        """The source UIDs of this import's copies that were there when an earlier leg completed the folder.
+
+        UIDs enter a folder of labels in any order, so there only a destination UID tells."""
+        last, history = self.checkpoint, self.history
+        if last is None or (last.import_id, last.destination, last.status.uidvalidity) != (
+            self.leg.import_.id,
+            history.destination,
+            self.source.uidvalidity,
+        ):
+            return UidSet()
+        settled = Uid(1) if last.status.contents else last.status.uidnext
+        return UidSet.of(
+            uid
+            for receipt in self.receipts()
+            if receipt.import_id == last.import_id and receipt.destination == last.destination
+            if receipt.source == self.source and receipt.outcome is Outcome.COPIED
+            for at, uid in enumerate(receipt.source_uids)
+            if (
+                receipt.destination_uids[at] <= last.highest_uid
+                if receipt.destination_uids
+                else uid < settled
+            )
+        )
+
     def tally_of_history(self) -> FolderTally:
         tally = with_unlisted(self.history.tally(self.listed, self.destination), self.unlisted)
         if self.left_out.reason is not None:

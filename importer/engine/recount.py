@@ -54,11 +54,12 @@ class UidLists:
 class FolderLedger:
     """The parts of the ledger that the recount of one folder needs: all receipts into the destination folder;
     the digests of what is known in any folder (`find_moved`); the contents that other routes copied into the
-    destination folder."""
+    destination folder; the source UIDs of this import's copies that an earlier leg saw there."""
 
     receipts: Callable[[], Iterator[Receipt]]
     recorded_in: Callable[[str], Iterable[bytes]]
     copied_by_others: Callable[[], Iterable[bytes]]
+    seen_before: Callable[[], UidSet]
 
 
 @frozen
@@ -120,7 +121,7 @@ def recount(
     if not copied:
         confirmed = 0
     elif there is not None:
-        confirmed = _seen(there, history, copied) + moved
+        confirmed = _seen(there, history, copied) + moved + len(history.there.back)
     tally = recounted(
         with_unlisted(tally_of_history(), unlisted),
         confirmed=confirmed,
@@ -209,11 +210,15 @@ def _there(
         history.source,
         listed,
     )
-    doubtful = by_uid.gone | by_uid.never_seen | by_uid.unnumbered
+    ours, unnumbered = history.copied_here, by_uid.unnumbered
+    seen = ledger.seen_before() if by_uid.lost or unnumbered & ours else UidSet()
+    removed = by_uid.lost & seen  # by the owner, since an earlier leg of this import
+    by_uid = replace(by_uid, gone=by_uid.gone | removed, lost=by_uid.lost - removed)
+    doubtful = by_uid.gone | by_uid.never_seen | unnumbered
     if not by_uid.unnumbered:  # a message that was moved away and back has a higher UID now
         others = others.at_or_above(missing.lowest or 1)
     if len(others) > MOST_COMPARED:
-        return replace(by_uid, unchecked=by_uid.unnumbered, unnumbered=UidSet())
+        return replace(by_uid, unchecked=unnumbered, unnumbered=UidSet())
     try:
         found = (
             find_copies(
@@ -232,25 +237,27 @@ def _there(
     if not complete:
         return CopiesThere(unchecked=doubtful)
     decided = found.there | found.unchecked
-    ours, unnumbered = history.copied_here, by_uid.unnumbered - decided
+    unnumbered = unnumbered - decided
     # As long as there is another message without a receipt, it may be the copy, altered by the server.
     spare = len(others) > found.used
-    perhaps = unnumbered & ours if spare else UidSet()
+    open_ = unnumbered & (ours - seen)
+    perhaps = open_ if spare else UidSet()
     twins = UidSet.of(uid for uid, first in by_uid.twins.items() if first in perhaps)
     return CopiesThere(
-        gone=(by_uid.gone | (unnumbered - ours - twins - by_uid.unproven)) - decided,
+        gone=(by_uid.gone | (unnumbered - open_ - twins - by_uid.unproven)) - decided,
         never_seen=(by_uid.never_seen | (unnumbered & by_uid.unproven)) - decided,
         unchecked=found.unchecked,
-        lost=by_uid.lost if spare else by_uid.lost | (unnumbered & ours),
+        lost=by_uid.lost if spare else by_uid.lost | open_,
         unnumbered=unnumbered & ours,
         unproven=by_uid.unproven,
+        back=removed & found.there,
     )
 
 
 def _with_moved(lane: Lane, history: FolderHistory, ledger: FolderLedger) -> CopiesThere:
     """`history.there`, after a search in the other folders for copies that no recount has seen here."""
     there = history.there
-    sought = there.lost | there.unnumbered | there.never_seen
+    sought = (there.lost | there.unnumbered | there.never_seen) - there.gone
     contents = digests_of(ledger.receipts(), history.source, sought) if sought else {}
     moved = find_moved(lane, history.source, history.destination, contents, ledger.recorded_in)
     return replace(

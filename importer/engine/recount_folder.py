@@ -97,7 +97,7 @@ def _recounted(folder: FolderCopy, lane: Lane, already: UidLists, *, last: bool)
             folder.history,
             folder.tally_of_history,
             folder.status.messages,
-            FolderLedger(folder.receipts, folder.recorded_in, folder.copied_by_others),
+            FolderLedger(folder.receipts, folder.recorded_in, folder.copied_by_others, folder.seen_before),
             already,
             _waits(folder.leg),
             missing=folder.missing,

@@ -134,6 +134,13 @@ def test_a_message_counts_once() -> None:
     assert len(of(LineKind.FORMER, lines)) == 4
 
 
+def test_a_copy_that_its_owner_removed_during_the_import_is_gone() -> None:
+    tally = FolderTally("INBOX", "INBOX", 2, 1, gone=1, listing=replace(LISTING, gone=UidSet.parse("2")))
+    lines = rows(tally, [receipt("1:2")])
+    assert sums(lines) == {"copied": 1, "gone": 1}
+    assert not of(LineKind.NOTE, lines)
+
+
 def test_a_message_that_two_earlier_imports_settled_counts_once() -> None:
     tally = FolderTally("INBOX", "INBOX", 3, present=3, listing=LISTING)
     lines = rows(tally, [receipt("1:2", by="first"), receipt("1:3", Outcome.PRESENT, by="between")])

@@ -127,7 +127,7 @@ def _own(folder: _Folder | None, receipt: Receipt, *, undone: bool) -> Iterator[
     reason = UNDONE if undone else _reason(receipt)
     known = folder.own if folder is not None and valid else UidSet()
     again = known.at_or_above(min(uids, default=0)) or None
-    uncertain = listing if receipt.outcome in (Outcome.PRESENT, Outcome.DUPLICATE) else None
+    uncertain = listing if receipt.outcome is not Outcome.SKIPPED else None
     usual, usual_outcome = LineKind.MESSAGE if valid else LineKind.FORMER, receipt.outcome.value
     from_numbered, to_numbered = max(0, source.uidvalidity), max(0, destination.uidvalidity)
     for at, uid in enumerate(uids):

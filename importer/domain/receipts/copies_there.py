@@ -24,11 +24,12 @@ class CopiesThere:
     """Source UIDs of messages with a receipt, by what the destination folder lists now; those that are in
     none of these sets are there.
 
-    `gone` were there and are no longer listed. `never_seen` were copied by an earlier import and no recount
-    has seen them. `unchecked` could not be looked up; if `unknown`, all of them. `lost` are copies of this
-    import that are not listed. `unnumbered` have no known destination UID; of several with the same content,
-    `twins` maps each to the first, and no recount has seen the `unproven` ones. `moved` copies are in other
-    folders of the destination.
+    `gone` were there and are no longer listed; of this import, those that an earlier leg saw there.
+    `never_seen` were copied by an earlier import and no recount has seen them. `unchecked` could not be
+    looked up; if `unknown`, all of them. `lost` are copies of this import that are not listed. `unnumbered`
+    have no known destination UID; of several with the same content, `twins` maps each to the first, and no
+    recount has seen the `unproven` ones. `moved` copies are in other folders of the destination. `back` are
+    copies of this import that have another UID now.
     """
 
     gone: UidSet = UidSet()
@@ -38,6 +39,7 @@ class CopiesThere:
     unnumbered: UidSet = UidSet()
     unproven: UidSet = UidSet()
     moved: UidSet = UidSet()
+    back: UidSet = UidSet()
     twins: Mapping[Uid, Uid] = field(default_factory=dict)
     unknown: bool = False
 

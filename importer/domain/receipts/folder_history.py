@@ -319,8 +319,9 @@ class FolderHistory:
                 skipped[skip_reason_of(reason)] = len(current) + len(earlier)
                 continue
             if outcome is Outcome.COPIED:
-                counts[Outcome.COPIED] += len(current)
-                looked_up = earlier
+                removed = current & self.there.gone
+                counts[Outcome.COPIED] += len(current) - len(removed)
+                looked_up = earlier | removed
             else:
                 looked_up = current | earlier
             gone += len(looked_up & self.there.gone)
