@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from importer.domain.import_filter import ImportFilter
-from importer.domain.model import Batch, Import, ImportId
+from importer.domain.import_state import ALIVE
+from importer.domain.model import Batch, BatchId, Import, ImportId
 from importer.domain.reporting.batch_overview import Summary, needed_since, summary_due
 from importer.service.deps import Deps
 from importer.service.imports.finish import post_batch_summary
@@ -25,12 +26,16 @@ CLEANING_INTERVAL: Final = timedelta(seconds=15)
 RETENTION_INTERVAL: Final = timedelta(minutes=10)
 """How often a process looks for expired rows, once none is left."""
 
+SUMMARY_INTERVAL: Final = timedelta(minutes=5)
+"""How often a process looks for missing summaries of all batches under way, and not only of the latest."""
+
 WORKER_REMEMBERED: Final = timedelta(hours=1)
 """How long `doctor` reports a worker that ended without deregistering."""
 
 SUMMARY_MAX_AGE: Final = timedelta(days=1)
 """A batch summary is posted only within this time after the last end of an import, or of its going on."""
 
+_PAGE: Final = 500
 
 log = structlog.get_logger()
 
@@ -43,6 +48,7 @@ class Tick:
         self._rung: dict[ImportId, datetime] = {}
         self._cleaned_at: datetime | None = None
         self._swept_at: datetime | None = None  # when nothing was left to remove
+        self._summed_up_at: datetime | None = None  # all batches under way
 
     def __call__(self) -> None:
         """Ring for due imports without a lease holder, and for due mails and webhook calls.
@@ -66,7 +72,10 @@ class Tick:
 
     def _clean(self, now: datetime) -> None:
         deps = self._deps
-        _post_missing_summaries(deps, now)
+        _post_missing_summaries(deps, now, deps.store.batches(limit=100))
+        if self._summed_up_at is None or now - self._summed_up_at >= SUMMARY_INTERVAL:
+            _post_missing_summaries(deps, now, _under_way(deps))
+            self._summed_up_at = now
         deps.store.sweep(now)
         erase_expired_grants(deps)
         deps.store.forget_workers_silent_since(now - WORKER_REMEMBERED)
@@ -94,12 +103,23 @@ def _sweep_expired(deps: Deps, now: datetime) -> bool:
     return bool(removed)
 
 
-def _post_missing_summaries(deps: Deps, now: datetime) -> None:
-    """Post missing summaries: their worker was killed between the end of an import and the summary, or one is
-    due because something has needed its submitter for a while."""
+def _under_way(deps: Deps) -> Iterator[Batch]:
+    """The batches with imports that have not ended."""
+    seen: set[BatchId] = set()
+    after: ImportId | None = None
+    while page := deps.store.imports(ImportFilter(states=tuple(ALIVE)), after=after, limit=_PAGE):
+        ids = {import_.batch_id for import_ in page if import_.batch_id is not None} - seen
+        yield from deps.store.batches(_PAGE, ids=list(ids))
+        seen |= ids
+        after = page[-1].id
+
+
+def _post_missing_summaries(deps: Deps, now: datetime, batches: Iterable[Batch]) -> None:
+    """Post missing summaries of these batches: their worker was killed between the end of an import and the
+    summary, or one is due because something has needed its submitter for a while."""
     if deps.outgoing_mail is None:
         return
-    for batch in deps.store.batches(limit=100):
+    for batch in batches:
         if not batch.submitter or len(batch.imports) < 2:
             continue
         imports = deps.store.imports(ImportFilter(batch_id=batch.id), limit=len(batch.imports))

@@ -163,6 +163,19 @@ def test_a_tick_tells_of_a_row_that_has_needed_its_submitter_for_an_hour() -> No
     assert mail.key.endswith(":so-far")
 
 
+def test_later_batches_hide_none_that_needs_its_submitter() -> None:
+    office = Office()
+    rows = [a_row("wrong"), a_row(source=account("eve", "old"))]
+    submission = submit(office.deps, Actor("mailbox:it", notify="it@other.example"), rows)
+    office.work(submission.started[0].id)
+    office.clock.sleep(NEEDED_SINCE.total_seconds() + 1)
+    for number in range(100):
+        submit(office.deps, Actor(), [a_row(source=account(f"u{number}", "old"))])
+    Tick(office.deps)()
+    [mail] = office.store.notices()
+    assert mail.key.endswith(":so-far")
+
+
 # --- Completion mails -----------------------------------------------------------------------------------
 
 
