@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
@@ -44,8 +44,11 @@ class WebhookCalls(Protocol):
         """Add the calls whose key is new."""
         ...
 
-    def due_calls(self, now: datetime, limit: int = 50) -> Sequence[WebhookCall]:
-        """PENDING calls whose `not_before` has passed, oldest first."""
+    def due_calls(
+        self, now: datetime, limit: int = 50, *, besides: Collection[str] = ()
+    ) -> Sequence[WebhookCall]:
+        """PENDING calls whose `not_before` has passed, oldest first, but for those to the webhooks
+        `besides`."""
         ...
 
     def claim_call(self, key: str, now: datetime, until: datetime) -> bool:

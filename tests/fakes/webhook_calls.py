@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,9 +22,11 @@ class MemoryCalls(MemoryClients):
             for call in sorted(calls, key=lambda call: call.key):
                 self._calls.setdefault(call.key, call)
 
-    def due_calls(self, now: datetime, limit: int = 50) -> Sequence[WebhookCall]:
+    def due_calls(
+        self, now: datetime, limit: int = 50, *, besides: Collection[str] = ()
+    ) -> Sequence[WebhookCall]:
         with self._lock:
-            due = (call for call in self._calls.values() if _is_due(call, now))
+            due = (c for c in self._calls.values() if _is_due(c, now) and c.hook not in besides)
             return sorted(due, key=lambda call: call.created_at)[:limit]
 
     def claim_call(self, key: str, now: datetime, until: datetime) -> bool:

@@ -167,6 +167,19 @@ def test_a_failed_call_is_retried_for_three_days(office: Office, receiver: Recei
     assert timedelta(days=3) < timedelta(seconds=sum(WEBHOOK_RETRY_WAITS_S)) < timedelta(days=4)
 
 
+def test_many_calls_to_a_webhook_that_is_down_do_not_delay_those_of_others(
+    office: Office, receiver: Receiver
+) -> None:
+    for client in ("down", "other"):
+        add_webhook(office, receiver, client, f"https://{client}.example/hook")
+    for _ in range(51):
+        cancel(office.deps, start(office, owner="client:down"))
+    cancel(office.deps, start(office, owner="client:other"))
+    receiver.answers = ["it answers 500"]
+    assert send_due_calls(office.deps) == 1
+    assert [url for url, _ in receiver.received] == ["https://other.example/hook"]
+
+
 def test_an_unsettled_call_is_repeated_with_the_same_id(
     office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -22,8 +22,11 @@ class SqlWebhookCalls(Database):
             with self.writing() as connection:
                 add_calls(connection, calls)
 
-    def due_calls(self, now: datetime, limit: int = 50) -> Sequence[WebhookCall]:
-        statement = select(calls).where(_due(now)).order_by(calls.c.created_at, calls.c.seq).limit(limit)
+    def due_calls(
+        self, now: datetime, limit: int = 50, *, besides: Collection[str] = ()
+    ) -> Sequence[WebhookCall]:
+        due = select(calls).where(_due(now), calls.c.hook.not_in(besides))
+        statement = due.order_by(calls.c.created_at, calls.c.seq).limit(limit)
         with self.reading() as connection:
             return [_call(row) for row in connection.execute(statement)]
 

@@ -54,16 +54,21 @@ def send_due_calls(deps: Deps) -> int:
     """
     if deps.webhook_sender is None:
         return 0
-    done, failed = 0, set()
-    for call in deps.store.due_calls(deps.clock.now()):
-        if call.hook in failed:
-            continue
-        now = deps.clock.now()
-        if deps.store.claim_call(call.key, now, now + CLAIM_TIMEOUT):
-            if _send(deps, call):
-                done += 1
-            else:
-                failed.add(call.hook)
+    done = 0
+    failed: set[str] = set()
+    while due := deps.store.due_calls(deps.clock.now(), besides=failed):
+        failed_before = len(failed)
+        for call in due:
+            if call.hook in failed:
+                continue
+            now = deps.clock.now()
+            if deps.store.claim_call(call.key, now, now + CLAIM_TIMEOUT):
+                if _send(deps, call):
+                    done += 1
+                else:
+                    failed.add(call.hook)
+        if len(failed) == failed_before:
+            break  # otherwise calls of other webhooks may have been hidden behind those that failed
     return done
 
 
