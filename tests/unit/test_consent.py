@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from cryptography.fernet import Fernet
@@ -23,6 +23,7 @@ from importer.i18n.report_json import report_json
 from importer.i18n.translations import texts
 from importer.ports.leases import Lease
 from importer.ports.notices import MailOutcome, MailState, Notice
+from importer.ports.process import DatabaseUnavailable
 from importer.service.access import consent_requests, owner_consent
 from importer.service.access.sealed_grants import consents_to_revoke, open_grants
 from importer.service.imports.control import cancel, pause, resume
@@ -204,6 +205,21 @@ def test_a_mail_whose_token_cannot_be_decrypted_waits_for_the_key(office: Office
     assert send_due_mail(office.deps) == 0
     office.deps = replace(office.deps, vault=right)
     office.clock.sleep(60)
+    assert send_due_mail(office.deps) == 1
+
+
+def test_a_mail_is_not_lost_with_the_database_that_holds_its_link(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit_row(office)
+
+    def lost(_import_id: ImportId) -> NoReturn:
+        raise DatabaseUnavailable("connection refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(office.store, "consents_of", lost)
+        with pytest.raises(DatabaseUnavailable):
+            send_due_mail(office.deps)
     assert send_due_mail(office.deps) == 1
 
 

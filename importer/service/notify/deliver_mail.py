@@ -24,19 +24,20 @@ def send_due_mail(deps: Deps) -> int:
     """
     if deps.outgoing_mail is None:
         return 0
-    sent = 0
-    for notice in deps.store.due_notices(deps.clock.now()):
-        if deps.store.claim_notice(notice.key):
-            sent += _send(deps, deps.outgoing_mail.mailer, notice)
-    return sent
+    return sum(
+        _send(deps, deps.outgoing_mail.mailer, notice) for notice in deps.store.due_notices(deps.clock.now())
+    )
 
 
 def _send(deps: Deps, mailer: Mailer, notice: Notice) -> bool:
-    """Send a claimed mail and settle it. Return whether the mail server accepted it."""
-    try:
+    """Claim a mail, send and settle it. Return whether the mail server accepted it."""
+    try:  # before the claim: a database that is lost now must not leave the mail claimed for ever
         filled = with_consent_link(deps, notice)
     except VaultError as error:
-        _settle(deps, notice, MailOutcome.RETRY, str(error))
+        if deps.store.claim_notice(notice.key):
+            _settle(deps, notice, MailOutcome.RETRY, str(error))
+        return False
+    if not deps.store.claim_notice(notice.key):
         return False
     if filled is None:
         deps.store.settle_notice(
