@@ -28,6 +28,7 @@ from importer.ports.queue_names import LEGS, MAIL, RUN_LEG, SEND_MAIL
 from importer.service.deps import Deps
 from importer.service.legs.fair_legs import FairLegs
 from importer.service.notify.deliver_mail import send_due_mail
+from importer.service.notify.one_at_a_time import OneAtATime
 from importer.service.notify.webhooks import send_due_calls
 from importer.service.tick import Tick
 from importer.settings import Settings
@@ -49,6 +50,8 @@ def declare_actors(broker: dramatiq.Broker, deps: Deps) -> None:
     """Declares the actors of both queues on `broker`."""
 
     legs = FairLegs(deps)
+    mails = OneAtATime(partial(send_due_mail, deps))
+    calls = OneAtATime(partial(send_due_calls, deps))
 
     @dramatiq.actor(actor_name=RUN_LEG, queue_name=LEGS, broker=broker, priority=10)
     def run_leg(import_id: str) -> None:
@@ -58,8 +61,8 @@ def declare_actors(broker: dramatiq.Broker, deps: Deps) -> None:
     @dramatiq.actor(actor_name=SEND_MAIL, queue_name=MAIL, broker=broker, priority=0)
     def send_mail() -> None:
         with _noting_installation_faults():
-            send_due_mail(deps)
-            send_due_calls(deps)
+            mails()
+            calls()
 
 
 @contextmanager

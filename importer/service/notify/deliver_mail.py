@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import assert_never
+from typing import Final, assert_never
 
 import structlog
 
@@ -12,6 +12,10 @@ from importer.ports.notices import Mailer, MailOutcome, MailState, Notice
 from importer.ports.vault import VaultError
 from importer.service.access.consent_requests import with_consent_link
 from importer.service.deps import Deps
+
+LONGEST_RUN_S: Final = 600
+"""Without a reply of the mail server, 50 mails would take longer than the queue lets an actor work: it would
+be ended in the middle of a mail, whose outcome is unknown then."""
 
 log = structlog.get_logger()
 
@@ -24,9 +28,12 @@ def send_due_mail(deps: Deps) -> int:
     """
     if deps.outgoing_mail is None:
         return 0
-    return sum(
-        _send(deps, deps.outgoing_mail.mailer, notice) for notice in deps.store.due_notices(deps.clock.now())
-    )
+    sent, began_s = 0, deps.clock.elapsed_s()
+    for notice in deps.store.due_notices(deps.clock.now()):
+        if deps.stopping() or deps.clock.elapsed_s() - began_s > LONGEST_RUN_S:
+            break  # the tick rings for the others
+        sent += _send(deps, deps.outgoing_mail.mailer, notice)
+    return sent
 
 
 def _send(deps: Deps, mailer: Mailer, notice: Notice) -> bool:
