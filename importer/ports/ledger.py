@@ -96,8 +96,9 @@ class Ledger(Protocol):
 
     def detach_all(self, destination: Account, folders: Sequence[str], lease: Lease) -> None:
         """Note that missing folders of that mailbox are about to be created: of every route into the mailbox,
-        the receipts for the last folder of each name are detached. Mail that its owner removed or moved with
-        a folder must not come back because another route needs a folder of that name."""
+        the receipts for the last folder of each name are detached, not those under FORMER_UIDVALIDITY. Mail
+        that its owner removed or moved with a folder must not come back because another route needs a folder
+        of that name."""
         ...
 
     def outdate_all(self, destination: Account, folder: FolderRef, lease: Lease) -> None:

@@ -732,6 +732,20 @@ def test_before_a_folder_is_created_the_receipts_of_every_route_are_detached(sto
     assert list(store.receipts(elsewhere.route, "Archive")) == [old, a_receipt(1)]
 
 
+def test_what_perhaps_no_folder_ever_held_is_not_detached(store: Store) -> None:
+    held = hold(store)
+    one = an_import("one")
+    add(store, one)
+    doubtful = a_receipt(2, destination=FolderRef("Archive", FORMER_UIDVALIDITY), destination_uids=())
+    store.record(one.route, "Archive", [a_receipt(1), doubtful], [], held)
+    store.detach_all(one.destination, ["Archive"], held)
+    detached = FolderRef("Archive", ANY_UIDVALIDITY)
+    assert [each.destination for each in store.receipts(one.route, "Archive")] == [
+        detached,
+        doubtful.destination,
+    ]
+
+
 def test_receipts_for_a_folder_that_another_one_replaced_are_void_on_every_route(store: Store) -> None:
     held = hold(store)
     one = an_import("one")

@@ -113,9 +113,13 @@ class MemoryLedger(MemoryLeases):
         with self._lock:
             self._demand(lease)
             for (route, name), rows in self._rows.items():
-                valid = [row for row in rows if not row.undone]
-                if valid and name in folders and route in self._routes_into(destination):
-                    self._move(route, valid[-1].receipt.destination, ANY_UIDVALIDITY, lease)
+                named = [
+                    row.receipt.destination
+                    for row in rows
+                    if not row.undone and row.receipt.destination.uidvalidity != FORMER_UIDVALIDITY
+                ]
+                if named and name in folders and route in self._routes_into(destination):
+                    self._move(route, named[-1], ANY_UIDVALIDITY, lease)
 
     def outdate_all(self, destination: Account, folder: FolderRef, lease: Lease) -> None:
         with self._lock:

@@ -131,11 +131,7 @@ class SqlLedger(Database):
     def last_receipt(self, route: Route, destination_folder: str) -> Receipt | None:
         newest = (
             select(receipts)
-            .where(
-                _into(receipts, route, destination_folder),
-                ~receipts.c.undone,
-                receipts.c.destination_uidvalidity != FORMER_UIDVALIDITY,
-            )
+            .where(_names_folder(route, destination_folder))
             .order_by(receipts.c.seq.desc())
             .limit(1)
         )
@@ -164,7 +160,7 @@ class SqlLedger(Database):
                 for name in sorted(set(recorded).intersection(folders)):
                     last = connection.execute(
                         select(receipts.c.destination_uidvalidity)
-                        .where(_into(receipts, route, name), ~receipts.c.undone)
+                        .where(_names_folder(route, name))
                         .order_by(receipts.c.seq.desc())
                         .limit(1)
                     ).scalar()
@@ -395,6 +391,12 @@ def _never_seen() -> ColumnElement[bool]:
 def _of_folder(route: Route, folder: FolderRef) -> ColumnElement[bool]:
     same = receipts.c.destination_uidvalidity == folder.uidvalidity
     return and_(_into(receipts, route, folder.name), same)
+
+
+def _names_folder(route: Route, destination_folder: str) -> ColumnElement[bool]:
+    """Of a receipt under FORMER_UIDVALIDITY nothing proves that any folder ever held its messages."""
+    named = receipts.c.destination_uidvalidity != FORMER_UIDVALIDITY
+    return and_(_into(receipts, route, destination_folder), ~receipts.c.undone, named)
 
 
 def _into(table: Table, route: Route, destination_folder: str) -> ColumnElement[bool]:
