@@ -12,7 +12,14 @@ from typing import Final
 
 from importer.compact.uid_set import Uid, UidSet
 from importer.domain.mailbox_content import KeywordRule
-from importer.domain.messages.flags import FlagChange, differs, fold_flags, reconcile, unfold_flags
+from importer.domain.messages.flags import (
+    FlagChange,
+    after_refusal,
+    differs,
+    fold_flags,
+    reconcile,
+    unfold_flags,
+)
 from importer.domain.messages.normalise import fit_flags
 from importer.domain.receipts.folder_history import FolderHistory
 from importer.engine.leg_context import Lane, Leg
@@ -126,7 +133,10 @@ def _update(
             done += keys
         else:
             refused.update(keys)
-    after = {key: change.during if key in refused else change.after for key, change in changes.items()}
+    after = {key: change.after for key, change in changes.items()}
+    if refused:  # perhaps for some messages only
+        now = dict(lane.destination.flags(history.destination, UidSet.of(copy_of[key] for key in refused)))
+        after |= {key: after_refusal(changes[key].during, now.get(copy_of[key], ())) for key in refused}
     if after:
         leg.ledger.note_flags(_updated_flags(group, after), leg.lease)
     return FlagUpdates(len(done), complete=not refused)

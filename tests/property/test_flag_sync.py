@@ -141,3 +141,18 @@ def test_a_change_that_one_import_could_not_carry_over_is_left_to_the_next(
     _put_right(world)
     assert world.run().tallies["Work"].flags_updated == 1
     assert world.destination.folders["Work"].messages[Uid(1)].flags == ("\\Seen",)
+
+
+def test_a_flag_that_the_owner_sets_after_the_server_refused_it_is_the_owners() -> None:
+    world = World(options=ImportOptions(sync_flags=True))
+    world.source.folders["INBOX"].add((), "02-Feb-2003 04:05:06 +0000", mail("m", "1"))
+    world.run()
+    flip(world.source, 1, "\\Seen")
+    world.destination.refuses_flags = True
+    world.run()
+    flip(world.destination, 1, "\\Seen")
+    world.destination.refuses_flags = False
+    world.run()
+    flip(world.source, 1, "\\Seen")
+    world.run()
+    assert world.destination.folders["INBOX"].messages[Uid(1)].flags == ("\\Seen",)

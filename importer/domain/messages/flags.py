@@ -16,7 +16,7 @@ for the owner's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import groupby
 from typing import Final
 
@@ -106,9 +106,7 @@ def reconcile(
     (`normalise.fit_flags`)."""
     put, owners, pending = _parse(remembered)
     wanted, existing = copied_flags(source), copied_flags(destination)
-    for name, spelled in pending.items():
-        if (name in existing) != (name in put):  # the change was made, but not recorded
-            _toggle(put, name, spelled)
+    _note_made(put, pending, existing)
     add: dict[str, str] = {}
     remove: dict[str, str] = {}
     for name in sorted((put.keys() ^ wanted.keys()) - owners):
@@ -118,8 +116,8 @@ def reconcile(
             add[name] = wanted[name]
         else:
             remove[name] = put[name]
-    not_synced = [flag for flag in remembered if flag[:1] not in (_OWNERS, _PENDING) and not _is_synced(flag)]
-    owner_marks = [_OWNERS + name for name in sorted(owners)]
+    not_synced = _not_synced(remembered)
+    owner_marks = _owner_marks(owners)
     before = list(put.values())
     for name, spelled in (add | remove).items():
         _toggle(put, name, spelled)
@@ -129,6 +127,29 @@ def reconcile(
         (*not_synced, *before, *owner_marks, *(_PENDING + spelled for spelled in (add | remove).values())),
         (*not_synced, *put.values(), *owner_marks),
     )
+
+
+def after_refusal(during: Collection[str], destination: Collection[str]) -> tuple[str, ...]:
+    """The flags to remember after a change that the server did not make, or in part: nothing is pending any
+    more, so that a flag which the owner sets later is the owner's."""
+    put, owners, pending = _parse(during)
+    _note_made(put, pending, copied_flags(destination))
+    return (*_not_synced(during), *put.values(), *_owner_marks(owners))
+
+
+def _note_made(put: dict[str, str], pending: Mapping[str, str], existing: Mapping[str, str]) -> None:
+    """Add the pending changes that were made, but not recorded, to the flags that we set."""
+    for name, spelled in pending.items():
+        if (name in existing) != (name in put):
+            _toggle(put, name, spelled)
+
+
+def _not_synced(remembered: Collection[str]) -> list[str]:
+    return [flag for flag in remembered if flag[:1] not in (_OWNERS, _PENDING) and not _is_synced(flag)]
+
+
+def _owner_marks(owners: Collection[str]) -> list[str]:
+    return [_OWNERS + name for name in sorted(owners)]
 
 
 def _parse(remembered: Collection[str]) -> tuple[dict[str, str], set[str], dict[str, str]]:
