@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from math import inf
 from typing import Final
 
 import structlog
@@ -45,10 +46,11 @@ class Tick:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
-        self._rung: dict[ImportId, datetime] = {}
-        self._cleaned_at: datetime | None = None
-        self._swept_at: datetime | None = None  # when nothing was left to remove
-        self._summed_up_at: datetime | None = None  # all batches under way
+        self._rung: dict[ImportId, float] = {}
+        # By `Clock.elapsed_s`, which is not set back:
+        self._cleaned_at_s = -inf
+        self._swept_at_s = -inf  # when nothing was left to remove
+        self._summed_up_at_s = -inf  # all batches under way
 
     def __call__(self) -> None:
         """Ring for due imports without a lease holder, and for due mails and webhook calls.
@@ -61,9 +63,9 @@ class Tick:
             return
         try:
             self._ring(now)
-            if self._cleaned_at is None or now - self._cleaned_at >= CLEANING_INTERVAL:
+            if self._is_over(CLEANING_INTERVAL, self._cleaned_at_s):
                 self._clean(now)
-                self._cleaned_at = now
+                self._cleaned_at_s = deps.clock.elapsed_s()
             mails = deps.outgoing_mail is not None and deps.store.due_notices(now, limit=1)
             if mails or (deps.webhook_sender is not None and deps.store.due_calls(now, limit=1)):
                 deps.queue.ring_mail()
@@ -73,24 +75,31 @@ class Tick:
     def _clean(self, now: datetime) -> None:
         deps = self._deps
         _post_missing_summaries(deps, now, deps.store.batches(limit=100))
-        if self._summed_up_at is None or now - self._summed_up_at >= SUMMARY_INTERVAL:
+        if self._is_over(SUMMARY_INTERVAL, self._summed_up_at_s):
             _post_missing_summaries(deps, now, _under_way(deps))
-            self._summed_up_at = now
+            self._summed_up_at_s = deps.clock.elapsed_s()
         deps.store.sweep(now)
         erase_expired_grants(deps)
         deps.store.forget_workers_silent_since(now - WORKER_REMEMBERED)
-        if self._swept_at is None or now - self._swept_at >= RETENTION_INTERVAL:
-            self._swept_at = None if _sweep_expired(deps, now) else now
+        if self._is_over(RETENTION_INTERVAL, self._swept_at_s):
+            self._swept_at_s = -inf if _sweep_expired(deps, now) else deps.clock.elapsed_s()
+
+    def _is_over(self, interval: timedelta, since_s: float) -> bool:
+        return self._deps.clock.elapsed_s() - since_s >= interval.total_seconds()
 
     def _ring(self, now: datetime) -> None:
         due = self._deps.store.due_imports(now)
         # One that was not due in between was taken: if it is due now, its worker died or the leg left work.
         waiting = self._rung.keys() & set(due)
-        recently = {id_: at for id_, at in self._rung.items() if id_ in waiting and now - at < RING_INTERVAL}
+        recently = {
+            id_: at_s
+            for id_, at_s in self._rung.items()
+            if id_ in waiting and not self._is_over(RING_INTERVAL, at_s)
+        }
         for import_id in due:
             if import_id not in recently:
                 self._deps.queue.ring(import_id)
-                recently[import_id] = now
+                recently[import_id] = self._deps.clock.elapsed_s()
         # Rings lead to nothing under maintenance: once it is over, all of them are rung for again.
         self._rung = {} if self._deps.store.maintenance() is not None else recently
 

@@ -297,6 +297,9 @@ def test_a_daily_cap_ends_the_leg_and_gives_the_expected_end(office: Office) -> 
             office.clock.sleep(0.2)
             return now()
 
+        def elapsed_s(self) -> float:
+            return office.clock.elapsed_s()
+
     office.deps = replace(office.deps, clock=AdvancingClock())
     waiting = office.work(import_id)
     assert waiting.problem is not None

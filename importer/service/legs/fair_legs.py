@@ -61,7 +61,7 @@ class FairLegs:
         self._turns = 0
         self._queue = LegQueue({}, {}, frozenset())
         self._counts_again_s = -inf  # when the queue is counted anew, by `Clock.elapsed_s`
-        self._looked_at: datetime | None = None
+        self._looks_again_s = -inf  # by `Clock.elapsed_s`
         self._waiting_before: frozenset[Share] = frozenset()
         self._gives_up: frozenset[ImportId] = frozenset()
         self._held = False  # by maintenance
@@ -100,10 +100,10 @@ class FairLegs:
         """Whether the leg of that import has to end, because other persons wait or maintenance has begun.
         Reads the store at most once per LOOK_INTERVAL."""
         with self._lock:
-            now = self._deps.clock.now()
-            if self._looked_at is None or now - self._looked_at >= LOOK_INTERVAL:
-                self._looked_at = now
-                self._look(now)
+            now_s = self._deps.clock.elapsed_s()
+            if now_s >= self._looks_again_s:
+                self._looks_again_s = now_s + LOOK_INTERVAL.total_seconds()
+                self._look(self._deps.clock.now())
             return self._held or import_id in self._gives_up
 
     def _look(self, now: datetime) -> None:

@@ -73,7 +73,7 @@ class HostLimits:
             for side, account in ((Side.SOURCE, import_.source), (Side.DESTINATION, import_.destination))
         }
         self._lock = Lock()
-        self._checked_at = deps.clock.now()
+        self._checked_at_s = deps.clock.elapsed_s()
         self._postponed: PostponedByHost | None = None
 
     # --- Before connecting ------------------------------------------------------------------------
@@ -156,10 +156,10 @@ class HostLimits:
     def postponement(self) -> PostponedByHost | None:
         """Return why the leg has to end, None if it may continue; checks the store about once a second."""
         with self._lock:
-            now = self._clock.now()
-            if self._postponed is None and now - self._checked_at >= CHECK_INTERVAL:
-                self._checked_at = now
-                self._flush_counts(now)
+            now_s = self._clock.elapsed_s()
+            if self._postponed is None and now_s - self._checked_at_s >= CHECK_INTERVAL.total_seconds():
+                self._checked_at_s = now_s
+                self._flush_counts(self._clock.now())
                 self._postponed = self._find_postponement()
             return self._postponed
 

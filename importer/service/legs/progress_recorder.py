@@ -45,7 +45,7 @@ class ProgressRecorder:
         self._interval = interval
         self._lock = Lock()
         self._unsaved: dict[str, FolderTally] = {}
-        self._flushed_at = clock.now()
+        self._flushed_at_s = clock.elapsed_s()
         self._saved: Progress | None = None
         self.progress: Progress | None = None
         # Set when the mailboxes are opened:
@@ -82,7 +82,7 @@ class ProgressRecorder:
             self._write()
 
     def _write_due(self) -> None:
-        if self._clock.now() - self._flushed_at >= self._interval():
+        if self._clock.elapsed_s() - self._flushed_at_s >= self._interval().total_seconds():
             self._write()
 
     def _write(self) -> None:
@@ -91,4 +91,4 @@ class ProgressRecorder:
         self._unsaved.clear()
         if self.progress is not None:
             self._saved = self.progress
-        self._flushed_at = self._clock.now()
+        self._flushed_at_s = self._clock.elapsed_s()

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 from typing import Final
 
 import structlog
@@ -246,7 +247,12 @@ def _copy(
                 ledger=deps.store,
                 lease=mailbox,
                 budget=_LegBudget(
-                    deps, import_.id, heartbeat, deps.clock.now() + deps.deadlines.leg, host_limits, watch
+                    deps,
+                    import_.id,
+                    heartbeat,
+                    deps.clock.elapsed_s() + deps.deadlines.leg.total_seconds(),
+                    host_limits,
+                    watch,
                 ),
                 observer=observer,
                 clock=deps.clock,
@@ -275,7 +281,7 @@ class _LegBudget:
         deps: Deps,
         import_id: ImportId,
         heartbeat: Heartbeat,
-        ends_at: datetime,
+        ends_at_s: float,
         host_limits: HostLimits,
         watch: LegWatch,
     ) -> None:
@@ -283,25 +289,25 @@ class _LegBudget:
         self._watch = watch
         self._import_id = import_id
         self._heartbeat = heartbeat
-        self._ends_at = ends_at
+        self._ends_at_s = ends_at_s  # by `Clock.elapsed_s`, which is not set back
         self._host_limits = host_limits
-        self._next_check_at: datetime | None = None  # of control requests and turns
+        self._next_check_at_s = -inf  # of control requests and turns
         self._has_to_end = False
 
     def count(self, side: Side, size_bytes: int) -> None:
         self._host_limits.count_bytes(side, size_bytes)
 
     def is_over(self) -> bool:
-        return self._deps.clock.now() >= self._ends_at
+        return self._deps.clock.elapsed_s() >= self._ends_at_s
 
     def is_called_off(self) -> bool:
         return self._watch.called_off
 
     def spent(self) -> bool:
         self._heartbeat.check()
-        now = self._deps.clock.now()
-        if self._next_check_at is None or now >= self._next_check_at:
-            self._next_check_at = now + REQUEST_CHECK_INTERVAL
+        now_s = self._deps.clock.elapsed_s()
+        if now_s >= self._next_check_at_s:
+            self._next_check_at_s = now_s + REQUEST_CHECK_INTERVAL.total_seconds()
             self._has_to_end = _has_to_end(self._deps, self._import_id)
         if self._has_to_end or self._deps.stopping():
             return True
