@@ -134,12 +134,14 @@ class Store(
         lease: Lease,
         *,
         password_fingerprint: str | None = None,
+        options: ImportOptions | None = None,
         calls: Sequence[WebhookCall] = (),
         seal: Seal | None = None,
     ) -> bool:
         """In one transaction: `update_import`, erase the import's consents and, unless `grants_kept_until` is
         set, its grants, store the seal of its evidence, post notices and calls. With a
-        `password_fingerprint`: return False, and write nothing, if the import now has a different one.
+        `password_fingerprint` or `options`: return False, and write nothing, if the import now has different
+        ones.
         """
         ...
 

@@ -62,7 +62,10 @@ def test_options_are_replaced_without_a_lease_while_there_are_grants(store: Stor
     stored = store.import_(import_.id)
     assert stored is not None
     assert stored.options == OPTIONS
-    assert store.finish_import(import_state.ended(import_, State.COMPLETE, NOW), (), lease)
+    ended = import_state.ended(import_, State.COMPLETE, NOW)
+    assert not store.finish_import(ended, (), lease, options=import_.options)
+    assert store.import_(import_.id) == stored
+    assert store.finish_import(ended, (), lease, options=OPTIONS)
     assert not store.choose_options(import_.id, DEFAULTS)
     assert not store.choose_options(ImportId("unknown"), DEFAULTS)
 

@@ -268,6 +268,7 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
         lease: Lease,
         *,
         password_fingerprint: str | None = None,
+        options: ImportOptions | None = None,
         calls: Sequence[WebhookCall] = (),
         seal: Seal | None = None,
     ) -> bool:
@@ -277,6 +278,8 @@ class MemoryStore(MemoryLedger, MemoryWorkers, MemoryBudgets, MemoryConsents, Me
                 password_fingerprint is not None
                 and self._known(changed.id).password_fingerprint != password_fingerprint
             ):
+                return False
+            if options is not None and self._known(changed.id).options != options:
                 return False
             self.update_import(changed, lease)
             if seal is not None:

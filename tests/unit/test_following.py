@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -171,6 +172,23 @@ def test_a_filter_service_or_an_unknown_destination_leaves_the_date(office: Offi
         office.work(import_id)
     assert office.import_(import_id).state is State.COMPLETE
     assert office.clock.now() - office.import_(import_id).created_at <= timedelta(days=1)
+
+
+def test_a_choice_made_while_the_end_is_written_is_kept(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_id = submitted(office, until_cutover=False)
+    until = FollowUntil((office.clock.now() + timedelta(days=9)).date())
+    finish_import = office.store.finish_import
+
+    def chosen_just_before(*args: Any, **named: Any) -> bool:
+        assert schedule(office.deps, import_id, {"follow_until": until}).effect is Effect.DONE
+        return finish_import(*args, **named)
+
+    monkeypatch.setattr(office.store, "finish_import", chosen_just_before)
+    assert office.work(import_id).state is State.RUNNING
+    assert code(office.work(import_id)) == "awaiting_cutover.date"
+    assert office.store.grants(import_id) is not None
 
 
 def test_without_a_move_it_ends_after_the_longest_time(office: Office) -> None:

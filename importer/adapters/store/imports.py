@@ -191,13 +191,17 @@ class SqlImports(SqlImportLists):
         lease: Lease,
         *,
         password_fingerprint: str | None = None,
+        options: ImportOptions | None = None,
         calls: Sequence[WebhookCall] = (),
         seal: Seal | None = None,
     ) -> bool:
         with self.writing(lease) as connection:
-            statement = select(imports.c.password_mark).where(imports.c.id == changed.id).with_for_update()
-            stored = connection.execute(statement).scalar()
-            if password_fingerprint is not None and stored is not None and stored != password_fingerprint:
+            columns = select(imports.c.password_mark, imports.c.options)
+            stored = connection.execute(columns.where(imports.c.id == changed.id).with_for_update()).first()
+            if stored is not None and (
+                password_fingerprint not in (None, stored.password_mark)
+                or (options is not None and ImportOptions.from_json(stored.options) != options)
+            ):
                 return False
             _change(connection, changed.id, mapping.changeable_values(changed))
             if changed.grants_kept_until is None:

@@ -91,7 +91,7 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
     revoke owners' consents. After a stop, grants and consents are kept for a while (`reopen.py`).
 
     If new passwords were submitted since `import_` was read, an import that would stop or fail continues
-    instead.
+    instead; so does one that would come to its end, if its options were changed: it may follow its mailbox.
     """
     now = deps.clock.now()
     kept_until = now + deps.deadlines.kept_grants if can_keep_grants(deps, import_, end) else None
@@ -102,9 +102,10 @@ def finish(deps: Deps, import_: Import, end: State, lease: Lease, problem: Probl
         notices = compose_notices(partial(notices_about, deps, report), ended.id)
     consents = consents_to_revoke(deps, import_) if kept_until is None else ()
     fingerprint = import_.password_fingerprint if end in (State.STOPPED, State.FAILED) else None
+    options = import_.options if end in (State.COMPLETE, State.INCOMPLETE) else None
     calls = webhook_calls(deps, report)
     if not deps.store.finish_import(
-        ended, notices, lease, password_fingerprint=fingerprint, calls=calls, seal=seal
+        ended, notices, lease, password_fingerprint=fingerprint, options=options, calls=calls, seal=seal
     ):
         resumed = import_state.continued(import_, progressed=True)
         deps.store.update_import(resumed, lease)
