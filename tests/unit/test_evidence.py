@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -146,6 +147,14 @@ def test_a_message_that_two_earlier_imports_settled_counts_once() -> None:
     lines = rows(tally, [receipt("1:2", by="first"), receipt("1:3", Outcome.PRESENT, by="between")])
     assert sums(lines) == {"present": 3}
     assert not of(LineKind.REST, lines)
+
+
+def test_a_long_set_of_uids_is_whole() -> None:
+    uids = UidSet.of(map(Uid, range(1, 2001, 2)))
+    row = EvidenceRow(LineKind.MESSAGES, source_uid=str(uids), messages=len(uids))
+    line = EvidenceWriter(EvidenceFormat.CSV).line(row).decode()
+    [cells] = csv.reader([line])
+    assert UidSet.parse(cells[4]) == uids
 
 
 def test_what_is_not_recorded_is_said_and_not_inferred() -> None:

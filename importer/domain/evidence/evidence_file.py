@@ -114,7 +114,9 @@ def link(before: str, head: bytes) -> str:
 def _csv_head(row: EvidenceRow) -> str:
     """The line without its chain. Only names and reasons can need quotes; dates and digests are ours, and
     differ in each line."""
-    uid = _csv_cell(row.source_uid) if isinstance(row.source_uid, str) else row.source_uid or ""
+    uid = row.source_uid or ""
+    if isinstance(uid, str) and "," in uid:  # a uid-set, which is never cut
+        uid = f'"{uid}"'
     return (
         f"{row.record},{row.import_id},{_csv_cell(row.source_folder)},{row.source_uidvalidity or ''},{uid},"
         f"{_csv_cell(row.destination_folder)},{row.destination_uidvalidity or ''},"
