@@ -200,7 +200,7 @@ class SqlImports(SqlImportLists):
             stored = connection.execute(columns.where(imports.c.id == changed.id).with_for_update()).first()
             if stored is not None and (
                 password_fingerprint not in (None, stored.password_mark)
-                or (options is not None and ImportOptions.from_json(stored.options) != options)
+                or (options is not None and _as_stored(stored.options) != _as_stored(options.as_json()))
             ):
                 return False
             _change(connection, changed.id, mapping.changeable_values(changed))
@@ -365,6 +365,11 @@ class SqlImports(SqlImportLists):
             for row in connection.execute(statement):
                 found[ImportId(row.import_id)].append(mapping.tally(row))
         return dict(found)
+
+
+def _as_stored(options: Mapping[str, str | bool]) -> ImportOptions:
+    """The options as they are read: those that are not stored have their defaults."""
+    return ImportOptions.from_json(options)
 
 
 def _with_owner(*columns: ColumnElement[Any]) -> Select[Any]:
