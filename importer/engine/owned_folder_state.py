@@ -24,10 +24,11 @@ class OwnedFolderState(FolderState):
     use."""
 
     def begin_pass(self) -> tuple[Side | None, Side | None]:
-        """Return the side whose connection has to be replaced, and the side whose folder was renumbered."""
+        """Return the side whose connection has to be replaced, and the side whose folder was renumbered. The
+        pass tries again what an earlier one left to the next leg."""
         with self._lock:
             trouble = self._trouble
-            trouble.pass_over = False
+            trouble.pass_over, trouble.full, self._unfetched = False, None, UidSet()
             sides, trouble.renew, trouble.changed = (trouble.renew, trouble.changed), None, None
             return sides
 

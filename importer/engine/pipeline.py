@@ -204,7 +204,11 @@ class Pipeline:
         lost, self._lost = sorted(self._lost, key=lambda one: one.number), []
         together, blamed = SettlingWait(self._state.leg.limits.settle_quiet), False
         for one in lost:
-            rest = one.batch.recover(one.error, together)
+            try:
+                rest = one.batch.recover(one.error, together)
+            except (FolderUnusable, FolderChanged) as error:  # the next pass settles it
+                self._state.trouble(error)
+                continue
             if rest and not blamed:
                 blamed = True
                 self._blame(one, rest)
