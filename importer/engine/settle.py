@@ -81,7 +81,9 @@ def settle(leg: Leg, lane: Lane, folder: str) -> bool:
         concurrent = [other for other in open_ if other.slot != intent.slot]
         landed, _ = _landed(leg, lane, search, concurrent, wait, match_headers=True)
         detached = bool(landed) and _created_again(leg, lane, intent)
-        hidden = _hidden(search, landed, partial(_lists_no_copy, leg, lane, intent.destination))
+        hidden = _hidden(
+            search, landed, partial(_lists_no_copy, leg, lane, search.folder or intent.destination)
+        )
         _record(leg, search, landed, hidden, closes=True, detached=detached)
         if not (landed or hidden) and _breaks_connections(leg, intent):
             _refuse(leg, lane, intent)

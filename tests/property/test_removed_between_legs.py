@@ -13,7 +13,7 @@ from importer.domain.messages.message_body import whole
 from importer.domain.model import Import
 from importer.engine.leg import LegEnd
 from importer.engine.leg_context import TransferLimits
-from tests.fakes.mailbox import MemoryMailbox
+from tests.fakes.mailbox import Fault, MemoryMailbox
 from tests.property.test_promise import check_tallies
 from tests.property.world import Watcher, World, mail
 
@@ -81,3 +81,29 @@ def test_what_a_leg_saw_is_gone_and_stays_away(
         assert (tally.copied, tally.present, tally.gone) == (0, INBOX - gone * times, gone * times)
         check_tallies(world, watched)
     assert list(world.destination.folders["INBOX"].messages) == held
+
+
+@pytest.mark.parametrize("how", [Fault.BEFORE, Fault.DURING, Fault.AFTER])
+def test_a_folder_that_is_renamed_while_an_append_has_no_answer_is_copied_to_its_end(how: Fault) -> None:
+    world, struck, messages = World(), list[str](), 6
+    for number in range(messages):
+        world.source.create("Work").add((), DATE, mail("Work", str(number), f"work{number}"))
+
+    def strike(operation: str) -> Fault | None:
+        """The second append and whatever follows it fail, until the folder is renamed."""
+        if "Kept" in world.destination.folders or (operation != "append" and len(struck) < 2):
+            return None
+        struck.append(operation)
+        if len(struck) == 2:
+            return how
+        if operation != "append":
+            world.destination.folders["Kept"] = world.destination.folders.pop("Work")
+            return Fault.BEFORE
+        return None
+
+    world.destination.fault = strike
+    tally = world.run_with_own_faults(legs_of=100).tallies["Work"]
+    held = [whole(m.body) for folder in world.destination.folders.values() for m in folder.messages.values()]
+    assert "Kept" in world.destination.folders
+    assert (tally.copied, tally.failed) == (messages, 0)
+    assert sorted(held) == sorted(whole(m.body) for m in world.source.folders["Work"].messages.values())
