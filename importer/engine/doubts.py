@@ -93,6 +93,10 @@ class Doubts:
         else:
             self._confirmed.add(doubt.refusal.reason)
 
+    def drop(self, uid: Uid) -> None:
+        """A message was not tried again: it is left to the next leg, or has an outcome without an append."""
+        self._doubts.pop(uid, None)
+
     def believed(self) -> list[Refusal]:
         """Remove and return the refusals that need no second try: the server confirmed a sample of them."""
         if self._refuted:

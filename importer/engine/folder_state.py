@@ -30,7 +30,7 @@ from importer.domain.messages.skip_reason import SkipReason
 from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.receipts.folder_history import FolderHistory, with_batch
 from importer.domain.receipts.folder_tally import FolderTally, Refusal, RefusalCode
-from importer.domain.receipts.receipt import Receipt
+from importer.domain.receipts.receipt import Outcome, Receipt
 from importer.engine.copy_target import Target
 from importer.engine.doubts import Doubts
 from importer.engine.folder_trouble import FolderTrouble
@@ -81,9 +81,10 @@ class FolderState:
             return batch
 
     def put_back(self, batch: MessageBatch) -> None:
-        """Return a batch that the lane cannot start yet to the front of the queue."""
+        """Return a batch that the lane cannot start yet to the front of the queue, unless the pass is over:
+        the next one lists its messages again."""
         with self._lock:
-            if self._trouble.unusable is None:
+            if not self._trouble.pass_over:
                 self._queue.appendleft(batch)
 
     @property
@@ -201,7 +202,7 @@ class FolderState:
         with self._lock:
             self._unfetched |= uids
             for uid in uids:
-                self._doubts.settled(uid)
+                self._doubts.drop(uid)
 
     # --- For every lane: outcomes --------------------------------------------------------------------
 
@@ -234,11 +235,16 @@ class FolderState:
             self._history.refuse(refusals)
             if self._doubts:
                 for receipt in receipts:
+                    is_stored = receipt.outcome is Outcome.COPIED
                     for uid in receipt.source_uids:
-                        self._doubts.settled(uid)
+                        (self._doubts.settled if is_stored else self._doubts.drop)(uid)
                 for refusal in refusals:
-                    if refusal.uid is not None:
+                    if refusal.uid is None:
+                        continue
+                    if refusal.code is RefusalCode.NOT_TAKEN:
                         self._doubts.settled(refusal.uid, refusal)
+                    else:
+                        self._doubts.drop(refusal.uid)
             self._tally = with_batch(self._tally, receipts, refusals)
             settled = sum(len(receipt.source_uids) for receipt in receipts)
             self._remaining -= settled + sum(_is_outcome(refusal) for refusal in refusals)

@@ -6,7 +6,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,12 +18,18 @@ from importer.domain.messages.message_decision import Findings, NextStep, Settle
 from importer.domain.messages.message_identity import digest
 from importer.domain.messages.message_key import MessageKey
 from importer.domain.model import Batch, BatchId, Import, ImportId
+from importer.domain.planning.message_batches import MessageBatch
 from importer.domain.receipts.folder_history import FolderHistory
+from importer.domain.receipts.folder_tally import Refusal, RefusalCode
 from importer.domain.receipts.receipt import Outcome, Receipt
 from importer.engine.copy_target import Target
+from importer.engine.doubts import SAMPLE
 from importer.engine.existing_mail import ExistingMail
 from importer.engine.leg_context import Leg
 from importer.engine.owned_folder_state import OwnedFolderState
+from importer.ports.mailbox_errors import FolderUnusable
+from providers.errors import Side
+from providers.text import Text
 from tests.property.world import DESTINATION, SOURCE, Batches, Watcher, World
 from tests.rehearsal.ports import PATIENCE_S
 
@@ -138,3 +146,47 @@ def test_lanes_that_meet_the_same_contents_claim_each_of_them_once() -> None:
         finally:
             sys.setswitchinterval(interval)
     assert len(copies) == len(set(copies)) == rounds * contents
+
+
+def test_a_batch_that_is_put_back_after_the_pass_has_ended_is_not_read() -> None:
+    with LaneWorld().state() as state:
+        state.trouble(FolderUnusable(Text("folder_unusable", folder="INBOX"), side=Side.SOURCE))
+        state.put_back(MessageBatch(UidSet.of((1, 2)), 2))
+        assert state.take() is None
+
+
+@contextmanager
+def refused_once(number: int) -> Iterator[tuple[OwnedFolderState, UidSet]]:
+    """A pair whose messages the destination refused once, and their UIDs from the second one on."""
+    uids = UidSet.from_ranges([(1, number)])
+    with LaneWorld().state() as state:
+        for uid in uids:
+            state.doubt_refused(refusal(uid, RefusalCode.NOT_TAKEN))
+        yield state, uids - UidSet.of((1,))
+
+
+def refusal(uid: Uid, code: RefusalCode) -> Refusal:
+    return Refusal(ImportId("import1"), "INBOX", UidValidity(1), uid, Text("not_taken"), code=code)
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.SKIPPED, Outcome.DUPLICATE, Outcome.COPIED])
+def test_only_a_stored_message_shows_that_a_server_takes_what_it_refused(outcome: Outcome | None) -> None:
+    """None: the message could not be read for its second attempt."""
+    with refused_once(2 * SAMPLE) as (state, rest):
+        if outcome is None:
+            state.leave(UidSet.of((1,)))
+        else:
+            state.add([replace(copied([key(1, 1)]), outcome=outcome)])
+        _, in_doubt, _, alone = state.sort_doubts(rest)
+        assert in_doubt == rest
+        assert len(alone) == (len(rest) if outcome is Outcome.COPIED else SAMPLE)
+
+
+@pytest.mark.parametrize("code", [RefusalCode.NOT_HANDED_OUT, RefusalCode.NOT_TAKEN])
+def test_only_a_second_refusal_confirms_the_first(code: RefusalCode) -> None:
+    """A message that the source did not deliver was not sent again."""
+    with refused_once(3) as (state, rest):
+        state.add([], [refusal(Uid(1), code)])
+        believed, in_doubt, _, _ = state.sort_doubts(rest)
+        assert [one.uid for one in believed] == ([2, 3] if code is RefusalCode.NOT_TAKEN else [])
+        assert in_doubt == rest - UidSet.of(one.uid for one in believed if one.uid is not None)
