@@ -22,6 +22,7 @@ from importer.ports.mailbox_errors import FolderUnusable
 
 _BATCH_MESSAGES: Final = 100
 _BATCH_BYTES: Final = 8 << 20
+_NONE: Final = UidSet()
 
 
 @dataclass(slots=True)
@@ -43,21 +44,26 @@ class MailboxComparison:
         self._now = now
         self._folders: dict[str, _There | None] = {}
         self.missing = UidSet()  # of the last `compare`, once it is exhausted
+        self.digests: dict[Uid, bytes] = {}  # of the messages that the last `find_elsewhere` did not find
 
-    def compare(self, source: FolderRef, uids: UidSet, destination: str) -> Iterator[Compared]:
+    def compare(
+        self, source: FolderRef, uids: UidSet, destination: str, duplicates: UidSet = _NONE
+    ) -> Iterator[Compared]:
         """Findings about these messages of one folder, lazily. Messages that the destination folder does not
-        hold are left out; see `missing`."""
-        there = self._there(destination)
+        hold are left out; see `missing`. `duplicates`: equal to a message that was copied with flags and date
+        of its own, so that theirs are not compared. `destination` is "" for a folder that has none."""
+        there = self._there(destination) if destination else None
         self.missing = UidSet()
         for chunk in self._chunks(source, uids):
             if there is None:
                 self.missing |= chunk
                 continue
-            yield from self._compared(source, chunk, there)
+            yield from self._compared(source, chunk, there, duplicates)
 
     def find_elsewhere(self, source: FolderRef, uids: UidSet, besides: str) -> Mapping[Uid, tuple[str, Uid]]:
         """The places of these messages in other folders of the new mailbox: folder and UID by source UID."""
         found: dict[Uid, tuple[str, Uid]] = {}
+        self.digests = {}
         others = [name for name in self._names() if name != besides]
         for chunk in self._chunks(source, uids):
             read, _ = self._read(source, chunk)
@@ -70,9 +76,12 @@ class MailboxComparison:
                 for key, _ in open_:
                     if key.digest in matches:
                         found[key.uid] = (name, matches[key.digest].uid)
+            self.digests |= {key.uid: key.digest for key, _ in read if key.uid not in found}
         return found
 
-    def _compared(self, source: FolderRef, chunk: UidSet, there: _There) -> Iterator[Compared]:
+    def _compared(
+        self, source: FolderRef, chunk: UidSet, there: _There, duplicates: UidSet
+    ) -> Iterator[Compared]:
         name = there.ref.name
         read, unread = self._read(source, chunk)
         for uid in unread:
@@ -91,7 +100,8 @@ class MailboxComparison:
             if match is not None:
                 form = ComparedAs.KNOWN_FORM if match.changed else ComparedAs.SAME
                 others = []
-                if match.uid not in there.judged and match.uid in flags:
+                judged = key.uid in duplicates or match.uid in there.judged
+                if not judged and match.uid in flags:
                     there.judged.add(match.uid)
                     others = self._differences(key, message, flags[match.uid], dates.get(match.uid, ""))
                 for finding in others or [form]:

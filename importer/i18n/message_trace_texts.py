@@ -40,6 +40,10 @@ def _fate(texts: CatalogTranslator, trace: MessageTrace) -> str:  # noqa: PLR091
         case Fate.FAILED:
             why = reason(texts, trace.refusal) if trace.refusal is not None else ""
             return texts.gettext("Could not be copied: %(reason)s", reason=why)
+        case Fate.UNDONE:
+            return texts.gettext(
+                "Copied by import %(id)s, and removed again by its undo.", id=trace.import_id
+            )
         case Fate.UNKNOWN if trace.source is None:
             return texts.gettext("Not from this import: its receipts do not name the message.")
         case Fate.UNKNOWN:

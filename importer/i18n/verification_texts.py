@@ -29,6 +29,14 @@ def count_texts(texts: CatalogTranslator, result: Verification) -> list[str]:
                 result.source_gone,
             )
         )
+    if result.unread_folders:
+        sentences.append(
+            texts.ngettext(
+                "%(num)s folder of the old mailbox could not be opened, so nothing in it was compared.",
+                "%(num)s folders of the old mailbox could not be opened, so nothing in them was compared.",
+                result.unread_folders,
+            )
+        )
     return sentences
 
 
@@ -61,6 +69,8 @@ def finding_text(texts: CatalogTranslator, finding: ComparedAs) -> str:  # noqa:
             return texts.gettext("Left out by the import")
         case ComparedAs.FAILED:
             return texts.gettext("Could not be copied by the import")
+        case ComparedAs.NOT_COPIED:
+            return texts.gettext("Not copied: the import has not reached it, or was undone")
         case ComparedAs.NEW:
             return texts.gettext("New in the old mailbox since the import")
         case ComparedAs.UNREADABLE:
@@ -68,13 +78,14 @@ def finding_text(texts: CatalogTranslator, finding: ComparedAs) -> str:  # noqa:
 
 
 def verification_json(texts: CatalogTranslator, result: Verification) -> dict[str, object]:
-    """`{agrees, listed, compared, source_gone, counts: {finding: n}, differences: [...]}`; `differences` has
-    the first thousand findings other than `same` and `known_form`."""
+    """`{agrees, listed, compared, source_gone, unread_folders, counts: {finding: n}, differences: [...]}`;
+    `differences` has the first thousand findings other than `same` and `known_form`."""
     return {
         "agrees": result.agrees,
         "listed": result.listed,
         "compared": result.compared,
         "source_gone": result.source_gone,
+        "unread_folders": result.unread_folders,
         "counts": {finding.value: result.counts[finding] for finding in ComparedAs if result.counts[finding]},
         "differences": [
             {**one._asdict(), "finding": one.finding.value, "sentence": compared_text(texts, one)}

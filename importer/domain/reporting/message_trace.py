@@ -21,6 +21,7 @@ class Fate(StrEnum):
     DUPLICATE = "duplicate"
     SKIPPED = "skipped"
     FAILED = "failed"
+    UNDONE = "undone"  # copied, and removed again by the undo
     UNKNOWN = "unknown"  # no outcome: newer than the import, or not reached yet
 
 

@@ -24,6 +24,7 @@ class ComparedAs(StrEnum):
     REMOVED = "removed"  # it was there
     LEFT_OUT = "left_out"  # skipped by the import
     FAILED = "failed"  # refused during the import
+    NOT_COPIED = "not_copied"  # the import has not reached it, or was undone
     NEW = "new"  # at the source, since the import
     UNREADABLE = "unreadable"  # one of the two servers does not deliver it
 
@@ -35,6 +36,7 @@ FAULTS: Final = frozenset(
         ComparedAs.DATE,
         ComparedAs.REMOVED,
         ComparedAs.FAILED,
+        ComparedAs.NOT_COPIED,
         ComparedAs.UNREADABLE,
     }
 )
@@ -54,11 +56,13 @@ class Compared(NamedTuple):
 @dataclass(slots=True)
 class Verification:
     """The result. `compared` of `listed` messages were read; `source_gone` are no longer in the old mailbox,
-    although the import copied them: nothing is left to compare."""
+    although the import copied them: nothing is left to compare. `unread_folders` of the old mailbox could not
+    be opened."""
 
     listed: int = 0
     compared: int = 0
     source_gone: int = 0
+    unread_folders: int = 0
     counts: Counter[ComparedAs] = field(default_factory=Counter)
     differences: list[Compared] = field(default_factory=list)
 
@@ -71,5 +75,5 @@ class Verification:
 
     @property
     def agrees(self) -> bool:
-        """Whether every message that was compared is there as it was."""
-        return not any(self.counts[finding] for finding in FAULTS)
+        """Whether every message that was to be compared is there as it was."""
+        return not self.unread_folders and not any(self.counts[finding] for finding in FAULTS)

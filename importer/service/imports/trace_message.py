@@ -12,14 +12,16 @@ from functools import partial
 from importer.compact.uid_set import Uid
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.mailbox_content import FolderRef
-from importer.domain.model import Import
-from importer.domain.receipts.receipt import Receipt
+from importer.domain.model import Import, State
+from importer.domain.receipts.folder_tally import RefusalCode
+from importer.domain.receipts.receipt import NEVER_SEEN, Receipt
 from importer.domain.reporting.message_trace import Fate, MessageTrace, has_message_id
-from importer.ports.mailbox import LabelView, MailboxReader
+from importer.ports.mailbox import MailboxReader
 from importer.ports.mailbox_errors import FolderUnusable
 from importer.ports.work_limit import WorkEnded
 from importer.service.access.sealed_grants import Credentials
 from importer.service.deps import Deps
+from importer.service.legs.connections import label_view
 from importer.service.legs.host_limits import PostponedByHost
 from importer.service.legs.host_work import LeaseHeld, host_work
 from providers.errors import Side
@@ -47,7 +49,7 @@ def trace_message(
     """The outcomes of the messages with this Message-ID that the mailbox on that side lists; empty if it
     lists none. The mailbox is only read. Raises TraceRefused, and any MailError of scope session or account.
     """
-    labels = LabelView(import_.options.labels) if side is Side.SOURCE else None
+    labels = label_view(deps.store, import_.route, import_.options) if side is Side.SOURCE else None
     open_it = partial(deps.sessions.open_source, import_.account(side), credential, labels)
     trace = _from_source if side is Side.SOURCE else _from_destination
     try:
@@ -94,21 +96,44 @@ def _places(
 
 def _from_source(deps: Deps, import_: Import, folder: FolderRef, uid: Uid) -> MessageTrace:
     destination = deps.store.folder_map(import_.route).get(folder.name, "")
+    unseen = None
     for receipt in deps.store.receipts(import_.route, destination) if destination else ():
         if receipt.source == folder and uid in receipt.source_uids:
-            return _settled(receipt, receipt.source_uids.index(uid))
+            settled = _settled(receipt, receipt.source_uids.index(uid))
+            if receipt.reason not in NEVER_SEEN:
+                return settled
+            unseen = settled
     for refusal in deps.store.refusals(import_.id):
         if (refusal.folder, refusal.uidvalidity, refusal.uid) == (folder.name, folder.uidvalidity, uid):
             return MessageTrace(
                 folder, uid, Fate.FAILED, destination, refusal=refusal.reason, import_id=import_.id
             )
+    if unseen is not None:
+        return unseen
     for tally in deps.store.tallies(import_.id):
         listing = tally.listing if tally.source_folder == folder.name else None
         if listing is not None and uid in listing.left_out:
             return MessageTrace(
                 folder, uid, Fate.SKIPPED, reason=listing.left_out_reason, import_id=import_.id
             )
-    return MessageTrace(folder, uid, Fate.UNKNOWN, destination)
+    for refusal in deps.store.refusals(import_.id, folder.name):
+        if refusal.uid is None and refusal.code is RefusalCode.FOLDER_UNUSABLE:
+            return MessageTrace(
+                folder, uid, Fate.FAILED, destination, refusal=refusal.reason, import_id=import_.id
+            )
+    return _undone(deps, import_, folder, uid) or MessageTrace(folder, uid, Fate.UNKNOWN, destination)
+
+
+def _undone(deps: Deps, import_: Import, folder: FolderRef, uid: Uid) -> MessageTrace | None:
+    """The trace of a message whose copy an undo of this import removed; None if it removed none."""
+    if import_.state is not State.UNDONE:
+        return None
+    for receipt, undone in deps.store.evidence_entries(import_.route, import_.id):
+        if undone and receipt.source == folder and uid in receipt.source_uids:
+            return MessageTrace(
+                folder, uid, Fate.UNDONE, receipt.destination.name, import_id=receipt.import_id
+            )
+    return None
 
 
 def _from_destination(deps: Deps, import_: Import, folder: FolderRef, uid: Uid) -> MessageTrace:

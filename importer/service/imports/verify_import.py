@@ -5,24 +5,30 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
+from importer.compact.digest_set import each_digest
 from importer.compact.uid_set import UidSet
 from importer.domain.folder_mapping.folder_order import folder_order
 from importer.domain.mailbox_content import FolderRef
-from importer.domain.model import Import
-from importer.domain.receipts.receipt import Outcome
+from importer.domain.model import Import, State
+from importer.domain.receipts.folder_tally import RefusalCode
+from importer.domain.receipts.receipt import NEVER_SEEN, Outcome
 from importer.domain.reporting.verification import Compared, ComparedAs, Verification
 from importer.engine.verify_mailbox import MailboxComparison
-from importer.ports.mailbox import LabelView, MailboxReader
-from importer.ports.mailbox_errors import FolderUnusable
+from importer.ports.mailbox import MailboxReader
+from importer.ports.mailbox_errors import FolderLeftOut, FolderUnusable
 from importer.ports.work_limit import WorkEnded
 from importer.service.access.sealed_grants import Credentials
 from importer.service.deps import Deps
+from importer.service.legs.connections import label_view
 from importer.service.legs.host_limits import PostponedByHost
 from importer.service.legs.host_work import LeaseHeld, host_work
 from providers.errors import Side
 from providers.frozen import frozen
 from providers.text import Text
+
+_ABOUT_FOLDERS: Final = (RefusalCode.FOLDER_UNUSABLE, RefusalCode.UNLISTED)
 
 
 class VerifyRefused(Exception):
@@ -35,7 +41,7 @@ class VerifyRefused(Exception):
 
 @frozen
 class _Pair:
-    """A source folder, what it lists, and its destination folder."""
+    """A source folder, what it lists, and its destination folder; "" if the import never opened it."""
 
     source: FolderRef
     listed: UidSet
@@ -52,7 +58,7 @@ def verify(
 ) -> Verification:
     """Compare the mailboxes: `sample` messages chosen at random, or all of them. Changes nothing on either
     side. Raises VerifyRefused, and any MailError of scope session or account."""
-    labels = LabelView(import_.options.labels)
+    labels = label_view(deps.store, import_.route, import_.options)
     # Both sides are opened as sources are: such a session has no method that writes.
     open_source = partial(deps.sessions.open_source, import_.source, credentials.source, labels)
     open_other = partial(deps.sessions.open_source, import_.destination, credentials.destination, None)
@@ -78,14 +84,15 @@ def _verified(
     on_folder: Callable[[str], None],
 ) -> Verification:
     result = Verification()
-    pairs = _pairs(deps, import_, source)
+    pairs = _pairs(deps, import_, source, result)
     result.listed = sum(len(pair.listed) for pair in pairs)
     comparison = MailboxComparison(source, destination, deps.clock.now())
     for pair, uids in zip(pairs, chosen([pair.listed for pair in pairs], sample), strict=True):
         if not uids:
             continue
         on_folder(pair.source.name)
-        for one in comparison.compare(pair.source, uids, pair.destination):
+        duplicates = _duplicates(deps, import_, pair)
+        for one in comparison.compare(pair.source, uids, pair.destination, duplicates):
             result.add(one)
         result.compared += len(uids)
         missing = comparison.missing
@@ -93,16 +100,38 @@ def _verified(
     return result
 
 
-def _pairs(deps: Deps, import_: Import, source: MailboxReader) -> list[_Pair]:
+def _pairs(deps: Deps, import_: Import, source: MailboxReader, result: Verification) -> list[_Pair]:
     pairs: list[_Pair] = []
     folders = deps.store.folder_map(import_.route)
-    for name in sorted(folders, key=folder_order):
+    shown = {folder.name for folder in source.folders()}
+    for name in sorted({*folders, *_refused_folders(deps, import_)}, key=folder_order):
         try:
             ref = source.status(name).ref(name)
-            pairs.append(_Pair(ref, source.uids(ref), folders[name]))
+            pairs.append(_Pair(ref, source.uids(ref), folders.get(name, "")))
+        except FolderLeftOut:
+            continue
         except FolderUnusable:
-            continue  # removed from the old mailbox, or closed: nothing to compare
+            result.unread_folders += name in shown  # else it was removed: nothing to compare
     return pairs
+
+
+def _refused_folders(deps: Deps, import_: Import) -> frozenset[str]:
+    """The source folders of which it is not known which messages failed."""
+    return frozenset(
+        refusal.folder
+        for refusal in deps.store.refusals(import_.id)
+        if refusal.uid is None and refusal.code in _ABOUT_FOLDERS
+    )
+
+
+def _duplicates(deps: Deps, import_: Import, pair: _Pair) -> UidSet:
+    """The source UIDs of the folder that another message with the same content was copied for."""
+    return UidSet.of(
+        uid
+        for receipt in deps.store.receipts(import_.route, pair.destination)
+        if receipt.outcome is Outcome.DUPLICATE and receipt.source == pair.source
+        for uid in receipt.source_uids
+    )
 
 
 def chosen(listed: Sequence[UidSet], sample: int | None) -> list[UidSet]:
@@ -131,41 +160,62 @@ def _add_missing(
 ) -> int:
     """Add where the missing messages are, or what the ledger records of them. Returns how many messages of
     the folder were copied and are no longer in the old mailbox."""
-    there, left_out, gone = _recorded(deps, import_, pair)
+    elsewhere = comparison.find_elsewhere(pair.source, missing, pair.destination) if missing else {}
+    digests = comparison.digests if missing else {}
+    recorded = _recorded(deps, import_, pair, frozenset(digests.values()))
     failed = {
         refusal.uid
         for refusal in (deps.store.refusals(import_.id) if missing else ())
         if (refusal.folder, refusal.uidvalidity) == (pair.source.name, pair.source.uidvalidity)
     }
-    elsewhere = comparison.find_elsewhere(pair.source, missing, pair.destination) if missing else {}
+    whole = bool(missing) and pair.source.name in _refused_folders(deps, import_)
+    ended = import_.state in (State.COMPLETE, State.INCOMPLETE)
     for uid in missing:
         place = elsewhere.get(uid)
         if place is not None:
             result.add(Compared(ComparedAs.MOVED, pair.source.name, uid, *place))
             continue
-        if uid in there:
+        if uid in failed and (uid in recorded.unseen or uid not in recorded.there):
+            finding = ComparedAs.FAILED
+        elif uid in recorded.there or digests.get(uid) in recorded.former:
             finding = ComparedAs.REMOVED
-        elif uid in left_out:
+        elif uid in recorded.left_out:
             finding = ComparedAs.LEFT_OUT
+        elif whole:
+            finding = ComparedAs.FAILED
         else:
-            finding = ComparedAs.FAILED if uid in failed else ComparedAs.NEW
+            finding = ComparedAs.NEW if ended else ComparedAs.NOT_COPIED
         result.add(Compared(finding, pair.source.name, uid, pair.destination))
-    return gone
+    return len(recorded.there - pair.listed)
 
 
-def _recorded(deps: Deps, import_: Import, pair: _Pair) -> tuple[UidSet, UidSet, int]:
-    """Source UIDs of the folder that had a copy at the destination, those that were left out, and how many of
-    the former the source no longer lists. This explains missing messages; it proves none to be there."""
-    there, left_out = UidSet(), UidSet()
+@frozen
+class _Recorded:
+    """Source UIDs of a folder that had a copy at the destination, those of them that no recount has seen, and
+    those that were left out. `former` are digests of messages that the folder had under other UIDs. This
+    explains missing messages; it proves none to be there."""
+
+    there: UidSet
+    unseen: UidSet
+    left_out: UidSet
+    former: frozenset[bytes]
+
+
+def _recorded(deps: Deps, import_: Import, pair: _Pair, wanted: frozenset[bytes]) -> _Recorded:
+    there, unseen, left_out = UidSet(), UidSet(), UidSet()
+    former: set[bytes] = set()
     for receipt in deps.store.receipts(import_.route, pair.destination):
         if receipt.source != pair.source:
+            if wanted and receipt.source.name == pair.source.name:
+                former.update(wanted.intersection(each_digest(receipt.digests)))
             continue
         uids = UidSet.of(receipt.source_uids)
         if receipt.outcome is Outcome.SKIPPED:
             left_out |= uids
         else:
             there |= uids
+            unseen = unseen | uids if receipt.reason in NEVER_SEEN else unseen
     for tally in deps.store.tallies(import_.id):
         if tally.source_folder == pair.source.name and tally.listing is not None:
             left_out |= tally.listing.left_out
-    return there, left_out, len(there - pair.listed)
+    return _Recorded(there, unseen, left_out, frozenset(former))
