@@ -100,6 +100,17 @@ def finding_text(texts: CatalogTranslator, finding: OutcomeFinding, outcome: Imp
                 " nothing new to copy.",
                 totals.found,
             )
+        case OutcomeFinding.ALL_WITH_PRESENT if totals.duplicate:
+            return texts.ngettext(
+                "All %(found)s messages listed by the old mailbox are in the new one: %(new)s new,"
+                " %(present)s already there, %(num)s duplicate.",
+                "All %(found)s messages listed by the old mailbox are in the new one: %(new)s new,"
+                " %(present)s already there, %(num)s duplicates.",
+                totals.duplicate,
+                found=texts.number(totals.found),
+                new=texts.number(totals.copied),
+                present=texts.number(totals.present),
+            )
         case OutcomeFinding.ALL_WITH_PRESENT:
             return texts.gettext(
                 "All %(found)s messages listed by the old mailbox are in the new one: %(new)s new,"

@@ -136,6 +136,11 @@ def test_a_recount_counts_only_when_it_covers_every_copy(
             "All 30 messages listed by the old mailbox are in the new one: 2 new, 28 already there.",
         ),
         (
+            report(folder(found=30, copied=2, present=25, duplicate=3)),
+            "All 30 messages listed by the old mailbox are in the new one: 2 new, 25 already there,"
+            " 3 duplicates.",
+        ),
+        (
             report(folder(found=30, present=28, duplicate=2)),
             "All 30 messages listed by the old mailbox were already in the new one:"
             " there was nothing new to copy.",
