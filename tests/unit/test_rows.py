@@ -247,6 +247,7 @@ def test_line_numbers_are_correct_after_a_cell_with_a_line_break() -> None:
         ({"source_address": "ada@"}, "source_address", "address_invalid"),
         ({"source_address": "a da@old.example"}, "source_address", "address_invalid"),
         ({"source_address": "ada@old..example"}, "source_address", "address_invalid"),
+        ({"source_address": "ada@old.example."}, "source_address", "address_invalid"),
         ({"source_address": "ada@old@old.example"}, "source_address", "address_invalid"),
         ({"source_address": "mailto:ada@old.example"}, "source_address", "address_invalid"),
         ({"source_address": "ada\u200b@old.example"}, "source_address", "address_invalid"),

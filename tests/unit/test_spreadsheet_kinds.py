@@ -295,6 +295,7 @@ def test_a_missing_password_column_is_one_problem() -> None:
         ("an\u200bna@old.example", "anna@old.example"),
         ("an\u00adna@old.example", "anna@old.example"),
         ("anna@old.example,", "anna@old.example"),
+        ("anna@old.example.", "anna@old.example"),
         ("'anna@old.example'", "anna@old.example"),
         ("anna@old.example or bernd@old.example", ""),
         ("my p@ss.word", ""),

@@ -96,7 +96,7 @@ def _address_fault(text: str) -> str:
         return "local"
     if any(c in _SPECIALS for c in local):
         return "character"
-    return "" if _is_host_name(domain) else "domain"
+    return "" if _is_host_name(domain) and not domain.endswith(".") else "domain"
 
 
 def server(cell: str, *, allow_plaintext: bool = False) -> Server:
