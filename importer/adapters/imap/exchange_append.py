@@ -68,7 +68,7 @@ def append(
             raise response_errors.lost(link.peer)
         batch_size = min(MAX_PIPELINED, _MAX_REFUSALS - 1 - queue.connection.refusals)
         batch = sent[len(results) : len(results) + batch_size]
-        results += queue.begin(folder, mailbox, batch).results() or []
+        results += queue.begin(folder, mailbox, batch, singly=True).results() or ()
     return set_flagged(link, link.current_connection(), folder, sent, results) if results else results
 
 

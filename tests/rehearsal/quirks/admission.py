@@ -35,6 +35,14 @@ class GreetingPreauth(Session):
         raise InvalidCommand("already signed in")
 
 
+@quirk("greets-as-exchange")
+class GreetsAsExchange(Session):
+    """The greeting is that of Exchange, whatever the server offers, as of a proxy in front of another one."""
+
+    def greeting(self) -> bytes:
+        return super().greeting() + b" The Microsoft Exchange IMAP4 service is ready."
+
+
 @quirk("login-referral")
 class LoginReferral(Session):
     """The login gets NO with a REFERRAL (RFC 2221) to another server."""
