@@ -45,6 +45,10 @@ ROWS: Final = (
         sentence="This import is being verified already. Wait until that is done.",
     ),
     TextRow(
+        "verify_not_begun",
+        sentence="No folder of this import has been copied yet, so there is nothing to compare.",
+    ),
+    TextRow(
         "verify_interrupted",
         sentence="The verification was interrupted. Start it again.",
     ),

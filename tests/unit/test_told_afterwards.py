@@ -23,10 +23,11 @@ from importer.service.access.sealed_grants import Credentials
 from importer.service.imports import verify_import
 from importer.service.imports.trace_message import trace_message
 from importer.service.imports.undo_import import undo
-from importer.service.imports.verify_import import verify
+from importer.service.imports.verify_import import VerifyRefused, verify
 from providers.endpoint import Secret
 from providers.errors import Side
 from providers.grants import Credential
+from providers.text import Text
 from tests.unit.test_service import DATE, Office
 
 PASSWORD = Secret("secret")
@@ -61,6 +62,13 @@ def test_messages_of_an_undone_import_are_missing_and_not_new(office: Office) ->
     result = verified(office, id_)
     assert (result.counts, result.agrees) == ({ComparedAs.NOT_COPIED: 3}, False)
     assert fate(office, id_, "a") is Fate.UNDONE
+
+
+def test_nothing_agrees_before_a_folder_was_copied(office: Office) -> None:
+    _, id_ = office.submit()
+    with pytest.raises(VerifyRefused) as refused:
+        verified(office, id_)
+    assert refused.value.text == Text("verify_not_begun")
 
 
 def test_a_folder_that_the_import_could_not_open_is_compared_once_it_opens(office: Office) -> None:

@@ -58,6 +58,8 @@ def verify(
 ) -> Verification:
     """Compare the mailboxes: `sample` messages chosen at random, or all of them. Changes nothing on either
     side. Raises VerifyRefused, and any MailError of scope session or account."""
+    if not (deps.store.folder_map(import_.route) or _refused_folders(deps, import_)):
+        raise VerifyRefused(Text("verify_not_begun"))
     labels = label_view(deps.store, import_.route, import_.options)
     # Both sides are opened as sources are: such a session has no method that writes.
     open_source = partial(deps.sessions.open_source, import_.source, credentials.source, labels)
