@@ -165,9 +165,10 @@ def _with_unlisted(
     folders, asked = list(listed), set[bytes]()
     names = [folder.name for folder in folders]
     patterns = [
-        cursor.names.encode(prefix) + b"*"
+        cursor.names.encode(prefix) + wildcard
         for prefix in prefixes
         if prefix and not any(name.startswith(prefix) for name in names)
+        for wildcard in (b"%", b"*")
     ]
     if "INBOX" not in names:
         patterns.append(b"%")
