@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -112,11 +113,24 @@ def test_stored_passwords_are_used_and_not_asked_for(office: WebOffice, ada: Bro
     """As for an import that follows its mailbox, or one that was stopped."""
     ada.start_import()
     [import_] = office.deps.store.imports()
+    lease = office.deps.store.acquire(f"import:{import_.id}", "test", timedelta(minutes=1))
+    assert lease is not None
+    office.deps.store.map_folders(import_.route, {"INBOX": "INBOX"}, lease)  # its first leg began
     path = f"/imports/{import_.id}/verify"
     assert 'name="source_password"' not in ada.get(path).text
     ada.post(path)
     ended(office, import_, ReadingKind.VERIFICATION)
     assert "were read on both sides" in ada.get(path).text
+
+
+def test_an_import_that_copied_nothing_yet_has_nothing_to_compare(office: WebOffice, ada: Browser) -> None:
+    ada.start_import()
+    [import_] = office.deps.store.imports()
+    path = f"/imports/{import_.id}/verify"
+    ada.get(path)
+    ada.post(path)
+    ended(office, import_, ReadingKind.VERIFICATION)
+    assert "there is nothing to compare" in ada.get(path).text
 
 
 def test_of_one_person_two_jobs_run_and_no_third(
